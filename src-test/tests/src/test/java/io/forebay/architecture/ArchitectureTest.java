@@ -1,0 +1,144 @@
+package io.forebay.architecture;
+
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.assignableTo;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.JavaAccess;
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchRule;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.MappedByteBuffer;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Holds the direction of the arrows between the rooms, and the purity of cores and storage. */
+class ArchitectureTest {
+    private static final String[] PROTOCOL = {"io.forebay.protocol..", "io.forebay.client.."};
+    private static final String[] CONFIG = {"io.forebay.config.."};
+    private static final String[] STORAGE = {"io.forebay.storage.."};
+    private static final String STORAGE_IO = "io.forebay.storage.io..";
+    private static final String TESTKIT = "io.forebay.testkit..";
+    /** What is plain Java by design: whatever decides, and whatever lays out bytes. */
+    private static final String[] PURE = {"io.forebay..core..", "io.forebay.storage.."};
+
+    private static JavaClasses classes;
+
+    @BeforeAll
+    static void importRooms() {
+        classes = new ClassFileImporter()
+                .withImportOption(new ImportOption.DoNotIncludeTests())
+                .importPackages("io.forebay");
+    }
+
+    @Test
+    void everyRoomIsSeen() {
+        for (String room : new String[] {"protocol", "config", "storage.io", "queue.core"}) {
+            assertThat(classes).anyMatch(type -> type.getPackageName().equals("io.forebay." + room));
+        }
+        assertThat(classes).noneMatch(type -> type.getName().equals(ArchitectureTest.class.getName()));
+    }
+
+    @Test
+    void protocolKnowsNoOtherRoom() {
+        holds(knowsNoRoomBut(PROTOCOL));
+    }
+
+    @Test
+    void configKnowsNoOtherRoom() {
+        holds(knowsNoRoomBut(CONFIG));
+    }
+
+    @Test
+    void storageKnowsNoOtherRoom() {
+        holds(knowsNoRoomBut(STORAGE));
+    }
+
+    @Test
+    void nothingThatShipsKnowsTheTestkit() {
+        holds(noClasses()
+                .that()
+                .resideOutsideOfPackage(TESTKIT)
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(TESTKIT));
+    }
+
+    @Test
+    void coresAndStorageKnowNoAkka() {
+        holds(noClasses()
+                .that()
+                .resideInAnyPackage(PURE)
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("akka.."));
+    }
+
+    @Test
+    void coresAndStorageReadNoClock() {
+        DescribedPredicate<JavaAccess<?>> readsAClock = describe("a clock is read", access -> {
+            JavaClass owner = access.getTargetOwner();
+            String name = access.getTarget().getName();
+            return (owner.isEquivalentTo(System.class) && (name.equals("currentTimeMillis") || name.equals("nanoTime")))
+                    || (owner.getPackageName().startsWith("java.time") && name.equals("now"));
+        });
+        holds(noClasses().that().resideInAnyPackage(PURE).should().accessTargetWhere(readsAClock));
+        holds(noClasses()
+                .that()
+                .resideInAnyPackage(PURE)
+                .should()
+                .dependOnClassesThat(assignableTo(InstantSource.class)));
+    }
+
+    @Test
+    void coresAndStorageTouchFilesOnlyInStorageIo() {
+        holds(noClasses()
+                .that(resideInAnyPackage(PURE).and(not(resideInAPackage(STORAGE_IO))))
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("java.io..", "java.nio.file..", "java.nio.channels..")
+                        .or(belongToAnyOf(MappedByteBuffer.class))
+                        .and(not(belongToAnyOf(Closeable.class, UncheckedIOException.class)))
+                        .and(not(assignableTo(IOException.class)))));
+    }
+
+    /** Elsewhere a {@link Path} may be named and a stream of text or bytes written to, but no file is opened. */
+    @Test
+    void onlyStorageIoTouchesFiles() {
+        DescribedPredicate<JavaClass> filesAndChannels = resideInAnyPackage("java.nio.file..", "java.nio.channels..")
+                .and(not(belongToAnyOf(Path.class, InvalidPathException.class)))
+                .and(not(assignableTo(IOException.class)));
+        DescribedPredicate<JavaClass> filesOfOld = resideInAPackage("java.io..")
+                .and(describe("named after a file", type -> type.getSimpleName().contains("File")))
+                .and(not(assignableTo(IOException.class)));
+        holds(noClasses()
+                .that(not(resideInAnyPackage(STORAGE_IO, TESTKIT)))
+                .should()
+                .dependOnClassesThat(filesAndChannels.or(filesOfOld)));
+    }
+
+    private static ArchRule knowsNoRoomBut(String... own) {
+        return noClasses()
+                .that()
+                .resideInAnyPackage(own)
+                .should()
+                .dependOnClassesThat(resideInAPackage("io.forebay..").and(not(resideInAnyPackage(own))));
+    }
+
+    private static void holds(ArchRule rule) {
+        rule.allowEmptyShould(true).check(classes);
+    }
+}
