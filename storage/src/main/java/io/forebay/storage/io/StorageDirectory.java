@@ -32,7 +32,7 @@ public interface StorageDirectory extends AutoCloseable {
      */
     StorageFile open(String name) throws IOException;
 
-    /** Renames a file; replaces nothing. Allowed while the file is open. */
+    /** Renames a file that is not open; replaces nothing. */
     void rename(String from, String to) throws IOException;
 
     /** Removes a file. */
