@@ -1,0 +1,80 @@
+package io.forebay.config;
+
+import static io.forebay.config.Checks.GIB;
+import static io.forebay.config.Checks.KIB;
+import static io.forebay.config.Checks.TIB;
+import static io.forebay.config.Checks.bytes;
+import static io.forebay.config.Checks.check;
+import static io.forebay.config.Checks.checkBytes;
+import static io.forebay.config.Checks.checkCount;
+import static io.forebay.config.Checks.checkDuration;
+import static io.forebay.config.Checks.duration;
+
+import java.time.Duration;
+
+/**
+ * Section {@code forebay.session}: what a client may hold of the node.
+ *
+ * @param heartbeatInterval how often each side is heard when there is nothing else to say
+ * @param timeout silence after which a client is gone and what it held comes back
+ * @param sessionsMax clients of the node
+ * @param requestsMax requests of one session that are not answered
+ * @param waitingPopsMax Pops of one session that wait for messages
+ * @param clientBytesMax bytes that one session holds for its client
+ * @param nodeBytesMax bytes that all sessions hold for theirs
+ * @param mailboxCapacity messages that may wait for a session; above, the client has ignored its credits
+ */
+public record SessionSettings(
+        Duration heartbeatInterval,
+        Duration timeout,
+        int sessionsMax,
+        int requestsMax,
+        int waitingPopsMax,
+        long clientBytesMax,
+        long nodeBytesMax,
+        int mailboxCapacity) {
+    static final String SECTION = "forebay.session";
+
+    public SessionSettings {
+        checkDuration(SECTION + ".heartbeat-interval", heartbeatInterval, Duration.ofMillis(10), Duration.ofMinutes(5));
+        checkDuration(SECTION + ".timeout", timeout, Duration.ofMillis(30), Duration.ofHours(1));
+        check(
+                timeout.compareTo(heartbeatInterval.multipliedBy(3)) >= 0,
+                SECTION + ".timeout",
+                duration(timeout),
+                "at least three times forebay.session.heartbeat-interval, which is " + duration(heartbeatInterval));
+        checkCount(SECTION + ".sessions-max", sessionsMax, 1, 1_000_000);
+        checkCount(SECTION + ".requests-max", requestsMax, 1, 1_000_000);
+        checkCount(SECTION + ".waiting-pops-max", waitingPopsMax, 1, 1_000_000);
+        check(
+                waitingPopsMax <= requestsMax,
+                SECTION + ".waiting-pops-max",
+                waitingPopsMax,
+                "at most forebay.session.requests-max, which is " + requestsMax);
+        checkBytes(SECTION + ".client-bytes-max", clientBytesMax, 64 * KIB, 16 * GIB);
+        checkBytes(SECTION + ".node-bytes-max", nodeBytesMax, 64 * KIB, TIB);
+        check(
+                clientBytesMax <= nodeBytesMax,
+                SECTION + ".client-bytes-max",
+                bytes(clientBytesMax),
+                "at most forebay.session.node-bytes-max, which is " + bytes(nodeBytesMax));
+        checkCount(SECTION + ".mailbox-capacity", mailboxCapacity, 16, 1 << 20);
+        check(
+                mailboxCapacity >= requestsMax,
+                SECTION + ".mailbox-capacity",
+                mailboxCapacity,
+                "at least forebay.session.requests-max, which is " + requestsMax);
+    }
+
+    static SessionSettings from(Section section) {
+        return new SessionSettings(
+                section.duration("heartbeat-interval"),
+                section.duration("timeout"),
+                section.count("sessions-max"),
+                section.count("requests-max"),
+                section.count("waiting-pops-max"),
+                section.bytes("client-bytes-max"),
+                section.bytes("node-bytes-max"),
+                section.count("mailbox-capacity"));
+    }
+}
