@@ -51,7 +51,7 @@ final class Checks {
         if (nanos == 0) {
             if (seconds % 86_400 == 0) return seconds / 86_400 + " d";
             if (seconds % 3_600 == 0) return seconds / 3_600 + " h";
-            if (seconds % 60 == 0) return seconds / 60 + " min";
+            if (seconds % 60 == 0) return seconds == 60 ? "1 minute" : seconds / 60 + " minutes";
             return seconds + " s";
         }
         if (nanos % 1_000_000 == 0) return duration.toMillis() + " ms";
