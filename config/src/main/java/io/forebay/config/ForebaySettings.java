@@ -41,14 +41,14 @@ public record ForebaySettings(
                 bytes(group.popBytesMax()),
                 "at least forebay.queue.body-max, which is " + bytes(queue.bodyBytesMax()));
         check(
-                session.clientBytesMax() >= queue.batchBytesMax(),
-                SessionSettings.SECTION + ".client-bytes-max",
-                bytes(session.clientBytesMax()),
+                session.sendBytesMax() >= queue.batchBytesMax(),
+                SessionSettings.SECTION + ".send-bytes-max",
+                bytes(session.sendBytesMax()),
                 "at least forebay.queue.batch-bytes-max, which is " + bytes(queue.batchBytesMax()));
         check(
-                session.clientBytesMax() >= group.popBytesMax(),
-                SessionSettings.SECTION + ".client-bytes-max",
-                bytes(session.clientBytesMax()),
+                session.nodeBytesMax() >= group.popBytesMax(),
+                SessionSettings.SECTION + ".node-bytes-max",
+                bytes(session.nodeBytesMax()),
                 "at least forebay.group.pop-bytes-max, which is " + bytes(group.popBytesMax()));
     }
 

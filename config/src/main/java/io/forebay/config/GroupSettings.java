@@ -21,6 +21,7 @@ import java.time.Duration;
  * @param popMessagesMax messages of one Pop
  * @param popBytesMax bytes of one Pop
  * @param waitMax longest a Pop may wait for messages
+ * @param waitingPopsMax Pops of one topic and group that wait for messages
  * @param popDurability level at which a checkpoint must be before its messages go out
  * @param ackDurability what an Ack is answered for that asks for nothing
  * @param start where a new group begins
@@ -34,6 +35,7 @@ public record GroupSettings(
         int popMessagesMax,
         int popBytesMax,
         Duration waitMax,
+        int waitingPopsMax,
         DurabilitySetting popDurability,
         DurabilitySetting ackDurability,
         StartSetting start) {
@@ -59,6 +61,7 @@ public record GroupSettings(
                 "at most forebay.group.in-flight-max, which is " + inFlightMax);
         checkBytes(SECTION + ".pop-bytes-max", popBytesMax, KIB, GIB);
         checkDuration(SECTION + ".wait-max", waitMax, Duration.ZERO, Duration.ofHours(1));
+        checkCount(SECTION + ".waiting-pops-max", waitingPopsMax, 1, 1_000_000);
     }
 
     static GroupSettings from(Section section) {
@@ -71,6 +74,7 @@ public record GroupSettings(
                 section.count("pop-messages-max"),
                 section.intBytes("pop-bytes-max"),
                 section.duration("wait-max"),
+                section.count("waiting-pops-max"),
                 section.choice("pop-durability", DurabilitySetting.class),
                 section.choice("ack-durability", DurabilitySetting.class),
                 section.choice("start", StartSetting.class));

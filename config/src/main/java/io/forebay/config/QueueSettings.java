@@ -2,6 +2,7 @@ package io.forebay.config;
 
 import static io.forebay.config.Checks.GIB;
 import static io.forebay.config.Checks.KIB;
+import static io.forebay.config.Checks.MIB;
 import static io.forebay.config.Checks.bytes;
 import static io.forebay.config.Checks.check;
 import static io.forebay.config.Checks.checkBytes;
@@ -23,7 +24,7 @@ public record QueueSettings(
     public static final String DISPATCHER = SECTION + ".dispatcher";
 
     public QueueSettings {
-        checkBytes(SECTION + ".body-max", bodyBytesMax, KIB, GIB / 2);
+        checkBytes(SECTION + ".body-max", bodyBytesMax, KIB, 64 * MIB);
         checkCount(SECTION + ".batch-messages-max", batchMessagesMax, 1, 65_535);
         checkBytes(SECTION + ".batch-bytes-max", batchBytesMax, 2 * KIB, GIB);
         check(

@@ -19,9 +19,9 @@ import java.time.Duration;
  * @param timeout silence after which a client is gone and what it held comes back
  * @param sessionsMax clients of the node
  * @param requestsMax requests of one session that are not answered
- * @param waitingPopsMax Pops of one session that wait for messages
- * @param clientBytesMax bytes that one session holds for its client
- * @param nodeBytesMax bytes that all sessions hold for theirs
+ * @param sendBytesMax bytes of Sends of one session that are not answered
+ * @param chunkBytesMax bytes of chunks of one session that are not acknowledged, in each direction
+ * @param nodeBytesMax bytes that all sessions together hold for their clients
  * @param mailboxCapacity messages that may wait for a session; above, the client has ignored its credits
  */
 public record SessionSettings(
@@ -29,8 +29,8 @@ public record SessionSettings(
         Duration timeout,
         int sessionsMax,
         int requestsMax,
-        int waitingPopsMax,
-        long clientBytesMax,
+        int sendBytesMax,
+        int chunkBytesMax,
         long nodeBytesMax,
         int mailboxCapacity) {
     static final String SECTION = "forebay.session";
@@ -45,19 +45,14 @@ public record SessionSettings(
                 "at least three times forebay.session.heartbeat-interval, which is " + duration(heartbeatInterval));
         checkCount(SECTION + ".sessions-max", sessionsMax, 1, 1_000_000);
         checkCount(SECTION + ".requests-max", requestsMax, 1, 1_000_000);
-        checkCount(SECTION + ".waiting-pops-max", waitingPopsMax, 1, 1_000_000);
-        check(
-                waitingPopsMax <= requestsMax,
-                SECTION + ".waiting-pops-max",
-                waitingPopsMax,
-                "at most forebay.session.requests-max, which is " + requestsMax);
-        checkBytes(SECTION + ".client-bytes-max", clientBytesMax, 64 * KIB, 16 * GIB);
+        checkBytes(SECTION + ".send-bytes-max", sendBytesMax, 64 * KIB, GIB);
+        checkBytes(SECTION + ".chunk-bytes-max", chunkBytesMax, 64 * KIB, GIB);
         checkBytes(SECTION + ".node-bytes-max", nodeBytesMax, 64 * KIB, TIB);
         check(
-                clientBytesMax <= nodeBytesMax,
-                SECTION + ".client-bytes-max",
-                bytes(clientBytesMax),
-                "at most forebay.session.node-bytes-max, which is " + bytes(nodeBytesMax));
+                nodeBytesMax >= sendBytesMax,
+                SECTION + ".node-bytes-max",
+                bytes(nodeBytesMax),
+                "at least forebay.session.send-bytes-max, which is " + bytes(sendBytesMax));
         checkCount(SECTION + ".mailbox-capacity", mailboxCapacity, 16, 1 << 20);
         check(
                 mailboxCapacity >= requestsMax,
@@ -72,8 +67,8 @@ public record SessionSettings(
                 section.duration("timeout"),
                 section.count("sessions-max"),
                 section.count("requests-max"),
-                section.count("waiting-pops-max"),
-                section.bytes("client-bytes-max"),
+                section.intBytes("send-bytes-max"),
+                section.intBytes("chunk-bytes-max"),
                 section.bytes("node-bytes-max"),
                 section.count("mailbox-capacity"));
     }

@@ -16,7 +16,8 @@ import static io.forebay.config.Checks.checkText;
  * @param stripes logs with a writer, a flusher and queues each
  * @param segmentBytes size of one file of a log
  * @param indexExtentEntries messages that one extent of the queue index covers
- * @param spareSegments segments that are prepared ahead of use
+ * @param indexFileBytes size of one file of extents
+ * @param spareSegments cleaned segments that are kept for reuse
  * @param lowSpaceBytes free space of the disk below which Sends are refused
  */
 public record StorageSettings(
@@ -24,11 +25,15 @@ public record StorageSettings(
         int stripes,
         int segmentBytes,
         int indexExtentEntries,
+        int indexFileBytes,
         int spareSegments,
         long lowSpaceBytes) {
     static final String SECTION = "forebay.storage";
     /** Segments are whole pages, and their header is one. */
     static final int PAGE_BYTES = 4096;
+
+    private static final int INDEX_ENTRY_BYTES = 24;
+    private static final int INDEX_EXTENT_HEADER_BYTES = 64;
 
     public StorageSettings {
         checkText(SECTION + ".directory", directory);
@@ -36,7 +41,20 @@ public record StorageSettings(
         checkBytes(SECTION + ".segment-size", segmentBytes, 64 * KIB, GIB);
         check(segmentBytes % PAGE_BYTES == 0, SECTION + ".segment-size", bytes(segmentBytes), "a multiple of 4 KiB");
         checkCount(SECTION + ".index-extent-entries", indexExtentEntries, 64, 1 << 20);
-        checkCount(SECTION + ".spare-segments", spareSegments, 1, 16);
+        checkBytes(SECTION + ".index-file-size", indexFileBytes, 16 * KIB, GIB);
+        check(
+                indexFileBytes % PAGE_BYTES == 0,
+                SECTION + ".index-file-size",
+                bytes(indexFileBytes),
+                "a multiple of 4 KiB");
+        long extentBytes = INDEX_EXTENT_HEADER_BYTES + (long) indexExtentEntries * INDEX_ENTRY_BYTES;
+        check(
+                indexFileBytes >= extentBytes + PAGE_BYTES,
+                SECTION + ".index-file-size",
+                bytes(indexFileBytes),
+                "at least " + bytes(extentBytes + PAGE_BYTES)
+                        + ", the size of one extent of forebay.storage.index-extent-entries");
+        checkCount(SECTION + ".spare-segments", spareSegments, 0, 64);
         checkBytes(SECTION + ".low-space", lowSpaceBytes, 0, TIB);
     }
 
@@ -46,6 +64,7 @@ public record StorageSettings(
                 section.count("stripes"),
                 section.intBytes("segment-size"),
                 section.count("index-extent-entries"),
+                section.intBytes("index-file-size"),
                 section.count("spare-segments"),
                 section.bytes("low-space"));
     }
