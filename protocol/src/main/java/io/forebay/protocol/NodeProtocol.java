@@ -11,7 +11,7 @@ import akka.actor.typed.receptionist.ServiceKey;
  * its reference, send it {@link SessionCommand}s and receive {@link SessionEvent}s:
  * <pre>{@code
  * Behavior<SessionEvent> worker = Behaviors.setup(context -> {
- *     node.tell(new NodeProtocol.OpenSession(NodeProtocol.VERSION, random.nextLong(), "worker", context.getSelf()));
+ *     node.tell(new NodeProtocol.OpenSession(NodeProtocol.VERSION, random.nextLong(), "worker", frameBytes, context.getSelf()));
  *     return Behaviors.receive(SessionEvent.class)
  *             .onMessage(SessionEvent.Opened.class, opened -> {
  *                 session = opened.session();
@@ -53,8 +53,11 @@ public final class NodeProtocol {
      * @param protocolVersion {@link #VERSION}
      * @param sessionId random, not 0; the client keeps it for life, over losses of the connection and restarts of the node
      * @param clientName for people: shown in logs and descriptions
+     * @param frameBytes largest wire form the client's transport takes; see {@code WireFrames} of {@code
+     *     io.forebay.protocol.wire}
      * @param client long-lived; all events of the session go there, so never a temporary reference of an ask
      */
-    public record OpenSession(int protocolVersion, long sessionId, String clientName, ActorRef<SessionEvent> client)
+    public record OpenSession(
+            int protocolVersion, long sessionId, String clientName, int frameBytes, ActorRef<SessionEvent> client)
             implements Request {}
 }
