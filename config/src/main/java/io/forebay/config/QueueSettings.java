@@ -1,0 +1,45 @@
+package io.forebay.config;
+
+import static io.forebay.config.Checks.GIB;
+import static io.forebay.config.Checks.KIB;
+import static io.forebay.config.Checks.MIB;
+import static io.forebay.config.Checks.bytes;
+import static io.forebay.config.Checks.check;
+import static io.forebay.config.Checks.checkBytes;
+import static io.forebay.config.Checks.checkCount;
+
+/**
+ * Section {@code forebay.queue}: what a queue takes.
+ *
+ * @param bodyBytesMax largest body of a message
+ * @param batchMessagesMax messages in one Send
+ * @param batchBytesMax bytes of one Send, as they are stored
+ * @param sendDurability what a Send is answered for that asks for nothing
+ */
+public record QueueSettings(
+        int bodyBytesMax, int batchMessagesMax, int batchBytesMax, DurabilitySetting sendDurability) {
+    static final String SECTION = "forebay.queue";
+
+    /** Queues, groups, dispatchers of topics and sessions: everything that never blocks. */
+    public static final String DISPATCHER = SECTION + ".dispatcher";
+
+    public QueueSettings {
+        checkBytes(SECTION + ".body-max", bodyBytesMax, KIB, 64 * MIB);
+        checkCount(SECTION + ".batch-messages-max", batchMessagesMax, 1, 65_535);
+        checkBytes(SECTION + ".batch-bytes-max", batchBytesMax, 2 * KIB, GIB);
+        check(
+                batchBytesMax >= bodyBytesMax,
+                SECTION + ".batch-bytes-max",
+                bytes(batchBytesMax),
+                "at least forebay.queue.body-max, which is " + bytes(bodyBytesMax));
+    }
+
+    static QueueSettings from(Section section) {
+        section.dispatcher("dispatcher");
+        return new QueueSettings(
+                section.intBytes("body-max"),
+                section.count("batch-messages-max"),
+                section.intBytes("batch-bytes-max"),
+                section.choice("send-durability", DurabilitySetting.class));
+    }
+}

@@ -1,0 +1,100 @@
+package io.forebay.config;
+
+import static io.forebay.config.Checks.GIB;
+import static io.forebay.config.Checks.KIB;
+import static io.forebay.config.Checks.TIB;
+import static io.forebay.config.Checks.bytes;
+import static io.forebay.config.Checks.check;
+import static io.forebay.config.Checks.checkBytes;
+import static io.forebay.config.Checks.checkCount;
+import static io.forebay.config.Checks.checkDuration;
+
+import java.time.Duration;
+
+/**
+ * Section {@code forebay.store}: how each stripe is written, forced and checkpointed.
+ *
+ * @param maxUnflushedBytes bytes per stripe that may be reserved or written and not durable
+ * @param sendHighWaterPercent share of it above which Sends are refused
+ * @param flushInterval what is written is forced after this, if nobody waits for FLUSHED
+ * @param flushBytes or when this much is written
+ * @param rewriteTimeout how long a rewrite waits for the origins of what a failed force has lost
+ * @param rewriteAttemptsMax rewrites that may fail one after another before the stripe turns read-only
+ * @param retryBackoff pause between the tries of a read-only stripe to write again
+ * @param checkpointBytes log bytes between two checkpoints
+ * @param checkpointIdleInterval silence after which a checkpoint is taken
+ * @param snapshotTimeout how long a checkpoint waits for the snapshots of its owners
+ * @param stopTimeout how long a clean stop may take before recovery gets the rest
+ */
+public record StoreSettings(
+        long maxUnflushedBytes,
+        int sendHighWaterPercent,
+        Duration flushInterval,
+        long flushBytes,
+        Duration rewriteTimeout,
+        int rewriteAttemptsMax,
+        Duration retryBackoff,
+        long checkpointBytes,
+        Duration checkpointIdleInterval,
+        Duration snapshotTimeout,
+        Duration stopTimeout) {
+    static final String SECTION = "forebay.store";
+
+    /** A thread of its own for each StoreWriter. */
+    public static final String WRITER_DISPATCHER = SECTION + ".writer-dispatcher";
+    /** Where forces, file creation and checkpoints block. */
+    public static final String FLUSH_DISPATCHER = SECTION + ".flush-dispatcher";
+    /** Where cold reads block. */
+    public static final String READ_DISPATCHER = SECTION + ".read-dispatcher";
+
+    public StoreSettings {
+        checkBytes(SECTION + ".max-unflushed", maxUnflushedBytes, 128 * KIB, 16 * GIB);
+        checkCount(SECTION + ".send-high-water-percent", sendHighWaterPercent, 10, 95);
+        checkDuration(SECTION + ".flush-interval", flushInterval, Duration.ofMillis(1), Duration.ofMinutes(1));
+        checkBytes(SECTION + ".flush-bytes", flushBytes, 4 * KIB, 16 * GIB);
+        check(
+                flushBytes <= sendHighWaterBytes(maxUnflushedBytes, sendHighWaterPercent),
+                SECTION + ".flush-bytes",
+                bytes(flushBytes),
+                "at most the share of forebay.store.max-unflushed that Sends may fill, which is "
+                        + bytes(sendHighWaterBytes(maxUnflushedBytes, sendHighWaterPercent)));
+        checkDuration(SECTION + ".rewrite-timeout", rewriteTimeout, Duration.ofMillis(10), Duration.ofMinutes(5));
+        checkCount(SECTION + ".rewrite-attempts-max", rewriteAttemptsMax, 1, 1000);
+        checkDuration(SECTION + ".retry-backoff", retryBackoff, Duration.ofMillis(10), Duration.ofMinutes(10));
+        checkBytes(SECTION + ".checkpoint-bytes", checkpointBytes, 64 * KIB, TIB);
+        checkDuration(
+                SECTION + ".checkpoint-idle-interval",
+                checkpointIdleInterval,
+                Duration.ofMillis(10),
+                Duration.ofDays(1));
+        checkDuration(SECTION + ".snapshot-timeout", snapshotTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
+        checkDuration(SECTION + ".stop-timeout", stopTimeout, Duration.ofMillis(100), Duration.ofMinutes(10));
+    }
+
+    static StoreSettings from(Section section) {
+        section.dispatcher("writer-dispatcher");
+        section.dispatcher("flush-dispatcher");
+        section.dispatcher("read-dispatcher");
+        return new StoreSettings(
+                section.bytes("max-unflushed"),
+                section.count("send-high-water-percent"),
+                section.duration("flush-interval"),
+                section.bytes("flush-bytes"),
+                section.duration("rewrite-timeout"),
+                section.count("rewrite-attempts-max"),
+                section.duration("retry-backoff"),
+                section.bytes("checkpoint-bytes"),
+                section.duration("checkpoint-idle-interval"),
+                section.duration("snapshot-timeout"),
+                section.duration("stop-timeout"));
+    }
+
+    /** Unflushed bytes above which a Send is answered Busy. */
+    public long sendHighWaterBytes() {
+        return sendHighWaterBytes(maxUnflushedBytes, sendHighWaterPercent);
+    }
+
+    private static long sendHighWaterBytes(long maxUnflushedBytes, int percent) {
+        return maxUnflushedBytes / 100 * percent;
+    }
+}

@@ -1,0 +1,38 @@
+package io.forebay.config;
+
+import static io.forebay.config.Checks.check;
+import static io.forebay.config.Checks.checkCount;
+
+/**
+ * Section {@code forebay.topic}: which topics and groups there may be.
+ *
+ * @param autoCreate whether a Send or Pop to an unknown topic, or a Pop by an unknown group, creates it
+ * @param defaultQueues queues of a topic that is created without a number
+ * @param queuesMax queues of one topic
+ * @param topicsMax topics of the node
+ * @param groupsMax groups of the node
+ */
+public record TopicSettings(boolean autoCreate, int defaultQueues, int queuesMax, int topicsMax, int groupsMax) {
+    static final String SECTION = "forebay.topic";
+
+    public TopicSettings {
+        checkCount(SECTION + ".queues-max", queuesMax, 1, 1024);
+        checkCount(SECTION + ".default-queues", defaultQueues, 1, 1024);
+        check(
+                defaultQueues <= queuesMax,
+                SECTION + ".default-queues",
+                defaultQueues,
+                "at most forebay.topic.queues-max, which is " + queuesMax);
+        checkCount(SECTION + ".topics-max", topicsMax, 1, 1_000_000);
+        checkCount(SECTION + ".groups-max", groupsMax, 1, 1_000_000);
+    }
+
+    static TopicSettings from(Section section) {
+        return new TopicSettings(
+                section.flag("auto-create"),
+                section.count("default-queues"),
+                section.count("queues-max"),
+                section.count("topics-max"),
+                section.count("groups-max"));
+    }
+}
