@@ -1,0 +1,60 @@
+package io.forebay.protocol;
+
+/**
+ * The rule for names of topics and groups: {@code [A-Za-z0-9%][A-Za-z0-9._%|-]{0,126}}. Checked without a regular
+ * expression, because every request names a topic or a group. Thread-safe.
+ */
+public final class Names {
+    /** The most characters a name may have. */
+    public static final int NAME_CHARS_MAX = 127;
+    /** What is allowed, as it is told to users. */
+    public static final String RULE =
+            "1 to 127 characters of A-Z a-z 0-9 . _ % | -, the first one a letter, a digit or %";
+
+    private static final boolean[] LEGAL = new boolean[128];
+
+    static {
+        for (char c = 'a'; c <= 'z'; c++) {
+            LEGAL[c] = true;
+        }
+        for (char c = 'A'; c <= 'Z'; c++) {
+            LEGAL[c] = true;
+        }
+        for (char c = '0'; c <= '9'; c++) {
+            LEGAL[c] = true;
+        }
+        for (char c : new char[] {'.', '_', '%', '|', '-'}) {
+            LEGAL[c] = true;
+        }
+    }
+
+    private Names() {}
+
+    /** Whether {@code name} may be the name of a topic or group. */
+    public static boolean isLegal(String name) {
+        if (name == null || name.isEmpty() || name.length() > NAME_CHARS_MAX) {
+            return false;
+        }
+        char first = name.charAt(0);
+        if (first == '.' || first == '_' || first == '|' || first == '-') {
+            return false;
+        }
+        for (int i = 0; i < name.length(); i++) {
+            char c = name.charAt(i);
+            if (c >= 128 || !LEGAL[c]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Checks a name.
+     *
+     * @param kind what is named, for the text: "topic", "group", "lane"
+     * @return null if the name is legal, else the refusal to answer
+     */
+    public static Refusal check(String kind, String name) {
+        return isLegal(name) ? null : Refusal.illegalName(kind, name);
+    }
+}

@@ -1,0 +1,172 @@
+package io.forebay.protocol;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a client says to its session. Lists are not copied: they must not be changed after they were sent.
+ *
+ * <p>A {@link Request} carries an id, unique within the client's session id for life, and gets exactly one answer with that
+ * id: its own kind of {@link SessionEvent.Reply}, or {@link SessionEvent.Refused} if the whole of it is refused. A request
+ * may be repeated with the same id when its answer is missing: while the first copy is being worked on a second one is
+ * ignored; afterwards a Pop gets the same deliveries, an Ack, change or give-back answers the same way, a Send is stored
+ * again (at least once). Requests are taken in the order they were sent.
+ */
+public sealed interface SessionCommand
+        permits SessionCommand.Request,
+                SessionCommand.Withdraw,
+                SessionCommand.Heartbeat,
+                SessionCommand.Detach,
+                SessionCommand.Close,
+                Chunk,
+                ChunkAck {
+
+    /** A command that is answered. */
+    sealed interface Request extends SessionCommand
+            permits Send,
+                    Pop,
+                    Ack,
+                    ChangeInvisible,
+                    GiveBack,
+                    CancelPop,
+                    CreateTopic,
+                    DeleteTopic,
+                    ListTopics,
+                    DescribeTopic,
+                    CreateGroup,
+                    DeleteGroup,
+                    ListGroups,
+                    DescribeGroup {
+        long requestId();
+    }
+
+    /**
+     * Stores messages. Answered by {@link SessionEvent.SendReply} with one result for each message, in order, when all are
+     * decided. Messages with a {@link Message#messageGroup} go to their key's queue whatever {@code queue} says. When one
+     * of them is refused with {@link Refusal.Code#BUSY}, later ones of that key are refused, too, until the first (known by
+     * its message id) is repeated or withdrawn.
+     *
+     * @param topic of all the messages
+     * @param queue number of the queue, -1 for any
+     * @param durability the level to reach before the answer; null for the topic's default
+     */
+    record Send(long requestId, String topic, int queue, List<Message> messages, Durability durability)
+            implements Request {}
+
+    /** The client gives these messages up: what was refused behind them may be sent. Not answered, idempotent. */
+    record Withdraw(String topic, List<String> messageIds) implements SessionCommand {}
+
+    /**
+     * Takes up to {@code countMax} messages. Answered by {@link SessionEvent.Popped}; with nothing to give, only when
+     * {@code waitMillis} have passed. At least one message is given however large it is.
+     *
+     * @param countMax most messages
+     * @param bytesMax most bytes of bodies together
+     * @param invisibleMillis how long they stay invisible to others in the group
+     * @param waitMillis how long to wait for a first message, 0 for not at all
+     */
+    record Pop(
+            long requestId,
+            String topic,
+            String group,
+            int countMax,
+            int bytesMax,
+            long invisibleMillis,
+            long waitMillis)
+            implements Request {}
+
+    /** Ends the wait of a Pop, which is then answered as if its time were over. Answered by {@link SessionEvent.PopCancelled}. */
+    record CancelPop(long requestId, long popRequestId) implements Request {}
+
+    /**
+     * Settles deliveries. Answered by {@link SessionEvent.AckReply} when the level holds for all of them.
+     *
+     * @param handles of any queues and topics of that group on this node
+     * @param durability the level to reach before the answer; null for the group's default
+     */
+    record Ack(long requestId, String group, List<ReceiptHandle> handles, Durability durability) implements Request {}
+
+    /**
+     * Moves deadlines. The handles stay valid until the message goes out again. Answered by {@link
+     * SessionEvent.ChangeReply}.
+     *
+     * @param millis the new deadline, from now
+     * @param nack true: the consumer failed and wants the message delivered again after that time; false: it extends
+     * @param reason of a nack, for people; "" for none
+     */
+    record ChangeInvisible(
+            long requestId, String group, List<ReceiptHandle> handles, long millis, boolean nack, String reason)
+            implements Request {}
+
+    /**
+     * Returns deliveries that were not processed: they may go out again at once and the attempt is not counted. Answered by
+     * {@link SessionEvent.GiveBackReply}.
+     */
+    record GiveBack(long requestId, String group, List<ReceiptHandle> handles) implements Request {}
+
+    /**
+     * Sign of life; answered by {@link SessionEvent.Heartbeat} with the same number.
+     *
+     * @param number counted up by the client
+     */
+    record Heartbeat(long number) implements SessionCommand {}
+
+    /** Ends the session and leaves the deadlines of what it holds. Answered by {@link SessionEvent.SessionClosed}. */
+    record Detach() implements SessionCommand {}
+
+    /**
+     * Ends the session and gives back, uncounted, what it holds. Answered by {@link SessionEvent.SessionClosed} when that is
+     * written.
+     */
+    record Close() implements SessionCommand {}
+
+    /**
+     * Creates a topic. Answered by {@link SessionEvent.TopicCreated}; the same topic with the same values again is a success.
+     *
+     * @param queues number of queues, 0 for the node's default
+     * @param settings HOCON keys below the topic's section and their values
+     */
+    record CreateTopic(long requestId, String topic, int queues, Map<String, String> settings) implements Request {}
+
+    /** Deletes a topic with all its messages. Answered by {@link SessionEvent.Deleted}. */
+    record DeleteTopic(long requestId, String topic) implements Request {}
+
+    /**
+     * Names of topics in order. Answered by {@link SessionEvent.NamePage}.
+     *
+     * @param after the page begins behind this name, "" for the first one
+     * @param countMax most names of a page
+     */
+    record ListTopics(long requestId, String after, int countMax) implements Request {}
+
+    /** Answered by {@link SessionEvent.TopicDescribed}. */
+    record DescribeTopic(long requestId, String topic) implements Request {}
+
+    /**
+     * Creates a group, and subscribes it to a topic from its first message on. Answered by {@link SessionEvent.GroupCreated};
+     * repeating it is a success.
+     *
+     * @param topic "" for a group without a topic yet
+     * @param settings HOCON keys below the group's section and their values
+     */
+    record CreateGroup(long requestId, String group, String topic, Map<String, String> settings) implements Request {}
+
+    /** Deletes a group and where it stands in all its topics. Answered by {@link SessionEvent.Deleted}. */
+    record DeleteGroup(long requestId, String group) implements Request {}
+
+    /**
+     * Names of groups in order. Answered by {@link SessionEvent.NamePage}.
+     *
+     * @param topic groups of that topic only; "" for all
+     * @param after the page begins behind this name, "" for the first one
+     * @param countMax most names of a page
+     */
+    record ListGroups(long requestId, String topic, String after, int countMax) implements Request {}
+
+    /**
+     * Answered by {@link SessionEvent.GroupDescribed}.
+     *
+     * @param topic in that topic only; "" for all of the group's topics
+     */
+    record DescribeGroup(long requestId, String group, String topic) implements Request {}
+}

@@ -1,0 +1,107 @@
+package io.forebay.protocol;
+
+import akka.actor.typed.ActorRef;
+import java.util.Collections;
+import java.util.List;
+
+/** What a session says to its client. Lists are not copied and must not be changed. */
+public sealed interface SessionEvent
+        permits SessionEvent.Opened,
+                SessionEvent.OpenRefused,
+                SessionEvent.Reply,
+                SessionEvent.Heartbeat,
+                SessionEvent.SessionClosed,
+                Chunk,
+                ChunkAck {
+
+    /**
+     * The session is open.
+     *
+     * @param session where commands go from now on
+     * @param sessionId the client's own, as asked
+     * @param nodeName name of the node, kept in its data directory; see {@link ReceiptHandle#nodeIdOf}
+     * @param limits what the node takes
+     * @param isResumed whether the node still knew the session, with what it holds
+     */
+    record Opened(
+            ActorRef<SessionCommand> session, long sessionId, String nodeName, SessionLimits limits, boolean isResumed)
+            implements SessionEvent {}
+
+    /** The session could not be opened; {@link Refusal#retryAfterMillis} says when to ask again. */
+    record OpenRefused(long sessionId, Refusal refusal) implements SessionEvent {}
+
+    /** The answer to a {@link SessionCommand.Request}. */
+    sealed interface Reply extends SessionEvent
+            permits Refused,
+                    SendReply,
+                    Popped,
+                    PopCancelled,
+                    AckReply,
+                    ChangeReply,
+                    GiveBackReply,
+                    TopicCreated,
+                    GroupCreated,
+                    Deleted,
+                    NamePage,
+                    TopicDescribed,
+                    GroupDescribed {
+        long requestId();
+    }
+
+    /** The request as a whole is refused: nothing of it was done. For every kind of request. */
+    record Refused(long requestId, Refusal refusal) implements Reply {}
+
+    /** @param results one for each message, in the order of the request */
+    record SendReply(long requestId, List<SendResult> results) implements Reply {}
+
+    /** @param deliveries empty if the wait is over, or the Pop was cancelled */
+    record Popped(long requestId, List<Delivery> deliveries) implements Reply {}
+
+    /** @param found whether the Pop was still waiting; either way it is answered by itself as well */
+    record PopCancelled(long requestId, boolean found) implements Reply {}
+
+    /**
+     * @param results one for each handle, in the order of the request
+     * @param level the level that holds for every result that is an {@link AckOutcome}
+     */
+    record AckReply(long requestId, List<AckResult> results, Durability level) implements Reply {
+        /** The usual case, without a list of its own. */
+        public static AckReply allAcked(long requestId, int count, Durability level) {
+            return new AckReply(requestId, Collections.nCopies(count, AckOutcome.ACKED), level);
+        }
+    }
+
+    /** @param results one for each handle, in the order of the request */
+    record ChangeReply(long requestId, List<ChangeResult> results) implements Reply {}
+
+    /** @param results one for each handle, in the order of the request */
+    record GiveBackReply(long requestId, List<GiveBackResult> results) implements Reply {}
+
+    record TopicCreated(long requestId, TopicDescription topic) implements Reply {}
+
+    record GroupCreated(long requestId, String group) implements Reply {}
+
+    record Deleted(long requestId) implements Reply {}
+
+    /**
+     * @param names in order
+     * @param hasMore whether there are names behind the last one
+     */
+    record NamePage(long requestId, List<String> names, boolean hasMore) implements Reply {}
+
+    record TopicDescribed(long requestId, TopicDescription topic) implements Reply {}
+
+    /** @param topics one for each topic of the group, in the order of their names */
+    record GroupDescribed(long requestId, List<GroupDescription> topics) implements Reply {}
+
+    /** Answer to {@link SessionCommand.Heartbeat}. */
+    record Heartbeat(long number) implements SessionEvent {}
+
+    /**
+     * The session has ended: asked for, or by the node (a client that was not heard of, ignored its limits, or a node that
+     * stops). Commands that reach the session afterwards are lost.
+     *
+     * @param reason {@link Refusal.Code#CLOSED} if the client asked for it
+     */
+    record SessionClosed(long sessionId, Refusal reason) implements SessionEvent {}
+}

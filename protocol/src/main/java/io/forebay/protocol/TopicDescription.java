@@ -1,0 +1,22 @@
+package io.forebay.protocol;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A topic as one node has it.
+ *
+ * @param topic its name
+ * @param node name of the node
+ * @param queues in order of their numbers
+ * @param groups names of the groups that are subscribed, in order
+ * @param settings those that differ from the defaults
+ * @param createdMillis milliseconds since 1970
+ */
+public record TopicDescription(
+        String topic,
+        String node,
+        List<QueueDescription> queues,
+        List<String> groups,
+        Map<String, String> settings,
+        long createdMillis) {}

@@ -1,0 +1,106 @@
+package io.forebay.storage.io;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * The exclusive right to a node's data directory: a lock on its file {@code lock}, and the node's name in its file
+ * {@code node-name}. Released by {@link #close()} and by the end of the process.
+ */
+public final class DirectoryLock implements AutoCloseable {
+    private static final String LOCK_FILE = "lock";
+    private static final String NAME_FILE = "node-name";
+
+    private final FileChannel channel;
+    private final FileLock lock;
+
+    private DirectoryLock(FileChannel channel, FileLock lock) {
+        this.channel = channel;
+        this.lock = lock;
+    }
+
+    /**
+     * Locks the directory, making it when it is missing; a directory without a name takes this one.
+     *
+     * @throws DirectoryLockedException if another process, or another node of this process, has it open
+     * @throws ForeignDirectoryException if it is the directory of a node of another name
+     */
+    public static DirectoryLock acquire(String directory, String nodeName) throws IOException {
+        FileStorageDirectory root = FileStorageDirectory.at(directory);
+        Path path = Path.of(root.path());
+        FileChannel channel = FileChannel.open(
+                path.resolve(LOCK_FILE), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            FileLock lock = tryLock(channel, path);
+            String owner = nodeName(directory);
+            if (owner == null) {
+                writeName(root, path, nodeName);
+            } else if (!owner.equals(nodeName)) {
+                throw new ForeignDirectoryException("the data directory " + path + " belongs to the node '" + owner
+                        + "', this node is '" + nodeName + "'");
+            }
+            channel.truncate(0);
+            channel.write(
+                    ByteBuffer.wrap(Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)));
+            return new DirectoryLock(channel, lock);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static FileLock tryLock(FileChannel channel, Path path) throws IOException {
+        FileLock lock;
+        try {
+            lock = channel.tryLock();
+        } catch (OverlappingFileLockException e) {
+            throw new DirectoryLockedException(
+                    "the data directory " + path + " is already open in this process, by another node");
+        }
+        if (lock == null) {
+            String holder = Files.readString(path.resolve(LOCK_FILE), StandardCharsets.US_ASCII)
+                    .strip();
+            throw new DirectoryLockedException("the data directory " + path + " is in use by "
+                    + (holder.isEmpty() ? "another process" : "process " + holder));
+        }
+        return lock;
+    }
+
+    private static void writeName(FileStorageDirectory root, Path path, String nodeName) throws IOException {
+        Path unfinished = path.resolve(NAME_FILE + ".new");
+        try (FileChannel file = FileChannel.open(
+                unfinished,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.wrap((nodeName + "\n").getBytes(StandardCharsets.UTF_8)));
+            file.force(true);
+        }
+        Files.move(unfinished, path.resolve(NAME_FILE), StandardCopyOption.ATOMIC_MOVE);
+        root.forceDirectory();
+    }
+
+    /** The name kept in the directory, or null if it has none yet. */
+    public static String nodeName(String directory) throws IOException {
+        Path file = Path.of(directory).resolve(NAME_FILE);
+        return Files.exists(file)
+                ? Files.readString(file, StandardCharsets.UTF_8).strip()
+                : null;
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (channel.isOpen()) {
+            lock.release();
+            channel.close();
+        }
+    }
+}

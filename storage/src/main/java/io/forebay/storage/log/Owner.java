@@ -1,0 +1,54 @@
+package io.forebay.storage.log;
+
+/**
+ * Whose record it is: a queue, a group of a queue, or the stripe itself. Each owner numbers its own records densely from
+ * 1, so that a gap in the log can be told to be its.
+ */
+public record Owner(int queueId, int groupId) {
+    /** The stripe's own records: names, manifests. */
+    public static final Owner STRIPE = new Owner(0, 0);
+
+    public Owner {
+        if (queueId < 0 || groupId < 0 || (queueId == 0 && groupId != 0)) {
+            throw new IllegalArgumentException("no owner: queue " + queueId + ", group " + groupId);
+        }
+    }
+
+    /** The queue with that id; ids start at 1. */
+    public static Owner queue(int queueId) {
+        return new Owner(queueId, 0);
+    }
+
+    /** What a group keeps about one queue. */
+    public static Owner group(int queueId, int groupId) {
+        return new Owner(queueId, groupId);
+    }
+
+    /** The same as one number, never negative. */
+    public long key() {
+        return key(queueId, groupId);
+    }
+
+    static long key(int queueId, int groupId) {
+        return ((long) queueId << 32) | groupId;
+    }
+
+    static Owner ofKey(long key) {
+        return new Owner((int) (key >>> 32), (int) key);
+    }
+
+    public boolean isQueue() {
+        return queueId != 0 && groupId == 0;
+    }
+
+    public boolean isGroup() {
+        return groupId != 0;
+    }
+
+    @Override
+    public String toString() {
+        return queueId == 0
+                ? "stripe"
+                : groupId == 0 ? "queue " + queueId : "group " + groupId + " of queue " + queueId;
+    }
+}
