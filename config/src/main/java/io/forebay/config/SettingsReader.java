@@ -58,7 +58,7 @@ final class SettingsReader {
 
     private static void refuseUnknown(Config root, ConfigObject section, ConfigObject reference, String path) {
         for (String name : new TreeSet<>(section.keySet())) {
-            String key = path + "." + ConfigUtil.quoteString(name);
+            String key = path + "." + ConfigUtil.joinPath(name);
             ConfigValue known = reference.get(name);
             ConfigValue value = section.get(name);
             if (known == null) throw unknown(key, value, reference, path, name);
