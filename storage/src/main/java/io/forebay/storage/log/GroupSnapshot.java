@@ -1,0 +1,169 @@
+package io.forebay.storage.log;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * State of a consumer group on one queue.
+ * <pre> byte  0  u8   kind = 2
+ * byte  1  u8   version = 1
+ * byte  2  i64  floor            everything below is settled
+ * byte 10  i64  cursor           the next offset that never went out
+ * byte 18  offsets acked, at or above the floor, see {@link OffsetSet}
+ *          i32 count of checkpoints, per checkpoint:
+ *              i64 sequence · i64 epoch · i64 nonce · i64 sessionId · i64 requestId · i64 poppedMillis ·
+ *              i64 deadlineMillis · i32 count of ranges, ranges as in {@link PopRecord} ·
+ *              i32 count of moved deadlines, each: i64 deadlineMillis · u8 kind · offsets ·
+ *              offsets given back from it
+ *          i32 count of redeliveries, each: i64 offset · i64 dueMillis · i32 attempts ·
+ *              i64 epoch · i64 sequence · i64 nonce of the last delivery </pre>
+ */
+public record GroupSnapshot(
+        long floor, long cursor, OffsetSet acked, List<CheckpointState> checkpoints, List<Redelivery> redeliveries) {
+    /**
+     * A Pop of which something may still be in flight.
+     *
+     * @param sequence of its {@link PopRecord}
+     * @param deadlineMillis granted at first; what was moved since is in {@code moved}
+     * @param ranges everything that went out with it, settled since or not
+     * @param moved deadlines of offsets that were moved, each offset at most once
+     * @param returned offsets of it that came back and are not its any more: in {@code redeliveries} or out again
+     */
+    public record CheckpointState(
+            long sequence,
+            long epoch,
+            long nonce,
+            long sessionId,
+            long requestId,
+            long poppedMillis,
+            long deadlineMillis,
+            List<DeliveryRange> ranges,
+            List<MovedDeadline> moved,
+            OffsetSet returned) {
+        private static final int BYTES_MIN = 7 * 8 + 4 + 4 + 1;
+
+        public CheckpointState {
+            ranges = List.copyOf(ranges);
+            moved = List.copyOf(moved);
+        }
+
+        private int encodedBytes() {
+            int bytes = 7 * 8 + DeliveryRange.encodedBytes(ranges) + 4 + returned.encodedBytes();
+            for (MovedDeadline deadline : moved) {
+                bytes += 9 + deadline.offsets.encodedBytes();
+            }
+            return bytes;
+        }
+
+        private void encode(BodyWriter out) {
+            out.i64(sequence).i64(epoch).i64(nonce).i64(sessionId).i64(requestId);
+            out.i64(poppedMillis).i64(deadlineMillis);
+            DeliveryRange.encode(out, ranges);
+            out.i32(moved.size());
+            for (MovedDeadline deadline : moved) {
+                out.i64(deadline.deadlineMillis).u8(deadline.kind.ordinal() + 1).offsets(deadline.offsets);
+            }
+            out.offsets(returned);
+        }
+
+        private static CheckpointState decode(BodyReader in) throws CorruptRecordException {
+            long sequence = in.i64();
+            long epoch = in.i64();
+            long nonce = in.i64();
+            long sessionId = in.i64();
+            long requestId = in.i64();
+            long poppedMillis = in.i64();
+            long deadlineMillis = in.i64();
+            List<DeliveryRange> ranges = DeliveryRange.decode(in);
+            int count = in.count(10);
+            List<MovedDeadline> moved = new ArrayList<>(count);
+            for (int index = 0; index < count; index++) {
+                moved.add(new MovedDeadline(in.i64(), in.code(MovedDeadline.KINDS), in.offsets()));
+            }
+            return new CheckpointState(
+                    sequence,
+                    epoch,
+                    nonce,
+                    sessionId,
+                    requestId,
+                    poppedMillis,
+                    deadlineMillis,
+                    ranges,
+                    moved,
+                    in.offsets());
+        }
+    }
+
+    /** A deadline that was moved, by an extension or a nack, for some offsets of a checkpoint. */
+    public record MovedDeadline(long deadlineMillis, DeadlineRecord.Kind kind, OffsetSet offsets) {
+        private static final DeadlineRecord.Kind[] KINDS = DeadlineRecord.Kind.values();
+    }
+
+    /**
+     * A message that waits to go out again.
+     *
+     * @param attempts deliveries that count so far; 0 if the only one was given back uncounted
+     * @param epoch with {@code sequence} and {@code nonce} the token of the last delivery, whose late ack is taken
+     */
+    public record Redelivery(long offset, long dueMillis, int attempts, long epoch, long sequence, long nonce) {
+        private static final int BYTES = 44;
+
+        public Redelivery {
+            Fields.notNegative("offset", offset);
+            Fields.notNegative("attempts", attempts);
+        }
+    }
+
+    public GroupSnapshot {
+        Fields.notNegative("floor", floor);
+        Fields.check(cursor >= floor, "cursor", cursor, floor + " or more");
+        checkpoints = List.copyOf(checkpoints);
+        redeliveries = List.copyOf(redeliveries);
+    }
+
+    /** The payload of its {@link SnapshotRecord}s. */
+    public byte[] encode() {
+        int bytes = SnapshotKind.HEADER_BYTES + 16 + acked.encodedBytes() + 4 + 4;
+        for (CheckpointState checkpoint : checkpoints) {
+            bytes += checkpoint.encodedBytes();
+        }
+        bytes += Redelivery.BYTES * redeliveries.size();
+        byte[] payload = new byte[bytes];
+        BodyWriter out =
+                SnapshotKind.GROUP.begin(payload).i64(floor).i64(cursor).offsets(acked);
+        out.i32(checkpoints.size());
+        for (CheckpointState checkpoint : checkpoints) {
+            checkpoint.encode(out);
+        }
+        out.i32(redeliveries.size());
+        for (Redelivery redelivery : redeliveries) {
+            out.i64(redelivery.offset).i64(redelivery.dueMillis).i32(redelivery.attempts);
+            out.i64(redelivery.epoch).i64(redelivery.sequence).i64(redelivery.nonce);
+        }
+        SnapshotKind.finished(payload, out);
+        return payload;
+    }
+
+    public static GroupSnapshot decode(byte[] payload) throws CorruptRecordException {
+        BodyReader in = SnapshotKind.GROUP.open(payload);
+        try {
+            long floor = in.i64();
+            long cursor = in.i64();
+            OffsetSet acked = in.offsets();
+            int count = in.count(CheckpointState.BYTES_MIN);
+            List<CheckpointState> checkpoints = new ArrayList<>(count);
+            for (int index = 0; index < count; index++) {
+                checkpoints.add(CheckpointState.decode(in));
+            }
+            count = in.count(Redelivery.BYTES);
+            List<Redelivery> redeliveries = new ArrayList<>(count);
+            for (int index = 0; index < count; index++) {
+                redeliveries.add(new Redelivery(in.i64(), in.i64(), in.i32(), in.i64(), in.i64(), in.i64()));
+            }
+            in.end();
+            return new GroupSnapshot(floor, cursor, acked, checkpoints, redeliveries);
+        } catch (IllegalArgumentException e) {
+            throw in.corrupt(e.getMessage());
+        }
+    }
+}
