@@ -72,7 +72,7 @@ class ForebaySettingsTest {
             out("store.read-dispatcher", "akka.actor.default-dispatcher"),
             out("queue.body-max", "1023 B", "65 MiB"),
             out("queue.batch-messages-max", "0", "65536"),
-            out("queue.batch-bytes-max", "2047 B", "2 GiB", "3 MiB", "128 MiB", "60 MiB"),
+            out("queue.batch-bytes-max", "8191 B", "2 GiB", "4 MiB", "4099 KiB", "128 MiB", "60 MiB"),
             out("queue.send-durability", "replicated", "\"\"", "1"),
             out("queue.dispatcher", "1"),
             out("group.invisible-default", "9 ms", "13 h", "-1 s"),
