@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigParseOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -251,6 +252,27 @@ class ForebaySettingsTest {
     void dispatcherTakesWhateverAkkaKnows() {
         ForebaySettings.from(with("forebay.queue.dispatcher.fork-join-executor.task-peeking-mode = LIFO"));
         ForebaySettings.from(with("forebay.store.flush-dispatcher.shutdown-timeout = 3 s"));
+    }
+
+    @Test
+    void systemPropertyOfTheLauncherIsNoSetting() {
+        Config properties = ConfigFactory.parseMap(
+                Map.of("forebay.home", "/opt/forebay", "forebay.topic.auto-create", "on"), "system properties");
+        assertThat(ForebaySettings.from(properties.withFallback(ConfigFactory.defaultReference()))
+                        .topic()
+                        .autoCreate())
+                .isTrue();
+        Config misspelt = ConfigFactory.parseMap(Map.of("forebay.topic.autocreate", "on"), "system properties");
+        assertThatThrownBy(() -> ForebaySettings.from(misspelt.withFallback(ConfigFactory.defaultReference())))
+                .hasMessageStartingWith("forebay.topic.autocreate is an unknown setting")
+                .hasMessageContaining("(system properties)");
+        assertThat(refusal("forebay.home = /opt/forebay").key()).isEqualTo("forebay.home");
+    }
+
+    @Test
+    void longValueIsCutInTheMessage() {
+        assertThat(refusal("forebay.queue.body-max = " + "x".repeat(5000)).getMessage())
+                .hasSizeLessThan(400);
     }
 
     @Test
