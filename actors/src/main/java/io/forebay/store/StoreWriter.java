@@ -10,6 +10,7 @@ import akka.actor.typed.javadsl.BehaviorBuilder;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
+import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.Checkpoint;
@@ -20,6 +21,7 @@ import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StripeBudget.Reason;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -46,7 +48,8 @@ public final class StoreWriter {
     non-sealed interface Internal extends Message {}
 
     /** What owners of records send. */
-    public sealed interface Command extends Message permits Append, AwaitDurable, Rewrite, Register, Forget, Snapshot, Stop {}
+    public sealed interface Command extends Message
+            permits Append, AwaitDurable, Rewrite, Register, Forget, Snapshot, Stop {}
 
     /**
      * Appends a frame. The answer is {@link Written} as soon as it is in the page cache. Its bytes must have been reserved and
@@ -101,9 +104,10 @@ public final class StoreWriter {
      * everything is forced, and the log is closed clean. What does not fit into the time limit is left to recovery. Appends are
      * taken until the checkpoint is there. Idempotent.
      *
+     * @param within what it may take
      * @param replyTo told when the log is closed
      */
-    public record Stop(ActorRef<Done> replyTo) implements Command {}
+    public record Stop(Duration within, ActorRef<Done> replyTo) implements Command {}
 
     /** What the stripe tells the origin of records. */
     public sealed interface Event
@@ -210,7 +214,7 @@ public final class StoreWriter {
             int stripeId,
             StorageDirectory directory,
             StripeLog log,
-            StoreConfig config,
+            StoreSettings config,
             StripeBudget budget,
             StripeStatus status,
             LogClock clock,
@@ -227,7 +231,7 @@ public final class StoreWriter {
     private final TimerScheduler<Message> timers;
     private final ActorRef<Message> self;
     private final Parts parts;
-    private final StoreConfig config;
+    private final StoreSettings config;
     private final StripeLog log;
     private final StripeBudget budget;
     private final StripeStatus status;
@@ -293,8 +297,8 @@ public final class StoreWriter {
     private String closedBecause;
 
     static Behavior<Message> create(Parts parts) {
-        return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new StoreWriter(context, timers, parts).running()));
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new StoreWriter(context, timers, parts).running()));
     }
 
     private StoreWriter(ActorContext<Message> context, TimerScheduler<Message> timers, Parts parts) {
@@ -329,67 +333,66 @@ public final class StoreWriter {
 
     private Behavior<Message> running() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                .onMessage(Append.class, guarded(this::onAppend))
-                .onMessage(RangeForced.class, guarded(this::onRangeForced))
-                .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
-                .onMessage(Snapshot.class, guarded(this::onSnapshot))
-                .onMessage(FlushDue.class, guarded(this::onFlushDue))
-                .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
-                .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
-                .onMessage(PrepareAgain.class, guarded(this::onPrepareAgain))
-                .onMessage(IdleTick.class, guarded(this::onIdleTick))
-                .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
-                .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
-                .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
-                .onMessage(Stop.class, guarded(this::onStop))
-                .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
-                .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
-                .onMessage(RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
+                        .onMessage(Append.class, guarded(this::onAppend))
+                        .onMessage(RangeForced.class, guarded(this::onRangeForced))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
+                        .onMessage(Snapshot.class, guarded(this::onSnapshot))
+                        .onMessage(FlushDue.class, guarded(this::onFlushDue))
+                        .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
+                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
+                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgain))
+                        .onMessage(IdleTick.class, guarded(this::onIdleTick))
+                        .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
+                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
+                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
+                        .onMessage(Stop.class, guarded(this::onStop))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
+                        .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
+                        .onMessage(RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
                 .build();
     }
 
     /** Also while the stripe is read-only: appends wait for what has to be written again. */
     private Behavior<Message> rewriting() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                .onMessage(Append.class, guarded(this::onWaiting))
-                .onMessage(Snapshot.class, guarded(this::onWaiting))
-                .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
-                .onMessage(Rewrite.class, guarded(this::onRewrite))
-                .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
-                .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
-                .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
-                .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
-                .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
-                .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
-                .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
-                .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
-                .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
-                .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
-                .onMessage(Stop.class, guarded(this::onStopRewriting))
-                .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
+                        .onMessage(Append.class, guarded(this::onWaiting))
+                        .onMessage(Snapshot.class, guarded(this::onWaiting))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
+                        .onMessage(Rewrite.class, guarded(this::onRewrite))
+                        .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
+                        .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
+                        .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
+                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
+                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
+                        .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
+                        .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
+                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
+                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
+                        .onMessage(Stop.class, guarded(this::onStopRewriting))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
                 .build();
     }
 
     /** Nothing more is appended; the log is closed as soon as nothing works on it. Also after a bug, then for good. */
     private Behavior<Message> closing() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                .onMessage(Append.class, guarded(this::onAppendClosed))
-                .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
-                .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
-                .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
-                .onMessage(Stop.class, guarded(this::onStopClosing))
-                .onMessage(LogClosed.class, guarded(this::onLogClosed))
-                .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
-                .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
-                .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
+                        .onMessage(Append.class, guarded(this::onAppendClosed))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
+                        .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
+                        .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
+                        .onMessage(Stop.class, guarded(this::onStopClosing))
+                        .onMessage(LogClosed.class, guarded(this::onLogClosed))
+                        .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
+                        .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
                 .onMessage(Internal.class, guarded(ended -> close())) // whatever has ended now
                 .build();
     }
 
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
-        return phase
-                .onMessage(Register.class, guarded(this::onRegister))
+        return phase.onMessage(Register.class, guarded(this::onRegister))
                 .onMessage(Forget.class, guarded(this::onForget))
                 .onMessage(FlusherEnded.class, guarded(this::onFlusherEnded))
                 .onSignal(Terminated.class, guarded(this::onTerminated))
@@ -616,7 +619,8 @@ public final class StoreWriter {
         if (stallCount++ > 0) {
             // Preparing a segment did not help: do not try in a circle.
             pausePreparing();
-            announceUnavailable(e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
+            announceUnavailable(
+                    e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
         }
     }
 
@@ -756,12 +760,10 @@ public final class StoreWriter {
 
     private Behavior<Message> finishRewriteIfComplete() {
         // What else works on the log ends first; what ends comes by here again.
-        if (!isRewritePaused
-                && !isRewriteFinishing
-                && nothingRuns()
-                && rewrite.isHandedOut()) {
+        if (!isRewritePaused && !isRewriteFinishing && nothingRuns() && rewrite.isHandedOut()) {
             if (!log.isRewriteComplete()) {
-                throw new AssertionError("stripe " + parts.stripeId + ": more is to be written again than was retained");
+                throw new AssertionError(
+                        "stripe " + parts.stripeId + ": more is to be written again than was retained");
             }
             isRewriteFinishing = true;
             offload(log::finishRewrite, RewriteFinished::new);
@@ -792,15 +794,18 @@ public final class StoreWriter {
         }
         int missing = rewrite.answered(again.origin, sequences);
         if (missing > 0) {
-            context.getLog()
-                    .info("stripe {}: {} sent all but {} frames again", parts.stripeId, again.origin, missing);
+            context.getLog().info("stripe {}: {} sent all but {} frames again", parts.stripeId, again.origin, missing);
         }
         return rewriteFurther();
     }
 
     private Behavior<Message> onRewriteTimedOut(RewriteTimedOut timeout) {
         if (!rewrite.awaited().isEmpty()) {
-            context.getLog().warn("stripe {}: writes again itself what these did not send: {}", parts.stripeId, rewrite.awaited());
+            context.getLog()
+                    .warn(
+                            "stripe {}: writes again itself what these did not send: {}",
+                            parts.stripeId,
+                            rewrite.awaited());
             rewrite.timedOut();
         }
         return rewriteFurther();
@@ -888,7 +893,8 @@ public final class StoreWriter {
             try {
                 log.append(frame, parts.clock.millis());
             } catch (StripeException e) {
-                // The parts that are there do not count without the last one: the owner only keeps the replay start back.
+                // The parts that are there do not count without the last one: the owner only keeps the replay start
+                // back.
                 refusedBecause(e);
                 status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
                 break;
@@ -1024,7 +1030,8 @@ public final class StoreWriter {
 
     private void announceUnavailable(Reason reason, IOException cause) {
         if (announced == null) {
-            context.getLog().error("stripe {}: takes nothing for now ({}): {}", parts.stripeId, reason, cause.getMessage());
+            context.getLog()
+                    .error("stripe {}: takes nothing for now ({}): {}", parts.stripeId, reason, cause.getMessage());
         }
         announce(new Unavailable(reason, "stripe " + parts.stripeId + ": " + cause.getMessage()));
     }
@@ -1085,7 +1092,7 @@ public final class StoreWriter {
             if (rewrite == null) {
                 status.phase(StripePhase.CLOSING);
             }
-            timers.startSingleTimer(StopTimedOut.INSTANCE, config.stopTimeout());
+            timers.startSingleTimer(StopTimedOut.INSTANCE, stop.within);
         }
         stopReplies.add(stop.replyTo);
     }
@@ -1232,13 +1239,14 @@ public final class StoreWriter {
         if (!isLogClosing) {
             isLogClosing = true;
             operations.add(flusher.whenEnded().toCompletableFuture());
-            CompletableFuture.allOf(operations.toArray(CompletableFuture[]::new)).whenComplete((done, failure) -> {
-                try {
-                    log.close(false);
-                } catch (IOException e) {
-                    status.failed("close: " + e.getMessage());
-                }
-            });
+            CompletableFuture.allOf(operations.toArray(CompletableFuture[]::new))
+                    .whenComplete((done, failure) -> {
+                        try {
+                            log.close(false);
+                        } catch (IOException e) {
+                            status.failed("close: " + e.getMessage());
+                        }
+                    });
         }
         return Behaviors.same();
     }
@@ -1281,7 +1289,6 @@ public final class StoreWriter {
 
     private static boolean isDiskFull(IOException cause) {
         return cause instanceof DiskFullException
-                || (cause instanceof StripeException refused
-                        && refused.reason() == StripeException.Reason.DISK_FULL);
+                || (cause instanceof StripeException refused && refused.reason() == StripeException.Reason.DISK_FULL);
     }
 }
