@@ -81,13 +81,14 @@ public final class StripePort {
     public void append(Frame frame, boolean wantsDurable) {
         if (isBusy) throw new AssertionError("a second append beside number " + tag);
         isBusy = true;
-        account.spend(frame.lengthBytes());
+        account.spend(frame);
         stripe.writer().tell(new StoreWriter.Append(frame, origin, wantsDurable, ++tag));
     }
 
     /** The frame sent last is written. Returns the sequence of its last record. */
     public long onWritten(StoreWriter.Written written) {
-        if (!isBusy || written.tag() != tag) throw new AssertionError("written " + written.tag() + ", waiting for " + tag);
+        if (!isBusy || written.tag() != tag)
+            throw new AssertionError("written " + written.tag() + ", waiting for " + tag);
         isBusy = false;
         Frame frame = written.frame();
         lastSequence = frame.firstSequence() + frame.recordCount() - 1;

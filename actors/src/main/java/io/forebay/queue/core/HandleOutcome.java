@@ -13,5 +13,7 @@ public enum HandleOutcome {
     /** Epoch and sequence name the last delivery, but the nonce is not the one that was given out. */
     FORGED_HANDLE,
     /** This group never handed out a message with this queue offset. */
-    UNKNOWN_OFFSET
+    UNKNOWN_OFFSET,
+    /** The message cannot be read any more; it is listed as quarantined and counts as neither settled nor waiting. */
+    QUARANTINED
 }

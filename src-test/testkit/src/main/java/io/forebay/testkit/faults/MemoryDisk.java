@@ -1,0 +1,370 @@
+package io.forebay.testkit.faults;
+
+import io.forebay.storage.io.DiskFullException;
+import io.forebay.storage.io.MappedAccessException;
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.io.StorageFile;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.random.RandomGenerator;
+
+/**
+ * A disk in memory that behaves like a real one where it hurts. It is the root directory; {@link #child} gives others.
+ *
+ * <p>Each file has a page cache (what reads see), the sectors of 512 bytes that the kernel still wants to write, and the
+ * device. A write goes to the page cache. A force moves the dirty sectors of its range to the device; one that fails
+ * forgets that they are dirty <em>without</em> writing them, so that the next force of them succeeds and proves nothing.
+ * Names are forced by {@link #forceDirectory()}, sizes by the first force of the file.
+ *
+ * <ul>
+ *   <li>{@link #killImage()}: what a killed process leaves, which is everything written.
+ *   <li>{@link #powerCutImage}: what a power cut leaves: what was forced, and a random subset of the rest, sector by sector
+ *       and name by name. A file whose size was never forced may be shorter.
+ *   <li>{@link #crashAtOperation}: from the n-th mutation on everything throws {@link DiskCrashed}; that mutation itself
+ *       may have happened in part.
+ * </ul>
+ *
+ * Paths are relative to the root, such as {@code stripe-0/checkpoint}. Images are independent of the disk they were taken
+ * from and have no faults armed. Thread-safe.
+ */
+public final class MemoryDisk implements StorageDirectory {
+    private final MemoryDirectory root = new MemoryDirectory(this, "");
+    private final List<String> openPaths = new ArrayList<>();
+    private volatile DiskObserver observer = (operation, path, at, length) -> {};
+    private long operations;
+    private long crashAt = Long.MAX_VALUE;
+    private RandomGenerator tear;
+    private boolean isCrashed;
+    private int forcesToFail;
+    private int directoryForcesToFail;
+    private int writesToFail;
+    private long usableBytes = Long.MAX_VALUE;
+    private final Map<String, long[]> unreadable = new TreeMap<>();
+    private long forces;
+
+    // --- directory ---
+
+    @Override
+    public String path() {
+        return root.path();
+    }
+
+    @Override
+    public List<String> list() {
+        return root.list();
+    }
+
+    @Override
+    public List<String> children() {
+        return root.children();
+    }
+
+    @Override
+    public StorageFile create(String name, long sizeBytes) throws IOException {
+        return root.create(name, sizeBytes);
+    }
+
+    @Override
+    public StorageFile open(String name) throws IOException {
+        return root.open(name);
+    }
+
+    @Override
+    public void rename(String from, String to) throws IOException {
+        root.rename(from, to);
+    }
+
+    @Override
+    public void delete(String name) throws IOException {
+        root.delete(name);
+    }
+
+    @Override
+    public void forceDirectory() throws IOException {
+        root.forceDirectory();
+    }
+
+    @Override
+    public StorageDirectory child(String name) {
+        return root.child(name);
+    }
+
+    @Override
+    public synchronized long usableBytes() {
+        return usableBytes;
+    }
+
+    @Override
+    public void close() {}
+
+    // --- images ---
+
+    /** What is left when the process is killed now: everything written, forced or not. */
+    public synchronized MemoryDisk killImage() {
+        MemoryDisk image = new MemoryDisk();
+        Map<MemoryInode, MemoryInode> copies = new IdentityHashMap<>();
+        root.copyAfterKill(image.root, inode -> copies.computeIfAbsent(inode, MemoryInode::afterKill));
+        image.usableBytes = usableBytes;
+        return image;
+    }
+
+    /** What is left when the power goes now; every bit of luck comes from {@code random}. */
+    public synchronized MemoryDisk powerCutImage(RandomGenerator random) {
+        MemoryDisk image = new MemoryDisk();
+        Map<MemoryInode, MemoryInode> copies = new IdentityHashMap<>();
+        root.copyAfterPowerCut(
+                image.root, inode -> copies.computeIfAbsent(inode, missing -> missing.afterPowerCut(random)), random);
+        image.usableBytes = usableBytes;
+        return image;
+    }
+
+    // --- faults ---
+
+    /** Counts the mutations: create, write, force, rename, delete, force of a directory. */
+    public synchronized long operations() {
+        return operations;
+    }
+
+    /** Counts the forces of files that were asked for, failed ones included. */
+    public synchronized long forces() {
+        return forces;
+    }
+
+    /** The mutation with this number (see {@link #operations()}) does not happen, and nothing does from then on. */
+    public synchronized void crashAtOperation(long number) {
+        crashAtOperation(number, null);
+    }
+
+    /** The same, but that mutation may happen in part: some bytes of a write, some sectors of a force, or a name. */
+    public synchronized void crashAtOperation(long number, RandomGenerator tearOrNull) {
+        crashAt = number;
+        tear = tearOrNull;
+    }
+
+    /** Everything throws {@link DiskCrashed} from now on; what the process still does comes to nothing. */
+    public synchronized void crash() {
+        isCrashed = true;
+    }
+
+    public synchronized boolean isCrashed() {
+        return isCrashed;
+    }
+
+    /** The next {@code count} forces of files fail: nothing reaches the device, the kernel believes it did. 0 disarms. */
+    public synchronized void failNextForces(int count) {
+        forcesToFail = count;
+    }
+
+    public synchronized void failNextDirectoryForces(int count) {
+        directoryForcesToFail = count;
+    }
+
+    /** The next {@code count} writes fail as a mapped store does that gets no page: with an unknown part of it done. */
+    public synchronized void failNextWrites(int count) {
+        writesToFail = count;
+    }
+
+    /** From now on only so many bytes more can be allocated; deleting gives bytes back. */
+    public synchronized void fullAfter(long bytes) {
+        usableBytes = bytes;
+    }
+
+    /** There is room again. */
+    public synchronized void roomAgain() {
+        usableBytes = Long.MAX_VALUE;
+    }
+
+    /** Reads that touch the range fail as on a medium error; a length of 0 heals the file. */
+    public synchronized void failReads(String path, long at, long length) {
+        if (length == 0) {
+            unreadable.remove(path);
+        } else {
+            unreadable.put(path, new long[] {at, length});
+        }
+    }
+
+    /** The kernel writes some dirty sectors back on its own. */
+    public synchronized void writeBackSome(RandomGenerator random) {
+        inodes().values().forEach(inode -> inode.writeBackSome(random));
+    }
+
+    /** Memory gets short: clean pages are dropped and read from the device again, those of failed forces too. */
+    public synchronized void evictCleanPages() {
+        inodes().values().forEach(MemoryInode::evictClean);
+    }
+
+    /** Told of every operation, reads too, before it happens and outside any lock. */
+    public void observe(DiskObserver newObserver) {
+        observer = newObserver;
+    }
+
+    // --- looking and damaging ---
+
+    /** The paths of all files, sorted. */
+    public synchronized List<String> files() {
+        return List.copyOf(inodes().keySet());
+    }
+
+    /** The paths of the files that are open, once for each handle. */
+    public synchronized List<String> openFiles() {
+        return List.copyOf(openPaths);
+    }
+
+    public synchronized long sizeBytes(String path) throws IOException {
+        return inode(path).cache.length;
+    }
+
+    /** A copy of what reads would see. */
+    public synchronized byte[] content(String path) throws IOException {
+        return inode(path).cache.clone();
+    }
+
+    /** Inverts the bits of the mask in one byte, in memory and on the device. */
+    public synchronized void flip(String path, long at, int mask) throws IOException {
+        MemoryInode inode = inode(path);
+        inode.cache[(int) at] ^= (byte) mask;
+        inode.device[(int) at] ^= (byte) mask;
+    }
+
+    /** Overwrites bytes in memory and on the device, as damage does. */
+    public synchronized void overwrite(String path, long at, byte[] bytes) throws IOException {
+        MemoryInode inode = inode(path);
+        System.arraycopy(bytes, 0, inode.cache, (int) at, bytes.length);
+        System.arraycopy(bytes, 0, inode.device, (int) at, bytes.length);
+    }
+
+    /** Cuts a file, or lengthens it with zeros; it must not be open. */
+    public synchronized void truncate(String path, long sizeBytes) throws IOException {
+        MemoryInode inode = inode(path);
+        if (inode.handles > 0) {
+            throw new IllegalStateException(path + " is truncated while it is open");
+        }
+        inode.truncate(Math.toIntExact(sizeBytes));
+    }
+
+    private Map<String, MemoryInode> inodes() {
+        Map<String, MemoryInode> found = new TreeMap<>();
+        collect(root, "", found);
+        return found;
+    }
+
+    private static void collect(MemoryDirectory directory, String prefix, Map<String, MemoryInode> found) {
+        directory.files.forEach((name, inode) -> found.put(prefix + name, inode));
+        directory.children.forEach((name, child) -> collect(child, prefix + name + "/", found));
+    }
+
+    private MemoryInode inode(String path) throws NoSuchFileException {
+        MemoryInode inode = inodes().get(path);
+        if (inode == null) {
+            throw new NoSuchFileException(path);
+        }
+        return inode;
+    }
+
+    // --- called by directories and files, mostly with the lock held ---
+
+    void observe(Operation operation, String path, long at, long length) throws IOException {
+        observer.before(operation, path, at, length);
+    }
+
+    void checkRunning(Operation operation, String path) {
+        if (isCrashed) {
+            throw new DiskCrashed(operation + " of " + path + " after the crash at operation " + operations);
+        }
+    }
+
+    /** Counts a mutation; true if it is the one that does not come back. */
+    boolean step(Operation operation, String path) {
+        checkRunning(operation, path);
+        operations++;
+        if (operations < crashAt) {
+            return false;
+        }
+        if (tear == null || !tear.nextBoolean()) {
+            crashIf(true, operation, path);
+        }
+        return true;
+    }
+
+    void crashIf(boolean isCrash, Operation operation, String path) {
+        if (isCrash) {
+            isCrashed = true;
+            throw new DiskCrashed("crash in " + operation + " of " + path + ", operation " + operations);
+        }
+    }
+
+    void write(String path, MemoryInode inode, long at, byte[] source, int from, int length) throws IOException {
+        boolean isCrash = step(Operation.WRITE, path);
+        if (isCrash) {
+            inode.write(at, source, from, tear.nextInt(length + 1));
+            crashIf(true, Operation.WRITE, path);
+        }
+        if (writesToFail > 0) {
+            writesToFail--;
+            inode.write(at, source, from, length / 2);
+            throw new MappedAccessException("no page for " + length + " bytes at " + at + " of " + path, null);
+        }
+        inode.write(at, source, from, length);
+    }
+
+    void force(String path, MemoryInode inode, long at, long length) throws IOException {
+        boolean isCrash = step(Operation.FORCE, path);
+        forces++;
+        if (isCrash) {
+            inode.forceSome(at, length, tear);
+            crashIf(true, Operation.FORCE, path);
+        }
+        if (forcesToFail > 0) {
+            forcesToFail--;
+            inode.forceFailed(at, length);
+            throw new IOException("Input/output error: force of " + length + " bytes at " + at + " of " + path);
+        }
+        inode.force(at, length);
+    }
+
+    void failDirectoryForceIfAsked(String path) throws IOException {
+        if (directoryForcesToFail > 0) {
+            directoryForcesToFail--;
+            throw new IOException("Input/output error: force of directory " + path);
+        }
+    }
+
+    void checkReadable(String path, long at, long length) throws IOException {
+        long[] range = unreadable.get(path);
+        if (range != null && at < range[0] + range[1] && range[0] < at + length) {
+            throw new IOException("Input/output error: read of " + length + " bytes at " + at + " of " + path);
+        }
+    }
+
+    void allocate(String path, long sizeBytes) throws IOException {
+        if (sizeBytes > usableBytes) {
+            throw new DiskFullException(
+                    "No space left on device: " + sizeBytes + " bytes for " + path + ", " + usableBytes + " left",
+                    null);
+        }
+        if (usableBytes != Long.MAX_VALUE) {
+            usableBytes -= sizeBytes;
+        }
+    }
+
+    void free(long sizeBytes) {
+        if (usableBytes != Long.MAX_VALUE) {
+            usableBytes += sizeBytes;
+        }
+    }
+
+    StorageFile opened(MemoryFile file, String path) {
+        openPaths.add(path);
+        return file;
+    }
+
+    void closed(String path) {
+        openPaths.remove(path);
+    }
+}

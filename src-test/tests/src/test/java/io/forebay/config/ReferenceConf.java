@@ -1,0 +1,68 @@
+package io.forebay.config;
+
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigValue;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URL;
+import java.nio.charset.StandardCharsets;
+import java.util.Collections;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/** This room's {@code reference.conf} as text: other rooms have one, too, so the right one is found beside the classes. */
+final class ReferenceConf {
+    private static final ConfigObject ROOT = parse();
+
+    private ReferenceConf() {}
+
+    /** The full path of every setting; a dispatcher is one setting. */
+    static SortedSet<String> keys() {
+        SortedSet<String> keys = new TreeSet<>();
+        collect(ROOT, "", keys);
+        return Collections.unmodifiableSortedSet(keys);
+    }
+
+    /** What stands above a key, on one line. */
+    static String comment(String key) {
+        return ROOT.toConfig().getValue(key).origin().comments().stream()
+                .map(String::strip)
+                .collect(Collectors.joining(" "));
+    }
+
+    private static void collect(ConfigObject section, String path, SortedSet<String> keys) {
+        for (Map.Entry<String, ConfigValue> entry : section.entrySet()) {
+            String key = path + entry.getKey();
+            if (entry.getValue() instanceof ConfigObject inner && !SettingsReader.isDispatcher(inner)) {
+                collect(inner, key + ".", keys);
+            } else {
+                keys.add(key);
+            }
+        }
+    }
+
+    private static ConfigObject parse() {
+        String name = ForebaySettings.class.getSimpleName() + ".class";
+        String location = String.valueOf(ForebaySettings.class.getResource(name));
+        String suffix = ForebaySettings.class.getName().replace('.', '/') + ".class";
+        String root = location.substring(0, location.length() - suffix.length());
+        try {
+            URL url = URI.create(root + "reference.conf").toURL();
+            try (InputStream in = url.openStream();
+                    Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8)) {
+                return ConfigFactory.parseReader(reader, ConfigParseOptions.defaults())
+                        .root();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
