@@ -1,10 +1,37 @@
 package io.forebay.store;
 
+import akka.Done;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.PostStop;
+import akka.actor.typed.Terminated;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.BehaviorBuilder;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.TimerScheduler;
+import akka.japi.function.Function;
+import io.forebay.config.StoreSettings;
+import io.forebay.storage.io.DiskFullException;
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.log.Checkpoint;
+import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.StripeException;
+import io.forebay.storage.log.StripeLog;
+import io.forebay.store.StripeBudget.Reason;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /**
  * The only writer of a stripe's log, on a thread of its own. It gives sequences and queue offsets to what it appends,
@@ -14,7 +41,6 @@ import java.util.Objects;
  * in the order in which it happened. A frame sent once is appended once; nothing here is idempotent unless it says so.
  */
 public final class StoreWriter {
-    private StoreWriter() {}
 
     /** What the actor understands; the part that others may send is {@link Command}. */
     public sealed interface Message permits Command, Internal {}
@@ -22,7 +48,8 @@ public final class StoreWriter {
     non-sealed interface Internal extends Message {}
 
     /** What owners of records send. */
-    public sealed interface Command extends Message permits Append, Rewrite, Register, Forget, Snapshot {}
+    public sealed interface Command extends Message
+            permits Append, AwaitDurable, Rewrite, Register, Forget, Snapshot, Stop {}
 
     /**
      * Appends a frame. The answer is {@link Written} as soon as it is in the page cache. Its bytes must have been reserved and
@@ -39,6 +66,12 @@ public final class StoreWriter {
             Objects.requireNonNull(origin);
         }
     }
+
+    /**
+     * Asks to be told {@link Durable} once everything up to this sequence is forced, at once if it is; for who was content with
+     * WRITTEN when it was appended. Idempotent.
+     */
+    public record AwaitDurable(long sequence, ActorRef<Event> origin) implements Command {}
 
     /**
      * The answer to {@link FlushFailed}: every frame this origin has been told {@link Written} for and that lies above the named
@@ -65,6 +98,16 @@ public final class StoreWriter {
      * @param frames all parts of one snapshot, in order; empty to say that there is none to be had now
      */
     public record Snapshot(long checkpointId, Owner owner, List<Frame> frames) implements Command {}
+
+    /**
+     * Ends the stripe: reservations are refused from now on, a last checkpoint is taken (its snapshots are asked for as ever),
+     * everything is forced, and the log is closed clean. What does not fit into the time limit is left to recovery. Appends are
+     * taken until the checkpoint is there. Idempotent.
+     *
+     * @param within what it may take
+     * @param replyTo told when the log is closed
+     */
+    public record Stop(Duration within, ActorRef<Done> replyTo) implements Command {}
 
     /** What the stripe tells the origin of records. */
     public sealed interface Event
@@ -98,9 +141,1154 @@ public final class StoreWriter {
     /** A checkpoint needs a snapshot of this owner; the answer is {@link Snapshot} as soon as no batch of it is outstanding. */
     public record SnapshotRequested(long checkpointId, Owner owner) implements Event {}
 
+    /** Why a frame was not appended. */
+    public enum Refused {
+        /** It is longer than a frame may be. */
+        FRAME_TOO_LARGE,
+        /** Recovery stopped its owner, because records of it are missing. */
+        OWNER_STOPPED,
+        /** The stripe is being closed, or was closed by a bug. */
+        CLOSED
+    }
+
     /**
-     * The stripe is closed or closes: the frame was not appended and never will be by this stripe's StoreWriter. (What was
-     * answered {@link Written} before is found again by recovery.)
+     * The frame was not appended and never will be. (What was answered {@link Written} before is found again by recovery.) Its
+     * room is given back.
      */
-    public record Rejected(long tag, Frame frame, StripeBudget.Reason reason, String detail) implements Event {}
+    public record Rejected(long tag, Frame frame, Refused refused, String detail) implements Event {}
+
+    // --- the actor's own messages ---
+
+    private record RangeForced(FlushRange range) implements Internal {}
+
+    private record RangeFailed(FlushRange range, IOException cause) implements Internal {}
+
+    private record FlusherEnded(Throwable cause) implements Internal {}
+
+    private enum FlushDue implements Internal {
+        INSTANCE
+    }
+
+    private record SegmentPrepared(Throwable failure) implements Internal {}
+
+    private enum PrepareAgain implements Internal {
+        INSTANCE
+    }
+
+    private enum RewriteTimedOut implements Internal {
+        INSTANCE
+    }
+
+    private enum RewriteAgain implements Internal {
+        INSTANCE
+    }
+
+    private record RewriteFinished(Throwable failure) implements Internal {}
+
+    private enum IdleTick implements Internal {
+        INSTANCE
+    }
+
+    private record SnapshotsTimedOut(long checkpointId) implements Internal {}
+
+    private enum CheckpointPauseOver implements Internal {
+        INSTANCE
+    }
+
+    private record CheckpointFinished(Throwable failure) implements Internal {}
+
+    private enum StopTimedOut implements Internal {
+        INSTANCE
+    }
+
+    private record LogClosed(Throwable failure) implements Internal {}
+
+    /**
+     * What one StoreWriter works with.
+     *
+     * @param directory asked for free space only
+     * @param blocking runs what blocks, but for the forces
+     * @param flushDispatcher path of the dispatcher of the Flusher's stream
+     */
+    record Parts(
+            int stripeId,
+            StorageDirectory directory,
+            StripeLog log,
+            StoreSettings config,
+            StripeBudget budget,
+            StripeStatus status,
+            LogClock clock,
+            LongSupplier nanoTime,
+            Executor blocking,
+            String flushDispatcher) {}
+
+    /** A call that blocks. */
+    private interface Operation {
+        void run() throws IOException;
+    }
+
+    private final ActorContext<Message> context;
+    private final TimerScheduler<Message> timers;
+    private final ActorRef<Message> self;
+    private final Parts parts;
+    private final StoreSettings config;
+    private final StripeLog log;
+    private final StripeBudget budget;
+    private final StripeStatus status;
+    private final Flusher flusher;
+    /** The origin of the stripe's own frames, which it writes again by itself. */
+    private final ActorRef<Event> ownOrigin;
+
+    private final Registrations<Owner, ActorRef<Event>> registrations = new Registrations<>();
+    /** Appended and not known to be durable, in order of sequence; the manifests are known to the log alone. */
+    private final ArrayDeque<Append> retained = new ArrayDeque<>();
+    /** What came while nothing could be appended, in order of arrival: {@link Append} and {@link Snapshot}. */
+    private final ArrayDeque<Command> waiting = new ArrayDeque<>();
+    /** Calls on the blocking dispatcher that have not ended. */
+    private final Set<CompletableFuture<?>> operations = new HashSet<>();
+
+    // flushing
+    /** Who waits for FLUSHED of what is not at the Flusher yet; handed to it with the range. */
+    private Set<ActorRef<Event>> durableWaiters = new HashSet<>();
+    /** Who waits for the range at the Flusher and is told by it. */
+    private Set<ActorRef<Event>> waitersAtFlusher = Set.of();
+    /** Who began to wait when that range had been handed over. */
+    private final Set<ActorRef<Event>> lateWaiters = new HashSet<>();
+    /** Memory of the frames that are not at the Flusher yet. */
+    private long gatheredBytes;
+
+    private boolean isFlushing;
+    private boolean isForceWanted;
+    private boolean isFlushTimerSet;
+    private boolean isFlusherEnded;
+
+    // segments
+    private boolean isPreparing;
+    private boolean isPreparePaused;
+    /** What waits for a segment, or for a device that works. */
+    private boolean isStalled;
+
+    private int stallCount;
+    /** A store into the log failed: rewriting begins when the range at the Flusher has come back. */
+    private StripeException storeFailure;
+
+    /** Told to the origins; null while the stripe is available. */
+    private Unavailable announced;
+
+    // rewriting
+    private RewriteState<ActorRef<Event>> rewrite;
+    private List<Frame> rewriteFrames = List.of();
+    private Set<ActorRef<Event>> rewriteOrigins = Set.of();
+    private boolean isRewritePaused;
+    private boolean isRewriteFinishing;
+
+    // checkpoints
+    private final CheckpointState checkpoints;
+    private Checkpoint checkpoint;
+    private boolean isCheckpointPaused;
+
+    // stopping
+    private final List<ActorRef<Done>> stopReplies = new ArrayList<>();
+    private boolean isLastCheckpointTried;
+    private boolean isStopTimeOver;
+    private boolean isCleanStop;
+    private boolean isLogClosing;
+    private boolean isLogClosed;
+    private String closedBecause;
+
+    static Behavior<Message> create(Parts parts) {
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new StoreWriter(context, timers, parts).running()));
+    }
+
+    private StoreWriter(ActorContext<Message> context, TimerScheduler<Message> timers, Parts parts) {
+        this.context = context;
+        this.timers = timers;
+        this.self = context.getSelf();
+        this.parts = parts;
+        this.config = parts.config;
+        this.log = parts.log;
+        this.budget = parts.budget;
+        this.status = parts.status;
+        this.ownOrigin = context.getSystem().<Event>ignoreRef();
+        this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
+        this.flusher = new Flusher(
+                context.getSystem(), parts.flushDispatcher, log, budget, parts.nanoTime, new Flusher.Listener() {
+                    @Override
+                    public void forced(FlushRange range) {
+                        self.tell(new RangeForced(range));
+                    }
+
+                    @Override
+                    public void failed(FlushRange range, IOException cause) {
+                        self.tell(new RangeFailed(range, cause));
+                    }
+                });
+        flusher.whenEnded().whenComplete((done, cause) -> self.tell(new FlusherEnded(cause)));
+        timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
+        prepareIfNeeded();
+    }
+
+    // --- phases ---
+
+    private Behavior<Message> running() {
+        return inAnyPhase(BehaviorBuilder.<Message>create()
+                        .onMessage(Append.class, guarded(this::onAppend))
+                        .onMessage(RangeForced.class, guarded(this::onRangeForced))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
+                        .onMessage(Snapshot.class, guarded(this::onSnapshot))
+                        .onMessage(FlushDue.class, guarded(this::onFlushDue))
+                        .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
+                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
+                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgain))
+                        .onMessage(IdleTick.class, guarded(this::onIdleTick))
+                        .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
+                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
+                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
+                        .onMessage(Stop.class, guarded(this::onStop))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
+                        .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
+                        .onMessage(RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
+                .build();
+    }
+
+    /** Also while the stripe is read-only: appends wait for what has to be written again. */
+    private Behavior<Message> rewriting() {
+        return inAnyPhase(BehaviorBuilder.<Message>create()
+                        .onMessage(Append.class, guarded(this::onWaiting))
+                        .onMessage(Snapshot.class, guarded(this::onWaiting))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
+                        .onMessage(Rewrite.class, guarded(this::onRewrite))
+                        .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
+                        .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
+                        .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
+                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
+                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
+                        .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
+                        .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
+                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
+                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
+                        .onMessage(Stop.class, guarded(this::onStopRewriting))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
+                .build();
+    }
+
+    /** Nothing more is appended; the log is closed as soon as nothing works on it. Also after a bug, then for good. */
+    private Behavior<Message> closing() {
+        return inAnyPhase(BehaviorBuilder.<Message>create()
+                        .onMessage(Append.class, guarded(this::onAppendClosed))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
+                        .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
+                        .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
+                        .onMessage(Stop.class, guarded(this::onStopClosing))
+                        .onMessage(LogClosed.class, guarded(this::onLogClosed))
+                        .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
+                        .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
+                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
+                .onMessage(Internal.class, guarded(ended -> close())) // whatever has ended now
+                .build();
+    }
+
+    /** What is the same in every phase. */
+    private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
+        return phase.onMessage(Register.class, guarded(this::onRegister))
+                .onMessage(Forget.class, guarded(this::onForget))
+                .onMessage(FlusherEnded.class, guarded(this::onFlusherEnded))
+                .onSignal(Terminated.class, guarded(this::onTerminated))
+                .onSignal(PostStop.class, guarded(this::onPostStop));
+    }
+
+    /** A bug closes this stripe and nothing else: it is neither restarted away nor does it stop the actor silently. */
+    private <T> Function<T, Behavior<Message>> guarded(Function<T, Behavior<Message>> handler) {
+        return message -> {
+            try {
+                return handler.apply(message);
+            } catch (RuntimeException | AssertionError bug) {
+                return closeByBug(bug);
+            }
+        };
+    }
+
+    // --- appending ---
+
+    private Behavior<Message> onAppend(Append append) {
+        if (canAppend() && tryAppend(append)) {
+            return proceed();
+        }
+        waiting.add(append);
+        return proceed();
+    }
+
+    private boolean canAppend() {
+        return waiting.isEmpty() && !isStalled && storeFailure == null;
+    }
+
+    /** @return false if it has to be tried again later */
+    private boolean tryAppend(Append append) {
+        Frame frame = append.frame;
+        try {
+            log.append(frame, parts.clock.millis());
+        } catch (StripeException e) {
+            Refused refused = refusedBecause(e);
+            if (refused == null) {
+                return false;
+            }
+            reject(append, refused, e.getMessage());
+            return true;
+        }
+        stallCount = 0;
+        retained.add(append);
+        gatheredBytes += frame.retainedBytes();
+        checkpoints.appended(frame.lengthBytes());
+        if (append.wantsDurable) {
+            durableWaiters.add(append.origin);
+            isForceWanted = true;
+        }
+        append.origin.tell(new Written(append.tag, frame));
+        return true;
+    }
+
+    /** @return why the frame can never be appended; null if it can later, which has been taken care of */
+    private Refused refusedBecause(StripeException e) {
+        switch (e.reason()) {
+            case FRAME_TOO_LARGE:
+                return Refused.FRAME_TOO_LARGE;
+            case OWNER_STOPPED:
+                return Refused.OWNER_STOPPED;
+            case DISK_FULL:
+            case DEVICE_FAILED:
+                stall(e);
+                return null;
+            case STORE_FAILED:
+                storeFailure = e;
+                return null;
+            default:
+                throw new AssertionError("stripe " + parts.stripeId + ": append refused: " + e.reason(), e);
+        }
+    }
+
+    private void reject(Append append, Refused refused, String detail) {
+        budget.release(append.frame.retainedBytes());
+        append.origin.tell(new Rejected(append.tag, append.frame, refused, detail));
+    }
+
+    /** Appends what waited, as far as that goes. */
+    private void appendWaiting() {
+        while (!waiting.isEmpty() && !isStalled && storeFailure == null) {
+            Command first = waiting.peek();
+            if (first instanceof Append append) {
+                if (!tryAppend(append)) {
+                    return;
+                }
+            } else if (first instanceof Snapshot snapshot) {
+                appendSnapshot(snapshot);
+            } else {
+                throw new AssertionError(first);
+            }
+            waiting.remove();
+        }
+    }
+
+    /** Looks at everything that may be due now; the end of each handler while running. */
+    private Behavior<Message> proceed() {
+        if (storeFailure != null) {
+            // The range at the Flusher must come back first: it may still turn out durable.
+            return isFlushing ? Behaviors.same() : beginRewrite(null, storeFailure);
+        }
+        if (checkpoints.isDue()) {
+            beginCheckpoint();
+        }
+        flushIfDue();
+        prepareIfNeeded();
+        return stopReplies.isEmpty() ? Behaviors.same() : proceedToStop();
+    }
+
+    // --- flushing ---
+
+    private void flushIfDue() {
+        if (isFlushing || storeFailure != null) {
+            return;
+        }
+        if (isForceWanted || gatheredBytes >= config.flushBytes()) {
+            flush();
+        } else if (gatheredBytes > 0 && !isFlushTimerSet) {
+            isFlushTimerSet = true;
+            timers.startSingleTimer(FlushDue.INSTANCE, config.flushInterval());
+        }
+    }
+
+    private void flush() {
+        FlushRange range = log.takeUnflushed();
+        isForceWanted = false;
+        if (range == null) {
+            return;
+        }
+        isFlushing = true;
+        long bytes = gatheredBytes;
+        gatheredBytes = 0;
+        waitersAtFlusher = durableWaiters;
+        durableWaiters = new HashSet<>();
+        flusher.flush(range, bytes, waitersAtFlusher);
+    }
+
+    private Behavior<Message> onFlushDue(FlushDue due) {
+        isFlushTimerSet = false;
+        isForceWanted = true;
+        return proceed();
+    }
+
+    private Behavior<Message> onFlushDueElsewhere(FlushDue due) {
+        isFlushTimerSet = false;
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onRangeForced(RangeForced forced) {
+        isFlushing = false;
+        waitersAtFlusher = Set.of();
+        long durable = log.durableSequence();
+        letGo(durable);
+        tellLateWaiters(durable);
+        if (checkpoints.isForced(durable)) {
+            checkpoints.finishing();
+            Checkpoint finishing = checkpoint;
+            offload(() -> log.finishCheckpoint(finishing), CheckpointFinished::new);
+        }
+        return proceed();
+    }
+
+    private void letGo(long durableSequence) {
+        while (!retained.isEmpty() && retained.peek().frame.lastSequence() <= durableSequence) {
+            retained.remove();
+        }
+    }
+
+    private void tellLateWaiters(long durableSequence) {
+        if (!lateWaiters.isEmpty()) {
+            var durable = new Durable(durableSequence);
+            lateWaiters.forEach(waiter -> waiter.tell(durable));
+            lateWaiters.clear();
+        }
+    }
+
+    private Behavior<Message> onAwaitDurable(AwaitDurable await) {
+        long durable = log.durableSequence();
+        if (await.sequence <= durable) {
+            await.origin.tell(new Durable(durable));
+            return Behaviors.same();
+        }
+        // It may be in the range at the Flusher or behind it: wait for both, the first Durable may not be the one.
+        if (isFlushing) {
+            lateWaiters.add(await.origin);
+        }
+        durableWaiters.add(await.origin);
+        isForceWanted = true;
+        return proceed();
+    }
+
+    private Behavior<Message> onAwaitDurableRewriting(AwaitDurable await) {
+        long durable = log.durableSequence();
+        if (await.sequence <= durable) {
+            await.origin.tell(new Durable(durable));
+        } else {
+            durableWaiters.add(await.origin);
+        }
+        return Behaviors.same();
+    }
+
+    // --- segments ---
+
+    private void prepareIfNeeded() {
+        if (!isPreparing && !isPreparePaused && !isRewriteFinishing && (isStalled || log.isPreparationNeeded())) {
+            isPreparing = true;
+            offload(
+                    () -> {
+                        try {
+                            log.prepareNext();
+                        } finally {
+                            budget.freeDisk(parts.directory.usableBytes());
+                        }
+                    },
+                    SegmentPrepared::new);
+        }
+    }
+
+    private void stall(StripeException e) {
+        isStalled = true;
+        status.failed(e.getMessage());
+        if (stallCount++ > 0) {
+            // Preparing a segment did not help: do not try in a circle.
+            pausePreparing();
+            announceUnavailable(
+                    e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
+        }
+    }
+
+    private void pausePreparing() {
+        isPreparePaused = true;
+        timers.startSingleTimer(PrepareAgain.INSTANCE, config.retryBackoff());
+    }
+
+    private Behavior<Message> onSegmentPrepared(SegmentPrepared prepared) {
+        isPreparing = false;
+        if (prepared.failure != null) {
+            prepareFailed(prepared.failure);
+            return proceed();
+        }
+        isStalled = false;
+        resume();
+        return proceed();
+    }
+
+    private void prepareFailed(Throwable failure) {
+        IOException cause = environment(failure);
+        status.failed(cause.getMessage());
+        context.getLog().warn("stripe {}: no segment could be prepared: {}", parts.stripeId, cause.getMessage());
+        pausePreparing();
+        if (isStalled) {
+            announceUnavailable(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
+        }
+    }
+
+    /** Appends what waited; tells that it is over if nothing waits any more. */
+    private void resume() {
+        appendWaiting();
+        if (!isStalled && storeFailure == null) {
+            announceAvailable();
+        }
+    }
+
+    private Behavior<Message> onPrepareAgain(PrepareAgain again) {
+        isPreparePaused = false;
+        return proceed();
+    }
+
+    private Behavior<Message> onSegmentPreparedRewriting(SegmentPrepared prepared) {
+        isPreparing = false;
+        if (prepared.failure != null) {
+            prepareFailed(prepared.failure);
+        } else {
+            isStalled = false;
+        }
+        return finishRewriteIfComplete();
+    }
+
+    private Behavior<Message> onPrepareAgainElsewhere(PrepareAgain again) {
+        isPreparePaused = false;
+        return Behaviors.same();
+    }
+
+    // --- rewriting ---
+
+    private Behavior<Message> onRangeFailed(RangeFailed failed) {
+        isFlushing = false;
+        return beginRewrite(failed.range, failed.cause);
+    }
+
+    private Behavior<Message> beginRewrite(FlushRange range, IOException cause) {
+        context.getLog()
+                .error(
+                        "stripe {}: a force failed, everything above sequence {} is written again: {}",
+                        parts.stripeId,
+                        log.durableSequence(),
+                        cause.getMessage());
+        status.flushFailed(cause.getMessage());
+        status.phase(StripePhase.REWRITING);
+        storeFailure = null;
+        isStalled = false;
+        if (checkpoints.step() != CheckpointState.Step.FINISHING) {
+            abandonCheckpoint();
+        }
+        durableWaiters.addAll(waitersAtFlusher);
+        durableWaiters.addAll(lateWaiters);
+        waitersAtFlusher = Set.of();
+        lateWaiters.clear();
+
+        log.forceFailed(range);
+        letGo(log.durableSequence());
+        rewriteFrames = List.copyOf(log.retainedFrames());
+        rewrite = new RewriteState<>(originsOf(rewriteFrames), config.rewriteAttemptsMax());
+        rewriteOrigins = rewrite.awaited();
+        var flushFailed = new FlushFailed(log.durableSequence());
+        for (ActorRef<Event> origin : rewriteOrigins) {
+            context.watch(origin);
+            origin.tell(flushFailed);
+        }
+        timers.startSingleTimer(RewriteTimedOut.INSTANCE, config.rewriteTimeout());
+        isRewritePaused = false;
+        return switchTo(rewriting(), this::rewriteFurther);
+    }
+
+    private List<RewriteState.Entry<ActorRef<Event>>> originsOf(List<Frame> frames) {
+        List<RewriteState.Entry<ActorRef<Event>>> entries = new ArrayList<>(frames.size());
+        var known = retained.iterator();
+        Append append = known.hasNext() ? known.next() : null;
+        for (Frame frame : frames) {
+            boolean isKnown = append != null && append.frame == frame;
+            ActorRef<Event> origin = isKnown && append.origin != ownOrigin ? append.origin : null;
+            entries.add(new RewriteState.Entry<>(frame.firstSequence(), origin));
+            if (isKnown) {
+                append = known.hasNext() ? known.next() : null;
+            }
+        }
+        if (append != null) {
+            throw new AssertionError("stripe " + parts.stripeId + ": the log does not retain the frame of sequence "
+                    + append.frame.firstSequence());
+        }
+        return entries;
+    }
+
+    private Behavior<Message> rewriteFurther() {
+        if (isRewritePaused || isRewriteFinishing) {
+            return Behaviors.same();
+        }
+        while (true) {
+            int index = rewrite.next();
+            if (index == RewriteState.WAIT) {
+                return Behaviors.same();
+            }
+            if (index == RewriteState.COMPLETE) {
+                return finishRewriteIfComplete();
+            }
+            try {
+                log.rewrite(rewriteFrames.get(index));
+            } catch (StripeException e) {
+                return rewriteFailed(e);
+            }
+        }
+    }
+
+    private Behavior<Message> finishRewriteIfComplete() {
+        // What else works on the log ends first; what ends comes by here again.
+        if (!isRewritePaused && !isRewriteFinishing && nothingRuns() && rewrite.isHandedOut()) {
+            if (!log.isRewriteComplete()) {
+                throw new AssertionError(
+                        "stripe " + parts.stripeId + ": more is to be written again than was retained");
+            }
+            isRewriteFinishing = true;
+            offload(log::finishRewrite, RewriteFinished::new);
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> rewriteFailed(IOException cause) {
+        status.flushFailed(cause.getMessage());
+        boolean isReadOnly = rewrite.failed();
+        log.forceFailed(null);
+        isRewritePaused = true;
+        if (isReadOnly) {
+            status.phase(StripePhase.READ_ONLY);
+            announceUnavailable(Reason.READ_ONLY, cause);
+            timers.startSingleTimer(RewriteAgain.INSTANCE, config.retryBackoff());
+        } else {
+            context.getLog().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId, cause.getMessage());
+            self.tell(RewriteAgain.INSTANCE);
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onRewrite(Rewrite again) {
+        List<Long> sequences = new ArrayList<>(again.frames.size());
+        for (Frame frame : again.frames) {
+            sequences.add(frame.firstSequence());
+        }
+        int missing = rewrite.answered(again.origin, sequences);
+        if (missing > 0) {
+            context.getLog().info("stripe {}: {} sent all but {} frames again", parts.stripeId, again.origin, missing);
+        }
+        return rewriteFurther();
+    }
+
+    private Behavior<Message> onRewriteTimedOut(RewriteTimedOut timeout) {
+        if (!rewrite.awaited().isEmpty()) {
+            context.getLog()
+                    .warn(
+                            "stripe {}: writes again itself what these did not send: {}",
+                            parts.stripeId,
+                            rewrite.awaited());
+            rewrite.timedOut();
+        }
+        return rewriteFurther();
+    }
+
+    private Behavior<Message> onRewriteAgain(RewriteAgain again) {
+        isRewritePaused = false;
+        return rewriteFurther();
+    }
+
+    private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
+        isRewriteFinishing = false;
+        if (finished.failure != null) {
+            return rewriteFailed(environment(finished.failure));
+        }
+        long durable = log.durableSequence();
+        long bytes = 0;
+        for (Append append : retained) {
+            bytes += append.frame.retainedBytes();
+        }
+        retained.clear();
+        gatheredBytes = 0;
+        isForceWanted = false;
+        context.getLog().info("stripe {}: written again and durable up to sequence {}", parts.stripeId, durable);
+        rewrite = null;
+        rewriteFrames = List.of();
+        timers.cancel(RewriteTimedOut.INSTANCE);
+        status.phase(stopReplies.isEmpty() ? StripePhase.RUNNING : StripePhase.CLOSING);
+        var rewritten = new Rewritten(durable);
+        rewriteOrigins.forEach(origin -> origin.tell(rewritten));
+        rewriteOrigins = Set.of();
+        var nowDurable = new Durable(durable);
+        durableWaiters.forEach(waiter -> waiter.tell(nowDurable));
+        durableWaiters.clear();
+        budget.release(bytes);
+        resume();
+        return switchTo(running(), this::proceed);
+    }
+
+    private Behavior<Message> onWaiting(Command command) {
+        waiting.add(command);
+        return Behaviors.same();
+    }
+
+    // --- checkpoints ---
+
+    private void beginCheckpoint() {
+        if (checkpoints.isUnderWay() || isCheckpointPaused || !canAppend()) {
+            return;
+        }
+        try {
+            checkpoint = log.beginCheckpoint();
+        } catch (StripeException e) {
+            checkpointFailed(e);
+            return;
+        }
+        List<Owner> asked = new ArrayList<>();
+        for (Owner owner : checkpoint.changedOwners()) {
+            if (registrations.origin(owner) != null) {
+                asked.add(owner);
+            }
+        }
+        long id = checkpoints.begin(asked);
+        for (Owner owner : asked) {
+            registrations.origin(owner).tell(new SnapshotRequested(id, owner));
+        }
+        timers.startSingleTimer("snapshots", new SnapshotsTimedOut(id), config.snapshotTimeout());
+        writeManifestIfGathered();
+    }
+
+    private Behavior<Message> onSnapshot(Snapshot snapshot) {
+        if (canAppend()) {
+            appendSnapshot(snapshot);
+        } else {
+            waiting.add(snapshot);
+        }
+        return proceed();
+    }
+
+    private void appendSnapshot(Snapshot snapshot) {
+        if (!checkpoints.isAwaited(snapshot.checkpointId, snapshot.owner)) {
+            return; // of one that was given up
+        }
+        for (Frame frame : snapshot.frames) {
+            try {
+                log.append(frame, parts.clock.millis());
+            } catch (StripeException e) {
+                // The parts that are there do not count without the last one: the owner only keeps the replay start
+                // back.
+                refusedBecause(e);
+                status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
+                break;
+            }
+            stallCount = 0;
+            budget.take(frame.retainedBytes());
+            gatheredBytes += frame.retainedBytes();
+            retained.add(new Append(frame, ownOrigin, false, 0));
+        }
+        checkpoints.gathered(snapshot.owner);
+        writeManifestIfGathered();
+    }
+
+    private void writeManifestIfGathered() {
+        if (!checkpoints.isGathered() || isStalled || storeFailure != null) {
+            return;
+        }
+        timers.cancel("snapshots");
+        try {
+            log.writeManifest(checkpoint);
+        } catch (StripeException e) {
+            if (e.reason() == StripeException.Reason.STORE_FAILED) {
+                storeFailure = e;
+            }
+            checkpointFailed(e);
+            return;
+        }
+        checkpoints.manifestWritten(checkpoint.manifestSequence());
+        isForceWanted = true;
+    }
+
+    private Behavior<Message> onSnapshotsTimedOut(SnapshotsTimedOut timeout) {
+        checkpoints.timedOut(timeout.checkpointId);
+        writeManifestIfGathered();
+        return proceed();
+    }
+
+    private Behavior<Message> onIdleTick(IdleTick tick) {
+        if (checkpoints.isDueWhenIdle()) {
+            beginCheckpoint();
+        }
+        return proceed();
+    }
+
+    private void checkpointFailed(IOException cause) {
+        status.failed("checkpoint: " + cause.getMessage());
+        context.getLog().warn("stripe {}: no checkpoint was made: {}", parts.stripeId, cause.getMessage());
+        abandonCheckpoint();
+        isCheckpointPaused = true;
+        timers.startSingleTimer(CheckpointPauseOver.INSTANCE, config.retryBackoff());
+    }
+
+    private void abandonCheckpoint() {
+        checkpoints.abandon();
+        checkpoint = null;
+        timers.cancel("snapshots");
+    }
+
+    private Behavior<Message> onCheckpointPauseOver(CheckpointPauseOver over) {
+        isCheckpointPaused = false;
+        return proceed();
+    }
+
+    private Behavior<Message> onCheckpointPauseOverElsewhere(CheckpointPauseOver over) {
+        isCheckpointPaused = false;
+        return Behaviors.same();
+    }
+
+    private void checkpointFinished(CheckpointFinished finished) {
+        if (finished.failure != null) {
+            checkpointFailed(environment(finished.failure));
+        } else {
+            checkpoints.finished();
+            checkpoint = null;
+            status.checkpointCount(checkpoints.completedCount());
+        }
+    }
+
+    private Behavior<Message> onCheckpointFinished(CheckpointFinished finished) {
+        checkpointFinished(finished);
+        return proceed();
+    }
+
+    private Behavior<Message> onCheckpointFinishedRewriting(CheckpointFinished finished) {
+        checkpointFinished(finished);
+        return finishRewriteIfComplete();
+    }
+
+    // --- owners ---
+
+    private Behavior<Message> onRegister(Register register) {
+        Owner owner = register.owner;
+        if (registrations.register(owner, register.origin, register.account)) {
+            context.watch(register.origin);
+        }
+        if (announced != null) {
+            register.origin.tell(announced);
+        }
+        if (checkpoints.awaits(owner)) {
+            register.origin.tell(new SnapshotRequested(checkpoints.id(), owner));
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onForget(Forget forget) {
+        registrations.forget(forget.owner);
+        if (closedBecause == null) {
+            log.forget(forget.owner);
+            checkpoints.gathered(forget.owner);
+            if (rewrite == null) {
+                writeManifestIfGathered();
+                flushIfDue();
+            }
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onTerminated(Terminated terminated) {
+        ActorRef<Event> origin = terminated.getRef().unsafeUpcast();
+        for (Owner owner : registrations.gone(origin)) {
+            checkpoints.gathered(owner);
+        }
+        if (closedBecause != null) {
+            return Behaviors.same();
+        }
+        if (rewrite != null) {
+            rewrite.gone(origin);
+            return rewriteFurther();
+        }
+        writeManifestIfGathered();
+        return proceed();
+    }
+
+    private void announceUnavailable(Reason reason, IOException cause) {
+        if (announced == null) {
+            context.getLog()
+                    .error("stripe {}: takes nothing for now ({}): {}", parts.stripeId, reason, cause.getMessage());
+        }
+        announce(new Unavailable(reason, "stripe " + parts.stripeId + ": " + cause.getMessage()));
+    }
+
+    private void announce(Unavailable unavailable) {
+        budget.unavailable(unavailable.reason, unavailable.detail);
+        if (announced != null && announced.reason == unavailable.reason) {
+            return;
+        }
+        announced = unavailable;
+        concerned().forEach(origin -> origin.tell(unavailable));
+    }
+
+    private void announceAvailable() {
+        if (announced == null) {
+            return;
+        }
+        announced = null;
+        if (stopReplies.isEmpty()) {
+            budget.available();
+        } else {
+            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
+        }
+        context.getLog().info("stripe {}: takes appends again", parts.stripeId);
+        var available = new Available();
+        concerned().forEach(origin -> origin.tell(available));
+    }
+
+    private Set<ActorRef<Event>> concerned() {
+        Set<ActorRef<Event>> all = new HashSet<>(registrations.origins());
+        retained.forEach(append -> all.add(append.origin));
+        for (Command command : waiting) {
+            if (command instanceof Append append) {
+                all.add(append.origin);
+            }
+        }
+        all.addAll(durableWaiters);
+        all.addAll(waitersAtFlusher);
+        all.addAll(lateWaiters);
+        return all;
+    }
+
+    // --- stopping ---
+
+    private Behavior<Message> onStop(Stop stop) {
+        beginStop(stop);
+        return proceed();
+    }
+
+    private Behavior<Message> onStopRewriting(Stop stop) {
+        beginStop(stop);
+        return Behaviors.same();
+    }
+
+    private void beginStop(Stop stop) {
+        if (stopReplies.isEmpty()) {
+            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
+            if (rewrite == null) {
+                status.phase(StripePhase.CLOSING);
+            }
+            timers.startSingleTimer(StopTimedOut.INSTANCE, stop.within);
+        }
+        stopReplies.add(stop.replyTo);
+    }
+
+    private Behavior<Message> proceedToStop() {
+        if (isStopTimeOver) {
+            return beginClosing(false);
+        }
+        if (checkpoints.isUnderWay() || !waiting.isEmpty()) {
+            return Behaviors.same();
+        }
+        if (!isLastCheckpointTried) {
+            isLastCheckpointTried = true;
+            isCheckpointPaused = false;
+            if (checkpoints.hasChanges()) {
+                beginCheckpoint();
+                flushIfDue();
+                if (checkpoints.isUnderWay()) {
+                    return Behaviors.same();
+                }
+            }
+        }
+        return beginClosing(true);
+    }
+
+    private Behavior<Message> onStopTimedOut(StopTimedOut timeout) {
+        isStopTimeOver = true;
+        return proceed();
+    }
+
+    private Behavior<Message> onStopTimedOutRewriting(StopTimedOut timeout) {
+        return beginClosing(false);
+    }
+
+    private Behavior<Message> onStopTimedOutClosing(StopTimedOut timeout) {
+        isCleanStop = false;
+        return close();
+    }
+
+    private Behavior<Message> beginClosing(boolean clean) {
+        isCleanStop = clean;
+        closedBecause = "stripe " + parts.stripeId + " stops";
+        status.phase(StripePhase.CLOSING);
+        announce(new Unavailable(Reason.SHUTTING_DOWN, closedBecause));
+        rejectWaiting();
+        return switchTo(closing(), this::close);
+    }
+
+    private Behavior<Message> closeByBug(Throwable bug) {
+        context.getLog().error("stripe " + parts.stripeId + " is closed by a bug", bug);
+        status.failed("closed by a bug: " + bug);
+        status.phase(StripePhase.CLOSED);
+        isCleanStop = false;
+        if (closedBecause == null) {
+            closedBecause = "stripe " + parts.stripeId + " is closed by a bug: " + bug;
+            announce(new Unavailable(Reason.CLOSED, closedBecause));
+            rejectWaiting();
+        }
+        return switchTo(closing(), this::close);
+    }
+
+    private void rejectWaiting() {
+        for (Command command : waiting) {
+            if (command instanceof Append append) {
+                reject(append, Refused.CLOSED, closedBecause);
+            }
+        }
+        waiting.clear();
+    }
+
+    private Behavior<Message> onAppendClosed(Append append) {
+        reject(append, Refused.CLOSED, closedBecause);
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onAwaitDurableClosed(AwaitDurable await) {
+        await.origin.tell(announced);
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> backFromFlusher(boolean isForced) {
+        isFlushing = false;
+        if (isForced) {
+            letGo(log.durableSequence());
+        } else {
+            isCleanStop = false;
+        }
+        return close();
+    }
+
+    /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
+    private Behavior<Message> close() {
+        if (isLogClosing || (isFlushing && !isFlusherEnded) || !nothingRuns()) {
+            return Behaviors.same();
+        }
+        if (isCleanStop && !isFlusherEnded) {
+            flush();
+            if (isFlushing) {
+                return Behaviors.same();
+            }
+        }
+        isLogClosing = true;
+        boolean clean = isCleanStop;
+        offload(() -> log.close(clean), LogClosed::new);
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onLogClosed(LogClosed closed) {
+        isLogClosed = true;
+        status.phase(StripePhase.CLOSED);
+        if (closed.failure != null) {
+            status.failed("close: " + closed.failure);
+            context.getLog().warn("stripe {}: was not closed clean: {}", parts.stripeId, closed.failure.toString());
+        }
+        flusher.complete();
+        return stopIfAsked();
+    }
+
+    private Behavior<Message> onStopClosing(Stop stop) {
+        stopReplies.add(stop.replyTo);
+        return isLogClosed ? stopIfAsked() : Behaviors.same();
+    }
+
+    /** A stripe closed by a bug stays to say so, until it is asked to stop. */
+    private Behavior<Message> stopIfAsked() {
+        if (stopReplies.isEmpty()) {
+            return Behaviors.same();
+        }
+        stopReplies.forEach(replyTo -> replyTo.tell(Done.getInstance()));
+        return Behaviors.stopped();
+    }
+
+    private Behavior<Message> onFlusherEnded(FlusherEnded ended) {
+        isFlusherEnded = true;
+        if (isLogClosed) {
+            return Behaviors.same();
+        }
+        return closeByBug(new AssertionError("the Flusher's stream has ended", ended.cause));
+    }
+
+    /** Without a {@link Stop} before, the ActorSystem ends abruptly: let go of the files when nobody touches them any more. */
+    private Behavior<Message> onPostStop(PostStop signal) {
+        flusher.complete();
+        if (!isLogClosing) {
+            isLogClosing = true;
+            operations.add(flusher.whenEnded().toCompletableFuture());
+            CompletableFuture.allOf(operations.toArray(CompletableFuture[]::new))
+                    .whenComplete((done, failure) -> {
+                        try {
+                            log.close(false);
+                        } catch (IOException e) {
+                            status.failed("close: " + e.getMessage());
+                        }
+                    });
+        }
+        return Behaviors.same();
+    }
+
+    // --- tools ---
+
+    /** Enters a phase and lets its first step decide what comes next. */
+    private Behavior<Message> switchTo(Behavior<Message> phase, Supplier<Behavior<Message>> firstStep) {
+        Behavior<Message> next = firstStep.get();
+        return next == Behaviors.<Message>same() ? phase : next;
+    }
+
+    private void offload(Operation operation, java.util.function.Function<Throwable, Message> ended) {
+        CompletableFuture<Void> running = new CompletableFuture<>();
+        operations.add(running);
+        parts.blocking.execute(() -> {
+            Throwable failure = null;
+            try {
+                operation.run();
+            } catch (IOException | RuntimeException | AssertionError e) {
+                failure = e;
+            }
+            running.complete(null);
+            self.tell(ended.apply(failure));
+        });
+    }
+
+    private boolean nothingRuns() {
+        operations.removeIf(CompletableFuture::isDone);
+        return operations.isEmpty();
+    }
+
+    /** A failure of the environment, to be dealt with; anything else is a bug. */
+    private IOException environment(Throwable failure) {
+        if (failure instanceof IOException cause) {
+            return cause;
+        }
+        throw new AssertionError("stripe " + parts.stripeId + ": " + failure, failure);
+    }
+
+    private static boolean isDiskFull(IOException cause) {
+        return cause instanceof DiskFullException
+                || (cause instanceof StripeException refused && refused.reason() == StripeException.Reason.DISK_FULL);
+    }
 }

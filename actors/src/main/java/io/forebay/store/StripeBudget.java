@@ -1,9 +1,14 @@
 package io.forebay.store;
 
-import java.util.function.LongSupplier;
+import io.forebay.storage.log.Frame;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Bounds what a stripe may hold that is not flushed yet: bytes of frames, reserved before an event is decided and given
+ * Bounds what a stripe may hold that is not flushed yet: memory of frames in bytes, reserved before an event is decided and given
  * back when they are durable. What is rewritten after a failed force stays counted, because its frames are retained.
  *
  * <p>The tiers say who is refused first. Sends stop at the high-water mark, acks are taken longest, because refusing an
@@ -46,82 +51,240 @@ public final class StripeBudget {
      */
     public record NoRoom(Reason reason, long retryAfterMillis, String detail) {}
 
-    private StripeBudget() {}
+    private record Waiter(Tier tier, long bytes, Runnable wakeUp) {}
 
-    static StripeBudget create(StoreConfig config, LongSupplier nanoTime) {
-        throw new AssertionError("skeleton");
+    private record Unavailability(Reason reason, String detail) {}
+
+    private static final Tier[] TIERS = Tier.values();
+    private static final long RETRY_AFTER_MILLIS_MIN = 5;
+    private static final long RETRY_AFTER_MILLIS_MAX = 5_000;
+    private static final long RETRY_AFTER_MILLIS_FAILING = 1_000;
+    /** A device no force has measured yet is taken for a slow one: 10 MB/s, in bytes per millisecond. */
+    private static final double FLUSH_RATE_AT_FIRST = 10_000;
+
+    private final int stripeId;
+    private final long[] unflushedLimits = new long[TIERS.length];
+    private final long[] freeDiskFloors = new long[TIERS.length];
+    private final long maxUnflushedBytes;
+    private final AtomicLong unflushedBytes = new AtomicLong();
+    private final Queue<Waiter> waiters = new ArrayDeque<>();
+    /** Read without the lock of {@link #waiters}, so that giving back costs no lock while nobody waits. */
+    private volatile boolean somebodyWaits;
+
+    private volatile Unavailability unavailability;
+    private volatile long freeDiskBytes = Long.MAX_VALUE;
+    /** Bytes per millisecond, moving average; written by the Flusher only. */
+    private volatile double flushRate = FLUSH_RATE_AT_FIRST;
+
+    /**
+     * @param sendHighWaterPercent share of {@code maxUnflushedBytes} up to which Sends are taken; acks are taken up to all
+     *     of it, what is between in equal steps
+     * @param diskReserveBytes free space below which Sends are refused; deliveries, extensions and acks at 3/4, 1/2 and 1/4
+     */
+    public StripeBudget(int stripeId, long maxUnflushedBytes, int sendHighWaterPercent, long diskReserveBytes) {
+        this.stripeId = stripeId;
+        this.maxUnflushedBytes = maxUnflushedBytes;
+        long sendLimit = maxUnflushedBytes / 100 * sendHighWaterPercent;
+        int last = TIERS.length - 1;
+        for (int i = 0; i <= last; i++) {
+            unflushedLimits[i] = sendLimit + (maxUnflushedBytes - sendLimit) * i / last;
+            freeDiskFloors[i] = diskReserveBytes * (TIERS.length - i) / TIERS.length;
+        }
     }
 
     /** Opens the account of one actor. What it holds when the actor stops is given back by {@link Account#close()}. */
     public Account open() {
-        throw new AssertionError("skeleton");
+        return new Account();
     }
 
     /** Why {@link Account#tryReserve} just said no, or would say no now; never null. */
     public NoRoom refusal(Tier tier) {
-        throw new AssertionError("skeleton");
+        Unavailability gone = unavailability;
+        if (gone != null) {
+            return new NoRoom(gone.reason, RETRY_AFTER_MILLIS_FAILING, gone.detail);
+        }
+        long free = freeDiskBytes;
+        long floor = freeDiskFloors[tier.ordinal()];
+        if (free < floor) {
+            String detail = "stripe " + stripeId + ": " + free + " bytes of disk are free, " + tier + " needs " + floor;
+            return new NoRoom(Reason.DISK_FULL, RETRY_AFTER_MILLIS_FAILING, detail);
+        }
+        long limit = unflushedLimits[tier.ordinal()];
+        long unflushed = unflushedBytes.get();
+        // Wait until an eighth is free, not just a byte: who comes back should find room for a batch.
+        long excess = unflushed - (limit - limit / 8);
+        long millis = (long) (Math.max(0, excess) / flushRate);
+        String detail = "stripe " + stripeId + ": " + unflushed + " bytes are not flushed, " + tier + " may add up to " + limit;
+        return new NoRoom(
+                Reason.BUSY, Math.min(Math.max(millis, RETRY_AFTER_MILLIS_MIN), RETRY_AFTER_MILLIS_MAX), detail);
     }
 
     /** Whether a reservation of this tier would be granted now; a hint. */
-    public boolean hasRoom(Tier tier) {
-        throw new AssertionError("skeleton");
+    public boolean hasRoom(Tier tier, long bytes) {
+        return fits(tier, bytes, unflushedBytes.get());
     }
 
     /**
-     * Calls {@code wakeUp} once when the tier has room again, at once if it has it now. It runs on whatever thread made the
-     * room and must do no more than send a message. There is no promise that the room lasts until the message is read.
+     * Calls {@code wakeUp} once when the tier has room for this much, at once if it has it now; also when the stripe closes,
+     * so that nobody waits for ever. It runs on whatever thread made the room and must do no more than send a message. There
+     * is no promise that the room lasts until the message is read.
      */
-    public void whenRoom(Tier tier, Runnable wakeUp) {
-        throw new AssertionError("skeleton");
+    public void whenRoom(Tier tier, long bytes, Runnable wakeUp) {
+        synchronized (waiters) {
+            waiters.add(new Waiter(tier, bytes, wakeUp));
+            somebodyWaits = true;
+        }
+        wakeThoseWithRoom();
     }
 
     /** Bytes reserved or appended and not flushed. */
     public long unflushedBytes() {
-        throw new AssertionError("skeleton");
+        return unflushedBytes.get();
     }
 
     /** Bytes that may be unflushed at most (forebay.store.max-unflushed). */
     public long unflushedBytesMax() {
-        throw new AssertionError("skeleton");
+        return maxUnflushedBytes;
+    }
+
+    private boolean fits(Tier tier, long bytes, long unflushed) {
+        if (unavailability != null || freeDiskBytes < freeDiskFloors[tier.ordinal()]) {
+            return false;
+        }
+        // One batch larger than the limit would never fit: it is taken when nothing else is there.
+        return unflushed + bytes <= unflushedLimits[tier.ordinal()] || unflushed == 0;
+    }
+
+    private boolean tryAdd(long bytes, Tier tier) {
+        while (true) {
+            long unflushed = unflushedBytes.get();
+            if (!fits(tier, bytes, unflushed)) {
+                return false;
+            }
+            if (unflushedBytes.compareAndSet(unflushed, unflushed + bytes)) {
+                return true;
+            }
+        }
+    }
+
+    /** Takes room without asking: for what was decided already, and for the stripe's own snapshots. */
+    void take(long bytes) {
+        unflushedBytes.addAndGet(bytes);
+    }
+
+    /** Gives back bytes that are durable, or that were never used. */
+    void release(long bytes) {
+        long left = unflushedBytes.addAndGet(-bytes);
+        if (left < 0) {
+            throw new AssertionError("stripe " + stripeId + ": gave back more than was taken: " + left);
+        }
+        wakeThoseWithRoom();
+    }
+
+    /** As {@link #release}, and says how long the force of these bytes took. One thread at a time. */
+    void flushed(long bytes, long forceNanos) {
+        double rate = bytes * 1e6 / Math.max(1, forceNanos);
+        flushRate = Math.max(1, flushRate * 0.8 + rate * 0.2);
+        release(bytes);
+    }
+
+    /** Refuses everything, for this reason, until {@link #available()}. */
+    void unavailable(Reason reason, String detail) {
+        unavailability = new Unavailability(reason, detail);
+        wakeThoseWithRoom();
+    }
+
+    void available() {
+        unavailability = null;
+        wakeThoseWithRoom();
+    }
+
+    /** What the log can still write: free space of the file system and of its prepared segments. */
+    void freeDisk(long bytes) {
+        freeDiskBytes = bytes;
+        wakeThoseWithRoom();
+    }
+
+    private void wakeThoseWithRoom() {
+        if (!somebodyWaits) {
+            return;
+        }
+        List<Waiter> woken = new ArrayList<>();
+        synchronized (waiters) {
+            long unflushed = unflushedBytes.get();
+            Unavailability gone = unavailability;
+            boolean isOver = gone != null && gone.reason != Reason.READ_ONLY;
+            // First come, first served within what is free now: waking all for one's room only makes them refuse again.
+            for (var i = waiters.iterator(); i.hasNext(); ) {
+                Waiter waiter = i.next();
+                if (isOver || fits(waiter.tier, waiter.bytes, unflushed)) {
+                    unflushed += waiter.bytes;
+                    woken.add(waiter);
+                    i.remove();
+                }
+            }
+            somebodyWaits = !waiters.isEmpty();
+        }
+        woken.forEach(waiter -> waiter.wakeUp.run());
     }
 
     /** What one actor has reserved and not yet handed to the StoreWriter. */
     public final class Account implements AutoCloseable {
+        private final AtomicLong reservedBytes = new AtomicLong();
+        private volatile boolean isClosed;
+
         private Account() {}
 
         /**
          * Reserves room for the frames an event needs, before it is decided. All or nothing; never waits.
          *
-         * @param bytes upper bound of {@code Frame.lengthBytes()} of what will be appended
+         * @param bytes upper bound of {@code Frame.retainedBytes()} of what will be appended
          * @return false if the tier has no room; {@link StripeBudget#refusal} says why
          */
         public boolean tryReserve(long bytes, Tier tier) {
-            throw new AssertionError("skeleton");
+            if (isClosed || !tryAdd(bytes, tier)) {
+                return false;
+            }
+            reservedBytes.addAndGet(bytes);
+            return true;
         }
 
         /** Gives back what was not needed. */
         public void giveBack(long bytes) {
-            throw new AssertionError("skeleton");
+            long left = reservedBytes.addAndGet(-bytes);
+            if (left < 0) {
+                throw new AssertionError("gave back " + bytes + " bytes, " + -left + " more than were reserved");
+            }
+            release(bytes);
         }
 
         /**
-         * Moves the bytes of a frame from this account to the stripe, which gives them back when the frame is durable. Call it
-         * right before the {@link StoreWriter.Append} is told. What the reservations do not cover is taken all the same (a
-         * decided event is never refused).
+         * Moves what a frame holds from this account to the stripe, which gives it back when the frame is durable. Call it once
+         * for each frame, right before the {@link StoreWriter.Append} is told. What the reservations do not cover is taken all
+         * the same (a decided event is never refused).
          */
-        public void spend(long frameBytes) {
-            throw new AssertionError("skeleton");
+        public void spend(Frame frame) {
+            long bytes = frame.retainedBytes();
+            long covered = Math.min(reservedBytes.get(), bytes);
+            reservedBytes.addAndGet(-covered);
+            if (covered < bytes) {
+                take(bytes - covered);
+            }
         }
 
         /** Reserved and neither spent nor given back. */
         public long reservedBytes() {
-            throw new AssertionError("skeleton");
+            return reservedBytes.get();
         }
 
-        /** Gives everything back; idempotent, thread-safe. The StoreWriter does it when the registered actor stops. */
+        /** Gives everything back; idempotent. The StoreWriter does it when the registered actor has stopped. */
         @Override
         public void close() {
-            throw new AssertionError("skeleton");
+            isClosed = true;
+            long left = reservedBytes.getAndSet(0);
+            if (left > 0) {
+                release(left);
+            }
         }
     }
 }

@@ -23,15 +23,18 @@ public record QueueSettings(
     /** Queues, groups, dispatchers of topics and sessions: everything that never blocks. */
     public static final String DISPATCHER = SECTION + ".dispatcher";
 
+    /** Room for the header and the ordinary fields of a message beside its body. */
+    private static final int MESSAGE_OVERHEAD_BYTES = 4 * 1024;
+
     public QueueSettings {
         checkBytes(SECTION + ".body-max", bodyBytesMax, KIB, 64 * MIB);
         checkCount(SECTION + ".batch-messages-max", batchMessagesMax, 1, 65_535);
-        checkBytes(SECTION + ".batch-bytes-max", batchBytesMax, 2 * KIB, GIB);
+        checkBytes(SECTION + ".batch-bytes-max", batchBytesMax, 8 * KIB, GIB);
         check(
-                batchBytesMax >= bodyBytesMax,
+                batchBytesMax >= bodyBytesMax + MESSAGE_OVERHEAD_BYTES,
                 SECTION + ".batch-bytes-max",
                 bytes(batchBytesMax),
-                "at least forebay.queue.body-max, which is " + bytes(bodyBytesMax));
+                "at least 4 KiB more than forebay.queue.body-max, which is " + bytes(bodyBytesMax));
     }
 
     static QueueSettings from(Section section) {

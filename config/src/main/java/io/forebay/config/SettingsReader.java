@@ -17,6 +17,8 @@ import java.util.TreeSet;
 final class SettingsReader {
     static final String ROOT = "forebay";
 
+    private static final int SHOWN_CHARS_MAX = 120;
+
     private SettingsReader() {}
 
     static ForebaySettings read(Config root) {
@@ -61,6 +63,7 @@ final class SettingsReader {
             String key = path + "." + ConfigUtil.joinPath(name);
             ConfigValue known = reference.get(name);
             ConfigValue value = section.get(name);
+            if (known == null && path.equals(ROOT) && isPlainSystemProperty(value)) continue;
             if (known == null) throw unknown(key, value, reference, path, name);
             if (known.valueType() != ConfigValueType.OBJECT) continue;
             if (value.valueType() != ConfigValueType.OBJECT) {
@@ -71,6 +74,12 @@ final class SettingsReader {
                 refuseUnknown(root, (ConfigObject) value, (ConfigObject) known, key);
             }
         }
+    }
+
+    /** The launcher's own, such as {@code -Dforebay.home}: every system property becomes a part of the configuration. */
+    private static boolean isPlainSystemProperty(ConfigValue value) {
+        return value.valueType() != ConfigValueType.OBJECT
+                && value.origin().description().equals("system properties");
     }
 
     static boolean isDispatcher(ConfigObject section) {
@@ -133,8 +142,9 @@ final class SettingsReader {
     }
 
     private static String render(ConfigValue value) {
-        return value.valueType() == ConfigValueType.STRING
+        String shown = value.valueType() == ConfigValueType.STRING
                 ? String.valueOf(value.unwrapped())
                 : value.render(ConfigRenderOptions.concise());
+        return shown.length() <= SHOWN_CHARS_MAX ? shown : shown.substring(0, SHOWN_CHARS_MAX) + "…";
     }
 }

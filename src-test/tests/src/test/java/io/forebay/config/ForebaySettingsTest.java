@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigParseOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -72,7 +73,7 @@ class ForebaySettingsTest {
             out("store.read-dispatcher", "akka.actor.default-dispatcher"),
             out("queue.body-max", "1023 B", "65 MiB"),
             out("queue.batch-messages-max", "0", "65536"),
-            out("queue.batch-bytes-max", "2047 B", "2 GiB", "3 MiB", "128 MiB", "60 MiB"),
+            out("queue.batch-bytes-max", "8191 B", "2 GiB", "4 MiB", "4099 KiB", "128 MiB", "60 MiB"),
             out("queue.send-durability", "replicated", "\"\"", "1"),
             out("queue.dispatcher", "1"),
             out("group.invisible-default", "9 ms", "13 h", "-1 s"),
@@ -84,6 +85,8 @@ class ForebaySettingsTest {
             out("group.pop-bytes-max", "1023 B", "2 GiB", "3 MiB"),
             out("group.wait-max", "-1 ms", "61 minutes"),
             out("group.waiting-pops-max", "0", "1000001"),
+            out("group.gone-backoff", "-1 s", "2 h"),
+            out("group.gone-backoff-max", "-1 s", "2 d", "50 ms"),
             out("group.pop-durability", "durable"),
             out("group.ack-durability", "none"),
             out("group.start", "first"),
@@ -92,10 +95,12 @@ class ForebaySettingsTest {
             out("topic.queues-max", "0", "1025"),
             out("topic.topics-max", "0", "1000001"),
             out("topic.groups-max", "0", "1000001"),
+            out("topic.subscriptions-max", "0", "1000001"),
             out("session.heartbeat-interval", "9 ms", "6 minutes"),
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),
             out("session.requests-max", "0", "1000001"),
+            out("session.waiting-pops-max", "0", "1000001", "1025"),
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
             out("session.node-bytes-max", "63 KiB", "2 TiB", "9 MiB"),
@@ -248,6 +253,27 @@ class ForebaySettingsTest {
     void dispatcherTakesWhateverAkkaKnows() {
         ForebaySettings.from(with("forebay.queue.dispatcher.fork-join-executor.task-peeking-mode = LIFO"));
         ForebaySettings.from(with("forebay.store.flush-dispatcher.shutdown-timeout = 3 s"));
+    }
+
+    @Test
+    void systemPropertyOfTheLauncherIsNoSetting() {
+        Config properties = ConfigFactory.parseMap(
+                Map.of("forebay.home", "/opt/forebay", "forebay.topic.auto-create", "on"), "system properties");
+        assertThat(ForebaySettings.from(properties.withFallback(ConfigFactory.defaultReference()))
+                        .topic()
+                        .autoCreate())
+                .isTrue();
+        Config misspelt = ConfigFactory.parseMap(Map.of("forebay.topic.autocreate", "on"), "system properties");
+        assertThatThrownBy(() -> ForebaySettings.from(misspelt.withFallback(ConfigFactory.defaultReference())))
+                .hasMessageStartingWith("forebay.topic.autocreate is an unknown setting")
+                .hasMessageContaining("(system properties)");
+        assertThat(refusal("forebay.home = /opt/forebay").key()).isEqualTo("forebay.home");
+    }
+
+    @Test
+    void longValueIsCutInTheMessage() {
+        assertThat(refusal("forebay.queue.body-max = " + "x".repeat(5000)).getMessage())
+                .hasSizeLessThan(400);
     }
 
     @Test

@@ -1,0 +1,163 @@
+package io.forebay.queue;
+
+import akka.actor.typed.ActorRef;
+import io.forebay.storage.log.Frame;
+import io.forebay.storage.log.Owner;
+import io.forebay.store.StoreWriter;
+import io.forebay.store.StripeBudget;
+import io.forebay.store.StripeHandle;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * An actor's side of its stripe: sends frames to the StoreWriter, one at a time, keeps those that are not durable in case
+ * they have to be sent again, and parks what may only be told when a sequence is durable.
+ *
+ * <p>The actor gathers what arrives while {@link #isBusy()} and sends it as its next frame; that is all the batching there
+ * is, and it adds no delay. Confined to its actor.
+ */
+public final class StripePort {
+
+    private static final long NOTHING = -1;
+
+    /** What is told when the records up to a sequence are durable. */
+    private record Parked(long sequence, Runnable whenDurable) {}
+
+    private final StripeHandle stripe;
+    private final ActorRef<StoreWriter.Event> origin;
+    private final StripeBudget.Account account;
+    private final ArrayDeque<Frame> retained = new ArrayDeque<>();
+    private final ArrayDeque<Parked> parked = new ArrayDeque<>();
+    private boolean isBusy;
+    private boolean isRewriting;
+    private boolean isAvailable = true;
+    private long tag;
+    private long lastSequence = NOTHING;
+
+    /**
+     * @param origin where this actor hears the stripe's events; the StoreWriter watches it
+     */
+    public StripePort(StripeHandle stripe, ActorRef<StoreWriter.Event> origin) {
+        this.stripe = stripe;
+        this.origin = origin;
+        this.account = stripe.budget().open();
+    }
+
+    /** Says that this actor is asked for the snapshots of an owner. */
+    public void register(Owner owner) {
+        stripe.writer().tell(new StoreWriter.Register(owner, origin, account));
+    }
+
+    public StripeHandle stripe() {
+        return stripe;
+    }
+
+    public StripeBudget.Account account() {
+        return account;
+    }
+
+    /** Whether a frame is on its way: what comes now is gathered for the next. */
+    public boolean isBusy() {
+        return isBusy;
+    }
+
+    /** Whether a failed force is being made good: nothing is told at WRITTEN, and bodies may be unreadable for now. */
+    public boolean isRewriting() {
+        return isRewriting;
+    }
+
+    /** Whether appends are answered promptly, as far as is known. */
+    public boolean isAvailable() {
+        return isAvailable;
+    }
+
+    /** Highest sequence of this actor's written records since it started, -1 before the first. */
+    public long lastSequence() {
+        return lastSequence;
+    }
+
+    /** Sends a frame; only when not busy. */
+    public void append(Frame frame, boolean wantsDurable) {
+        if (isBusy) throw new AssertionError("a second append beside number " + tag);
+        isBusy = true;
+        account.spend(frame);
+        stripe.writer().tell(new StoreWriter.Append(frame, origin, wantsDurable, ++tag));
+    }
+
+    /** The frame sent last is written. Returns the sequence of its last record. */
+    public long onWritten(StoreWriter.Written written) {
+        if (!isBusy || written.tag() != tag)
+            throw new AssertionError("written " + written.tag() + ", waiting for " + tag);
+        isBusy = false;
+        Frame frame = written.frame();
+        lastSequence = frame.firstSequence() + frame.recordCount() - 1;
+        releaseDurable();
+        retained.addLast(frame);
+        return lastSequence;
+    }
+
+    /** The frame sent last is refused for good: the stripe closes. */
+    public void onRejected(StoreWriter.Rejected rejected) {
+        if (rejected.tag() == tag) isBusy = false;
+    }
+
+    /** Sends what is not durable again, whole and in order. */
+    public void onFlushFailed(StoreWriter.FlushFailed failed) {
+        isRewriting = true;
+        List<Frame> frames = new ArrayList<>(retained.size());
+        for (Frame frame : retained) {
+            if (frame.firstSequence() + frame.recordCount() - 1 > failed.aboveSequence()) frames.add(frame);
+        }
+        stripe.writer().tell(new StoreWriter.Rewrite(List.copyOf(frames), origin));
+    }
+
+    public void onRewritten(StoreWriter.Rewritten rewritten) {
+        isRewriting = false;
+        durable(rewritten.durableSequence());
+    }
+
+    public void onUnavailable() {
+        isAvailable = false;
+    }
+
+    public void onAvailable() {
+        isAvailable = true;
+    }
+
+    public void onDurable(StoreWriter.Durable durable) {
+        durable(durable.upToSequence());
+    }
+
+    /**
+     * Runs the action when everything up to the sequence is durable: now, if it is. Actions run in the order of their
+     * sequences, which have to come in order. Somebody must have asked for {@code Durable} with that sequence's append.
+     */
+    public void whenDurable(long sequence, Runnable action) {
+        if (parked.isEmpty() && sequence <= stripe.log().durableSequence()) {
+            action.run();
+            return;
+        }
+        parked.addLast(new Parked(sequence, action));
+    }
+
+    /** Whether somebody waits for what is written already to be durable. */
+    public boolean hasParked() {
+        return !parked.isEmpty();
+    }
+
+    private void durable(long upTo) {
+        while (!parked.isEmpty() && parked.peekFirst().sequence <= upTo) {
+            parked.pollFirst().whenDurable.run();
+        }
+        releaseDurable();
+    }
+
+    private void releaseDurable() {
+        long durable = stripe.log().durableSequence();
+        while (!retained.isEmpty()
+                && retained.peekFirst().firstSequence() + retained.peekFirst().recordCount() - 1 <= durable) {
+            retained.pollFirst();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+package io.forebay.store;
+
+import io.forebay.storage.log.Owner;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.Set;
+
+/**
+ * Decides when a checkpoint is taken and follows it through its steps: gather the snapshots of the owners that changed, force
+ * them with the manifest, write the slot. An owner that gives no snapshot in time only keeps the replay start back; a step
+ * that fails ends the checkpoint, never the stripe, and the next one begins anew. Pure; confined to the StoreWriter.
+ */
+final class CheckpointState {
+    enum Step {
+        IDLE,
+        GATHERING,
+        FORCING,
+        FINISHING
+    }
+
+    private final long checkpointBytes;
+    private final Set<Owner> awaited = new HashSet<>();
+    private Step step = Step.IDLE;
+    private long id;
+    private long manifestSequence;
+    private long completedCount;
+    /** Appended by owners since the replay start of the newest completed checkpoint, or of the one under way. */
+    private long bytesSince;
+    /** The same at the beginning of the one under way: what it makes up for when it completes. */
+    private long bytesBefore;
+
+    private long bytesAtLastTick;
+
+    CheckpointState(long checkpointBytes, long bytesSince) {
+        this.checkpointBytes = checkpointBytes;
+        this.bytesSince = bytesSince;
+        this.bytesAtLastTick = bytesSince;
+    }
+
+    void appended(long bytes) {
+        bytesSince += bytes;
+    }
+
+    /** Whether the log has grown so much that one is due. */
+    boolean isDue() {
+        return step == Step.IDLE && bytesSince >= checkpointBytes;
+    }
+
+    /**
+     * Called once per idle interval.
+     *
+     * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint
+     */
+    boolean isDueWhenIdle() {
+        boolean isIdle = bytesSince == bytesAtLastTick;
+        bytesAtLastTick = bytesSince;
+        return step == Step.IDLE && isIdle && bytesSince > 0;
+    }
+
+    /** Whether there is anything a further checkpoint would save a start from replaying. */
+    boolean hasChanges() {
+        return bytesSince > 0;
+    }
+
+    boolean isUnderWay() {
+        return step != Step.IDLE;
+    }
+
+    /** Begins one; its replay start is now. */
+    long begin(Collection<Owner> changed) {
+        expect(Step.IDLE);
+        step = Step.GATHERING;
+        id++;
+        awaited.clear();
+        awaited.addAll(changed);
+        bytesBefore = bytesSince;
+        bytesSince = 0;
+        bytesAtLastTick = 0;
+        return id;
+    }
+
+    /** Whether this snapshot is one that is waited for; one that comes too late or twice is not. */
+    boolean isAwaited(long checkpointId, Owner owner) {
+        return step == Step.GATHERING && checkpointId == id && awaited.contains(owner);
+    }
+
+    /** The owner's snapshot is appended, or there is none to be had. */
+    void gathered(Owner owner) {
+        awaited.remove(owner);
+    }
+
+    /** The time is over: goes on with the snapshots that are there. */
+    void timedOut(long checkpointId) {
+        if (step == Step.GATHERING && checkpointId == id) {
+            awaited.clear();
+        }
+    }
+
+    /** Whether the manifest can be written now. */
+    boolean isGathered() {
+        return step == Step.GATHERING && awaited.isEmpty();
+    }
+
+    boolean awaits(Owner owner) {
+        return step == Step.GATHERING && awaited.contains(owner);
+    }
+
+    /** How many snapshots are missing. */
+    int awaitedCount() {
+        return awaited.size();
+    }
+
+    void manifestWritten(long sequence) {
+        expect(Step.GATHERING);
+        step = Step.FORCING;
+        manifestSequence = sequence;
+    }
+
+    /** Whether the slot may be written. */
+    boolean isForced(long durableSequence) {
+        return step == Step.FORCING && durableSequence >= manifestSequence;
+    }
+
+    void finishing() {
+        expect(Step.FORCING);
+        step = Step.FINISHING;
+    }
+
+    void finished() {
+        expect(Step.FINISHING);
+        step = Step.IDLE;
+        completedCount++;
+    }
+
+    /** Gives this one up; the log counts as grown since the checkpoint before it. */
+    void abandon() {
+        if (step != Step.IDLE) {
+            step = Step.IDLE;
+            awaited.clear();
+            bytesSince += bytesBefore;
+            bytesAtLastTick = bytesSince;
+        }
+    }
+
+    Step step() {
+        return step;
+    }
+
+    long id() {
+        return id;
+    }
+
+    long completedCount() {
+        return completedCount;
+    }
+
+    private void expect(Step expected) {
+        if (step != expected) {
+            throw new AssertionError("checkpoint " + id + " is " + step + ", not " + expected);
+        }
+    }
+}

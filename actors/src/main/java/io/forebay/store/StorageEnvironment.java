@@ -1,0 +1,54 @@
+package io.forebay.store;
+
+import io.forebay.storage.io.DirectoryLock;
+import io.forebay.storage.io.FileStorageDirectory;
+import io.forebay.storage.io.StorageDirectory;
+import java.io.IOException;
+import java.time.InstantSource;
+import java.util.function.LongSupplier;
+
+/**
+ * What the stripes take from outside: directory, wall clock, monotonic clock. Tests and simulations bring their own.
+ *
+ * @param opener opens and locks the node's directory; blocks
+ * @param wall read once, at the start
+ * @param nanoTime monotonic
+ */
+public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier nanoTime) {
+    /** Opens the node's directory. */
+    public interface Opener {
+        /**
+         * Takes the exclusive right to a directory and opens it.
+         *
+         * @throws IOException typed, if it is locked or another node's
+         */
+        Root open(String directory, String nodeName) throws IOException;
+    }
+
+    /**
+     * @param directory has a subdirectory for each stripe
+     * @param lock closed last
+     */
+    public record Root(StorageDirectory directory, AutoCloseable lock) {}
+
+    /** Real files, real time. */
+    public static StorageEnvironment real() {
+        return new StorageEnvironment(
+                (directory, nodeName) -> {
+                    DirectoryLock lock = DirectoryLock.acquire(directory, nodeName);
+                    try {
+                        return new Root(FileStorageDirectory.at(directory), lock);
+                    } catch (IOException | RuntimeException e) {
+                        lock.close();
+                        throw e;
+                    }
+                },
+                InstantSource.system(),
+                System::nanoTime);
+    }
+
+    /** One directory for everything, unlocked; for a disk in memory. */
+    public static StorageEnvironment of(StorageDirectory root, InstantSource wall, LongSupplier nanoTime) {
+        return new StorageEnvironment((directory, nodeName) -> new Root(root, () -> {}), wall, nanoTime);
+    }
+}

@@ -1,0 +1,81 @@
+package io.forebay.store;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.Props;
+import io.forebay.config.StoreSettings;
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.log.RecoverySink;
+import io.forebay.storage.log.StripeLog;
+import io.forebay.storage.log.StripeOptions;
+import java.io.IOException;
+import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
+
+/** Puts one stripe together: log, budget, StoreWriter, Flusher. */
+public final class StripeSystem {
+    private final ActorSystem<?> system;
+    private final StoreSettings settings;
+    private final long lowSpaceBytes;
+    private final LogClock clock;
+    private final LongSupplier nanoTime;
+
+    /**
+     * @param lowSpaceBytes free space below which Sends are refused
+     * @param clock log time; raised to the newest time of each log that is opened
+     * @param nanoTime monotonic
+     */
+    public StripeSystem(
+            ActorSystem<?> system, StoreSettings settings, long lowSpaceBytes, LogClock clock, LongSupplier nanoTime) {
+        this.system = system;
+        this.settings = settings;
+        this.lowSpaceBytes = lowSpaceBytes;
+        this.clock = clock;
+        this.nanoTime = nanoTime;
+    }
+
+    /** Where everything of a stripe runs that blocks. */
+    static Executor blocking(ActorSystem<?> system) {
+        return system.dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.FLUSH_DISPATCHER));
+    }
+
+    /**
+     * Recovers the stripe in a directory, or makes a new one, and starts its actors. Blocks; the sink is called on this thread
+     * and not any more when this returns. The directory stays the caller's to close, after the stripe.
+     *
+     * @throws IOException typed, as {@link StripeLog#open} tells; then nothing runs
+     */
+    public StripeHandle open(StorageDirectory directory, StripeOptions options, RecoverySink sink) throws IOException {
+        StripeLog log = StripeLog.open(directory, options, clock.millis(), sink);
+        try {
+            return start(directory, log);
+        } catch (RuntimeException | AssertionError e) {
+            log.close(false);
+            throw e;
+        }
+    }
+
+    private StripeHandle start(StorageDirectory directory, StripeLog log) {
+        clock.raiseTo(log.report().newestLogTimeMillis());
+        int stripeId = log.stripeId();
+        var budget = new StripeBudget(
+                stripeId, settings.maxUnflushedBytes(), settings.sendHighWaterPercent(), lowSpaceBytes);
+        var status = new StripeStatus(stripeId, log, budget);
+        var parts = new StoreWriter.Parts(
+                stripeId,
+                directory,
+                log,
+                settings,
+                budget,
+                status,
+                clock,
+                nanoTime,
+                blocking(system),
+                StoreSettings.FLUSH_DISPATCHER);
+        Props props = DispatcherSelector.fromConfig(StoreSettings.WRITER_DISPATCHER);
+        ActorRef<StoreWriter.Message> writer =
+                system.systemActorOf(StoreWriter.create(parts), "forebay-store-writer-" + stripeId, props);
+        return new StripeHandle(stripeId, writer.narrow(), log, budget, clock, log.report(), status::health);
+    }
+}
