@@ -33,6 +33,12 @@ final class OwnerTable {
     /** One that was appended since; it counts with the next manifest. */
     Snapshot[] pending = new Snapshot[64];
 
+    /**
+     * The one that the running checkpoint's manifest lists, kept apart from {@link #pending}: a failed force drops that,
+     * and a late snapshot takes its place.
+     */
+    Snapshot[] listed = new Snapshot[64];
+
     /** Of a queue; null for others, and for a queue not heard of. */
     QueueMarks[] marks = new QueueMarks[64];
 
@@ -139,6 +145,7 @@ final class OwnerTable {
         replayNumber = new long[capacity];
         current = new Snapshot[capacity];
         pending = new Snapshot[capacity];
+        listed = new Snapshot[capacity];
         marks = new QueueMarks[capacity];
         for (int from = 0; from < old.keys.length; from++) {
             long key = old.keys[from];
@@ -151,6 +158,7 @@ final class OwnerTable {
                 replayNumber[to] = old.replayNumber[from];
                 current[to] = old.current[from];
                 pending[to] = old.pending[from];
+                listed[to] = old.listed[from];
                 marks[to] = old.marks[from];
             }
         }
@@ -165,6 +173,7 @@ final class OwnerTable {
         replayNumber = other.replayNumber;
         current = other.current;
         pending = other.pending;
+        listed = other.listed;
         marks = other.marks;
     }
 

@@ -679,6 +679,7 @@ public final class StripeLog implements AutoCloseable {
                 owners.beginNumber[slot] = owners.lastNumber[slot];
                 owners.beginStateNumber[slot] = owners.lastStateNumber[slot];
                 owners.pending[slot] = null;
+                owners.listed[slot] = null;
                 OwnerTable.Snapshot snapshot = owners.current[slot];
                 boolean isChanged = owners.lastStateNumber[slot] > owners.heldNumber(slot);
                 if ((isChanged || (snapshot != null && isInTheWay(snapshot.position, neededFrom)))
@@ -707,9 +708,8 @@ public final class StripeLog implements AutoCloseable {
         }
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
-                OwnerTable.Snapshot pending = owners.pending[slot];
-                if (pending != null && pending.isComplete() && pending.sequence < last.manifestFirstSequence) {
-                    owners.current[slot] = pending;
+                if (owners.listed[slot] != null) {
+                    owners.current[slot] = owners.listed[slot];
                 }
                 if (last.isReplayMoved) {
                     owners.replayNumber[slot] = owners.beginNumber[slot];
@@ -770,6 +770,7 @@ public final class StripeLog implements AutoCloseable {
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
                 OwnerTable.Snapshot snapshot = chosen(slot);
+                owners.listed[slot] = snapshot;
                 long held = snapshot == null ? 0 : snapshot.heldNumber;
                 isMoved &= held >= owners.beginStateNumber[slot];
                 if (snapshot != null) {
@@ -824,7 +825,7 @@ public final class StripeLog implements AutoCloseable {
         List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
-                OwnerTable.Snapshot snapshot = chosen(slot);
+                OwnerTable.Snapshot snapshot = owners.listed[slot];
                 Owner owner = Owner.ofKey(owners.key(slot));
                 QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
                 ownerEntries.add(new ManifestRecord.OwnerEntry(
