@@ -59,7 +59,8 @@ public final class QueueIndex implements AutoCloseable {
 
     /**
      * Opens what is in the directory, which holds nothing else by names of this form; no file is a valid state. Files and
-     * extents that are damaged, or of other sizes, are dropped and named in {@link #droppedOnOpen()}.
+     * extents that are damaged, or of other sizes, are dropped and named in {@link #droppedOnOpen()}. After a power cut
+     * extents may be back that had been released: the caller releases again what it knows to be gone.
      */
     public static QueueIndex open(StorageDirectory directory, int stripeId, IndexOptions options) throws IOException {
         QueueIndex index = new QueueIndex(directory, stripeId, options);
