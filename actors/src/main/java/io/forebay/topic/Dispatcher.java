@@ -25,7 +25,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** What a dispatcher understands. */
     public sealed interface Command
-            permits Pop, CancelPop, SessionEnded, AddQueue, Drain, Describe, Delete, Due, FromQueue {}
+            permits Pop, CancelPop, SessionEnded, AddQueue, RemoveQueue, Drain, Describe, Delete, Due, FromQueue {}
 
     /**
      * Takes messages from any queue; answered to {@code session} by {@link QueueReply.Delivered}, {@link
@@ -43,6 +43,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** A queue that Pops may be given to, once it says that it has something. */
     public record AddQueue(int queueId, ActorRef<? super GroupQueue.Pop> queue) implements Command {}
+
+    /** The queue is gone: what it had to decide is handed on. */
+    public record RemoveQueue(int queueId) implements Command {}
 
     /** Ends every Pop that waits, now and from now on: the node stops. */
     public enum Drain implements Command {
@@ -118,6 +121,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                 .onMessage(CancelPop.class, this::onCancelPop)
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(AddQueue.class, this::onAddQueue)
+                .onMessage(RemoveQueue.class, this::onRemoveQueue)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(Describe.class, this::onDescribe)
                 .onMessageEquals(Drain.INSTANCE, this::onDrain)
@@ -197,6 +201,13 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private Behavior<Command> onAddQueue(AddQueue add) {
         queues.put(add.queueId, add.queue);
+        return this;
+    }
+
+    private Behavior<Command> onRemoveQueue(RemoveQueue remove) {
+        queues.remove(remove.queueId);
+        state.onQueueGone(clock.millis(), remove.queueId, handout);
+        setTimer();
         return this;
     }
 

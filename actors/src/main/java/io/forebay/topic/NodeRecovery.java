@@ -80,7 +80,7 @@ public final class NodeRecovery implements StripeRecovery {
 
     /** @param nextOffset as the stripe's log says */
     Queue.Start queue(int stripeId, int queueId, long nextOffset) {
-        RecoveredQueue queue = of(stripeId).queues.get(queueId);
+        RecoveredQueue queue = of(stripeId).queues.remove(queueId);
         return queue == null
                 ? new Queue.Start(0, nextOffset, -1, 0)
                 : new Queue.Start(
@@ -92,7 +92,16 @@ public final class NodeRecovery implements StripeRecovery {
         return of(stripeId).groups.remove(Owner.group(queueId, groupId).key());
     }
 
-    /** Whatever belongs to nothing that exists is let go. */
+    /** Owners that nobody has asked for: their topic or group was deleted before the log forgot them. */
+    List<Owner> leftOver(int stripeId) {
+        StripeSink sink = of(stripeId);
+        List<Owner> owners = new ArrayList<>();
+        sink.queues.keySet().forEach(queueId -> owners.add(Owner.queue(queueId)));
+        sink.groups.keySet().forEach(key -> owners.add(Owner.group((int) (key >>> 32), (int) (long) key)));
+        return owners;
+    }
+
+    /** Lets go of whatever is left. */
     void done() {
         synchronized (sinks) {
             sinks.clear();

@@ -6,6 +6,7 @@ import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
 import io.forebay.storage.log.Owner;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -54,6 +55,8 @@ public final class TopicDirectory {
     private final Map<TopicAndGroup, GroupRoute> groups = new ConcurrentHashMap<>();
     private final Map<Long, GroupQueueRoute> groupQueues = new ConcurrentHashMap<>();
 
+    private final Map<Long, List<ActorRef<GroupQueue.Command>>> heldBefore = new ConcurrentHashMap<>();
+
     /** @return null if there is none */
     public TopicRoute topic(String name) {
         return topics.get(name);
@@ -69,6 +72,16 @@ public final class TopicDirectory {
         return queueId < 1 || groupId < 1
                 ? null
                 : groupQueues.get(Owner.group(queueId, groupId).key());
+    }
+
+    /** The groups' queues that held deliveries of this session before the start; empty at the second call. */
+    public List<ActorRef<GroupQueue.Command>> takeHeldBefore(long sessionId) {
+        List<ActorRef<GroupQueue.Command>> held = heldBefore.remove(sessionId);
+        return held == null ? List.of() : held;
+    }
+
+    void heldBefore(long sessionId, ActorRef<GroupQueue.Command> groupQueue) {
+        heldBefore.computeIfAbsent(sessionId, id -> new ArrayList<>()).add(groupQueue);
     }
 
     void put(TopicRoute topic) {
