@@ -60,19 +60,7 @@ public final class CheckpointFile implements AutoCloseable {
      * @throws NewerCheckpointFormatException if a newer version wrote it
      */
     public static CheckpointFile open(StorageDirectory directory, String name) throws IOException {
-        StorageFile file;
-        if (directory.list().contains(name)) {
-            file = directory.open(name);
-        } else {
-            file = directory.create(name, FILE_BYTES);
-            try {
-                file.force(0, FILE_BYTES);
-                directory.forceDirectory();
-            } catch (IOException e) {
-                file.close();
-                throw e;
-            }
-        }
+        StorageFile file = directory.list().contains(name) ? openWhole(directory, name) : create(directory, name);
         try {
             return new CheckpointFile(directory, file);
         } catch (IOException e) {
@@ -81,16 +69,42 @@ public final class CheckpointFile implements AutoCloseable {
         }
     }
 
+    private static StorageFile create(StorageDirectory directory, String name) throws IOException {
+        StorageFile file = directory.create(name, FILE_BYTES);
+        try {
+            file.force(0, FILE_BYTES);
+            directory.forceDirectory();
+            return file;
+        } catch (IOException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** A shorter file of zeros was being made when the power went and never held a state: it is made again. */
+    private static StorageFile openWhole(StorageDirectory directory, String name) throws IOException {
+        StorageFile file = directory.open(name);
+        if (file.sizeBytes() >= FILE_BYTES) {
+            return file;
+        }
+        byte[] found = new byte[(int) file.sizeBytes()];
+        try (file) {
+            file.readCold(0, found, 0, found.length);
+        }
+        if (!isEmpty(found)) {
+            throw new CorruptCheckpointException("checkpoint file " + directory.path() + "/" + name + " has "
+                    + found.length + " bytes, wanted " + FILE_BYTES);
+        }
+        directory.delete(name);
+        return create(directory, name);
+    }
+
     /** The newest state when the file was opened; empty if none was ever written. */
     public Optional<CheckpointSlot> found() {
         return found;
     }
 
     private Optional<CheckpointSlot> readNewest() throws IOException {
-        if (file.sizeBytes() < SLOT_DISTANCE + SLOT_BYTES) {
-            throw new CorruptCheckpointException(
-                    "checkpoint file " + where() + " has " + file.sizeBytes() + " bytes, wanted " + FILE_BYTES);
-        }
         byte[][] slots = new byte[2][SLOT_BYTES];
         boolean[] isValid = new boolean[2];
         for (int slot = 0; slot < 2; slot++) {

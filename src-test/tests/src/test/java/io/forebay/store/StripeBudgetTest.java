@@ -1,0 +1,168 @@
+package io.forebay.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.forebay.store.StripeBudget.Reason;
+import io.forebay.store.StripeBudget.Tier;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+class StripeBudgetTest {
+    private static final long GIB = 1L << 30;
+
+    private final StripeBudget budget = new StripeBudget(3, 1000, 70, 400);
+    private final StripeBudget.Account account = budget.open();
+
+    @Test
+    void sendsAreRefusedFirstAndAcksLast() {
+        assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
+        assertThat(account.tryReserve(1, Tier.SEND)).isFalse();
+        assertThat(account.tryReserve(100, Tier.DELIVERY)).isTrue();
+        assertThat(account.tryReserve(1, Tier.DELIVERY)).isFalse();
+        assertThat(account.tryReserve(100, Tier.EXTENSION)).isTrue();
+        assertThat(account.tryReserve(1, Tier.EXTENSION)).isFalse();
+        assertThat(account.tryReserve(100, Tier.ACK)).isTrue();
+        assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
+        assertThat(budget.unflushedBytes()).isEqualTo(1000);
+        assertThat(budget.refusal(Tier.ACK).reason()).isEqualTo(Reason.BUSY);
+        assertThat(budget.refusal(Tier.ACK).detail()).contains("stripe 3").contains("1000");
+    }
+
+    @Test
+    void whatIsLargerThanTheLimitIsTakenAlone() {
+        assertThat(account.tryReserve(5000, Tier.SEND)).isTrue();
+        assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
+        account.giveBack(5000);
+        assertThat(account.tryReserve(1, Tier.SEND)).isTrue();
+        assertThat(account.tryReserve(5000, Tier.SEND)).isFalse();
+    }
+
+    @Test
+    void aClosedAccountGivesBackWhatItHeldAndReservesNothing() {
+        StripeBudget.Account other = budget.open();
+        assertThat(account.tryReserve(300, Tier.SEND)).isTrue();
+        assertThat(other.tryReserve(200, Tier.SEND)).isTrue();
+        account.close();
+        account.close();
+        assertThat(budget.unflushedBytes()).isEqualTo(200);
+        assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
+        assertThat(other.reservedBytes()).isEqualTo(200);
+    }
+
+    @Test
+    void givingBackMoreThanWasReservedIsABug() {
+        assertThat(account.tryReserve(10, Tier.SEND)).isTrue();
+        assertThatThrownBy(() -> account.giveBack(11)).isInstanceOf(AssertionError.class);
+    }
+
+    @Test
+    void theRetryAfterFollowsTheRateOfTheDisk() {
+        StripeBudget large = new StripeBudget(0, GIB, 70, 0);
+        StripeBudget.Account sender = large.open();
+        assertThat(sender.tryReserve(GIB / 2, Tier.SEND)).isTrue();
+        assertThat(sender.tryReserve(GIB / 2, Tier.SEND)).isFalse();
+        long atFirst = large.refusal(Tier.SEND).retryAfterMillis();
+        assertThat(atFirst).isBetween(1L, 5000L);
+        large.take(GIB);
+        for (int i = 0; i < 20; i++) {
+            large.take(1 << 20);
+            large.flushed(1 << 20, 10_000_000); // 100 MB/s
+        }
+        long slow = large.refusal(Tier.SEND).retryAfterMillis();
+        for (int i = 0; i < 20; i++) {
+            large.take(1 << 20);
+            large.flushed(1 << 20, 500_000); // 2 GB/s
+        }
+        long fast = large.refusal(Tier.SEND).retryAfterMillis();
+        assertThat(slow).isEqualTo(5000);
+        assertThat(fast).isBetween(100L, 2000L);
+    }
+
+    @Test
+    void aFillingDiskStopsSendsFirstAndAcksLast() {
+        budget.freeDisk(400);
+        assertThat(account.tryReserve(1, Tier.SEND)).isTrue();
+        budget.freeDisk(399);
+        assertThat(account.tryReserve(1, Tier.SEND)).isFalse();
+        assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.DISK_FULL);
+        assertThat(account.tryReserve(1, Tier.DELIVERY)).isTrue();
+        budget.freeDisk(299);
+        assertThat(account.tryReserve(1, Tier.DELIVERY)).isFalse();
+        assertThat(account.tryReserve(1, Tier.EXTENSION)).isTrue();
+        budget.freeDisk(199);
+        assertThat(account.tryReserve(1, Tier.EXTENSION)).isFalse();
+        assertThat(account.tryReserve(1, Tier.ACK)).isTrue();
+        budget.freeDisk(99);
+        assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
+        budget.freeDisk(GIB);
+        assertThat(account.tryReserve(1, Tier.SEND)).isTrue();
+    }
+
+    @Test
+    void whoWaitsIsWokenOnceWhenThereIsRoomForIt() {
+        List<String> woken = new ArrayList<>();
+        assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
+        budget.whenRoom(Tier.SEND, 300, () -> woken.add("first"));
+        budget.whenRoom(Tier.SEND, 100, () -> woken.add("second"));
+        budget.whenRoom(Tier.ACK, 100, () -> woken.add("ack"));
+        assertThat(woken).containsExactly("ack");
+        account.giveBack(100);
+        assertThat(woken).containsExactly("ack", "second");
+        account.giveBack(200);
+        assertThat(woken).containsExactly("ack", "second", "first");
+        account.giveBack(400);
+        assertThat(woken).hasSize(3);
+    }
+
+    @Test
+    void aStripeThatFailsRefusesUntilItComesBackAndOneThatClosesWakesEverybody() {
+        List<String> woken = new ArrayList<>();
+        budget.unavailable(Reason.READ_ONLY, "the device fails");
+        assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
+        assertThat(budget.refusal(Tier.ACK).reason()).isEqualTo(Reason.READ_ONLY);
+        assertThat(budget.refusal(Tier.ACK).detail()).isEqualTo("the device fails");
+        budget.whenRoom(Tier.SEND, 1, () -> woken.add("first"));
+        assertThat(woken).isEmpty();
+        budget.available();
+        assertThat(woken).containsExactly("first");
+        budget.unavailable(Reason.READ_ONLY, "the device fails");
+        budget.whenRoom(Tier.SEND, 1, () -> woken.add("second"));
+        budget.unavailable(Reason.CLOSED, "closed");
+        assertThat(woken).containsExactly("first", "second");
+        assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.CLOSED);
+    }
+
+    /** Nothing is lost or reserved twice by threads that reserve and give back at the same time. */
+    @Test
+    void manyThreadsLeaveNothingBehind() throws InterruptedException {
+        StripeBudget shared = new StripeBudget(0, 10_000, 70, 0);
+        AtomicInteger over = new AtomicInteger();
+        CountDownLatch ended = new CountDownLatch(4);
+        for (int t = 0; t < 4; t++) {
+            RandomGenerator random = RandomGenerator.of("L64X128MixRandom");
+            StripeBudget.Account own = shared.open();
+            new Thread(() -> {
+                        for (int i = 0; i < 50_000; i++) {
+                            int bytes = 1 + random.nextInt(3000);
+                            if (own.tryReserve(bytes, Tier.values()[random.nextInt(4)])) {
+                                if (shared.unflushedBytes() > 10_000) {
+                                    over.incrementAndGet();
+                                }
+                                own.giveBack(bytes);
+                            }
+                        }
+                        own.close();
+                        ended.countDown();
+                    })
+                    .start();
+        }
+        ended.await();
+        assertThat(over).hasValue(0);
+        assertThat(shared.unflushedBytes()).isZero();
+    }
+}
