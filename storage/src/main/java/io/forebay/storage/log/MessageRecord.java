@@ -593,7 +593,15 @@ public final class MessageRecord implements LogRecord {
         }
 
         public String id() throws CorruptRecordException {
-            return Utf8.decode(source, at + FIXED_BYTES, LittleEndian.getUnsignedShort(source, at + 14));
+            return decode(at + FIXED_BYTES, LittleEndian.getUnsignedShort(source, at + 14));
+        }
+
+        private String decode(int textAt, int length) throws CorruptRecordException {
+            try {
+                return Utf8.decode(source, textAt, length);
+            } catch (CorruptRecordException e) {
+                throw new CorruptRecordException("MESSAGE: " + e.getMessage(), e);
+            }
         }
 
         public boolean hasTag() {
@@ -652,7 +660,7 @@ public final class MessageRecord implements LogRecord {
         }
 
         private String text(int bit, int textAt) throws CorruptRecordException {
-            return has(bit) ? Utf8.decode(source, textAt + 2, LittleEndian.getUnsignedShort(source, textAt)) : null;
+            return has(bit) ? decode(textAt + 2, LittleEndian.getUnsignedShort(source, textAt)) : null;
         }
 
         /** The array that was wrapped. */
