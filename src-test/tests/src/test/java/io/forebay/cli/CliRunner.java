@@ -12,16 +12,20 @@ final class CliRunner {
     private CliRunner() {}
 
     /**
-     * @param out what was printed, byte by byte a character
+     * @param bytes what was printed
      * @param err what was said
      */
-    record Result(int code, String out, String err) {
+    record Result(int code, byte[] bytes, String err) {
+        String out() {
+            return new String(bytes, UTF_8);
+        }
+
         List<String> errLines() {
             return err.lines().toList();
         }
 
         List<String> outLines() {
-            return out.lines().toList();
+            return out().lines().toList();
         }
     }
 
@@ -34,6 +38,6 @@ final class CliRunner {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         Console console = new Console(new PrintStream(out, true, UTF_8), new PrintStream(err, true, UTF_8), false);
         int code = Main.run(new Shell(new ByteArrayInputStream(standardIn), console, new Interruption()), arguments);
-        return new Result(code, out.toString(UTF_8), err.toString(UTF_8));
+        return new Result(code, out.toByteArray(), err.toString(UTF_8));
     }
 }

@@ -30,13 +30,10 @@ final class OwnerTable {
     /** The newest snapshot that counts; null without one. */
     Snapshot[] current = new Snapshot[64];
 
-    /** One that was appended since; it counts with the next manifest. */
+    /** One that was appended since; a failed force takes it back. */
     Snapshot[] pending = new Snapshot[64];
 
-    /**
-     * The one that the running checkpoint's manifest lists, kept apart from {@link #pending}: a failed force drops that,
-     * and a late snapshot takes its place.
-     */
+    /** The one that the running checkpoint's manifest lists; it counts when that is finished. */
     Snapshot[] listed = new Snapshot[64];
 
     /** Of a queue; null for others, and for a queue not heard of. */
