@@ -92,15 +92,18 @@ final class DemoJudge {
         markIfAway(number);
     }
 
-    synchronized void acked(int number) {
+    /** @return whether this is its first ack */
+    synchronized boolean acked(int number) {
         if (number < 0 || number >= states.length) {
-            return;
+            return false;
         }
         markIfAway(number);
-        if ((states[number] & ACKED) == 0) {
-            states[number] |= ACKED;
-            ackedCount++;
+        if ((states[number] & ACKED) != 0) {
+            return false;
         }
+        states[number] |= ACKED;
+        ackedCount++;
+        return true;
     }
 
     /** The node is being killed: what is under way now may come twice. */

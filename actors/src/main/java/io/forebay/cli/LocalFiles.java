@@ -8,7 +8,6 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
@@ -209,10 +208,5 @@ final class LocalFiles {
             return "this user may not";
         }
         return CliException.reasonOf(e);
-    }
-
-    /** Whether a directory can be written to. */
-    static boolean isWritable(Path directory) {
-        return Files.isWritable(directory) && Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS);
     }
 }

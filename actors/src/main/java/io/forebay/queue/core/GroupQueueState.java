@@ -33,7 +33,8 @@ import java.util.function.LongToIntFunction;
  * order of sequence (records it holds already are skipped), and {@link #recovered}.
  *
  * <p><b>Expiry</b> is no record: it follows from deadlines that are in records, so recovery finds it again. {@link #expire}
- * makes what is due available; {@link #nextDueMillis} says when to call it. A delivery that expired can still be acked or
+ * makes what is due available; {@link #nextDueMillis} says when to call it. Decisions call it, too, so look at {@link
+ * #available} after each. A delivery that expired can still be acked or
  * extended until its message goes out again.
  *
  * <p>All times are log times in milliseconds. Memory follows {@code cursor - floor}, which {@link
@@ -329,6 +330,7 @@ public final class GroupQueueState {
      * @return null if it holds nothing
      */
     public GivenBackRecord decideSessionClosed(long sessionId, long nowMillis) {
+        expire(nowMillis);
         SessionHold session = sessions.get(sessionId);
         if (session == null) {
             return null;
@@ -346,6 +348,7 @@ public final class GroupQueueState {
      * @return one record for each backoff; empty if it holds nothing
      */
     public List<GivenBackRecord> decideConsumerGone(long sessionId, long nowMillis) {
+        expire(nowMillis);
         SessionHold session = sessions.get(sessionId);
         if (session == null) {
             return List.of();
@@ -842,12 +845,15 @@ public final class GroupQueueState {
     private void deliver(Checkpoint checkpoint, DeliveryRange range) {
         long first = range.firstOffset();
         long end = first + range.count();
-        if (first < floor) {
-            throw contradiction("pop", first);
-        }
         ensureRing(end);
         long offset = first;
         int deliveredCount = range.count();
+        for (; offset < floor && offset < end; offset++) {
+            if (!skipped.contains(offset)) {
+                throw contradiction("pop", offset);
+            }
+            deliveredCount--;
+        }
         for (; offset < end && offset < cursor; offset++) {
             int slot = (int) offset & mask;
             byte status = statuses[slot];
@@ -1151,6 +1157,11 @@ public final class GroupQueueState {
                 readyBits[to >>> 6] |= 1L << to;
             }
         }
+    }
+
+    /** @return entries kept for returned messages, outdated ones included */
+    int waitingEntries() {
+        return waitingEntries;
     }
 
     /** Gives back the memory of a window that was large once. For a shell that has nothing else to do. */

@@ -95,6 +95,7 @@ class ForebaySettingsTest {
             out("topic.queues-max", "0", "1025"),
             out("topic.topics-max", "0", "1000001"),
             out("topic.groups-max", "0", "1000001"),
+            out("topic.subscriptions-max", "0", "1000001"),
             out("session.heartbeat-interval", "9 ms", "6 minutes"),
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),

@@ -1,84 +1,483 @@
 package io.forebay.storage.index;
 
+import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.IntStream;
 
-/** Skeleton, see the next commit. */
+/**
+ * From a queue's offset to the frame and record that hold it, for all queues of a stripe, in extents of shared files: ten
+ * thousand queues take a few dozen files and, in memory, some fifty bytes for each extent. Layouts: {@link IndexFile},
+ * {@link Extent}, {@code docs/record-types.md}.
+ *
+ * <p>Derived from the log: what is found is a hint that the reader checks against the frame, what is not found may still
+ * be in the log, and what looks odd is dropped. After a start the caller puts again whatever it replays; if
+ * {@link #droppedOnOpen()} or {@link #covers} says that more is missing, it puts everything again.
+ *
+ * <p>Threads: {@link #put}, {@link #repoint}, {@link #releaseBelow}, {@link #release} and {@link #reserve} belong to one
+ * writer; {@link #force} and {@link #prepareNext} may run beside it on one other thread each; {@link #lookup} is for any
+ * thread, waits for nobody (but for an entry that is being changed at that instant) and allocates nothing. Who has learned
+ * of an offset from the writer, by a volatile read or a message, finds its entry.
+ *
+ * <p>A force that fails is final for its pages, so the extents it covered are copied to other places of the files, entry
+ * by entry and checked, and belong to the next force.
+ */
 public final class QueueIndex implements AutoCloseable {
+    /** Size of one entry. */
     public static final int ENTRY_BYTES = 24;
-    static final int FILE_HEADER_BYTES = 512;
 
-    private QueueIndex() {}
+    private static final int TRIES_MAX = 8;
+    private static final int PAGE_BYTES = 4096;
 
-    static int extentBytes(int extentEntries) {
-        return (64 + ENTRY_BYTES * extentEntries + 511) & ~511;
+    private record FreeSlot(IndexFile file, int slot) {}
+
+    private final StorageDirectory directory;
+    private final int stripeId;
+    private final IndexOptions options;
+    private final int extentEntries;
+    private final List<IndexFile> files = new ArrayList<>();
+    private final List<String> dropped = new ArrayList<>();
+    private final ArrayDeque<FreeSlot> free = new ArrayDeque<>();
+    private final byte[] scratch = new byte[ENTRY_BYTES];
+    private final QueueTable queues = new QueueTable();
+    private List<Extent> dirty = new ArrayList<>();
+    private long nextFileNumber = 1;
+    private long nextGeneration = 1;
+    private volatile int freeCount;
+    private boolean isClosed;
+
+    private QueueIndex(StorageDirectory directory, int stripeId, IndexOptions options) {
+        this.directory = directory;
+        this.stripeId = stripeId;
+        this.options = options;
+        this.extentEntries = options.extentEntries();
     }
 
-    /** Opens what is there; odd files and extents are dropped, see {@link #droppedOnOpen()}. */
+    /**
+     * Opens what is in the directory, which holds nothing else by names of this form; no file is a valid state. Files and
+     * extents that are damaged, or of other sizes, are dropped and named in {@link #droppedOnOpen()}. After a power cut
+     * extents may be back that had been released: the caller releases again what it knows to be gone.
+     */
     public static QueueIndex open(StorageDirectory directory, int stripeId, IndexOptions options) throws IOException {
-        throw new AssertionError("skeleton");
+        QueueIndex index = new QueueIndex(directory, stripeId, options);
+        try {
+            for (String name : directory.list()) {
+                long number = IndexFile.numberOf(name);
+                if (number >= 0) {
+                    index.openFile(name, number);
+                }
+            }
+            index.freeCount = index.free.size();
+            return index;
+        } catch (IOException | RuntimeException e) {
+            index.closeFiles(e);
+            throw e;
+        }
     }
 
-    /** What was dropped as odd; empty after a clean stop unless something is damaged. */
+    private void openFile(String name, long number) throws IOException {
+        nextFileNumber = Math.max(nextFileNumber, number + 1);
+        StringBuilder reason = new StringBuilder();
+        IndexFile file = IndexFile.open(directory, number, stripeId, options, reason);
+        if (file == null) {
+            if (reason.length() > 0) {
+                dropped.add(name + ": " + reason);
+            }
+            directory.delete(name);
+            return;
+        }
+        files.add(file);
+        byte[] header = new byte[Extent.HEADER_BYTES];
+        for (int slot = 0; slot < options.extentsPerFile(); slot++) {
+            file.file.readCold(Extent.at(slot, options), header, 0, Extent.HEADER_BYTES);
+            Extent extent = Extent.decode(file, slot, header, options, reason);
+            if (extent == null) {
+                if (reason.length() > 0) {
+                    dropped.add(name + " extent " + slot + ": " + reason);
+                    reason.setLength(0);
+                    Extent.writeFree(file, slot, options);
+                }
+                free.add(new FreeSlot(file, slot));
+                continue;
+            }
+            nextGeneration = Math.max(nextGeneration, extent.generation + 1);
+            adopt(extent);
+        }
+    }
+
+    /** Of two extents for the same offsets the younger counts: the other was left by a copy or a lost release. */
+    private void adopt(Extent extent) throws IOException {
+        QueueExtents queue = queues.findOrMake(extent.queueId);
+        Extent other = queue.find(extent.number);
+        Extent loser = extent;
+        if (other == null || other.generation < extent.generation) {
+            loser = queue.put(extent);
+        }
+        if (loser != null) {
+            Extent.writeFree(loser.file, loser.slot, options);
+            free.add(new FreeSlot(loser.file, loser.slot));
+        }
+    }
+
+    /**
+     * What was dropped as odd, a line each. After an unclean stop that may be extents taken since the last checkpoint,
+     * which replay fills again; after a clean one it is damage, and the index has to be rebuilt from the log.
+     */
     public List<String> droppedOnOpen() {
-        throw new AssertionError("skeleton");
+        return List.copyOf(dropped);
     }
 
-    /** Writer. */
-    public void put(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
+    /**
+     * Says where the record of an offset lies, in the place of what was said before. Offsets below what was released are
+     * passed over.
+     *
+     * @param position of the frame
+     * @param ordinal of the record in its frame, 0 to 65535
+     * @param recordBytes of the record with header and padding, more than 0
+     * @throws IOException if a new extent is needed and no file can be made; {@link #reserve} prevents that
+     */
+    public synchronized void put(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
             throws IOException {
-        throw new AssertionError("skeleton");
+        if (offset < 0 || recordBytes <= 0 || ordinal < 0 || ordinal > 0xFFFF) {
+            throw new AssertionError(
+                    "queue " + queueId + " offset " + offset + ": " + recordBytes + " bytes, ordinal " + ordinal);
+        }
+        QueueExtents queue = queues.findOrMake(queueId);
+        if (offset < queue.floor) {
+            return;
+        }
+        long number = offset / extentEntries;
+        Extent extent = queue.find(number);
+        if (extent == null) {
+            extent = take(queueId, number);
+            queue.put(extent);
+        }
+        write(extent, offset, position, recordBytes, tagHash, ordinal);
     }
 
-    /** Writer. True if the entry held the expected position and was changed. */
-    public boolean repoint(int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal)
+    private void write(Extent extent, long offset, long position, int recordBytes, int tagHash, int ordinal)
             throws IOException {
-        throw new AssertionError("skeleton");
+        extent.encodeEntry(scratch, offset, position, recordBytes, tagHash, ordinal);
+        extent.file.file.write(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
+        markDirty(extent);
     }
 
-    /** Any thread; allocation-free. */
+    private void markDirty(Extent extent) {
+        if (!extent.isDirty) {
+            extent.isDirty = true;
+            dirty.add(extent);
+        }
+    }
+
+    /** Takes a free extent and writes its header; nobody sees it yet. */
+    private Extent take(int queueId, long number) throws IOException {
+        if (free.isEmpty()) {
+            adopt(IndexFile.create(directory, nextFileNumber++, stripeId, options));
+        }
+        FreeSlot slot = free.peek();
+        Extent extent = new Extent(slot.file, slot.slot, queueId, number, nextGeneration++, options);
+        extent.writeHeader(extentEntries);
+        free.remove();
+        freeCount = free.size();
+        markDirty(extent);
+        return extent;
+    }
+
+    private void adopt(IndexFile file) {
+        files.add(file);
+        for (int slot = 0; slot < options.extentsPerFile(); slot++) {
+            free.add(new FreeSlot(file, slot));
+        }
+        freeCount = free.size();
+    }
+
+    /**
+     * Makes sure that the next {@code extentCount} extents can be taken without making a file, so that the puts of a
+     * frame cannot fail half-way. A put needs at most one. Makes files at once if it has to.
+     */
+    public synchronized void reserve(int extentCount) throws IOException {
+        while (free.size() < extentCount) {
+            adopt(IndexFile.create(directory, nextFileNumber++, stripeId, options));
+        }
+    }
+
+    /**
+     * Sends an offset to another frame if it still is where it was.
+     *
+     * @return whether the entry held {@code expectedPosition} and was changed
+     */
+    public synchronized boolean repoint(
+            int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal) throws IOException {
+        QueueExtents queue = queues.find(queueId);
+        Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
+        if (extent == null) {
+            return false;
+        }
+        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
+        if (Extent.isAbsent(scratch)
+                || !extent.isValid(scratch, offset)
+                || LittleEndian.getLong(scratch, 0) != expectedPosition) {
+            return false;
+        }
+        int recordBytes = LittleEndian.getInt(scratch, 8);
+        write(extent, offset, newPosition, recordBytes, LittleEndian.getInt(scratch, 12), newOrdinal);
+        return true;
+    }
+
+    /**
+     * Fills {@code entry} with what is known of an offset, through the memory map; what it held before is gone.
+     *
+     * @return false if there is no entry, or none that passes its check
+     */
     public boolean lookup(int queueId, long offset, IndexEntry entry) throws IOException {
-        throw new AssertionError("skeleton");
+        return lookup(queueId, offset, entry, false);
     }
 
-    /** Writer. Frees the extents that lie wholly below the offset. */
-    public void releaseBelow(int queueId, long offset) throws IOException {
-        throw new AssertionError("skeleton");
+    /** As {@link #lookup}, but by a positional read: for offsets far behind, whose pages are hardly in memory. */
+    public boolean lookupCold(int queueId, long offset, IndexEntry entry) throws IOException {
+        return lookup(queueId, offset, entry, true);
     }
 
-    /** Writer. Frees all extents of a queue. */
-    public void release(int queueId) throws IOException {
-        throw new AssertionError("skeleton");
+    private boolean lookup(int queueId, long offset, IndexEntry entry, boolean isCold) throws IOException {
+        QueueExtents queue = queues.find(queueId);
+        if (queue == null || offset < 0) {
+            return false;
+        }
+        for (int tries = 0; tries < TRIES_MAX; tries++) {
+            Extent extent = queue.find(offset / extentEntries);
+            if (extent == null) {
+                return false;
+            }
+            if (read(extent, offset, entry, isCold)) {
+                return true;
+            }
+            if (Extent.isAbsent(entry.bytes)) {
+                return false;
+            }
+            Thread.onSpinWait();
+        }
+        // either left there by an earlier owner, or the writer has been stopped in the middle of changing it
+        synchronized (this) {
+            Extent extent = queue.find(offset / extentEntries);
+            return extent != null && read(extent, offset, entry, isCold);
+        }
     }
 
-    /** Writer or before any use: the queues that have extents, ascending. */
-    public int[] queueIds() {
-        throw new AssertionError("skeleton");
+    private boolean read(Extent extent, long offset, IndexEntry entry, boolean isCold) throws IOException {
+        byte[] bytes = entry.bytes;
+        long at = extent.entryAt((int) (offset % extentEntries));
+        if (isCold) {
+            extent.file.file.readCold(at, bytes, 0, ENTRY_BYTES);
+        } else {
+            extent.file.file.read(at, bytes, 0, ENTRY_BYTES);
+        }
+        if (Extent.isAbsent(bytes) || !extent.isValid(bytes, offset)) {
+            return false;
+        }
+        entry.position = LittleEndian.getLong(bytes, 0);
+        entry.recordBytes = LittleEndian.getInt(bytes, 8);
+        entry.tagHash = LittleEndian.getInt(bytes, 12);
+        entry.ordinal = LittleEndian.getUnsignedShort(bytes, 16);
+        return true;
     }
 
-    /** Whether every offset in the range has an extent; says nothing about single entries. */
+    /** Gives up what lies below an offset: extents wholly below it can be taken again, later puts below it are ignored. */
+    public synchronized void releaseBelow(int queueId, long offset) throws IOException {
+        QueueExtents queue = queues.findOrMake(queueId);
+        if (offset > queue.floor) {
+            queue.floor = offset;
+            releaseExtents(queue, offset / extentEntries);
+        }
+    }
+
+    /** Gives up all extents of a queue, because it is deleted or about to be put again from the log. */
+    public synchronized void release(int queueId) throws IOException {
+        QueueExtents queue = queues.find(queueId);
+        if (queue != null) {
+            queue.floor = 0;
+            releaseExtents(queue, Long.MAX_VALUE);
+        }
+    }
+
+    private void releaseExtents(QueueExtents queue, long belowNumber) throws IOException {
+        for (Extent extent = queue.removeFirstBelow(belowNumber);
+                extent != null;
+                extent = queue.removeFirstBelow(belowNumber)) {
+            free.add(new FreeSlot(extent.file, extent.slot));
+            freeCount = free.size();
+            // not forced: should the header come back after a power cut, the next start releases it again
+            Extent.writeFree(extent.file, extent.slot, options);
+        }
+    }
+
+    /** The queues that have extents, ascending. */
+    public synchronized int[] queueIds() {
+        IntStream.Builder ids = IntStream.builder();
+        queues.forEach(queue -> {
+            if (!queue.isEmpty()) {
+                ids.add(queue.queueId);
+            }
+        });
+        return ids.build().sorted().toArray();
+    }
+
+    /** Whether every offset from {@code fromOffset} up to, not including, {@code toOffset} lies in an extent. */
     public boolean covers(int queueId, long fromOffset, long toOffset) {
-        throw new AssertionError("skeleton");
+        if (fromOffset >= toOffset) {
+            return true;
+        }
+        QueueExtents queue = queues.find(queueId);
+        return queue != null && queue.covers(fromOffset / extentEntries, (toOffset - 1) / extentEntries);
     }
 
-    /** Any thread. */
+    /** Whether less than a quarter of a file is free, so that {@link #prepareNext()} should be called. Any thread. */
     public boolean isPreparationNeeded() {
-        throw new AssertionError("skeleton");
+        return freeCount < Math.max(1, options.extentsPerFile() / 4);
     }
 
-    /** Blocking, one caller at a time: makes the next file. */
+    /** Makes the next file, so that the writer need not. Blocks; not with itself at the same time. */
     public void prepareNext() throws IOException {
-        throw new AssertionError("skeleton");
+        long number;
+        synchronized (this) {
+            number = nextFileNumber++;
+        }
+        IndexFile file = IndexFile.create(directory, number, stripeId, options);
+        synchronized (this) {
+            if (isClosed) {
+                file.file.close();
+            } else {
+                adopt(file);
+            }
+        }
     }
 
-    /** Blocking, one caller at a time, beside the writer: everything put before the call is durable after it. */
+    /**
+     * Forces what was put before the call. Blocks; beside the writer, not with itself at the same time.
+     *
+     * @throws IOException if a force failed; everything in doubt has moved and is part of the next call
+     */
     public void force() throws IOException {
-        throw new AssertionError("skeleton");
+        List<Extent> taken;
+        synchronized (this) {
+            taken = dirty;
+            dirty = new ArrayList<>();
+            for (Extent extent : taken) {
+                extent.isDirty = false;
+            }
+        }
+        taken.sort(Comparator.<Extent>comparingLong(extent -> extent.file.number)
+                .thenComparingInt(extent -> extent.slot)
+                .thenComparingLong(extent -> extent.generation));
+        int from = 0;
+        while (from < taken.size()) {
+            int to = from + 1;
+            while (to < taken.size() && isNextTo(taken.get(to - 1), taken.get(to))) {
+                to++;
+            }
+            Extent first = taken.get(from);
+            Extent last = taken.get(to - 1);
+            try {
+                first.file.file.force(
+                        Extent.at(first.slot, options), (last.slot - first.slot + 1L) * options.extentBytes());
+            } catch (IOException e) {
+                forceFailed(taken, from, to, e);
+                throw e;
+            }
+            from = to;
+        }
     }
 
+    private static boolean isNextTo(Extent left, Extent right) {
+        return left.file == right.file && right.slot - left.slot <= 1;
+    }
+
+    /** A failed force is final for its pages: go on elsewhere. What was not tried yet stays dirty. */
+    private void forceFailed(List<Extent> taken, int from, int to, IOException because) {
+        synchronized (this) {
+            for (int index = to; index < taken.size(); index++) {
+                markDirty(taken.get(index));
+            }
+            // pages are lost whole, so extents that share one with these are in doubt as well
+            long firstPage = Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
+            long lastPage = (Extent.at(taken.get(to - 1).slot + 1, options) - 1) / PAGE_BYTES;
+            int firstSlot = slotAt(firstPage * PAGE_BYTES);
+            int lastSlot = slotAt((lastPage + 1) * PAGE_BYTES - 1);
+            IndexFile file = taken.get(from).file;
+            free.removeIf(slot -> slot.file == file && slot.slot >= firstSlot && slot.slot <= lastSlot);
+            freeCount = free.size();
+            for (Extent extent : extentsIn(file, firstSlot, lastSlot)) {
+                try {
+                    move(extent);
+                } catch (IOException e) {
+                    // its old place still reads well, as long as it is not evicted
+                    markDirty(extent);
+                    because.addSuppressed(e);
+                }
+            }
+        }
+    }
+
+    private int slotAt(long at) {
+        return (int) Math.max(0, (at - IndexFile.HEADER_BYTES) / options.extentBytes());
+    }
+
+    private List<Extent> extentsIn(IndexFile file, int firstSlot, int lastSlot) {
+        List<Extent> found = new ArrayList<>();
+        queues.forEach(queue -> queue.collect(file, firstSlot, lastSlot, found));
+        return found;
+    }
+
+    private void move(Extent old) throws IOException {
+        Extent moved = take(old.queueId, old.number);
+        byte[] entry = new byte[ENTRY_BYTES];
+        for (int index = 0; index < extentEntries; index++) {
+            long offset = old.number * extentEntries + index;
+            old.file.file.read(old.entryAt(index), entry, 0, ENTRY_BYTES);
+            if (!Extent.isAbsent(entry) && old.isValid(entry, offset)) {
+                moved.encodeEntry(
+                        entry,
+                        offset,
+                        LittleEndian.getLong(entry, 0),
+                        LittleEndian.getInt(entry, 8),
+                        LittleEndian.getInt(entry, 12),
+                        LittleEndian.getUnsignedShort(entry, 16));
+                moved.file.file.write(moved.entryAt(index), entry, 0, ENTRY_BYTES);
+            }
+        }
+        queues.findOrMake(old.queueId).put(moved);
+        Extent.writeFree(old.file, old.slot, options);
+    }
+
+    /** How many files there are. */
+    public synchronized int fileCount() {
+        return files.size();
+    }
+
+    /** Closes the files; forces nothing. Nobody may look up any more. */
     @Override
-    public void close() throws IOException {
-        throw new AssertionError("skeleton");
+    public synchronized void close() throws IOException {
+        if (!isClosed) {
+            isClosed = true;
+            IOException failure = new IOException("queue index of stripe " + stripeId + " in " + directory.path());
+            closeFiles(failure);
+            if (failure.getSuppressed().length > 0) {
+                throw failure;
+            }
+        }
+    }
+
+    private void closeFiles(Exception failure) {
+        for (IndexFile file : files) {
+            try {
+                file.file.close();
+            } catch (IOException e) {
+                failure.addSuppressed(e);
+            }
+        }
+        files.clear();
     }
 }

@@ -7,6 +7,7 @@ import java.util.random.RandomGenerator;
 /** A file's content three times: page cache, what the kernel believes is still to be written, and the device. */
 final class MemoryInode {
     static final int SECTOR_BYTES = 512;
+    private static final int PAGE_BYTES = 4096;
 
     byte[] cache;
     byte[] device;
@@ -52,10 +53,15 @@ final class MemoryInode {
         }
     }
 
-    /** The kernel forgets the sectors: readable until evicted, clean for the next force, never written. */
+    /**
+     * The kernel forgets the sectors: readable until evicted, clean for the next force, never written. It forgets whole
+     * pages, so that neighbours that were not asked for are lost as well.
+     */
     void forceFailed(long at, long length) {
-        for (int sector = nextDirty(at, at, length); sector >= 0; sector = nextDirty(sectorEnd(sector), at, length)) {
-            dirty.clear(sector);
+        long from = at / PAGE_BYTES * PAGE_BYTES;
+        long to = (at + length + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        if (length > 0) {
+            dirty.clear((int) (from / SECTOR_BYTES), (int) (to / SECTOR_BYTES));
         }
     }
 

@@ -1,0 +1,192 @@
+package io.forebay.cli;
+
+import io.forebay.cli.TopicCommand.Request;
+import io.forebay.client.ForebayClient;
+import io.forebay.protocol.GroupDescription;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code forebay group}. */
+@Command(
+        name = "group",
+        description = "Create, list, describe and delete consumer groups.",
+        synopsisSubcommandLabel = "COMMAND",
+        subcommands = {
+            GroupCommand.Create.class,
+            GroupCommand.ListAll.class,
+            GroupCommand.Describe.class,
+            GroupCommand.Delete.class
+        })
+final class GroupCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        throw new CommandLine.ParameterException(
+                spec.commandLine(), "a command is missing: create, list, describe or delete");
+    }
+
+    /** {@code forebay group create}. */
+    @Command(
+            name = "create",
+            description = "Create a consumer group that sees every message of a topic. Creating it again succeeds.")
+    static final class Create extends Request {
+        @Parameters(paramLabel = "GROUP", description = "Its name.")
+        private String group;
+
+        @Option(names = "--topic", paramLabel = "TOPIC", required = true, description = "The topic it consumes.")
+        private String topic;
+
+        @Option(
+                names = "--set",
+                paramLabel = "KEY=VALUE",
+                description = "A setting of the group. May be given several times.")
+        private Map<String, String> settings = new LinkedHashMap<>();
+
+        Create(Shell shell) {
+            super(shell);
+        }
+
+        @Override
+        void check() {
+            Refusals.checkName("group", group);
+            Refusals.checkName("topic", topic);
+        }
+
+        @Override
+        void request(NodeLink link, ForebayClient client) throws InterruptedException {
+            link.await(client.createGroup(group, topic, settings));
+            Map<String, Object> json = new LinkedHashMap<>();
+            json.put("group", group);
+            json.put("topic", topic);
+            printDone("group " + group + " of topic " + topic, json);
+        }
+    }
+
+    /** {@code forebay group list}. */
+    @Command(name = "list", description = "List the names of groups.")
+    static final class ListAll extends Request {
+        @Option(names = "--topic", paramLabel = "TOPIC", description = "Only the groups of this topic.")
+        private String topic;
+
+        ListAll(Shell shell) {
+            super(shell);
+        }
+
+        @Override
+        void check() {
+            if (topic != null) {
+                Refusals.checkName("topic", topic);
+            }
+        }
+
+        @Override
+        void request(NodeLink link, ForebayClient client) throws InterruptedException {
+            printNames(link.await(client.listGroups(topic == null ? "" : topic)));
+        }
+    }
+
+    /** {@code forebay group describe}. */
+    @Command(
+            name = "describe",
+            description =
+                    "Show where a group stands in each topic: what is not settled (depth), in flight, waits to come"
+                            + " again, came again, and the age of the oldest message that is not settled.")
+    static final class Describe extends Request {
+        @Parameters(paramLabel = "GROUP", description = "Its name.")
+        private String group;
+
+        @Option(names = "--topic", paramLabel = "TOPIC", description = "Only in this topic.")
+        private String topic;
+
+        Describe(Shell shell) {
+            super(shell);
+        }
+
+        @Override
+        void check() {
+            Refusals.checkName("group", group);
+            if (topic != null) {
+                Refusals.checkName("topic", topic);
+            }
+        }
+
+        @Override
+        void request(NodeLink link, ForebayClient client) throws InterruptedException {
+            TextTable table = new TextTable(
+                    "topic",
+                    "node",
+                    "depth",
+                    "in flight",
+                    "waiting",
+                    "redelivered",
+                    "dead-lettered",
+                    "oldest",
+                    "sessions");
+            for (GroupDescription one : link.await(client.describeGroup(group, topic == null ? "" : topic))) {
+                if (isJson) {
+                    shell.console().println(Json.write(json(one)));
+                } else {
+                    table.row(
+                            one.topic(),
+                            one.node(),
+                            one.depth(),
+                            one.inFlight(),
+                            one.waitingRedelivery(),
+                            one.redelivered(),
+                            one.deadLettered(),
+                            Durations.glance(one.oldestAgeMillis() * 1_000_000),
+                            one.sessions());
+                }
+            }
+            if (!isJson) {
+                print(table);
+            }
+        }
+
+        private static Map<String, Object> json(GroupDescription one) {
+            Map<String, Object> json = new LinkedHashMap<>();
+            json.put("group", one.group());
+            json.put("topic", one.topic());
+            json.put("node", one.node());
+            json.put("depth", one.depth());
+            json.put("inFlight", one.inFlight());
+            json.put("waitingRedelivery", one.waitingRedelivery());
+            json.put("redelivered", one.redelivered());
+            json.put("deadLettered", one.deadLettered());
+            json.put("oldestAgeMillis", one.oldestAgeMillis());
+            json.put("sessions", one.sessions());
+            return json;
+        }
+    }
+
+    /** {@code forebay group delete}. */
+    @Command(name = "delete", description = "Delete a group, and where it stands in all its topics.")
+    static final class Delete extends Request {
+        @Parameters(paramLabel = "GROUP", description = "Its name.")
+        private String group;
+
+        Delete(Shell shell) {
+            super(shell);
+        }
+
+        @Override
+        void check() {
+            Refusals.checkName("group", group);
+        }
+
+        @Override
+        void request(NodeLink link, ForebayClient client) throws InterruptedException {
+            link.await(client.deleteGroup(group));
+            printDone("group " + group + " is deleted", Map.of("deleted", group));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package io.forebay.queue;
+
+import io.forebay.protocol.Message;
+import io.forebay.storage.log.MessageRecord;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A message in the form of the protocol and in the form of the log. The protocol has "" where the log has nothing, and a
+ * list of keys where the log has one text: keys separated by U+001F, with {@code \s} for that character and {@code \\}
+ * for a backslash within a key. Thread-safe.
+ */
+final class MessageForm {
+    private static final char SEPARATOR = '\u001F';
+
+    private MessageForm() {}
+
+    static MessageRecord toRecord(Message message) {
+        MessageRecord.Builder record = MessageRecord.builder()
+                .id(message.id())
+                .body(message.body())
+                .bornMillis(message.bornMillis())
+                .tag(orNull(message.tag()))
+                .messageGroup(orNull(message.messageGroup()))
+                .deliverAtMillis(message.deliverAtMillis())
+                .lane(orNull(message.lane()))
+                .priority(message.priority())
+                .bornHost(orNull(message.bornHost()))
+                .traceContext(orNull(message.traceContext()))
+                .properties(message.properties());
+        if (!message.keys().isEmpty()) {
+            record.keys(joined(message.keys()));
+        }
+        if (message.producerId() != 0) {
+            record.producer(message.producerId(), message.producerSequence());
+        }
+        return record.build();
+    }
+
+    static Message toMessage(String topic, MessageRecord record) {
+        return Message.unchecked(
+                topic,
+                record.id(),
+                record.body(),
+                orEmpty(record.tag()),
+                record.keys() == null ? List.of() : split(record.keys()),
+                orEmpty(record.messageGroup()),
+                record.deliverAtMillis(),
+                orEmpty(record.lane()),
+                record.priority(),
+                record.properties(),
+                record.bornMillis(),
+                orEmpty(record.bornHost()),
+                orEmpty(record.traceContext()),
+                record.producerId(),
+                record.producerSequence());
+    }
+
+    static String joined(List<String> keys) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < keys.size(); i++) {
+            if (i > 0) {
+                text.append(SEPARATOR);
+            }
+            String key = keys.get(i);
+            for (int at = 0; at < key.length(); at++) {
+                char c = key.charAt(at);
+                if (c == SEPARATOR) {
+                    text.append("\\s");
+                } else if (c == '\\') {
+                    text.append("\\\\");
+                } else {
+                    text.append(c);
+                }
+            }
+        }
+        return text.toString();
+    }
+
+    static List<String> split(String text) {
+        List<String> keys = new ArrayList<>();
+        StringBuilder key = new StringBuilder();
+        for (int at = 0; at < text.length(); at++) {
+            char c = text.charAt(at);
+            if (c == SEPARATOR) {
+                keys.add(key.toString());
+                key.setLength(0);
+            } else if (c == '\\' && at + 1 < text.length()) {
+                char escaped = text.charAt(++at);
+                key.append(escaped == 's' ? SEPARATOR : escaped);
+            } else {
+                key.append(c);
+            }
+        }
+        keys.add(key.toString());
+        return List.copyOf(keys);
+    }
+
+    private static String orNull(String text) {
+        return text.isEmpty() ? null : text;
+    }
+
+    private static String orEmpty(String text) {
+        return text == null ? "" : text;
+    }
+}

@@ -1,0 +1,22 @@
+package io.forebay.topic.core;
+
+/**
+ * @param topicsMax topics on a node
+ * @param groupsMax consumer groups on a node
+ * @param queuesPerTopicMax queues of one topic
+ * @param subscriptionsMax pairs of topic and group on a node
+ */
+public record RegistryLimits(int topicsMax, int groupsMax, int queuesPerTopicMax, int subscriptionsMax) {
+    public RegistryLimits {
+        check(topicsMax >= 1, "topicsMax", topicsMax);
+        check(groupsMax >= 1, "groupsMax", groupsMax);
+        check(queuesPerTopicMax >= 1, "queuesPerTopicMax", queuesPerTopicMax);
+        check(subscriptionsMax >= 1, "subscriptionsMax", subscriptionsMax);
+    }
+
+    private static void check(boolean isRight, String name, int value) {
+        if (!isRight) {
+            throw new IllegalArgumentException(name + " is " + value);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package io.forebay.testkit.sim;
+
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+
+/**
+ * A random run that can be repeated. Its seed is new each time and is printed with a failure; {@code -Dforebay.seed=…}
+ * repeats one, {@code -Dforebay.steps=…} changes how many steps a run makes.
+ */
+public final class SeededRun {
+    /** The run itself. Tells how far it is, so that a failure names its step. */
+    public interface Body {
+        void run(RandomGenerator random, Progress progress) throws Exception;
+    }
+
+    /** Where a run is. Not thread-safe. */
+    public static final class Progress {
+        private long step;
+        private String note = "";
+
+        public void at(long nextStep) {
+            step = nextStep;
+        }
+
+        /** What the step does, for the message of a failure. */
+        public void note(String nextNote) {
+            note = nextNote;
+        }
+    }
+
+    private SeededRun() {}
+
+    /** @return the number of steps: as given by property, else the default */
+    public static long steps(long defaultSteps) {
+        return Long.getLong("forebay.steps", defaultSteps);
+    }
+
+    /**
+     * @throws AssertionError what the run threw, with the seed in front
+     */
+    public static void run(String name, Body body) {
+        long seed = Long.getLong("forebay.seed", ThreadLocalRandom.current().nextLong() >>> 16);
+        Progress progress = new Progress();
+        try {
+            body.run(random(seed), progress);
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError(
+                    name + " failed at step " + progress.step + " (" + progress.note + "), repeat with -Dforebay.seed="
+                            + seed + ": " + e,
+                    e);
+        }
+        System.out.println(name + ": seed " + seed + ", steps " + progress.step);
+    }
+
+    private static RandomGenerator random(long seed) {
+        return RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
+    }
+}
