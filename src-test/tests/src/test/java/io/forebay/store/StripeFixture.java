@@ -130,7 +130,7 @@ final class StripeFixture implements AutoCloseable {
             builder.add(
                     Owner.queue(queueId),
                     MessageRecord.builder()
-                            .id("id-" + body)
+                            .id("id")
                             .body(body.getBytes(StandardCharsets.UTF_8))
                             .build());
         }
