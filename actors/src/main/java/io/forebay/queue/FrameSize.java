@@ -3,7 +3,7 @@ package io.forebay.queue;
 import io.forebay.storage.log.LogRecord;
 
 /** How many bytes a frame will take, known before it is built: what has to be reserved. */
-final class FrameSize {
+public final class FrameSize {
     /** A frame's header, and what its length is rounded up by. */
     static final int FRAME_BYTES = 56 + 8;
     /** Most records of one frame. */
@@ -14,7 +14,7 @@ final class FrameSize {
     private FrameSize() {}
 
     /** Bytes of a record with its header and padding. */
-    static long ofRecord(LogRecord record) {
+    public static long ofRecord(LogRecord record) {
         return (RECORD_HEADER_BYTES + (long) record.bodyBytes() + 7) & ~7L;
     }
 }

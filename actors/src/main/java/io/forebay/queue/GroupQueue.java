@@ -32,7 +32,6 @@ import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.LogRecord;
-import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
@@ -46,6 +45,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
 /**
@@ -147,7 +147,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     public record Available(int queueId, long count) implements ToDispatcher {}
 
     /** A Pop is decided. {@code gotCount} is 0 if it got nothing and nobody was answered. */
-    public record Popped(int queueId, long sessionId, long requestId, int maxMessages, int gotCount, long availableCount)
+    public record Popped(
+            int queueId, long sessionId, long requestId, int maxMessages, int gotCount, long availableCount)
             implements ToDispatcher {}
 
     /** Requests that this queue has served before the start: their repetitions belong here. */
@@ -263,9 +264,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         @Override
         void refuse(Refusal refusal) {
             request.replyTo.tell(new QueueReply.Acked(
-                    request.token,
-                    Collections.nCopies(request.handles.size(), refusal),
-                    request.level));
+                    request.token, Collections.nCopies(request.handles.size(), refusal), request.level));
         }
 
         @Override
@@ -356,7 +355,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final StripePort port;
     private final Outbox<Part> outbox;
     private final ActorRef<? super Queue.Released> queue;
-    private final ActorRef<? super ToDispatcher> dispatcher;
+    private final Consumer<ToDispatcher> dispatcher;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
     private final DeliveryReader reader;
@@ -372,6 +371,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
     private final List<Drain> drains = new ArrayList<>();
+    /** Why nothing can be decided any more, null while it can. */
+    private Refusal closed;
+
     private boolean isReading;
     private long heldOwnerNumber;
     private long readableEnd;
@@ -383,6 +385,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /**
      * @param state recovered or new; handed over, nobody else touches it any more
      * @param heldOwnerNumber own number of the last record that is in the state, 0 for none
+     * @param dispatcher takes what this queue reports; only tells it on
      * @param random for nonces: handles must not be guessed
      */
     public static Behavior<Command> create(
@@ -391,10 +394,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             GroupQueueState state,
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
-            ActorRef<? super ToDispatcher> dispatcher,
+            Consumer<ToDispatcher> dispatcher,
             RandomGenerator random) {
-        return Behaviors.setup(context -> Behaviors.withTimers(timers -> new GroupQueue(
-                context, timers, identity, stripe, state, heldOwnerNumber, queue, dispatcher, random)));
+        return Behaviors.setup(context -> Behaviors.withTimers(timers ->
+                new GroupQueue(context, timers, identity, stripe, state, heldOwnerNumber, queue, dispatcher, random)));
     }
 
     private GroupQueue(
@@ -405,7 +408,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             GroupQueueState state,
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
-            ActorRef<? super ToDispatcher> dispatcher,
+            Consumer<ToDispatcher> dispatcher,
             RandomGenerator random) {
         super(context);
         this.timers = timers;
@@ -440,7 +443,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             ids[1][count[0]++] = requestId;
         });
         if (count[0] > 0) {
-            dispatcher.tell(new ServedBefore(
+            dispatcher.accept(new ServedBefore(
                     identity.queueId, Arrays.copyOf(ids[0], count[0]), Arrays.copyOf(ids[1], count[0])));
         }
     }
@@ -463,7 +466,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** Whatever needs a decision waits while a snapshot is wanted: the snapshot holds written records only. */
     private Behavior<Command> onDecision(Command command) {
-        if (snapshotsWanted.isEmpty()) {
+        if (closed != null) {
+            refuse(command, closed);
+        } else if (snapshotsWanted.isEmpty()) {
             decide(command);
             settleDown();
         } else {
@@ -496,7 +501,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         long available = state.available(readableEnd);
         if (available > 0 && toldAvailable == 0) {
             toldAvailable = available;
-            dispatcher.tell(new Available(identity.queueId, available));
+            dispatcher.accept(new Available(identity.queueId, available));
         }
         long floor = state.floor();
         if (floor - toldFloor >= RELEASE_STEP) {
@@ -555,13 +560,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void tellPopped(PopCommand asked, int gotCount) {
         toldAvailable = state.available(readableEnd);
-        dispatcher.tell(new Popped(
-                identity.queueId,
-                asked.sessionId(),
-                asked.requestId(),
-                asked.maxMessages(),
-                gotCount,
-                toldAvailable));
+        dispatcher.accept(new Popped(
+                identity.queueId, asked.sessionId(), asked.requestId(), asked.maxMessages(), gotCount, toldAvailable));
     }
 
     private void deliver(PopWaiting pop) {
@@ -585,7 +585,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             } else {
                 // The job owns what it touches; the actor goes on deciding meanwhile.
                 getContext()
-                        .pipeToSelf(CompletableFuture.supplyAsync(() -> reader.readCold(job), readExecutor), BodiesRead::new);
+                        .pipeToSelf(
+                                CompletableFuture.supplyAsync(() -> reader.readCold(job), readExecutor),
+                                BodiesRead::new);
             }
         }
     }
@@ -631,8 +633,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             return;
         }
         averageBodyBytes = Math.max(1, (3 * averageBodyBytes + outcome.bodyBytes() / deliveries.size()) / 4);
-        pop.session.tell(
-                new QueueReply.Delivered(pop.pop.requestId(), deliveries, outcome.bodyBytes(), getContext().getSelf()));
+        pop.session.tell(new QueueReply.Delivered(
+                pop.pop.requestId(),
+                deliveries,
+                outcome.bodyBytes(),
+                getContext().getSelf()));
     }
 
     private Behavior<Command> onReadAgain() {
@@ -665,7 +670,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
         long left = reserved;
         AckResult[] results = null;
-        OffsetSet.Builder settledBefore = null;
+        boolean isSettledBefore = false;
         AckRecord record = null;
         List<AckRecord> earlier = null;
         for (int from = 0; from < count; from += handlesPerRecordMax) {
@@ -693,8 +698,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 }
                 if (outcome == HandleOutcome.ALREADY_SETTLED) {
                     results[i] = AckOutcome.ALREADY_SETTLED;
-                    settledBefore = settledBefore == null ? OffsetSet.builder() : settledBefore;
-                    settledBefore.add(tokens.queueOffset(i - from));
+                    isSettledBefore = true;
                 } else {
                     results[i] = refused(outcome, request.handles.get(i));
                 }
@@ -707,24 +711,15 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 left -= append(one, null, true);
             }
         }
-        if (record == null && settledBefore != null && needsFlush(request.level)) {
-            // Written before, and nobody will say when that is flushed: a second, meaningless record asks for it.
-            record = new AckRecord(settledBefore.build());
-        }
         if (record != null) {
             left -= append(record, waiting, true);
             unanswered.addLast(waiting);
-        } else if (settledBefore != null || earlier != null) {
+        } else if (isSettledBefore || earlier != null) {
             waitForWritten(waiting, false);
         } else {
             waiting.answerOnce(-1);
         }
         port.account().giveBack(left);
-    }
-
-    private boolean needsFlush(Durability level) {
-        return level == Durability.FLUSHED
-                && (!outbox.isEmpty() || stripe.log().durableSequence() < state.heldSequence());
     }
 
     private void onChange(Change request) {
@@ -794,7 +789,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void onConsumerGone(ConsumerGone gone) {
         // Nobody could be told to try again later, so it is not asked whether there is room.
-        for (GivenBackRecord record : state.decideConsumerGone(gone.sessionId, stripe.clock().millis())) {
+        for (GivenBackRecord record :
+                state.decideConsumerGone(gone.sessionId, stripe.clock().millis())) {
             state.apply(record);
             append(record, null, false);
         }
@@ -802,7 +798,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void onSessionClosed(SessionClosed closed) {
         CloseWaiting waiting = new CloseWaiting(closed);
-        GivenBackRecord record = state.decideSessionClosed(closed.sessionId, stripe.clock().millis());
+        GivenBackRecord record =
+                state.decideSessionClosed(closed.sessionId, stripe.clock().millis());
         if (record == null || record.offsets().isEmpty()) {
             waitForWritten(waiting, true);
             return;
@@ -832,11 +829,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 + identity.topic + " for group " + identity.group;
         return switch (outcome) {
             case ALREADY_SETTLED -> Refusal.of(Refusal.Code.STALE_HANDLE, message + " is settled");
-            case FORGED_HANDLE -> Refusal.of(
-                    Refusal.Code.FORGED_HANDLE, message + " was never delivered with this handle");
+            case FORGED_HANDLE ->
+                Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered with this handle");
             case UNKNOWN_OFFSET -> Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered");
-            default -> Refusal.of(
-                    Refusal.Code.STALE_HANDLE, message + " has gone out again or was given back since this delivery");
+            default ->
+                Refusal.of(
+                        Refusal.Code.STALE_HANDLE,
+                        message + " has gone out again or was given back since this delivery");
         };
     }
 
@@ -875,14 +874,17 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      */
     private void waitForWritten(Waiting waiting, boolean isWritten) {
         if (!isWritten && !outbox.isEmpty()) {
-            Outbox.Batch<Part> newest = outbox.newest();
-            newest.parts.add(new Part(waiting, -1));
+            outbox.newest().parts.add(new Part(waiting, -1));
             unanswered.addLast(waiting);
-        } else if (port.isRewriting() && stripe.log().durableSequence() < port.lastSequence()) {
+            return;
+        }
+        long sequence = state.heldSequence();
+        boolean isDurableWanted = waiting.level() == Durability.FLUSHED || port.isRewriting();
+        if (isDurableWanted && sequence > stripe.log().durableSequence()) {
             unanswered.addLast(waiting);
-            port.whenDurable(port.lastSequence(), () -> waiting.answerOnce(-1));
+            port.awaitDurable(sequence, () -> waiting.answerOnce(sequence));
         } else {
-            waiting.answerOnce(-1);
+            waiting.answerOnce(sequence);
         }
     }
 
@@ -929,7 +931,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 pop.recordWritten(sequence);
             }
             if (waiting.level() == Durability.FLUSHED) {
-                port.whenDurable(sequence, () -> waiting.answerOnce(sequence));
+                if (batch.wantsDurable()) {
+                    port.whenDurable(sequence, () -> waiting.answerOnce(sequence));
+                } else {
+                    port.awaitDurable(sequence, () -> waiting.answerOnce(sequence));
+                }
             } else {
                 waiting.answerOnce(sequence);
             }
@@ -966,7 +972,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         byte[] payload = state.snapshot().encode();
         for (SnapshotRecord part :
                 SnapshotRecord.split(state.heldSequence(), heldOwnerNumber, 0, payload, outbox.frameBytesMax() / 2)) {
-            frames.add(Frame.builder(part.payload().length + 128).add(owner, part).build());
+            frames.add(
+                    Frame.builder(part.payload().length + 128).add(owner, part).build());
         }
         return frames;
     }
@@ -975,9 +982,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private void onRejected(StoreWriter.Rejected rejected) {
         port.onRejected(rejected);
         outbox.clear();
-        Refusal refusal = StoreRefusals.notAppended(rejected.reason(), rejected.detail());
-        refuseUnanswered(refusal);
-        heldBack.forEach(command -> refuse(command, refusal));
+        closed = StoreRefusals.of(rejected);
+        refuseUnanswered(closed);
+        heldBack.forEach(command -> refuse(command, closed));
         heldBack.clear();
         snapshotsWanted.clear();
     }

@@ -32,6 +32,11 @@ final class Outbox<P> {
             return frame.recordCount();
         }
 
+        /** Whether its {@code Durable} has been asked for. */
+        boolean wantsDurable() {
+            return wantsDurable;
+        }
+
         /** Somebody waits for this batch to be flushed. */
         void wantDurable() {
             wantsDurable = true;

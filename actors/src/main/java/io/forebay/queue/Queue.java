@@ -9,7 +9,6 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
-import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
@@ -42,7 +41,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     /** What a queue understands. */
     public sealed interface Command
-            permits Enqueue, Withdraw, SessionEnded, Attach, Released, DetachGroup, Describe, Delete, Drain, FromStore {}
+            permits Enqueue, Withdraw, SessionEnded, Attach, Released, DetachGroup, Delete, Drain, FromStore {}
 
     /**
      * Stores messages, which have been checked; answered by {@link QueueReply.Enqueued}. Not idempotent: sent twice they are
@@ -71,9 +70,6 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     /** The group reads this queue no more. Idempotent. */
     public record DetachGroup(int groupId) implements Command {}
 
-    /** Answered by {@link Described}. */
-    public record Describe(ActorRef<Described> replyTo) implements Command {}
-
     /** Refuses what is not written yet and stops; its records are forgotten. */
     public enum Delete implements Command {
         INSTANCE
@@ -83,9 +79,6 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     public record Drain(ActorRef<Drained> replyTo) implements Command {}
 
     private record FromStore(StoreWriter.Event event) implements Command {}
-
-    /** How the queue is now. */
-    public record Described(int queueId, QueueDescription queue) {}
 
     /** Everything taken before is answered. */
     public record Drained() {}
@@ -159,6 +152,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private final StripePort port;
     private final Outbox<Part> outbox;
     private final QueueState state;
+    private final QueueMarks marks;
     private final int frameBytesMax;
     private final Map<Integer, ActorRef<? super GroupQueue.Readable>> groups = new HashMap<>();
     /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
@@ -167,19 +161,27 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private final Map<Long, Map<String, String>> refusedKeys = new HashMap<>();
     private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
     private final List<Drain> drains = new ArrayList<>();
+    /** Why nothing can be taken any more, null while it can. */
+    private Refusal closed;
+
     private long heldSequence;
     private long heldOwnerNumber;
 
-    public static Behavior<Command> create(Identity identity, StripeHandle stripe, Start start) {
-        return Behaviors.setup(context -> new Queue(context, identity, stripe, start));
+    /** @param marks where the queue's ends are published */
+    public static Behavior<Command> create(Identity identity, StripeHandle stripe, Start start, QueueMarks marks) {
+        return Behaviors.setup(context -> new Queue(context, identity, stripe, start, marks));
     }
 
-    private Queue(ActorContext<Command> context, Identity identity, StripeHandle stripe, Start start) {
+    private Queue(
+            ActorContext<Command> context, Identity identity, StripeHandle stripe, Start start, QueueMarks marks) {
         super(context);
         this.identity = identity;
         this.stripe = stripe;
         owner = Owner.queue(identity.queueId);
         state = new QueueState(start.firstOffset, start.nextOffset, identity.isReadableWhenDurable);
+        this.marks = marks;
+        marks.nextOffset(start.nextOffset);
+        marks.firstOffset(start.firstOffset);
         heldSequence = start.heldSequence;
         heldOwnerNumber = start.heldOwnerNumber;
         frameBytesMax = stripe.log().frameBytesMax();
@@ -198,7 +200,6 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(Attach.class, this::onAttach)
                 .onMessage(DetachGroup.class, this::onDetachGroup)
-                .onMessage(Describe.class, this::onDescribe)
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Delete.INSTANCE, this::onDelete)
                 .onSignal(PostStop.class, this::onPostStop)
@@ -207,6 +208,10 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     private Behavior<Command> onEnqueue(Enqueue request) {
         Waiting waiting = new Waiting(request);
+        if (closed != null) {
+            waiting.refuse(closed);
+            return this;
+        }
         boolean hasRefused = !refusedKeys.isEmpty() && refuseBehindRefused(waiting);
         MessageRecord[] records = new MessageRecord[waiting.results.length];
         long recordBytes = 0;
@@ -328,6 +333,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         heldSequence = lastSequence;
         heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
         // Groups first: the consumers' way is the longer one.
+        marks.nextOffset(frame.queueOffset(frame.recordCount() - 1) + 1);
         if (state.written(frame.queueOffset(frame.recordCount() - 1) + 1, lastSequence)) {
             tellReadable();
         }
@@ -389,7 +395,8 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
             if (heldSequence >= 0) {
                 for (SnapshotRecord part : SnapshotRecord.split(
                         heldSequence, heldOwnerNumber, state.writtenEnd(), payload, frameBytesMax / 2)) {
-                    frames.add(Frame.builder(payload.length + 128).add(owner, part).build());
+                    frames.add(
+                            Frame.builder(payload.length + 128).add(owner, part).build());
                 }
             }
             stripe.writer().tell(new StoreWriter.Snapshot(requested.checkpointId(), owner, frames));
@@ -401,7 +408,8 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private void onRejected(StoreWriter.Rejected rejected) {
         port.onRejected(rejected);
         outbox.clear();
-        refuseUnanswered(StoreRefusals.notAppended(rejected.reason(), rejected.detail()));
+        closed = StoreRefusals.of(rejected);
+        refuseUnanswered(closed);
     }
 
     private void refuseUnanswered(Refusal refusal) {
@@ -516,17 +524,9 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     private void release(boolean hasRisen) {
         if (hasRisen) {
+            marks.firstOffset(state.releaseFloor());
             stripe.log().releaseBelow(identity.queueId, state.releaseFloor());
         }
-    }
-
-    private Behavior<Command> onDescribe(Describe describe) {
-        long first = state.releaseFloor();
-        long next = state.writtenEnd();
-        describe.replyTo.tell(new Described(
-                identity.queueId,
-                new QueueDescription(identity.number, stripe.stripeId(), first, next, next - first)));
-        return this;
     }
 
     private Behavior<Command> onDrain(Drain drain) {
@@ -550,8 +550,8 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     }
 
     private Behavior<Command> onPostStop(PostStop signal) {
-        refuseUnanswered(StoreRefusals.outcomeUnknown("queue " + identity.number + " of topic " + identity.topic
-                + " stops"));
+        refuseUnanswered(
+                StoreRefusals.outcomeUnknown("queue " + identity.number + " of topic " + identity.topic + " stops"));
         return this;
     }
 }

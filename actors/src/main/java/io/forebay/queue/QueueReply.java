@@ -25,8 +25,7 @@ public sealed interface QueueReply {
      * @param from who holds them, to be told when the consumer is gone
      * @param bodyBytes bytes of the bodies together
      */
-    record Delivered(
-            long requestId, List<Delivery> deliveries, long bodyBytes, ActorRef<? super GroupQueue.ConsumerGone> from)
+    record Delivered(long requestId, List<Delivery> deliveries, long bodyBytes, ActorRef<GroupQueue.Command> from)
             implements QueueReply {}
 
     /** The wait of a Pop is over and there was nothing. */

@@ -1,10 +1,13 @@
 package io.forebay.queue;
 
 import io.forebay.protocol.Refusal;
+import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 
 /** What a stripe says about its room, in the words of the protocol. Thread-safe. */
 public final class StoreRefusals {
+    private static final long RETRY_AFTER_MILLIS = 1_000;
+
     private StoreRefusals() {}
 
     /** @param noRoom why a reservation was refused */
@@ -12,9 +15,13 @@ public final class StoreRefusals {
         return new Refusal(codeOf(noRoom.reason()), noRoom.detail(), Math.max(1, noRoom.retryAfterMillis()));
     }
 
-    /** The answer to whatever was on its way when the stripe closed: it was not appended. */
-    public static Refusal notAppended(StripeBudget.Reason reason, String detail) {
-        return Refusal.of(codeOf(reason), detail);
+    /** The answer to whatever was on its way when the stripe refused it for good: it was not appended. */
+    public static Refusal of(StoreWriter.Rejected rejected) {
+        return Refusal.of(
+                rejected.refused() == StoreWriter.Refused.FRAME_TOO_LARGE
+                        ? Refusal.Code.TOO_LARGE
+                        : Refusal.Code.FAILED,
+                rejected.detail());
     }
 
     /** The answer to whatever is on its way while the stripe cannot append. */
@@ -22,8 +29,6 @@ public final class StoreRefusals {
         return new Refusal(
                 Refusal.Code.OUTCOME_UNKNOWN, "whether it happened is not known yet: " + detail, RETRY_AFTER_MILLIS);
     }
-
-    private static final long RETRY_AFTER_MILLIS = 1_000;
 
     private static Refusal.Code codeOf(StripeBudget.Reason reason) {
         return switch (reason) {

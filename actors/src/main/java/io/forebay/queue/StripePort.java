@@ -91,7 +91,7 @@ public final class StripePort {
             throw new AssertionError("written " + written.tag() + ", waiting for " + tag);
         isBusy = false;
         Frame frame = written.frame();
-        lastSequence = frame.firstSequence() + frame.recordCount() - 1;
+        lastSequence = frame.lastSequence();
         releaseDurable();
         retained.addLast(frame);
         return lastSequence;
@@ -107,7 +107,7 @@ public final class StripePort {
         isRewriting = true;
         List<Frame> frames = new ArrayList<>(retained.size());
         for (Frame frame : retained) {
-            if (frame.firstSequence() + frame.recordCount() - 1 > failed.aboveSequence()) frames.add(frame);
+            if (frame.lastSequence() > failed.aboveSequence()) frames.add(frame);
         }
         stripe.writer().tell(new StoreWriter.Rewrite(List.copyOf(frames), origin));
     }
@@ -141,6 +141,14 @@ public final class StripePort {
         parked.addLast(new Parked(sequence, action));
     }
 
+    /** As {@link #whenDurable} for what was appended without wanting it. */
+    public void awaitDurable(long sequence, Runnable action) {
+        if (sequence > stripe.log().durableSequence()) {
+            stripe.writer().tell(new StoreWriter.AwaitDurable(sequence, origin));
+        }
+        whenDurable(sequence, action);
+    }
+
     /** Whether somebody waits for what is written already to be durable. */
     public boolean hasParked() {
         return !parked.isEmpty();
@@ -155,8 +163,7 @@ public final class StripePort {
 
     private void releaseDurable() {
         long durable = stripe.log().durableSequence();
-        while (!retained.isEmpty()
-                && retained.peekFirst().firstSequence() + retained.peekFirst().recordCount() - 1 <= durable) {
+        while (!retained.isEmpty() && retained.peekFirst().lastSequence() <= durable) {
             retained.pollFirst();
         }
     }

@@ -1159,6 +1159,11 @@ public final class GroupQueueState {
         }
     }
 
+    /** @return entries kept for returned messages, outdated ones included */
+    int waitingEntries() {
+        return waitingEntries;
+    }
+
     /** Gives back the memory of a window that was large once. For a shell that has nothing else to do. */
     public void trim() {
         if (floor == cursor && mask + 1 > RING_MIN) {

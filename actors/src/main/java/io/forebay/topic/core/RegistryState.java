@@ -395,8 +395,11 @@ public final class RegistryState {
     }
 
     private static <R extends LogRecord> RegistryDecision<R> illegalName(String kind, String name) {
+        // Whoever sends a name of a megabyte gets its beginning back, not all of it.
+        boolean isLong = name != null && name.length() > Names.NAME_CHARS_MAX;
+        String shown = isLong ? name.substring(0, Names.NAME_CHARS_MAX) + "…" : name;
         return RegistryDecision.refused(
-                RegistryOutcome.ILLEGAL_NAME, kind + " name \"" + name + "\": allowed are " + Names.RULE);
+                RegistryOutcome.ILLEGAL_NAME, kind + " name \"" + shown + "\": allowed are " + Names.RULE);
     }
 
     private static <R extends LogRecord> RegistryDecision<R> unknownTopic(String name) {

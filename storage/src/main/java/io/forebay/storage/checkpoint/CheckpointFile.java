@@ -4,6 +4,7 @@ import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 
@@ -12,7 +13,7 @@ import java.util.zip.CRC32C;
  * cannot hit both; a write goes to the slot that does not hold the newest state and is forced. Little-endian:
  * <pre> byte   0  u32  crc32c            over bytes [4, 128)
  * byte   4  u32  formatVersion     1
- * byte   8  i64  slotSequence      from 1; the valid slot with the higher one wins
+ * byte   8  i64  slotSequence      the valid slot with the higher one wins; 0 says that nothing was written yet
  * byte  16  i64  replayPosition
  * byte  24  i64  manifestPosition
  * byte  32  i64  durablePosition
@@ -39,6 +40,8 @@ public final class CheckpointFile implements AutoCloseable {
     private static final int SLOT_DISTANCE = 4096;
     private static final int SLOT_BYTES = 128;
     private static final int FLAG_CLEAN = 1;
+    private static final String UNFINISHED_SUFFIX = ".new";
+    private static final CheckpointSlot NOTHING = new CheckpointSlot(-1, 0, -1, -1, -1, -1, -1, -1, -1, 0, -1);
     private static final long MAGIC = 0x3130_5450_4B43_4246L; // "FBCKPT01", little-endian
 
     private final StorageDirectory directory;
@@ -54,13 +57,17 @@ public final class CheckpointFile implements AutoCloseable {
     }
 
     /**
-     * Opens the file, or makes one (forced, with its name, and with empty slots) if it is not there.
+     * Opens the file, or makes one (forced, with its name, saying nothing) if it is not there.
      *
-     * @throws CorruptCheckpointException if neither slot is valid and they are not both still empty
+     * @throws CorruptCheckpointException if neither slot is valid
      * @throws NewerCheckpointFormatException if a newer version wrote it
      */
     public static CheckpointFile open(StorageDirectory directory, String name) throws IOException {
-        StorageFile file = directory.list().contains(name) ? openWhole(directory, name) : create(directory, name);
+        List<String> names = directory.list();
+        if (!names.contains(name)) {
+            create(directory, name, names);
+        }
+        StorageFile file = directory.open(name);
         try {
             return new CheckpointFile(directory, file);
         } catch (IOException e) {
@@ -69,34 +76,18 @@ public final class CheckpointFile implements AutoCloseable {
         }
     }
 
-    private static StorageFile create(StorageDirectory directory, String name) throws IOException {
-        StorageFile file = directory.create(name, FILE_BYTES);
-        try {
+    /** Under another name first, so that a file of this name is whole from the beginning. */
+    private static void create(StorageDirectory directory, String name, List<String> names) throws IOException {
+        String unfinished = name + UNFINISHED_SUFFIX;
+        if (names.contains(unfinished)) {
+            directory.delete(unfinished);
+        }
+        try (StorageFile file = directory.create(unfinished, FILE_BYTES)) {
+            file.write(SLOT_DISTANCE, encode(NOTHING, 0), 0, SLOT_BYTES);
             file.force(0, FILE_BYTES);
-            directory.forceDirectory();
-            return file;
-        } catch (IOException e) {
-            file.close();
-            throw e;
         }
-    }
-
-    /** A shorter file of zeros was being made when the power went and never held a state: it is made again. */
-    private static StorageFile openWhole(StorageDirectory directory, String name) throws IOException {
-        StorageFile file = directory.open(name);
-        if (file.sizeBytes() >= FILE_BYTES) {
-            return file;
-        }
-        byte[] found = new byte[(int) file.sizeBytes()];
-        try (file) {
-            file.readCold(0, found, 0, found.length);
-        }
-        if (!isEmpty(found)) {
-            throw new CorruptCheckpointException("checkpoint file " + directory.path() + "/" + name + " has "
-                    + found.length + " bytes, wanted " + FILE_BYTES);
-        }
-        directory.delete(name);
-        return create(directory, name);
+        directory.rename(unfinished, name);
+        directory.forceDirectory();
     }
 
     /** The newest state when the file was opened; empty if none was ever written. */
@@ -105,6 +96,10 @@ public final class CheckpointFile implements AutoCloseable {
     }
 
     private Optional<CheckpointSlot> readNewest() throws IOException {
+        if (file.sizeBytes() < SLOT_DISTANCE + SLOT_BYTES) {
+            throw new CorruptCheckpointException("checkpoint file " + where() + " has " + file.sizeBytes()
+                    + " bytes, wanted " + FILE_BYTES + ": neither slot is whole");
+        }
         byte[][] slots = new byte[2][SLOT_BYTES];
         boolean[] isValid = new boolean[2];
         for (int slot = 0; slot < 2; slot++) {
@@ -112,10 +107,6 @@ public final class CheckpointFile implements AutoCloseable {
             isValid[slot] = isValid(slots[slot]);
         }
         if (!isValid[0] && !isValid[1]) {
-            if (isEmpty(slots[0]) && isEmpty(slots[1])) {
-                newestSlot = 1;
-                return Optional.empty();
-            }
             throw new CorruptCheckpointException("checkpoint file " + where() + ": neither slot is valid; slot 0 "
                     + checksums(slots[0]) + ", slot 1 " + checksums(slots[1]));
         }
@@ -124,11 +115,11 @@ public final class CheckpointFile implements AutoCloseable {
                         ? 0
                         : 1;
         slotSequence = LittleEndian.getLong(slots[newestSlot], 8);
-        return Optional.of(decode(slots[newestSlot]));
+        return slotSequence == 0 ? Optional.empty() : Optional.of(decode(slots[newestSlot]));
     }
 
     private boolean isValid(byte[] slot) throws NewerCheckpointFormatException {
-        if (LittleEndian.getInt(slot, 0) != crc(slot) || LittleEndian.getLong(slot, 8) < 1) {
+        if (LittleEndian.getInt(slot, 0) != crc(slot) || LittleEndian.getLong(slot, 8) < 0) {
             return false;
         }
         int version = LittleEndian.getInt(slot, 4);
@@ -137,15 +128,6 @@ public final class CheckpointFile implements AutoCloseable {
                     + ", this program knows up to " + FORMAT_VERSION);
         }
         return version == FORMAT_VERSION && LittleEndian.getLong(slot, 104) == MAGIC;
-    }
-
-    private static boolean isEmpty(byte[] slot) {
-        for (byte b : slot) {
-            if (b != 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private static String checksums(byte[] slot) {

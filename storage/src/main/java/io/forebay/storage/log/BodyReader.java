@@ -151,9 +151,13 @@ final class BodyReader {
 
     private String text(int length) throws CorruptRecordException {
         need(length);
-        String value = Utf8.decode(source, at, length);
-        at += length;
-        return value;
+        try {
+            String value = Utf8.decode(source, at, length);
+            at += length;
+            return value;
+        } catch (CorruptRecordException e) {
+            throw corrupt(e.getMessage());
+        }
     }
 
     Map<String, String> textMap() throws CorruptRecordException {

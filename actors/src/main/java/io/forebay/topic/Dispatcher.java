@@ -1,0 +1,244 @@
+package io.forebay.topic;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.protocol.Refusal;
+import io.forebay.queue.GroupQueue;
+import io.forebay.queue.QueueReply;
+import io.forebay.queue.core.DispatchState;
+import io.forebay.queue.core.PopCommand;
+import io.forebay.store.LogClock;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Hands the Pops of one topic and group to the queues that have something, in turn, and holds those that wait. A queue
+ * answers the client itself; from here comes only that there was nothing.
+ */
+public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
+
+    /** What a dispatcher understands. */
+    public sealed interface Command
+            permits Pop, CancelPop, SessionEnded, AddQueue, RemoveQueue, Drain, Describe, Delete, Due, FromQueue {}
+
+    /**
+     * Takes messages from any queue; answered to {@code session} by {@link QueueReply.Delivered}, {@link
+     * QueueReply.PoppedNothing} or {@link QueueReply.PopRefused}. A repetition goes where the first copy went.
+     *
+     * @param waitMillis how long it may wait for a first message
+     */
+    public record Pop(PopCommand pop, long waitMillis, ActorRef<QueueReply> session) implements Command {}
+
+    /** Ends the wait of a Pop; answered by {@link QueueReply.PopCancelled}. */
+    public record CancelPop(long sessionId, long requestId, ActorRef<QueueReply> session) implements Command {}
+
+    /** Forgets what it holds of a session. Idempotent. */
+    public record SessionEnded(long sessionId) implements Command {}
+
+    /** A queue that Pops may be given to, once it says that it has something. */
+    public record AddQueue(int queueId, ActorRef<? super GroupQueue.Pop> queue) implements Command {}
+
+    /** The queue is gone: what it had to decide is handed on. */
+    public record RemoveQueue(int queueId) implements Command {}
+
+    /** Ends every Pop that waits, now and from now on: the node stops. */
+    public enum Drain implements Command {
+        INSTANCE
+    }
+
+    /** Answered by {@link Described}. */
+    public record Describe(ActorRef<Described> replyTo) implements Command {}
+
+    /** The group or topic is deleted. */
+    public enum Delete implements Command {
+        INSTANCE
+    }
+
+    private enum Due implements Command {
+        INSTANCE
+    }
+
+    private record FromQueue(GroupQueue.ToDispatcher message) implements Command {}
+
+    /** @param sessionCount sessions with a Pop that waits or is being served, or was lately */
+    public record Described(int waitingPops, int sessionCount) {}
+
+    private static final long RETRY_AFTER_MILLIS = 1_000;
+
+    private record Waiting(PopCommand pop, ActorRef<QueueReply> session) {}
+
+    private final TimerScheduler<Command> timers;
+    private final LogClock clock;
+    private final DispatchState<Waiting> state;
+    private final Map<Integer, ActorRef<? super GroupQueue.Pop>> queues = new HashMap<>();
+    private final DispatchState.Handout<Waiting> handout = new DispatchState.Handout<>() {
+        @Override
+        public void assign(int queueId, long sessionId, long requestId, int maxMessages, Waiting waiting) {
+            queues.get(queueId).tell(new GroupQueue.Pop(waiting.pop, waiting.session));
+        }
+
+        @Override
+        public void answerEmpty(long sessionId, long requestId, Waiting waiting) {
+            waiting.session.tell(new QueueReply.PoppedNothing(requestId));
+        }
+    };
+    private long timerMillis = Long.MAX_VALUE;
+    private boolean isDraining;
+
+    /** @param limits bounds of what it holds */
+    public static Behavior<Command> create(LogClock clock, DispatchState.Limits limits) {
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new Dispatcher(context, timers, clock, limits)));
+    }
+
+    /** The message in which a queue's report travels. */
+    public static Command report(GroupQueue.ToDispatcher message) {
+        return new FromQueue(message);
+    }
+
+    private Dispatcher(
+            ActorContext<Command> context,
+            TimerScheduler<Command> timers,
+            LogClock clock,
+            DispatchState.Limits limits) {
+        super(context);
+        this.timers = timers;
+        this.clock = clock;
+        this.state = new DispatchState<>(limits);
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Pop.class, this::onPop)
+                .onMessage(FromQueue.class, this::onReport)
+                .onMessage(CancelPop.class, this::onCancelPop)
+                .onMessage(SessionEnded.class, this::onSessionEnded)
+                .onMessage(AddQueue.class, this::onAddQueue)
+                .onMessage(RemoveQueue.class, this::onRemoveQueue)
+                .onMessageEquals(Due.INSTANCE, this::onDue)
+                .onMessage(Describe.class, this::onDescribe)
+                .onMessageEquals(Drain.INSTANCE, this::onDrain)
+                .onMessageEquals(Delete.INSTANCE, this::onDelete)
+                .build();
+    }
+
+    private Behavior<Command> onPop(Pop request) {
+        long now = clock.millis();
+        PopCommand pop = request.pop;
+        DispatchState.PopOutcome outcome = state.onPop(
+                now,
+                pop.sessionId(),
+                pop.requestId(),
+                pop.maxMessages(),
+                isDraining ? now : now + request.waitMillis,
+                new Waiting(pop, request.session),
+                handout);
+        if (outcome == DispatchState.PopOutcome.TOO_MANY_HELD
+                || outcome == DispatchState.PopOutcome.TOO_MANY_HELD_FOR_SESSION) {
+            request.session.tell(new QueueReply.PopRefused(
+                    pop.requestId(),
+                    new Refusal(
+                            Refusal.Code.LIMIT,
+                            outcome == DispatchState.PopOutcome.TOO_MANY_HELD
+                                    ? "as many Pops wait for this topic and group as forebay.group.waiting-pops-max"
+                                            + " allows"
+                                    : "as many Pops of this session wait as forebay.session.requests-max allows",
+                            RETRY_AFTER_MILLIS)));
+        }
+        setTimer();
+        return this;
+    }
+
+    private Behavior<Command> onReport(FromQueue report) {
+        GroupQueue.ToDispatcher message = report.message;
+        if (message instanceof GroupQueue.Popped popped) {
+            state.onPopResult(
+                    clock.millis(),
+                    popped.queueId(),
+                    popped.sessionId(),
+                    popped.requestId(),
+                    popped.maxMessages(),
+                    popped.gotCount(),
+                    popped.availableCount(),
+                    handout);
+            setTimer();
+        } else if (message instanceof GroupQueue.Available available) {
+            state.onAvailable(available.queueId(), available.count(), handout);
+        } else if (message instanceof GroupQueue.ServedBefore served) {
+            for (int i = 0; i < served.sessionIds().length; i++) {
+                state.onServedBefore(served.queueId(), served.sessionIds()[i], served.requestIds()[i]);
+            }
+        } else {
+            throw new AssertionError(message);
+        }
+        return this;
+    }
+
+    private Behavior<Command> onCancelPop(CancelPop cancel) {
+        // TOO_LATE: whatever the queue gets for it is answered to the session, which gives it back. If the queue gets
+        // nothing
+        // nobody would be told, so the answer to the Pop is given here in both cases.
+        DispatchState.CancelOutcome outcome = state.onCancel(cancel.sessionId, cancel.requestId);
+        cancel.session.tell(
+                new QueueReply.PopCancelled(cancel.requestId, outcome == DispatchState.CancelOutcome.CANCELLED));
+        if (outcome != DispatchState.CancelOutcome.UNKNOWN) {
+            cancel.session.tell(new QueueReply.PoppedNothing(cancel.requestId));
+        }
+        return this;
+    }
+
+    private Behavior<Command> onSessionEnded(SessionEnded ended) {
+        state.onSessionGone(ended.sessionId);
+        return this;
+    }
+
+    private Behavior<Command> onAddQueue(AddQueue add) {
+        queues.put(add.queueId, add.queue);
+        return this;
+    }
+
+    private Behavior<Command> onRemoveQueue(RemoveQueue remove) {
+        queues.remove(remove.queueId);
+        state.onQueueGone(clock.millis(), remove.queueId, handout);
+        setTimer();
+        return this;
+    }
+
+    private Behavior<Command> onDue() {
+        timerMillis = Long.MAX_VALUE;
+        state.onTimeout(clock.millis(), handout);
+        setTimer();
+        return this;
+    }
+
+    private void setTimer() {
+        long due = state.nextTimeoutMillis();
+        if (due < timerMillis) {
+            timerMillis = due;
+            timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(Math.max(1, due - clock.millis())));
+        }
+    }
+
+    private Behavior<Command> onDescribe(Describe describe) {
+        describe.replyTo.tell(new Described(state.heldCount(), state.sessionCount()));
+        return this;
+    }
+
+    private Behavior<Command> onDrain() {
+        isDraining = true;
+        state.answerAllEmpty(handout);
+        return this;
+    }
+
+    private Behavior<Command> onDelete() {
+        state.answerAllEmpty(handout);
+        return Behaviors.stopped();
+    }
+}

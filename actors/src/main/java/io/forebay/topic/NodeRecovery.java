@@ -1,0 +1,217 @@
+package io.forebay.topic;
+
+import io.forebay.queue.Queue;
+import io.forebay.queue.core.GroupQueueLimits;
+import io.forebay.queue.core.GroupQueueState;
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.GroupSnapshot;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.PopRecord;
+import io.forebay.storage.log.QueueSnapshot;
+import io.forebay.storage.log.RecordType;
+import io.forebay.storage.log.RecordView;
+import io.forebay.storage.log.RecoverySink;
+import io.forebay.storage.log.RegistrySnapshot;
+import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.store.StripeRecovery;
+import io.forebay.topic.core.RegistryLimits;
+import io.forebay.topic.core.RegistryState;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Builds from what the stripes recover where the registry, each queue and each group goes on. Each stripe's part is
+ * confined to the thread that recovers it, and is read when all are open.
+ */
+public final class NodeRecovery implements StripeRecovery {
+
+    /** Where a group goes on in one queue. */
+    static final class RecoveredGroup {
+        final GroupQueueState state;
+        long heldOwnerNumber;
+        /** Why the state is not to be trusted, null if it is. */
+        String contradiction;
+
+        RecoveredGroup(GroupQueueState state) {
+            this.state = state;
+        }
+    }
+
+    private static final class RecoveredQueue {
+        long firstOffset;
+        long heldSequence = -1;
+        long heldOwnerNumber;
+    }
+
+    private final RegistryLimits registryLimits;
+    private final GroupQueueLimits groupLimits;
+    private final Map<Integer, StripeSink> sinks = new HashMap<>();
+
+    public NodeRecovery(RegistryLimits registryLimits, GroupQueueLimits groupLimits) {
+        this.registryLimits = registryLimits;
+        this.groupLimits = groupLimits;
+    }
+
+    @Override
+    public RecoverySink sink(int stripeId) {
+        StripeSink sink = new StripeSink();
+        synchronized (sinks) {
+            sinks.put(stripeId, sink);
+        }
+        return sink;
+    }
+
+    GroupQueueLimits groupLimits() {
+        return groupLimits;
+    }
+
+    /** The registry's state, and the own number of its last record. */
+    RegistryState registry() {
+        RegistryState recovered = of(0).registry;
+        return recovered == null ? new RegistryState(registryLimits) : recovered;
+    }
+
+    long registryOwnerNumber() {
+        return of(0).registryOwnerNumber;
+    }
+
+    /** @param nextOffset as the stripe's log says */
+    Queue.Start queue(int stripeId, int queueId, long nextOffset) {
+        RecoveredQueue queue = of(stripeId).queues.remove(queueId);
+        return queue == null
+                ? new Queue.Start(0, nextOffset, -1, 0)
+                : new Queue.Start(
+                        Math.min(queue.firstOffset, nextOffset), nextOffset, queue.heldSequence, queue.heldOwnerNumber);
+    }
+
+    /** Null if nothing was ever written for it. Handed over: a second call gives null. */
+    RecoveredGroup takeGroup(int stripeId, int queueId, int groupId) {
+        return of(stripeId).groups.remove(Owner.group(queueId, groupId).key());
+    }
+
+    /** Owners that nobody has asked for: their topic or group was deleted before the log forgot them. */
+    List<Owner> leftOver(int stripeId) {
+        StripeSink sink = of(stripeId);
+        List<Owner> owners = new ArrayList<>();
+        sink.queues.keySet().forEach(queueId -> owners.add(Owner.queue(queueId)));
+        sink.groups.keySet().forEach(key -> owners.add(Owner.group((int) (key >>> 32), (int) (long) key)));
+        return owners;
+    }
+
+    /** Lets go of whatever is left. */
+    void done() {
+        synchronized (sinks) {
+            sinks.clear();
+        }
+    }
+
+    private StripeSink of(int stripeId) {
+        synchronized (sinks) {
+            return sinks.computeIfAbsent(stripeId, id -> new StripeSink());
+        }
+    }
+
+    private final class StripeSink implements RecoverySink {
+        RegistryState registry;
+        long registryOwnerNumber;
+        final Map<Integer, RecoveredQueue> queues = new HashMap<>();
+        final Map<Long, RecoveredGroup> groups = new HashMap<>();
+        private final List<SnapshotRecord> parts = new ArrayList<>();
+
+        @Override
+        public void snapshot(RecordView view) throws CorruptRecordException {
+            if (!(view.decode() instanceof SnapshotRecord part)) {
+                throw new CorruptRecordException("a snapshot of type " + view.type());
+            }
+            if (part.part() == 0) {
+                parts.clear();
+            }
+            parts.add(part);
+            if (part.part() < part.parts() - 1) {
+                return;
+            }
+            byte[] payload = SnapshotRecord.join(parts);
+            parts.clear();
+            if (view.queueId() == 0) {
+                registry = RegistryState.restore(registryLimits, RegistrySnapshot.decode(payload), part.heldSequence());
+                registryOwnerNumber = part.heldOwnerNumber();
+            } else if (view.groupId() == 0) {
+                RecoveredQueue queue = queue(view.queueId());
+                queue.firstOffset = QueueSnapshot.decode(payload).firstOffset();
+                queue.heldSequence = part.heldSequence();
+                queue.heldOwnerNumber = part.heldOwnerNumber();
+            } else {
+                restore(view, part, GroupSnapshot.decode(payload));
+            }
+        }
+
+        private void restore(RecordView view, SnapshotRecord part, GroupSnapshot snapshot)
+                throws CorruptRecordException {
+            try {
+                RecoveredGroup group = new RecoveredGroup(
+                        GroupQueueState.restore(groupLimits, snapshot, part.heldSequence(), view.logTimeMillis()));
+                group.heldOwnerNumber = part.heldOwnerNumber();
+                groups.put(Owner.group(view.queueId(), view.groupId()).key(), group);
+            } catch (IllegalStateException e) {
+                throw new CorruptRecordException("snapshot of " + view.owner() + ": " + e.getMessage());
+            }
+        }
+
+        @Override
+        public void record(RecordView view) throws CorruptRecordException {
+            if (view.queueId() == 0) {
+                registryRecord(view);
+            } else if (view.groupId() == 0) {
+                RecoveredQueue queue = queue(view.queueId());
+                queue.heldSequence = Math.max(queue.heldSequence, view.sequence());
+                queue.heldOwnerNumber = Math.max(queue.heldOwnerNumber, view.ownerNumber());
+            } else {
+                groupRecord(view);
+            }
+        }
+
+        private void registryRecord(RecordView view) throws CorruptRecordException {
+            if (view.type() == RecordType.MANIFEST) {
+                return;
+            }
+            if (registry == null) {
+                registry = new RegistryState(registryLimits);
+            }
+            if (registry.replay(view.decode(), view.sequence())) {
+                registryOwnerNumber = view.ownerNumber();
+            }
+        }
+
+        private void groupRecord(RecordView view) throws CorruptRecordException {
+            long key = Owner.group(view.queueId(), view.groupId()).key();
+            LogRecord record = view.decode();
+            RecoveredGroup group = groups.get(key);
+            if (group == null) {
+                // Without a snapshot this is its first record: what it takes first is where it began.
+                long start = record instanceof PopRecord pop
+                        ? pop.deliveries().get(0).firstOffset()
+                        : 0;
+                group = new RecoveredGroup(new GroupQueueState(groupLimits, start));
+                groups.put(key, group);
+            }
+            if (group.contradiction != null) {
+                return;
+            }
+            try {
+                if (group.state.replay(record, view.sequence(), view.logTimeMillis())) {
+                    group.heldOwnerNumber = view.ownerNumber();
+                }
+            } catch (IllegalStateException e) {
+                // This group alone is stopped; the others have nothing to do with it.
+                group.contradiction = "record " + view.sequence() + ": " + e.getMessage();
+            }
+        }
+
+        private RecoveredQueue queue(int queueId) {
+            return queues.computeIfAbsent(queueId, id -> new RecoveredQueue());
+        }
+    }
+}

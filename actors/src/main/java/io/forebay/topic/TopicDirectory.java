@@ -1,0 +1,110 @@
+package io.forebay.topic;
+
+import akka.actor.typed.ActorRef;
+import io.forebay.protocol.Durability;
+import io.forebay.queue.GroupQueue;
+import io.forebay.queue.Queue;
+import io.forebay.queue.QueueMarks;
+import io.forebay.storage.log.Owner;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Where the queues, groups and dispatchers of this node are, so that a session need not ask for each request. Written by the
+ * registry's actor alone, when what it names is flushed; read by every session. Thread-safe.
+ */
+public final class TopicDirectory {
+
+    /**
+     * One queue of a topic.
+     *
+     * @param queue null if the queue cannot be served: recovery stopped it, or its actor failed
+     */
+    public record QueueRoute(int queueId, int number, int stripeId, ActorRef<Queue.Command> queue, QueueMarks marks) {}
+
+    /**
+     * A topic.
+     *
+     * @param queues in order of their numbers
+     * @param sendLevel what a Send is answered for that asks for nothing
+     */
+    public record TopicRoute(
+            int topicId,
+            String name,
+            List<QueueRoute> queues,
+            Durability sendLevel,
+            Map<String, String> settings,
+            long createdMillis) {}
+
+    /**
+     * A group in one topic.
+     *
+     * @param ackLevel what an Ack is answered for that asks for nothing
+     */
+    public record GroupRoute(int groupId, ActorRef<Dispatcher.Command> dispatcher, Durability ackLevel) {}
+
+    /** A group in one queue. */
+    public record GroupQueueRoute(
+            String topic, String group, ActorRef<GroupQueue.Command> groupQueue, Durability ackLevel) {}
+
+    private record TopicAndGroup(String topic, String group) {}
+
+    private final Map<String, TopicRoute> topics = new ConcurrentHashMap<>();
+    private final Map<TopicAndGroup, GroupRoute> groups = new ConcurrentHashMap<>();
+    private final Map<Long, GroupQueueRoute> groupQueues = new ConcurrentHashMap<>();
+
+    private final Map<Long, List<ActorRef<GroupQueue.Command>>> heldBefore = new ConcurrentHashMap<>();
+
+    /** @return null if there is none */
+    public TopicRoute topic(String name) {
+        return topics.get(name);
+    }
+
+    /** @return null if the group does not consume the topic */
+    public GroupRoute group(String topic, String group) {
+        return groups.get(new TopicAndGroup(topic, group));
+    }
+
+    /** @return null if there is none */
+    public GroupQueueRoute groupQueue(int queueId, int groupId) {
+        return queueId < 1 || groupId < 1
+                ? null
+                : groupQueues.get(Owner.group(queueId, groupId).key());
+    }
+
+    /** The groups' queues that held deliveries of this session before the start; empty at the second call. */
+    public List<ActorRef<GroupQueue.Command>> takeHeldBefore(long sessionId) {
+        List<ActorRef<GroupQueue.Command>> held = heldBefore.remove(sessionId);
+        return held == null ? List.of() : held;
+    }
+
+    void heldBefore(long sessionId, ActorRef<GroupQueue.Command> groupQueue) {
+        heldBefore.computeIfAbsent(sessionId, id -> new ArrayList<>()).add(groupQueue);
+    }
+
+    void put(TopicRoute topic) {
+        topics.put(topic.name(), topic);
+    }
+
+    TopicRoute removeTopic(String name) {
+        return topics.remove(name);
+    }
+
+    void put(String topic, String group, GroupRoute route) {
+        groups.put(new TopicAndGroup(topic, group), route);
+    }
+
+    GroupRoute removeGroup(String topic, String group) {
+        return groups.remove(new TopicAndGroup(topic, group));
+    }
+
+    void put(int queueId, int groupId, GroupQueueRoute route) {
+        groupQueues.put(Owner.group(queueId, groupId).key(), route);
+    }
+
+    GroupQueueRoute removeGroupQueue(int queueId, int groupId) {
+        return groupQueues.remove(Owner.group(queueId, groupId).key());
+    }
+}

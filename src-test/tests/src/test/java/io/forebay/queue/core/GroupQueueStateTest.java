@@ -1,0 +1,440 @@
+package io.forebay.queue.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.forebay.storage.log.AckRecord;
+import io.forebay.storage.log.DeadLetteredRecord;
+import io.forebay.storage.log.DeadlineRecord;
+import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.GivenBackRecord;
+import io.forebay.storage.log.GroupSnapshot;
+import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.SeekRecord;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** I3, I4, I5, I6, I7 of one group and queue, rule by rule. The mixture is {@link GroupQueueStateModelTest}'s. */
+class GroupQueueStateTest {
+    private static final long EPOCH = 3;
+    private static final long NONCE = 77;
+    private static final long SESSION = 5;
+    private static final long READABLE = 1_000;
+    private static final long INVISIBLE = 100;
+
+    private GroupQueueState state = new GroupQueueState(new GroupQueueLimits(256, 1_000, 10, 60), 0);
+    private long nextSequence = 1;
+    private long nextRequest = 1;
+
+    @Test
+    void popTakesNewMessagesInOrderOfOffset() {
+        assertThat(pop(0, 3).deliveries()).containsExactly(new DeliveryRange(0, 3, 1));
+        assertThat(pop(0, 2).deliveries()).containsExactly(new DeliveryRange(3, 2, 1));
+    }
+
+    @Test
+    void popOfNothingReadableIsEmpty() {
+        assertThat(decide(0, 5, 0).reason()).isEqualTo(PopReason.EMPTY);
+    }
+
+    @Test
+    void messageThatExpiredGoesOutAgainBeforeNewOnesWithTheNextAttempt() {
+        pop(0, 2);
+        assertThat(pop(INVISIBLE - 1, 1).deliveries()).containsExactly(new DeliveryRange(2, 1, 1));
+        assertThat(pop(INVISIBLE, 3).deliveries())
+                .containsExactly(new DeliveryRange(0, 2, 2), new DeliveryRange(3, 1, 1));
+    }
+
+    @Test
+    void lateAckIsTakenUntilTheMessageGoesOutAgain() {
+        Checkpoint first = pop(0, 2);
+        state.expire(INVISIBLE);
+        assertThat(ack(first, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(pop(INVISIBLE, 1).deliveries()).containsExactly(new DeliveryRange(1, 1, 2));
+        assertThat(ack(first, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
+    }
+
+    @Test
+    void ackOfASettledMessageIsAlreadySettledWhicheverHandleAsks() {
+        Checkpoint first = pop(0, 1);
+        Checkpoint second = pop(INVISIBLE, 1);
+        assertThat(ack(second, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(ack(first, 0)).isEqualTo(HandleOutcome.ALREADY_SETTLED);
+        assertThat(ack(second, 0)).isEqualTo(HandleOutcome.ALREADY_SETTLED);
+    }
+
+    @Test
+    void handleWithAnotherNonceIsForged() {
+        Checkpoint popped = pop(0, 1);
+        TokenBatch batch = new TokenBatch(1).add(0, EPOCH, popped.sequence(), NONCE + 1);
+        assertThat(state.decideAck(batch)).isNull();
+        assertThat(batch.outcome(0)).isEqualTo(HandleOutcome.FORGED_HANDLE);
+    }
+
+    @Test
+    void handleOfAMessageNeverPoppedIsUnknown() {
+        Checkpoint popped = pop(0, 1);
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.UNKNOWN_OFFSET);
+        assertThat(ack(popped, -1)).isEqualTo(HandleOutcome.UNKNOWN_OFFSET);
+    }
+
+    @Test
+    void oneRecordCarriesWhatAnAckSettlesAndNothingElse() {
+        Checkpoint popped = pop(0, 6);
+        ack(popped, 2);
+        TokenBatch batch = new TokenBatch(1);
+        for (long offset : new long[] {4, 0, 2, 4, 9}) {
+            batch.add(offset, EPOCH, popped.sequence(), NONCE);
+        }
+        AckRecord record = state.decideAck(batch);
+        assertThat(record.offsets()).isEqualTo(OffsetSet.of(0, 4));
+        assertThat(List.of(batch.outcome(0), batch.outcome(1), batch.outcome(2), batch.outcome(3), batch.outcome(4)))
+                .containsExactly(
+                        HandleOutcome.ACCEPTED,
+                        HandleOutcome.ACCEPTED,
+                        HandleOutcome.ALREADY_SETTLED,
+                        HandleOutcome.ACCEPTED,
+                        HandleOutcome.UNKNOWN_OFFSET);
+    }
+
+    @Test
+    void floorPassesOnlyWhatIsSettledWithoutAGap() {
+        Checkpoint popped = pop(0, 4);
+        ack(popped, 1);
+        assertThat(state.floor()).isZero();
+        ack(popped, 0);
+        assertThat(state.floor()).isEqualTo(2);
+        assertThat(state.counts(READABLE).depth()).isEqualTo(READABLE - 2);
+    }
+
+    @Test
+    void extendedMessageComesBackAtItsNewDeadlineAndKeepsItsHandle() {
+        Checkpoint popped = pop(0, 2);
+        change(popped, DeadlineRecord.Kind.EXTENDED, 50, 500, 0);
+        assertThat(state.expire(INVISIBLE)).isEqualTo(1);
+        assertThat(pop(INVISIBLE, 1).deliveries()).containsExactly(new DeliveryRange(1, 1, 2));
+        assertThat(state.nextDueMillis()).isLessThanOrEqualTo(550);
+        assertThat(ack(popped, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+    }
+
+    @Test
+    void deadlineMayBeShortened() {
+        Checkpoint popped = pop(0, 1);
+        change(popped, DeadlineRecord.Kind.EXTENDED, 10, 5, 0);
+        assertThat(state.nextDueMillis()).isEqualTo(15);
+        assertThat(state.expire(15)).isEqualTo(1);
+    }
+
+    @Test
+    void expiredMessageMayBeExtendedUntilItGoesOutAgain() {
+        Checkpoint popped = pop(0, 1);
+        state.expire(INVISIBLE);
+        assertThat(change(popped, DeadlineRecord.Kind.EXTENDED, INVISIBLE, 50, 0))
+                .isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(pop(INVISIBLE, 1).deliveries()).containsExactly(new DeliveryRange(1, 1, 1));
+        assertThat(state.expire(INVISIBLE + 50)).isEqualTo(1);
+    }
+
+    @Test
+    void nackedMessageWaitsForItsDelayAndCountsItsAttempt() {
+        Checkpoint popped = pop(0, 1);
+        change(popped, DeadlineRecord.Kind.NACKED, 10, 30, 0);
+        assertThat(state.expire(39)).isZero();
+        assertThat(state.expire(40)).isEqualTo(1);
+        assertThat(pop(40, 1).deliveries()).containsExactly(new DeliveryRange(0, 1, 2));
+    }
+
+    @Test
+    void returnedMessageCanBeAckedButNotExtended() {
+        Checkpoint popped = pop(0, 2);
+        change(popped, DeadlineRecord.Kind.NACKED, 10, 30, 0);
+        assertThat(change(popped, DeadlineRecord.Kind.NACKED, 11, 30, 0)).isEqualTo(HandleOutcome.ALREADY_RETURNED);
+        assertThat(change(popped, DeadlineRecord.Kind.EXTENDED, 11, 30, 0)).isEqualTo(HandleOutcome.STALE_HANDLE);
+        assertThat(ack(popped, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(state.expire(40)).isZero();
+    }
+
+    @Test
+    void givenBackMessageGoesOutAtOnceWithTheSameAttempt() {
+        Checkpoint popped = pop(0, 2);
+        TokenBatch batch = new TokenBatch(1).add(1, EPOCH, popped.sequence(), NONCE);
+        GivenBackRecord record = state.decideGiveBack(batch, 10);
+        assertThat(record.counted()).isFalse();
+        state.apply(record);
+        assertThat(pop(10, 1).deliveries()).containsExactly(new DeliveryRange(1, 1, 1));
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
+    }
+
+    @Test
+    void goneConsumersMessagesComeBackCountedAfterTheirBackoff() {
+        pop(0, 2);
+        pop(INVISIBLE, 3);
+        List<GivenBackRecord> records = state.decideConsumerGone(SESSION, INVISIBLE + 1);
+        assertThat(records)
+                .containsExactly(
+                        new GivenBackRecord(OffsetSet.of(2), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 11),
+                        new GivenBackRecord(
+                                OffsetSet.of(0, 1), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 21));
+        records.forEach(state::apply);
+        assertThat(state.decideConsumerGone(SESSION, INVISIBLE + 2)).isEmpty();
+        assertThat(pop(INVISIBLE + 21, 3).deliveries())
+                .containsExactly(new DeliveryRange(0, 2, 3), new DeliveryRange(2, 1, 2));
+    }
+
+    @Test
+    void backoffDoublesUpToItsBound() {
+        GroupQueueLimits limits = new GroupQueueLimits(1, 1, 10, 1_000_000);
+        assertThat(limits.goneBackoffMillis(1)).isEqualTo(10);
+        assertThat(limits.goneBackoffMillis(4)).isEqualTo(80);
+        assertThat(limits.goneBackoffMillis(30)).isEqualTo(1_000_000);
+        assertThat(limits.goneBackoffMillis(Integer.MAX_VALUE)).isEqualTo(1_000_000);
+        assertThat(new GroupQueueLimits(1, 1, Long.MAX_VALUE / 2, Long.MAX_VALUE).goneBackoffMillis(9))
+                .isEqualTo(Long.MAX_VALUE);
+        assertThat(new GroupQueueLimits(1, 1, 0, 0).goneBackoffMillis(9)).isZero();
+    }
+
+    @Test
+    void closedSessionGivesBackUncounted() {
+        pop(0, 2);
+        GivenBackRecord record = state.decideSessionClosed(SESSION, 7);
+        assertThat(record).isEqualTo(new GivenBackRecord(OffsetSet.of(0, 1), false, GivenBackRecord.Cause.RETURNED, 7));
+        state.apply(record);
+        assertThat(pop(7, 2).deliveries()).containsExactly(new DeliveryRange(0, 2, 1));
+    }
+
+    @Test
+    void sessionIsExtendedWhenLessThanHalfIsLeftInOneRecord() {
+        pop(0, 2);
+        pop(40, 2);
+        assertThat(state.decideExtendSession(SESSION, 49, INVISIBLE, Long.MAX_VALUE))
+                .isNull();
+        DeadlineRecord record = state.decideExtendSession(SESSION, 60, INVISIBLE, Long.MAX_VALUE);
+        assertThat(record.offsets()).isEqualTo(OffsetSet.of(0, 1));
+        assertThat(record.deadlineMillis()).isEqualTo(160);
+        assertThat(state.decideExtendSession(SESSION, 60, INVISIBLE, 59)).isNull();
+    }
+
+    @Test
+    void repeatedRequestGetsTheSameDeliveriesWhileTheyAreInFlight() {
+        Checkpoint popped = pop(0, 3);
+        ack(popped, 1);
+        PopDecision repeated = state.decidePop(
+                new PopCommand(SESSION, popped.requestId(), 3, Long.MAX_VALUE, INVISIBLE), 5, READABLE, EPOCH, 1, null);
+        assertThat(repeated.reason()).isEqualTo(PopReason.REPEATED);
+        assertThat(repeated.repeated()).isSameAs(popped);
+        List<Long> inFlight = new ArrayList<>();
+        state.visitInFlight(popped, (offset, attempt, deadline) -> inFlight.add(offset));
+        assertThat(inFlight).containsExactly(0L, 2L);
+
+        PopDecision afterExpiry = state.decidePop(
+                new PopCommand(SESSION, popped.requestId(), 3, Long.MAX_VALUE, INVISIBLE),
+                INVISIBLE,
+                READABLE,
+                EPOCH,
+                1,
+                null);
+        assertThat(afterExpiry.reason()).isEqualTo(PopReason.DELIVERED);
+    }
+
+    @Test
+    void requestOfAnotherSessionIsAnotherRequest() {
+        Checkpoint popped = pop(0, 1);
+        PopDecision other = state.decidePop(
+                new PopCommand(SESSION + 1, popped.requestId(), 1, Long.MAX_VALUE, INVISIBLE),
+                0,
+                READABLE,
+                EPOCH,
+                1,
+                null);
+        assertThat(other.reason()).isEqualTo(PopReason.DELIVERED);
+    }
+
+    @Test
+    void deliveryWhoseRecordIsNotWrittenHasNoHandleAndDoesNotExpire() {
+        PopDecision decision = decide(0, 1, READABLE);
+        Checkpoint pending = state.apply(decision.record());
+        assertThat(state.hasPending()).isTrue();
+        TokenBatch batch = new TokenBatch(1).add(0, EPOCH, -1, NONCE);
+        state.decideAck(batch);
+        assertThat(batch.outcome(0)).isEqualTo(HandleOutcome.STALE_HANDLE);
+        assertThat(state.expire(10 * INVISIBLE)).isZero();
+        assertThatThrownBy(() -> state.snapshot()).isInstanceOf(AssertionError.class);
+        state.written(pending, nextSequence++);
+        assertThat(state.expire(10 * INVISIBLE)).isEqualTo(1);
+    }
+
+    @Test
+    void cursorStopsAtTheLookAheadAndSaysSo() {
+        state = new GroupQueueState(new GroupQueueLimits(4, 100, 0, 0), 0);
+        Checkpoint popped = pop(0, 10);
+        assertThat(popped.deliveries()).containsExactly(new DeliveryRange(0, 4, 1));
+        ack(popped, 3);
+        assertThat(decide(0, 1, READABLE).reason()).isEqualTo(PopReason.LOOK_AHEAD_FULL);
+        ack(popped, 0);
+        assertThat(pop(0, 10).deliveries()).containsExactly(new DeliveryRange(4, 1, 1));
+    }
+
+    @Test
+    void inFlightLimitIsKept() {
+        state = new GroupQueueState(new GroupQueueLimits(100, 3, 0, 0), 0);
+        Checkpoint popped = pop(0, 10);
+        assertThat(popped.deliveries()).containsExactly(new DeliveryRange(0, 3, 1));
+        assertThat(state.available(READABLE)).isZero();
+        assertThat(decide(0, 1, READABLE).reason()).isEqualTo(PopReason.IN_FLIGHT_LIMIT);
+        ack(popped, 1);
+        assertThat(state.available(READABLE)).isEqualTo(1);
+    }
+
+    @Test
+    void bytesAreLimitedButOneMessageAlwaysGoes() {
+        PopCommand small = new PopCommand(SESSION, 1, 10, 5, INVISIBLE);
+        assertThat(state.decidePop(small, 0, READABLE, EPOCH, NONCE, offset -> 7)
+                        .record()
+                        .deliveries())
+                .containsExactly(new DeliveryRange(0, 1, 1));
+        PopCommand larger = new PopCommand(SESSION, 1, 10, 15, INVISIBLE);
+        assertThat(state.decidePop(larger, 0, READABLE, EPOCH, NONCE, offset -> 7)
+                        .record()
+                        .deliveries())
+                .containsExactly(new DeliveryRange(0, 2, 1));
+    }
+
+    @Test
+    void deadLetteredMessageIsSettled() {
+        Checkpoint popped = pop(0, 2);
+        state.apply(new DeadLetteredRecord(0, 9, 16, "poison"));
+        assertThat(state.floor()).isEqualTo(1);
+        assertThat(ack(popped, 0)).isEqualTo(HandleOutcome.ALREADY_SETTLED);
+    }
+
+    @Test
+    void seekMakesOldHandlesStale() {
+        Checkpoint popped = pop(0, 4);
+        state.apply(new SeekRecord(1, 5, -1));
+        assertThat(state.inFlightCount()).isZero();
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.UNKNOWN_OFFSET);
+        assertThat(pop(5, 2).deliveries()).containsExactly(new DeliveryRange(1, 2, 1));
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
+    }
+
+    @Test
+    void purgeSettlesUnseen() {
+        Checkpoint popped = pop(0, 4);
+        state.apply(new PurgeRecord(2, 5));
+        assertThat(state.floor()).isEqualTo(2);
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.ALREADY_SETTLED);
+        assertThat(ack(popped, 2)).isEqualTo(HandleOutcome.ACCEPTED);
+        state.apply(new PurgeRecord(50, 6));
+        assertThat(state.cursor()).isEqualTo(50);
+        assertThat(state.inFlightCount()).isZero();
+    }
+
+    @Test
+    void unreadableMessageHoldsNobodyBackAndIsNeverCalledAcked() {
+        Checkpoint popped = pop(0, 2);
+        state.quarantine(1, 2);
+        assertThat(pop(0, 2).deliveries()).containsExactly(new DeliveryRange(3, 2, 1));
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.QUARANTINED);
+        ack(popped, 0);
+        assertThat(state.floor()).isEqualTo(3);
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.QUARANTINED);
+    }
+
+    @Test
+    void inFlightMessagesKeepDeadlineAttemptAndHandleOverARestart() throws Exception {
+        pop(0, 2);
+        Checkpoint second = pop(INVISIBLE, 3);
+        change(second, DeadlineRecord.Kind.EXTENDED, INVISIBLE, 900, 0);
+        change(second, DeadlineRecord.Kind.NACKED, INVISIBLE, 20, 2);
+        GroupSnapshot snapshot = GroupSnapshot.decode(state.snapshot().encode());
+        state = GroupQueueState.restore(
+                new GroupQueueLimits(256, 1_000, 10, 60), snapshot, state.heldSequence(), INVISIBLE);
+        state.recovered(INVISIBLE + 5);
+        assertThat(state.counts(READABLE).inFlight()).isEqualTo(2);
+        assertThat(pop(INVISIBLE + 19, 1).deliveries()).containsExactly(new DeliveryRange(3, 1, 1));
+        assertThat(pop(2 * INVISIBLE, 2).deliveries())
+                .containsExactly(new DeliveryRange(1, 1, 3), new DeliveryRange(2, 1, 2));
+        assertThat(ack(second, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(ack(second, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
+    }
+
+    @Test
+    void clockThatStandsBehindTheLogGivesNobodyMoreThanWasGranted() {
+        long newest = 10_000;
+        GroupQueueState before = new GroupQueueState(new GroupQueueLimits(256, 1_000, 10, 60), 0);
+        PopDecision decision = before.decidePop(
+                new PopCommand(SESSION, 1, 2, Long.MAX_VALUE, INVISIBLE), newest - 40, READABLE, EPOCH, NONCE, null);
+        before.replay(decision.record(), 1, newest - 40);
+        before.replay(new DeadlineRecord(OffsetSet.of(1), newest + 300, DeadlineRecord.Kind.NACKED, ""), 2, newest);
+        before.recovered(7_000);
+        assertThat(before.nextDueMillis()).isEqualTo(7_060);
+        assertThat(before.expire(7_059)).isZero();
+        assertThat(before.expire(7_060)).isEqualTo(1);
+        assertThat(before.expire(7_299)).isZero();
+        assertThat(before.expire(7_300)).isEqualTo(1);
+    }
+
+    @Test
+    void requestsInFlightAreKnownAfterARestart() {
+        Checkpoint popped = pop(0, 2);
+        state = GroupQueueState.restore(new GroupQueueLimits(256, 1_000, 10, 60), state.snapshot(), 1, 0);
+        List<String> requests = new ArrayList<>();
+        state.visitRequests((session, request) -> requests.add(session + "/" + request));
+        assertThat(requests).containsExactly(SESSION + "/" + popped.requestId());
+    }
+
+    @Test
+    void recordThatContradictsTheStateIsNamed() {
+        assertThatThrownBy(() -> state.replay(new AckRecord(OffsetSet.of(4)), 1, 0))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("offset 4");
+    }
+
+    @Test
+    void waitingEntriesOfSettledMessagesDoNotGather() {
+        for (int round = 0; round < 10_000; round++) {
+            Checkpoint popped = pop(0, 1);
+            long offset = popped.deliveries().get(0).firstOffset();
+            change(popped, DeadlineRecord.Kind.NACKED, 0, 1_000_000, offset);
+            assertThat(ack(popped, offset)).isEqualTo(HandleOutcome.ACCEPTED);
+        }
+        assertThat(state.waitingEntries()).isLessThan(200);
+    }
+
+    private PopDecision decide(long now, int max, long readableEnd) {
+        return state.decidePop(
+                new PopCommand(SESSION, nextRequest++, max, Long.MAX_VALUE, INVISIBLE),
+                now,
+                readableEnd,
+                EPOCH,
+                NONCE,
+                null);
+    }
+
+    private Checkpoint pop(long now, int max) {
+        Checkpoint checkpoint = state.apply(
+                decide(now, max, Math.max(READABLE, state.cursor() + max)).record());
+        state.written(checkpoint, nextSequence++);
+        return checkpoint;
+    }
+
+    private HandleOutcome ack(Checkpoint checkpoint, long offset) {
+        TokenBatch batch = new TokenBatch(1).add(offset, EPOCH, checkpoint.sequence(), NONCE);
+        AckRecord record = state.decideAck(batch);
+        if (record != null) {
+            state.apply(record);
+        }
+        return batch.outcome(0);
+    }
+
+    private HandleOutcome change(Checkpoint checkpoint, DeadlineRecord.Kind kind, long now, long millis, long offset) {
+        TokenBatch batch = new TokenBatch(1).add(offset, EPOCH, checkpoint.sequence(), NONCE);
+        DeadlineRecord record = state.decideChange(batch, kind, now, millis, "");
+        if (record != null) {
+            state.apply(record);
+        }
+        return batch.outcome(0);
+    }
+}

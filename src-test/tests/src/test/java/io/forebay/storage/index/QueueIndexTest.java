@@ -1,0 +1,378 @@
+package io.forebay.storage.index;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIOException;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Against a {@link HashMap}. What is found is what was put last; after a crash what was forced is found again, and what is
+ * found at all was put at some time. Survives: kill, power cut, failed forces, eviction of the pages of failed forces,
+ * every damaged header, readers beside the writer.
+ */
+class QueueIndexTest {
+    /** Seven extents of eight entries in a file. */
+    private static final IndexOptions SMALL = new IndexOptions(4096, 8);
+
+    private record Where(long position, int ordinal, int recordBytes, int tagHash) {}
+
+    private static final class Model {
+        final Map<Integer, Map<Long, Where>> queues = new HashMap<>();
+        final Map<Integer, Long> floors = new HashMap<>();
+
+        Map<Long, Where> queue(int queueId) {
+            return queues.computeIfAbsent(queueId, missing -> new HashMap<>());
+        }
+
+        long floor(int queueId) {
+            return floors.getOrDefault(queueId, 0L);
+        }
+    }
+
+    private static Where whereOrNull(QueueIndex index, int queueId, long offset) throws IOException {
+        IndexEntry entry = new IndexEntry();
+        boolean found = index.lookup(queueId, offset, entry);
+        Where where = new Where(entry.position(), entry.ordinal(), entry.recordBytes(), entry.tagHash());
+        assertThat(index.lookupCold(queueId, offset, entry)).isEqualTo(found);
+        return found ? where : null;
+    }
+
+    private static void assertLike(Model model, QueueIndex index) throws IOException {
+        for (Map.Entry<Integer, Map<Long, Where>> queue : model.queues.entrySet()) {
+            long floor = model.floor(queue.getKey());
+            for (Map.Entry<Long, Where> put : queue.getValue().entrySet()) {
+                if (put.getKey() >= floor) {
+                    assertThat(whereOrNull(index, queue.getKey(), put.getKey()))
+                            .as("queue %s offset %s", queue.getKey(), put.getKey())
+                            .isEqualTo(put.getValue());
+                }
+            }
+        }
+    }
+
+    private static Where random(SplittableRandom random) {
+        return new Where(
+                random.nextLong(1L << 50), random.nextInt(0x10000), 8 + random.nextInt(1000), random.nextInt());
+    }
+
+    private static void put(QueueIndex index, int queueId, long offset, Where where) throws IOException {
+        index.put(queueId, offset, where.position, where.ordinal, where.recordBytes, where.tagHash);
+    }
+
+    @Test
+    void findsWhatWasPutLastAlsoAfterReopening() throws Exception {
+        for (int seed = 0; seed < 30; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            MemoryDisk disk = new MemoryDisk();
+            Model model = new Model();
+            QueueIndex index = QueueIndex.open(disk, 1, SMALL);
+            for (int step = 0; step < 1500; step++) {
+                int queueId = random.nextInt(6) * 1001;
+                Map<Long, Where> queue = model.queue(queueId);
+                long offset = model.floor(queueId) + random.nextInt(60);
+                Where where = random(random);
+                int what = random.nextInt(100);
+                if (what < 70) {
+                    put(index, queueId, offset, where);
+                    queue.put(offset, where);
+                } else if (what < 85) {
+                    Where now = queue.get(offset);
+                    long expected = now != null && random.nextInt(3) != 0 ? now.position : 1L << 51;
+                    boolean moved = index.repoint(queueId, offset, expected, where.position, where.ordinal);
+                    assertThat(moved).isEqualTo(now != null && now.position == expected);
+                    if (moved) {
+                        queue.put(offset, new Where(where.position, where.ordinal, now.recordBytes, now.tagHash));
+                    }
+                } else if (what < 92) {
+                    long floor = model.floor(queueId) + random.nextInt(20);
+                    index.releaseBelow(queueId, floor);
+                    model.floors.put(queueId, floor);
+                    put(index, queueId, Math.max(0, floor - 1), where);
+                } else if (what < 95) {
+                    assertThat(whereOrNull(index, queueId, offset)).isEqualTo(queue.get(offset));
+                } else if (what < 97) {
+                    index.release(queueId);
+                    queue.clear();
+                    model.floors.remove(queueId);
+                } else if (what < 99) {
+                    index.force();
+                } else {
+                    index.close();
+                    assertThat(disk.openFiles()).isEmpty();
+                    disk = random.nextBoolean() ? disk : disk.killImage();
+                    index = QueueIndex.open(disk, 1, SMALL);
+                    assertThat(index.droppedOnOpen()).isEmpty();
+                    for (Map.Entry<Integer, Long> floor : model.floors.entrySet()) {
+                        index.releaseBelow(floor.getKey(), floor.getValue());
+                    }
+                }
+            }
+            assertLike(model, index);
+            index.close();
+        }
+    }
+
+    @Test
+    void afterAPowerCutWhatWasForcedIsFoundAndNothingIsInvented() throws Exception {
+        for (int seed = 0; seed < 150; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            MemoryDisk disk = new MemoryDisk();
+            Model forced = new Model();
+            Map<String, List<Where>> ever = new HashMap<>();
+            try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+                for (int step = 0; step < 200; step++) {
+                    int queueId = random.nextInt(3);
+                    long offset = step / 4;
+                    Where where = random(random);
+                    put(index, queueId, offset, where);
+                    ever.computeIfAbsent(queueId + "/" + offset, missing -> new ArrayList<>())
+                            .add(where);
+                    if (step < 120) {
+                        forced.queue(queueId).put(offset, where);
+                    } else {
+                        forced.queue(queueId).remove(offset);
+                    }
+                    if (step == 119) {
+                        index.force();
+                    }
+                    disk.writeBackSome(random);
+                }
+            }
+            try (QueueIndex index = QueueIndex.open(disk.powerCutImage(random), 1, SMALL)) {
+                assertLike(forced, index);
+                for (int queueId = 0; queueId < 3; queueId++) {
+                    for (long offset = 0; offset < 60; offset++) {
+                        Where found = whereOrNull(index, queueId, offset);
+                        if (found != null) {
+                            assertThat(ever.get(queueId + "/" + offset)).contains(found);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void aFailedForceMovesWhatItCoveredAndTheNextOneHolds() throws Exception {
+        for (int seed = 0; seed < 100; seed++) {
+            SplittableRandom random = new SplittableRandom(seed);
+            MemoryDisk disk = new MemoryDisk();
+            Model model = new Model();
+            try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+                for (int round = 0; round < 6; round++) {
+                    for (int step = 0; step < 40; step++) {
+                        int queueId = 1 + random.nextInt(3);
+                        long offset = random.nextInt(30);
+                        Where where = random(random);
+                        put(index, queueId, offset, where);
+                        model.queue(queueId).put(offset, where);
+                    }
+                    boolean isForced = false;
+                    for (int failures = 0; !isForced; failures++) {
+                        disk.failNextForces(failures < 2 && random.nextBoolean() ? 1 : 0);
+                        try {
+                            index.force();
+                            isForced = true;
+                        } catch (IOException e) {
+                            assertThat(e).hasMessageContaining("force");
+                        }
+                    }
+                    disk.evictCleanPages();
+                    assertLike(model, index);
+                    try (QueueIndex reopened = QueueIndex.open(disk.powerCutImage(random), 1, SMALL)) {
+                        assertLike(model, reopened);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void extentsAreUsedAgainAndSmallQueuesShareFiles() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        IndexOptions options = new IndexOptions(64 * 1024, 16);
+        try (QueueIndex index = QueueIndex.open(disk, 1, options)) {
+            for (int queueId = 1; queueId <= 10_000; queueId++) {
+                index.put(queueId, 0, queueId, 0, 96, 0);
+            }
+            assertThat(index.fileCount()).isLessThanOrEqualTo(10_000 / options.extentsPerFile() + 1);
+            assertThat(index.queueIds()).hasSize(10_000).startsWith(1, 2, 3);
+            int files = index.fileCount();
+            for (int queueId = 2; queueId <= 10_000; queueId++) {
+                index.release(queueId);
+            }
+            assertThat(index.queueIds()).containsExactly(1);
+            for (long offset = 1; offset < 200_000; offset++) {
+                index.put(1, offset, offset, 0, 96, 0);
+                if (offset % 16 == 0) {
+                    index.releaseBelow(1, offset - 50);
+                }
+            }
+            assertThat(index.fileCount()).isEqualTo(files);
+            assertThat(whereOrNull(index, 1, 199_999)).isNotNull();
+            assertThat(whereOrNull(index, 1, 1000)).isNull();
+            assertThat(whereOrNull(index, 5, 0)).isNull();
+        }
+    }
+
+    @Test
+    void filesCanBePreparedAheadAndReserved() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            assertThat(index.isPreparationNeeded()).isTrue();
+            index.prepareNext();
+            assertThat(index.isPreparationNeeded()).isFalse();
+            long before = disk.operations();
+            index.reserve(SMALL.extentsPerFile());
+            assertThat(disk.operations()).isEqualTo(before);
+            index.reserve(SMALL.extentsPerFile() + 1);
+            assertThat(index.fileCount()).isEqualTo(2);
+            disk.fullAfter(100);
+            for (long offset = 0; offset < 2 * 8 * SMALL.extentsPerFile(); offset++) {
+                index.put(1, offset, offset, 0, 96, 0);
+            }
+            assertThatIOException().isThrownBy(() -> index.reserve(1)).withMessageContaining("No space");
+            assertThatIOException().isThrownBy(() -> index.put(2, 0, 1, 0, 96, 0));
+            assertThat(whereOrNull(index, 2, 0)).isNull();
+            disk.roomAgain();
+            index.put(2, 0, 1, 0, 96, 0);
+            assertThat(whereOrNull(index, 2, 0)).isNotNull();
+        }
+    }
+
+    @Test
+    void damagedHeadersAreDroppedAndNamedAndFoundAsGaps() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            for (long offset = 0; offset < 24; offset++) {
+                index.put(3, offset, offset, 0, 96, 0);
+            }
+            assertThat(index.covers(3, 0, 24)).isTrue();
+            assertThat(index.covers(3, 0, 25)).isFalse();
+            assertThat(index.covers(4, 0, 1)).isFalse();
+            assertThat(index.covers(4, 7, 7)).isTrue();
+        }
+        for (int bit = 0; bit < 64 * 8; bit++) {
+            MemoryDisk damaged = disk.killImage();
+            damaged.flip("index-0000000001", 512 + SMALL.extentBytes() + bit / 8, 1 << (bit % 8));
+            try (QueueIndex index = QueueIndex.open(damaged, 1, SMALL)) {
+                assertThat(index.droppedOnOpen()).hasSize(1);
+                assertThat(index.droppedOnOpen().get(0)).startsWith("index-0000000001 extent 1: ");
+                assertThat(index.covers(3, 0, 24)).isFalse();
+                assertThat(whereOrNull(index, 3, 7)).isNotNull();
+                assertThat(whereOrNull(index, 3, 8)).isNull();
+                index.put(3, 8, 1, 0, 96, 0);
+                assertThat(whereOrNull(index, 3, 9))
+                        .as("what was left behind is not believed")
+                        .isNull();
+            }
+        }
+        for (int bit = 0; bit < 64 * 8; bit++) {
+            MemoryDisk damaged = disk.killImage();
+            damaged.flip("index-0000000001", bit / 8, 1 << (bit % 8));
+            try (QueueIndex index = QueueIndex.open(damaged, 1, SMALL)) {
+                assertThat(index.droppedOnOpen()).hasSize(1);
+                assertThat(index.queueIds()).isEmpty();
+                assertThat(damaged.files()).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    void everyFlippedBitOfAnEntryHidesIt() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            put(index, 3, 2, new Where(123_456, 7, 96, 99));
+        }
+        long at = 512 + 64 + 2 * 24;
+        for (int bit = 0; bit < 24 * 8; bit++) {
+            disk.flip("index-0000000001", at + bit / 8, 1 << (bit % 8));
+            try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+                assertThat(whereOrNull(index, 3, 2)).as("bit %s", bit).isNull();
+            }
+            disk.flip("index-0000000001", at + bit / 8, 1 << (bit % 8));
+        }
+    }
+
+    @Test
+    void filesOfOtherSizesOrStripesAreDroppedAndUnfinishedOnesSilently() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            index.put(1, 0, 1, 0, 96, 0);
+        }
+        for (IndexOptions other : List.of(new IndexOptions(8192, 8), new IndexOptions(4096, 9))) {
+            try (QueueIndex index = QueueIndex.open(disk.killImage(), 1, other)) {
+                assertThat(index.droppedOnOpen()).hasSize(1);
+            }
+        }
+        try (QueueIndex index = QueueIndex.open(disk.killImage(), 2, SMALL)) {
+            assertThat(index.droppedOnOpen()).hasSize(1);
+        }
+        disk.create("index-0000000002", 4096).close();
+        disk.create("index-x", 4096).close();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            assertThat(index.droppedOnOpen()).isEmpty();
+            assertThat(disk.files()).containsExactly("index-0000000001", "index-x");
+            assertThat(whereOrNull(index, 1, 0)).isNotNull();
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> new IndexOptions(1000, 100));
+        assertThatIllegalArgumentException().isThrownBy(() -> new IndexOptions(1 << 20, 0));
+    }
+
+    @Test
+    void readersBesideTheWriterSeeWhatTheyHaveLearnedOf() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        int last = 60_000;
+        try (QueueIndex index = QueueIndex.open(disk, 1, new IndexOptions(16 * 1024, 32))) {
+            AtomicLong published = new AtomicLong(-1);
+            AtomicLong floor = new AtomicLong();
+            AtomicReference<Throwable> failure = new AtomicReference<>();
+            Thread reader = new Thread(() -> {
+                IndexEntry entry = new IndexEntry();
+                SplittableRandom random = new SplittableRandom(1);
+                try {
+                    while (published.get() < last && failure.get() == null) {
+                        long to = published.get();
+                        long from = floor.get();
+                        if (to >= from) {
+                            long offset = from + random.nextLong(to - from + 1);
+                            boolean found = index.lookup(1, offset, entry);
+                            if (found ? entry.position() % 1_000_003 != offset : offset >= floor.get()) {
+                                throw new AssertionError(
+                                        "offset " + offset + ", found " + found + " " + entry.position());
+                            }
+                        }
+                    }
+                } catch (IOException | RuntimeException | AssertionError e) {
+                    failure.set(e);
+                }
+            });
+            reader.start();
+            for (long offset = 0; offset <= last; offset++) {
+                index.put(1, offset, offset, 0, 96, 0);
+                published.set(offset);
+                long back = Math.max(floor.get(), offset - 20);
+                index.repoint(1, back, back, back + 1_000_003, 1);
+                if (offset % 100 == 99) {
+                    floor.set(offset - 90);
+                    index.releaseBelow(1, offset - 90);
+                }
+                if (offset % 1000 == 0) {
+                    index.force();
+                }
+            }
+            reader.join();
+            assertThat(failure.get()).isNull();
+        }
+    }
+}

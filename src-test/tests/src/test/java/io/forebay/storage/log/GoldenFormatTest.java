@@ -1,0 +1,116 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.storage.checkpoint.CheckpointFile;
+import io.forebay.storage.checkpoint.CheckpointSlot;
+import io.forebay.storage.index.IndexEntry;
+import io.forebay.storage.index.IndexOptions;
+import io.forebay.storage.index.QueueIndex;
+import io.forebay.storage.io.StorageFile;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Format version 1 as it was written on its first day: it stays readable, and as long as it is the newest version it is
+ * written byte for byte the same. The files are never changed; another version gets files of its own.
+ */
+class GoldenFormatTest {
+    private static final HexFormat HEX = HexFormat.of();
+
+    static final CheckpointSlot SLOT =
+            new CheckpointSlot(2, 7, 65_536, 400, 90_000, 503, 98_304, 510, 1L << 40, 1_800_000_000_000L, -1);
+    static final CheckpointSlot CLEAN_SLOT =
+            new CheckpointSlot(2, 7, 98_304, 600, 99_000, 603, 131_072, 610, 1L << 40, 1_800_000_001_000L, 131_072);
+    private static final IndexOptions INDEX = new IndexOptions(2048, 8);
+
+    @Test
+    void recordsAreReadAndWrittenAsOnTheFirstDay() throws Exception {
+        List<String> written = new ArrayList<>();
+        for (LogRecord record : RecordSamples.all()) {
+            written.add(
+                    record.type() + " " + record.type().version() + " " + HEX.formatHex(RecordSamples.encode(record)));
+        }
+        List<String> golden = golden("records.txt");
+        assertThat(written).isEqualTo(golden);
+        List<LogRecord> samples = RecordSamples.all();
+        for (int index = 0; index < golden.size(); index++) {
+            String[] parts = golden.get(index).split(" ");
+            byte[] body = parts.length == 3 ? HEX.parseHex(parts[2]) : new byte[0];
+            RecordType type = RecordType.valueOf(parts[0]);
+            assertThat(LogRecord.decode(type, Integer.parseInt(parts[1]), body, 0, body.length))
+                    .isEqualTo(samples.get(index));
+        }
+    }
+
+    @Test
+    void recordNumbersAreThoseOfTheFirstDay() throws Exception {
+        List<String> numbers = new ArrayList<>();
+        for (RecordType type : RecordType.values()) {
+            numbers.add(type.number() + " " + type.name());
+        }
+        assertThat(numbers).containsAll(golden("record-types.txt"));
+    }
+
+    @Test
+    void checkpointFilesAreReadAndWrittenAsOnTheFirstDay() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (CheckpointFile file = CheckpointFile.open(disk, "checkpoint")) {
+            file.write(SLOT);
+            file.write(CLEAN_SLOT);
+        }
+        byte[] content = disk.content("checkpoint");
+        assertThat(List.of(HEX.formatHex(content, 0, 128), HEX.formatHex(content, 4096, 4224)))
+                .isEqualTo(golden("checkpoint.txt"));
+        MemoryDisk old = new MemoryDisk();
+        byte[] bytes = new byte[8192];
+        System.arraycopy(HEX.parseHex(golden("checkpoint.txt").get(0)), 0, bytes, 0, 128);
+        System.arraycopy(HEX.parseHex(golden("checkpoint.txt").get(1)), 0, bytes, 4096, 128);
+        write(old, "checkpoint", bytes);
+        try (CheckpointFile file = CheckpointFile.open(old, "checkpoint")) {
+            assertThat(file.found()).contains(CLEAN_SLOT);
+        }
+    }
+
+    @Test
+    void indexFilesAreReadAndWrittenAsOnTheFirstDay() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 2, INDEX)) {
+            for (int offset = 5; offset < 12; offset++) {
+                index.put(7, offset, 65_536L + 100 * offset, offset % 3, 96, MessageRecord.tagHash("red"));
+            }
+        }
+        assertThat(List.of(HEX.formatHex(disk.content("index-0000000001")))).isEqualTo(golden("index.txt"));
+        MemoryDisk old = new MemoryDisk();
+        write(old, "index-0000000001", HEX.parseHex(golden("index.txt").get(0)));
+        try (QueueIndex index = QueueIndex.open(old, 2, INDEX)) {
+            IndexEntry entry = new IndexEntry();
+            assertThat(index.droppedOnOpen()).isEmpty();
+            assertThat(index.lookup(7, 4, entry)).isFalse();
+            assertThat(index.lookup(7, 11, entry)).isTrue();
+            assertThat(entry.position()).isEqualTo(66_636);
+            assertThat(entry.ordinal()).isEqualTo(2);
+        }
+    }
+
+    private static void write(MemoryDisk disk, String name, byte[] bytes) throws IOException {
+        try (StorageFile file = disk.create(name, bytes.length)) {
+            file.write(0, bytes, 0, bytes.length);
+        }
+    }
+
+    private static List<String> golden(String name) throws IOException {
+        try (InputStream in = GoldenFormatTest.class.getResourceAsStream("/golden/v1/" + name)) {
+            assertThat(in).as("golden file " + name).isNotNull();
+            return new String(in.readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .toList();
+        }
+    }
+}
