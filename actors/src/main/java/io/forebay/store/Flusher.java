@@ -26,7 +26,7 @@ import java.util.function.LongSupplier;
 final class Flusher {
     /** What the Flusher tells the StoreWriter. */
     interface Listener {
-        /** The range is durable and published; the entrance is free. */
+        /** The range is durable and published, or a failed store has overtaken it; the entrance is free. */
         void forced(FlushRange range);
 
         /** Nothing of the range may be taken for durable; the entrance is free. */
@@ -57,7 +57,8 @@ final class Flusher {
         this.budget = budget;
         this.nanoTime = nanoTime;
         this.listener = listener;
-        // A force blocks the stream's thread; that is what makes the entrance hold back. The StoreWriter has one range in
+        // A force blocks the stream's thread; that is what makes the entrance hold back. The StoreWriter has one range
+        // in
         // here at most, so all that gathers meanwhile becomes the next one.
         var stream = Source.<Batch>queue(1)
                 .toMat(Sink.foreach(this::force), Keep.both())
@@ -94,6 +95,11 @@ final class Flusher {
             return;
         }
         log.forced(batch.range);
+        if (log.durableSequence() < batch.range.toSequence()) {
+            // A store behind it failed meanwhile: it is written again with the rest, and its room is still taken.
+            listener.forced(batch.range);
+            return;
+        }
         budget.flushed(batch.frameBytes, nanoTime.getAsLong() - start);
         if (!batch.waiters.isEmpty()) {
             var durable = new StoreWriter.Durable(batch.range.toSequence());

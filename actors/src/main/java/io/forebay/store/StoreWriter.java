@@ -545,6 +545,9 @@ public final class StoreWriter {
 
     private Behavior<Message> onRangeForced(RangeForced forced) {
         isFlushing = false;
+        if (storeFailure != null && log.durableSequence() < forced.range.toSequence()) {
+            return beginRewrite(null, storeFailure);
+        }
         waitersAtFlusher = Set.of();
         long durable = log.durableSequence();
         letGo(durable);
@@ -682,7 +685,7 @@ public final class StoreWriter {
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
         isFlushing = false;
-        return beginRewrite(failed.range, failed.cause);
+        return storeFailure == null ? beginRewrite(failed.range, failed.cause) : beginRewrite(null, storeFailure);
     }
 
     private Behavior<Message> beginRewrite(FlushRange range, IOException cause) {

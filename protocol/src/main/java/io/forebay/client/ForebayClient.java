@@ -1,7 +1,12 @@
 package io.forebay.client;
 
 import akka.Done;
+import akka.actor.Cancellable;
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorRefResolver;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.ChangeResult;
@@ -11,15 +16,30 @@ import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.TopicDescription;
+import io.forebay.protocol.wire.WireFrames;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongFunction;
 
 /**
  * A client of one or several nodes: sends, pops, acks. Thread-safe; make one and share it.
@@ -40,11 +60,51 @@ import java.util.function.Consumer;
  * order; callbacks that block should go elsewhere, though they hold up nothing but other callbacks of this client.
  */
 public final class ForebayClient {
-    private ForebayClient() {}
+    private final ActorSystem<?> system;
+    private final ClientSettings settings;
+    private final ClientEnvironment environment;
+    private final Completions completions;
+    private final Consumer<ClientNotice> notices;
+    private final AtomicLong pendingBytes = new AtomicLong();
+    private final AtomicLong messageIds = new AtomicLong();
+    private final AtomicInteger turns = new AtomicInteger();
+    private final String idPrefix;
+    private final CompletableFuture<Done> connected = new CompletableFuture<>();
+    private final CompletableFuture<Done> closed = new CompletableFuture<>();
+    /** What was asked for before any node was found, in order; guarded by itself. */
+    private final List<Op<?>> orphans = new ArrayList<>();
+
+    private volatile NodeLink[] links = new NodeLink[0];
+    private volatile boolean isClosing;
+    private volatile Runnable stopLooking = () -> {};
+    private volatile Cancellable shutdownTask;
+
+    private ForebayClient(
+            ActorSystem<?> system,
+            ClientSettings settings,
+            ClientEnvironment environment,
+            Consumer<ClientNotice> notices) {
+        this.system = system;
+        this.settings = settings;
+        this.environment = environment;
+        this.notices = notices;
+        this.completions = new Completions(
+                system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)), system.log());
+        this.idPrefix = Long.toUnsignedString(environment.sessionId(), 36) + "-";
+    }
+
+    static final String DISPATCHER = "forebay.client.dispatcher";
+    static final String CALLBACK_DISPATCHER = "forebay.client.callback-dispatcher";
 
     /** With the settings of {@code forebay.client}; notices are logged. */
     public static ForebayClient connect(ActorSystem<?> system, Target target) {
-        throw new AssertionError("skeleton");
+        return connect(system, target, ClientSettings.of(system), notice -> {
+            if (notice instanceof ClientNotice.Connected) {
+                system.log().info("Forebay client: {}", notice.text());
+            } else {
+                system.log().warn("Forebay client: {}", notice.text());
+            }
+        });
     }
 
     /**
@@ -56,12 +116,253 @@ public final class ForebayClient {
      */
     public static ForebayClient connect(
             ActorSystem<?> system, Target target, ClientSettings settings, Consumer<ClientNotice> notices) {
-        throw new AssertionError("skeleton");
+        return connect(system, target, settings, ClientEnvironment.system(), notices);
     }
+
+    static ForebayClient connect(
+            ActorSystem<?> system,
+            Target target,
+            ClientSettings settings,
+            ClientEnvironment environment,
+            Consumer<ClientNotice> notices) {
+        String provider = system.settings().config().getString("akka.actor.provider");
+        boolean isLocal = provider.equals("local") || provider.equals("akka.actor.LocalActorRefProvider");
+        boolean isCluster = provider.equals("cluster") || provider.equals("akka.cluster.ClusterActorRefProvider");
+        if (target instanceof Target.Contact && isLocal) {
+            throw Refusal.illegalArgument(
+                            "akka.actor.provider",
+                            provider,
+                            "remote or cluster: the contact point is in another process")
+                    .toException();
+        }
+        if (target instanceof Target.Cluster && !isCluster) {
+            throw Refusal.illegalArgument("akka.actor.provider", provider, "cluster: this client looks for members")
+                    .toException();
+        }
+        ForebayClient client = new ForebayClient(system, settings, environment, notices);
+        client.start(target);
+        return client;
+    }
+
+    private void start(Target target) {
+        if (target instanceof Target.Node node) {
+            String tried = node.entry().path().toString();
+            addLink(new ClientSession.Place(
+                    node.entry(), tried, "Check that the node which gave this reference is running."));
+        } else if (target instanceof Target.Contact contact) {
+            ContactPoint point = contact.contactPoint();
+            ActorRef<NodeProtocol.Request> entry = ActorRefResolver.get(system).resolveActorRef(point.path());
+            String advice = "Check that a node runs there and that its ready line shows exactly '" + point.address()
+                    + "' (system name, host and port must be the ones the node advertises), and that the node can"
+                    + " reach this client at " + system.address() + ".";
+            addLink(new ClientSession.Place(entry, point.path(), advice));
+        } else {
+            ActorRef<ClusterNodes.Message> nodes = system.systemActorOf(
+                    ClusterNodes.create(this),
+                    "forebay-client-nodes-" + Long.toHexString(environment.sessionId()),
+                    DispatcherSelector.fromConfig(DISPATCHER));
+            stopLooking = () -> nodes.tell(ClusterNodes.Stop.INSTANCE);
+        }
+        shutdownTask = CoordinatedShutdown.get(system)
+                .addCancellableTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(), "forebay-client-close", this::close);
+    }
+
+    /** One more node. Called by the constructor's caller or by {@link ClusterNodes}. */
+    ActorRef<ClientSession.Message> addLink(ClientSession.Place place) {
+        NodeLink link = new NodeLink(completions);
+        ActorRef<ClientSession.Message> session = system.systemActorOf(
+                ClientSession.create(
+                        place,
+                        settings,
+                        environment,
+                        link,
+                        new LinkListener(),
+                        completions::execute,
+                        bytes -> pendingBytes.addAndGet(-bytes)),
+                "forebay-client-" + Long.toHexString(environment.sessionId()),
+                DispatcherSelector.fromConfig(DISPATCHER));
+        synchronized (orphans) {
+            NodeLink[] more = Arrays.copyOf(links, links.length + 1);
+            more[more.length - 1] = link;
+            links = more;
+            orphans.forEach(link::add);
+            orphans.clear();
+        }
+        return session;
+    }
+
+    /** Fails what has waited for a first node for too long, or all of it. Called by {@link ClusterNodes}. */
+    void expireOrphans(boolean all) {
+        Refusal reason = isClosing
+                ? Refusal.of(Refusal.Code.CLOSED, "the client has been closed")
+                : Refusal.of(
+                        Refusal.Code.NO_NODE,
+                        "no member of the cluster has registered a Forebay node with the Receptionist");
+        long now = environment.monotonicMillis().getAsLong();
+        synchronized (orphans) {
+            for (Iterator<Op<?>> each = orphans.iterator(); each.hasNext(); ) {
+                Op<?> op = each.next();
+                if (all || op.deadlineMillis <= now) {
+                    each.remove();
+                    release(op);
+                    completions.execute(() -> ClientSession.finishRefused(op, reason));
+                }
+            }
+        }
+    }
+
+    private void release(Op<?> op) {
+        if (op instanceof Ops.Send send) {
+            pendingBytes.addAndGet(-send.bytes);
+        }
+    }
+
+    /** What the sessions tell; called in their threads. */
+    private final class LinkListener implements ClientSession.Listener {
+        @Override
+        public void connected(NodeLink link, ClientNotice.Connected notice) {
+            completions.execute(() -> {
+                notices.accept(notice);
+                connected.complete(Done.done());
+            });
+        }
+
+        @Override
+        public void notice(ClientNotice notice) {
+            notices.accept(notice);
+        }
+
+        @Override
+        public void refused(Refusal refusal) {
+            completions.execute(() -> connected.completeExceptionally(refusal.toException()));
+        }
+
+        @Override
+        public boolean isRerouting(NodeLink link) {
+            return anyOther(link) != null;
+        }
+
+        @Override
+        public void reroute(NodeLink from, Ops.Send op) {
+            NodeLink other = anyOther(from);
+            (other == null ? from : other).add(op);
+        }
+
+        private NodeLink anyOther(NodeLink link) {
+            NodeLink[] all = links;
+            int start = Math.floorMod(turns.getAndIncrement(), all.length);
+            for (int i = 0; i < all.length; i++) {
+                NodeLink other = all[(start + i) % all.length];
+                if (other != link && other.peer().isConnected()) {
+                    return other;
+                }
+            }
+            return null;
+        }
+    }
+
+    // ---------------------------------------------------------------- routes
+
+    private static boolean isUp(NodeLink link) {
+        return link.peer().isConnected();
+    }
+
+    /** The next one in turn, of those that are there if any is. */
+    private NodeLink inTurn(NodeLink[] all) {
+        int start = Math.floorMod(turns.getAndIncrement(), all.length);
+        for (int i = 0; i < all.length; i++) {
+            NodeLink link = all[(start + i) % all.length];
+            if (isUp(link)) {
+                return link;
+            }
+        }
+        return all[start];
+    }
+
+    /**
+     * Rendezvous hashing over the nodes this client has ever known: a key stays with its node while that is away, and a new
+     * node takes over only the keys that become its own.
+     */
+    private static NodeLink ofKey(NodeLink[] all, String topic, String key) {
+        NodeLink best = all[0];
+        long bestScore = Long.MIN_VALUE;
+        for (NodeLink link : all) {
+            NodeLink.Peer peer = link.peer();
+            if (!peer.nodeName().isEmpty()) {
+                long mixed = (key.hashCode() * 31L + topic.hashCode()) * 0x9E3779B97F4A7C15L + peer.nodeId();
+                mixed = (mixed ^ (mixed >>> 29)) * 0xBF58476D1CE4E5B9L;
+                mixed ^= mixed >>> 32;
+                if (mixed > bestScore) {
+                    bestScore = mixed;
+                    best = link;
+                }
+            }
+        }
+        return best;
+    }
+
+    private NodeLink ofMessage(NodeLink[] all, Message message) {
+        if (all.length == 1) {
+            return all[0];
+        }
+        return message.isKeyed() ? ofKey(all, message.topic(), message.messageGroup()) : inTurn(all);
+    }
+
+    /** @return null if there is a choice and none of the nodes has this id */
+    private static NodeLink ofHandle(NodeLink[] all, ReceiptHandle handle) {
+        if (all.length == 1) {
+            return all[0];
+        }
+        for (NodeLink link : all) {
+            NodeLink.Peer peer = link.peer();
+            if (peer.nodeId() == handle.nodeId() && !peer.nodeName().isEmpty()) {
+                return link;
+            }
+        }
+        return null;
+    }
+
+    private void submit(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
+        if (isClosing) {
+            release(op);
+            completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
+            return;
+        }
+        NodeLink[] all = links;
+        if (all.length == 0) {
+            synchronized (orphans) {
+                all = links;
+                if (all.length == 0) {
+                    op.deadlineMillis = environment.monotonicMillis().getAsLong() + patience.toMillis();
+                    orphans.add(op);
+                    return;
+                }
+            }
+        }
+        NodeLink link = route.apply(all);
+        if (link != null) {
+            link.add(op);
+        } else {
+            completions.execute(() -> ClientSession.finishRefused(
+                    op,
+                    Refusal.of(Refusal.Code.FOREIGN_HANDLE, "the handle was not made by any node this client knows")));
+        }
+    }
+
+    private static Refusal closedRefusal() {
+        return Refusal.of(Refusal.Code.CLOSED, "the client has been closed");
+    }
+
+    ClientSettings settings() {
+        return settings;
+    }
+
+    // ---------------------------------------------------------------- sending
 
     /** Done when a first session is open; fails when a node answered that it never will be, or the client is closed. */
     public CompletionStage<Done> whenConnected() {
-        throw new AssertionError("skeleton");
+        return connected;
     }
 
     /** Stores a message at its topic's default durability. */
@@ -73,9 +374,23 @@ public final class ForebayClient {
      * Stores a message. Calls of one thread for one message group are stored in the order of the calls.
      *
      * @param durability the level to reach before the stage completes; null for the topic's default
+     * @return fails at once with {@link Refusal.Code#LIMIT} when {@code forebay.client.send.pending-bytes-max} is reached
      */
     public CompletionStage<Receipt> send(Message message, Durability durability) {
-        throw new AssertionError("skeleton");
+        Message stamped = stamp(message);
+        int bytes = WireFrames.bytesAtMost(stamped);
+        Refusal refusal = reserve(bytes);
+        if (refusal != null) {
+            return CompletableFuture.failedStage(refusal.toException());
+        }
+        Ops.Send op = new Ops.Send(stamped, durability, bytes, null, 0);
+        NodeLink[] all = links;
+        if (all.length == 1 && !isClosing) {
+            all[0].add(op);
+        } else {
+            submit(op, nodes -> ofMessage(nodes, stamped), settings.sendTimeout());
+        }
+        return op;
     }
 
     /** As {@link #sendBatch(List, Durability)} at the topics' default durability. */
@@ -85,13 +400,112 @@ public final class ForebayClient {
 
     /** Stores messages, of any topics; one result for each, in order. The batch is no unit: some may be stored and others not. */
     public CompletionStage<List<SendResult>> sendBatch(List<Message> messages, Durability durability) {
-        throw new AssertionError("skeleton");
+        int count = messages.size();
+        if (count == 0) {
+            return CompletableFuture.completedStage(List.of());
+        }
+        Ops.Many<SendResult> many = new Ops.Many<>(count);
+        Ops.Send[] ops = new Ops.Send[count];
+        long total = 0;
+        for (int i = 0; i < count; i++) {
+            Message stamped = stamp(messages.get(i));
+            ops[i] = new Ops.Send(stamped, durability, WireFrames.bytesAtMost(stamped), many, i);
+            total += ops[i].bytes;
+        }
+        Refusal refusal = reserve(total);
+        if (refusal != null) {
+            return CompletableFuture.failedStage(refusal.toException());
+        }
+        // All that need no order go to one node: they are one batch there, and the next call takes the next node.
+        NodeLink[] all = links;
+        NodeLink unkeyed = all.length > 1 ? inTurn(all) : null;
+        for (Ops.Send op : ops) {
+            submit(
+                    op,
+                    nodes -> unkeyed != null && !op.message.isKeyed() ? unkeyed : ofMessage(nodes, op.message),
+                    settings.sendTimeout());
+        }
+        return many;
+    }
+
+    private Message stamp(Message message) {
+        String id = message.id().isEmpty() ? idPrefix + Long.toString(messageIds.incrementAndGet(), 36) : "";
+        return message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
+    }
+
+    private Refusal reserve(long bytes) {
+        long pending = pendingBytes.addAndGet(bytes);
+        if (pending <= settings.sendPendingBytesMax() || pending == bytes) {
+            return null;
+        }
+        pendingBytes.addAndGet(-bytes);
+        return Refusal.of(
+                Refusal.Code.LIMIT,
+                "messages sent and not yet answered have " + (pending - bytes) + " bytes, this one would add " + bytes
+                        + "; allowed is forebay.client.send.pending-bytes-max = " + settings.sendPendingBytesMax());
+    }
+
+    /** Bytes of messages that were taken and are not answered yet. */
+    long pendingBytes() {
+        return pendingBytes.get();
+    }
+
+    // ---------------------------------------------------------------- popping
+
+    /** A pop that can be given up. */
+    static final class PendingPop {
+        final CompletionStage<List<Delivery>> deliveries;
+        private final Runnable cancel;
+
+        PendingPop(CompletionStage<List<Delivery>> deliveries, Runnable cancel) {
+            this.deliveries = deliveries;
+            this.cancel = cancel;
+        }
+
+        /** It completes soon, as a rule with nothing. */
+        void cancel() {
+            cancel.run();
+        }
     }
 
     /** Takes messages; an empty list when the wait is over. */
     public CompletionStage<List<Delivery>> pop(PopRequest request) {
-        throw new AssertionError("skeleton");
+        return pop(request, null).deliveries;
     }
+
+    /** @param owner whom {@link #release} gives back for; null for nobody */
+    PendingPop pop(PopRequest request, Object owner) {
+        Duration wait = request.waitMax() == null ? settings.popWait() : request.waitMax();
+        NodeLink[] all = links;
+        if (all.length > 1) {
+            return new PopOverNodes(this, request, wait.toMillis(), owner, all, turns.getAndIncrement()).start();
+        }
+        Ops.Pop op = popOp(request, wait.toMillis(), owner);
+        submit(op, nodes -> inTurn(nodes), wait.plus(settings.requestTimeout()));
+        return new PendingPop(op, () -> submit(new Ops.Cancel(op), nodes -> nodes[0], Duration.ZERO));
+    }
+
+    Ops.Pop popOp(PopRequest request, long waitMillis, Object owner) {
+        Duration invisible = request.invisible() == null ? settings.popInvisible() : request.invisible();
+        return new Ops.Pop(request, invisible.toMillis(), waitMillis, owner);
+    }
+
+    /** Gives back what was popped for an owner and never settled. */
+    CompletionStage<Done> release(Object owner) {
+        List<CompletableFuture<Done>> all = new ArrayList<>();
+        for (NodeLink link : links) {
+            Ops.Release op = new Ops.Release(owner);
+            link.add(op);
+            all.add(op);
+        }
+        return allOf(all);
+    }
+
+    private static CompletionStage<Done> allOf(List<CompletableFuture<Done>> all) {
+        return CompletableFuture.allOf(all.toArray(new CompletableFuture<?>[0])).thenApply(nothing -> Done.done());
+    }
+
+    // ---------------------------------------------------------------- settling
 
     /** Settles a delivery at its group's default durability. */
     public CompletionStage<AckOutcome> ack(Delivery delivery) {
@@ -100,12 +514,13 @@ public final class ForebayClient {
 
     /** Settles a delivery. Fails with {@code STALE_HANDLE} if the message has gone out again since. */
     public CompletionStage<AckOutcome> ack(String group, ReceiptHandle handle, Durability durability) {
-        throw new AssertionError("skeleton");
+        Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.ACK, group, durability, 0, "");
+        return settle(new Ops.Settle<AckOutcome>(key, handle, null, 0));
     }
 
     /** Settles deliveries; one result for each, in order. */
     public CompletionStage<List<AckResult>> ackBatch(String group, List<ReceiptHandle> handles, Durability durability) {
-        throw new AssertionError("skeleton");
+        return settleAll(new Ops.SettleKey(Ops.SettleKind.ACK, group, durability, 0, ""), handles);
     }
 
     /** Gives up on an attempt: the message is delivered again after {@code delay}. */
@@ -113,49 +528,96 @@ public final class ForebayClient {
         return nack(delivery.group(), delivery.handle(), delay, reason);
     }
 
-    /** Gives up on an attempt: the message is delivered again after {@code delay}. */
+    /** Gives up on an attempt: the message is delivered again after {@code delay}. Fails if that is refused. */
     public CompletionStage<ChangeResult> nack(String group, ReceiptHandle handle, Duration delay, String reason) {
-        throw new AssertionError("skeleton");
+        Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.NACK, group, null, delay.toMillis(), reason);
+        return settle(new Ops.Settle<ChangeResult>(key, handle, null, 0));
     }
 
-    /** Moves a deadline to {@code invisible} from now. */
+    /**
+     * Moves a deadline to {@code invisible} from now. From then on the client leaves this delivery's deadline alone. Fails if
+     * that is refused.
+     */
     public CompletionStage<ChangeResult> extend(String group, ReceiptHandle handle, Duration invisible) {
-        throw new AssertionError("skeleton");
+        Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.EXTEND, group, null, invisible.toMillis(), "");
+        return settle(new Ops.Settle<ChangeResult>(key, handle, null, 0));
     }
 
     /** Returns deliveries unprocessed: they go out again at once, and the attempt is not counted. */
     public CompletionStage<List<GiveBackResult>> giveBack(String group, List<ReceiptHandle> handles) {
-        throw new AssertionError("skeleton");
+        return settleAll(new Ops.SettleKey(Ops.SettleKind.GIVE_BACK, group, null, 0, ""), handles);
     }
 
-    /** Creates a topic on every node; see {@link io.forebay.protocol.SessionCommand.CreateTopic}. */
+    private <R> CompletionStage<R> settle(Ops.Settle<R> op) {
+        submit(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+        return op;
+    }
+
+    private <R> CompletionStage<List<R>> settleAll(Ops.SettleKey key, List<ReceiptHandle> handles) {
+        if (handles.isEmpty()) {
+            return CompletableFuture.completedStage(List.of());
+        }
+        Ops.Many<R> many = new Ops.Many<>(handles.size());
+        for (int i = 0; i < handles.size(); i++) {
+            Ops.Settle<R> op = new Ops.Settle<>(key, handles.get(i), many, i);
+            submit(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+        }
+        return many;
+    }
+
+    // ---------------------------------------------------------------- administration
+
+    /** Creates a topic on every node; see {@link SessionCommand.CreateTopic}. */
     public CompletionStage<List<TopicDescription>> createTopic(String topic, int queues, Map<String, String> settings) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                id -> new SessionCommand.CreateTopic(id, topic, queues, settings),
+                SessionEvent.TopicCreated.class,
+                SessionEvent.TopicCreated::topic,
+                null);
     }
 
-    /** Deletes a topic with all its messages on every node. */
+    /** Deletes a topic with all its messages on every node that has it; fails if none has. */
     public CompletionStage<Done> deleteTopic(String topic) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                        id -> new SessionCommand.DeleteTopic(id, topic),
+                        SessionEvent.Deleted.class,
+                        deleted -> Done.done(),
+                        Refusal.Code.UNKNOWN_TOPIC)
+                .thenApply(all -> Done.done());
     }
 
     /** Names of all topics of all nodes, in order. */
     public CompletionStage<List<String>> listTopics() {
-        throw new AssertionError("skeleton");
+        return names((id, after) -> new SessionCommand.ListTopics(id, after, PAGE_COUNT));
     }
 
     /** The topic as each node has it; fails if no node has it. */
     public CompletionStage<List<TopicDescription>> describeTopic(String topic) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                id -> new SessionCommand.DescribeTopic(id, topic),
+                SessionEvent.TopicDescribed.class,
+                SessionEvent.TopicDescribed::topic,
+                Refusal.Code.UNKNOWN_TOPIC);
     }
 
-    /** Creates a group on every node; see {@link io.forebay.protocol.SessionCommand.CreateGroup}. */
+    /** Creates a group on every node; see {@link SessionCommand.CreateGroup}. */
     public CompletionStage<Done> createGroup(String group, String topic, Map<String, String> settings) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                        id -> new SessionCommand.CreateGroup(id, group, topic, settings),
+                        SessionEvent.GroupCreated.class,
+                        created -> Done.done(),
+                        null)
+                .thenApply(all -> Done.done());
     }
 
-    /** Deletes a group on every node. */
+    /** Deletes a group on every node that has it; fails if none has. */
     public CompletionStage<Done> deleteGroup(String group) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                        id -> new SessionCommand.DeleteGroup(id, group),
+                        SessionEvent.Deleted.class,
+                        deleted -> Done.done(),
+                        Refusal.Code.UNKNOWN_GROUP)
+                .thenApply(all -> Done.done());
     }
 
     /**
@@ -164,7 +626,7 @@ public final class ForebayClient {
      * @param topic groups of that topic only; "" for all
      */
     public CompletionStage<List<String>> listGroups(String topic) {
-        throw new AssertionError("skeleton");
+        return names((id, after) -> new SessionCommand.ListGroups(id, topic, after, PAGE_COUNT));
     }
 
     /**
@@ -173,19 +635,156 @@ public final class ForebayClient {
      * @param topic in that topic only; "" for all
      */
     public CompletionStage<List<GroupDescription>> describeGroup(String group, String topic) {
-        throw new AssertionError("skeleton");
+        return onAll(
+                        id -> new SessionCommand.DescribeGroup(id, group, topic),
+                        SessionEvent.GroupDescribed.class,
+                        SessionEvent.GroupDescribed::topics,
+                        Refusal.Code.UNKNOWN_GROUP)
+                .thenApply(all -> {
+                    List<GroupDescription> flat = new ArrayList<>();
+                    all.forEach(flat::addAll);
+                    return flat;
+                });
     }
+
+    private static final int PAGE_COUNT = 1000;
+
+    private interface PageRequest {
+        SessionCommand.Request of(long requestId, String after);
+    }
+
+    private CompletionStage<SessionEvent.Reply> admin(NodeLink link, LongFunction<SessionCommand.Request> command) {
+        Ops.Admin op = new Ops.Admin(command);
+        submit(op, nodes -> link == null ? nodes[0] : link, settings.adminTimeout());
+        return op;
+    }
+
+    /**
+     * Asks every node.
+     *
+     * @param absent a refusal that counts for nothing if another node does better; null for none
+     */
+    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onAll(
+            LongFunction<SessionCommand.Request> command,
+            Class<E> expected,
+            Function<E, R> result,
+            Refusal.Code absent) {
+        NodeLink[] all = links;
+        record Outcome<R>(R result, ForebayException failure) {}
+        List<CompletableFuture<Outcome<R>>> outcomes = new ArrayList<>();
+        for (int i = 0; i < Math.max(1, all.length); i++) {
+            outcomes.add(admin(i < all.length ? all[i] : null, command)
+                    .handle((reply, failure) -> {
+                        if (failure != null) {
+                            return new Outcome<R>(null, exceptionOf(failure));
+                        }
+                        return expected.isInstance(reply)
+                                ? new Outcome<R>(result.apply(expected.cast(reply)), null)
+                                : new Outcome<R>(
+                                        null,
+                                        Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                                                .toException());
+                    })
+                    .toCompletableFuture());
+        }
+        return CompletableFuture.allOf(outcomes.toArray(new CompletableFuture<?>[0]))
+                .thenApply(nothing -> {
+                    List<R> good = new ArrayList<>();
+                    ForebayException failure = null;
+                    ForebayException none = null;
+                    for (CompletableFuture<Outcome<R>> each : outcomes) {
+                        Outcome<R> outcome = each.join();
+                        if (outcome.failure() == null) {
+                            good.add(outcome.result());
+                        } else if (outcome.failure().code() == absent) {
+                            none = outcome.failure();
+                        } else {
+                            failure = outcome.failure();
+                        }
+                    }
+                    if (failure != null || good.isEmpty()) {
+                        throw failure != null ? failure : none;
+                    }
+                    return good;
+                });
+    }
+
+    private CompletionStage<List<String>> names(PageRequest request) {
+        NodeLink[] all = links;
+        CompletionStage<TreeSet<String>> names = CompletableFuture.completedStage(new TreeSet<>());
+        for (int i = 0; i < Math.max(1, all.length); i++) {
+            NodeLink link = i < all.length ? all[i] : null;
+            names = names.thenCompose(known -> namesOf(link, request, "", known));
+        }
+        return names.thenApply(List::copyOf);
+    }
+
+    private CompletionStage<TreeSet<String>> namesOf(
+            NodeLink link, PageRequest request, String after, TreeSet<String> known) {
+        return admin(link, id -> request.of(id, after)).thenCompose(reply -> {
+            if (!(reply instanceof SessionEvent.NamePage page)) {
+                throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                        .toException();
+            }
+            known.addAll(page.names());
+            if (!page.hasMore() || page.names().isEmpty()) {
+                return CompletableFuture.completedStage(known);
+            }
+            return namesOf(link, request, page.names().get(page.names().size() - 1), known);
+        });
+    }
+
+    /** What a stage of this client failed with, whatever it was wrapped in. */
+    static ForebayException exceptionOf(Throwable failure) {
+        Throwable cause = failure;
+        while (cause instanceof CompletionException && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause instanceof ForebayException known
+                ? known
+                : Refusal.of(Refusal.Code.FAILED, String.valueOf(cause)).toException();
+    }
+
+    // ---------------------------------------------------------------- the end
 
     /**
      * Ends the client: what was sent and acked is waited for, at most for {@code forebay.client.close-timeout}; waiting pops
      * end empty; what was popped and not settled is given back, uncounted. Idempotent. Never fails.
      */
     public CompletionStage<Done> close() {
-        throw new AssertionError("skeleton");
+        return end(false);
     }
 
     /** As {@link #close()}, but what was popped keeps its deadline, so that its handles can be used elsewhere. */
     public CompletionStage<Done> detach() {
-        throw new AssertionError("skeleton");
+        return end(true);
+    }
+
+    private CompletionStage<Done> end(boolean isDetach) {
+        NodeLink[] all;
+        synchronized (orphans) {
+            if (isClosing) {
+                return closed;
+            }
+            isClosing = true;
+            all = links;
+        }
+        stopLooking.run();
+        expireOrphans(true);
+        Cancellable task = shutdownTask;
+        if (task != null) {
+            task.cancel();
+        }
+        List<CompletableFuture<Done>> ends = new ArrayList<>();
+        for (NodeLink link : all) {
+            Ops.Close op = new Ops.Close(isDetach);
+            link.add(op);
+            ends.add(op);
+        }
+        allOf(ends).thenRun(() -> {
+            connected.completeExceptionally(closedRefusal().toException());
+            closed.complete(Done.done());
+        });
+        return closed;
     }
 }

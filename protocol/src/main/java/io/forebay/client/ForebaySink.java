@@ -1,6 +1,7 @@
 package io.forebay.client;
 
 import akka.Done;
+import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Message;
@@ -10,13 +11,13 @@ import java.util.concurrent.CompletionStage;
 public final class ForebaySink {
     private ForebaySink() {}
 
-    /** Stores messages; done when the last receipt is there. */
+    /** Stores messages; done when the last receipt is there. See {@link ForebayFlow#send(ForebayClient)}. */
     public static Sink<Message, CompletionStage<Done>> send(ForebayClient client) {
-        throw new AssertionError("skeleton");
+        return ForebayFlow.send(client).toMat(Sink.ignore(), Keep.right());
     }
 
-    /** Acks deliveries; done when the last one is settled. */
+    /** Acks deliveries; done when the last one is settled. See {@link ForebayFlow#ack}. */
     public static Sink<Delivery, CompletionStage<Done>> ack(ForebayClient client) {
-        throw new AssertionError("skeleton");
+        return ForebayFlow.ack(client).toMat(Sink.ignore(), Keep.right());
     }
 }

@@ -136,7 +136,7 @@ final class WireCodec {
         return (int) Math.min(Integer.MAX_VALUE, bytes);
     }
 
-    private static long bytesAtMost(Message m, String topic) {
+    static long bytesAtMost(Message m, String topic) {
         long bytes = 96L + m.body().length + 3L * m.id().length();
         if (!m.topic().equals(topic)) {
             bytes += 3L * m.topic().length();

@@ -22,8 +22,8 @@ import java.util.function.Function;
  */
 public final class WireCutter<T> {
     private final Function<Chunk, T> asT;
-    private final int payloadBytesMax;
-    private final long creditBytes;
+    private int payloadBytesMax;
+    private long creditBytes;
     /** Values behind a stream that waits, and that stream's encoded rest in front of them. */
     private final ArrayDeque<Object> waiting = new ArrayDeque<>();
 
@@ -53,9 +53,13 @@ public final class WireCutter<T> {
     private record Whole(Object value, long bytes) {}
 
     private WireCutter(int frameBytes, long creditBytes, Function<Chunk, T> asT) {
-        this.payloadBytesMax = Math.max(frameBytes, WireFrames.FRAME_BYTES_MIN) - WireFrames.ENVELOPE_BYTES;
-        this.creditBytes = Math.max(creditBytes, payloadBytesMax);
         this.asT = asT;
+        limit(frameBytes, creditBytes);
+    }
+
+    private void limit(int frameBytes, long credit) {
+        payloadBytesMax = Math.max(frameBytes, WireFrames.FRAME_BYTES_MIN) - WireFrames.ENVELOPE_BYTES;
+        creditBytes = Math.max(credit, payloadBytesMax);
     }
 
     /**
@@ -132,8 +136,12 @@ public final class WireCutter<T> {
         return waitingBytes > creditBytes;
     }
 
-    /** After the peer attached again: forgets what was on its way and what waits. Stream ids go on. */
-    public void reset() {
+    /**
+     * After the peer attached again, perhaps with other limits: forgets what was on its way and what waits. Stream ids go
+     * on, so that acknowledgements from before mean nothing.
+     */
+    public void reset(int frameBytes, long credit) {
+        limit(frameBytes, credit);
         waiting.clear();
         unacked.clear();
         unackedBytes = 0;

@@ -3,6 +3,7 @@ package io.forebay.protocol.wire;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import com.typesafe.config.Config;
+import io.forebay.protocol.Message;
 
 /** What the transport of an actor system takes. Thread-safe. */
 public final class WireFrames {
@@ -21,6 +22,11 @@ public final class WireFrames {
     public static int frameBytesOf(ActorSystem<?> system) {
         Config config = system.settings().config();
         return config.hasPath(KEY) ? (int) Math.min(Integer.MAX_VALUE / 2, config.getBytes(KEY)) : FRAME_BYTES_DEFAULT;
+    }
+
+    /** An upper bound of what a message adds to the wire form of a Send of its topic; cheap to get. */
+    public static int bytesAtMost(Message message) {
+        return (int) Math.min(Integer.MAX_VALUE, WireCodec.bytesAtMost(message, message.topic()));
     }
 
     /** Whether what is sent to {@code ref} leaves this actor system: only then anything is serialized and cut. */

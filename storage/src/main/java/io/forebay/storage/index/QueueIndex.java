@@ -5,10 +5,9 @@ import io.forebay.storage.io.StorageDirectory;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.stream.IntStream;
 
 /**
  * From a queue's offset to the frame and record that hold it, for all queues of a stripe, in extents of shared files: ten
@@ -32,7 +31,6 @@ public final class QueueIndex implements AutoCloseable {
     public static final int ENTRY_BYTES = 24;
 
     private static final int TRIES_MAX = 8;
-    private static final int TABLE_MIN = 64;
     private static final int PAGE_BYTES = 4096;
 
     private record FreeSlot(IndexFile file, int slot) {}
@@ -45,10 +43,7 @@ public final class QueueIndex implements AutoCloseable {
     private final List<String> dropped = new ArrayList<>();
     private final ArrayDeque<FreeSlot> free = new ArrayDeque<>();
     private final byte[] scratch = new byte[ENTRY_BYTES];
-    /** Open addressing by queue id, at most half full; a place is filled once and the whole is replaced when it grows. */
-    private volatile AtomicReferenceArray<QueueExtents> table = new AtomicReferenceArray<>(TABLE_MIN);
-
-    private int queueCount;
+    private final QueueTable queues = new QueueTable();
     private List<Extent> dirty = new ArrayList<>();
     private long nextFileNumber = 1;
     private long nextGeneration = 1;
@@ -64,7 +59,8 @@ public final class QueueIndex implements AutoCloseable {
 
     /**
      * Opens what is in the directory, which holds nothing else by names of this form; no file is a valid state. Files and
-     * extents that are damaged, or of other sizes, are dropped and named in {@link #droppedOnOpen()}.
+     * extents that are damaged, or of other sizes, are dropped and named in {@link #droppedOnOpen()}. After a power cut
+     * extents may be back that had been released: the caller releases again what it knows to be gone.
      */
     public static QueueIndex open(StorageDirectory directory, int stripeId, IndexOptions options) throws IOException {
         QueueIndex index = new QueueIndex(directory, stripeId, options);
@@ -115,7 +111,7 @@ public final class QueueIndex implements AutoCloseable {
 
     /** Of two extents for the same offsets the younger counts: the other was left by a copy or a lost release. */
     private void adopt(Extent extent) throws IOException {
-        QueueExtents queue = extentsOf(extent.queueId);
+        QueueExtents queue = queues.findOrMake(extent.queueId);
         Extent other = queue.find(extent.number);
         Extent loser = extent;
         if (other == null || other.generation < extent.generation) {
@@ -135,50 +131,6 @@ public final class QueueIndex implements AutoCloseable {
         return List.copyOf(dropped);
     }
 
-    private QueueExtents find(int queueId) {
-        AtomicReferenceArray<QueueExtents> now = table;
-        int mask = now.length() - 1;
-        for (int place = place(queueId, mask); ; place = (place + 1) & mask) {
-            QueueExtents found = now.get(place);
-            if (found == null || found.queueId == queueId) {
-                return found;
-            }
-        }
-    }
-
-    private static int place(int queueId, int mask) {
-        int hash = queueId * 0x9E37_79B9;
-        return (hash ^ (hash >>> 15)) & mask;
-    }
-
-    private QueueExtents extentsOf(int queueId) {
-        QueueExtents found = find(queueId);
-        if (found == null) {
-            found = new QueueExtents(queueId);
-            if (2 * (queueCount + 1) > table.length()) {
-                AtomicReferenceArray<QueueExtents> grown = new AtomicReferenceArray<>(2 * table.length());
-                for (int place = 0; place < table.length(); place++) {
-                    if (table.get(place) != null) {
-                        insert(grown, table.get(place));
-                    }
-                }
-                table = grown;
-            }
-            insert(table, found);
-            queueCount++;
-        }
-        return found;
-    }
-
-    private static void insert(AtomicReferenceArray<QueueExtents> target, QueueExtents queue) {
-        int mask = target.length() - 1;
-        int place = place(queue.queueId, mask);
-        while (target.get(place) != null) {
-            place = (place + 1) & mask;
-        }
-        target.set(place, queue);
-    }
-
     /**
      * Says where the record of an offset lies, in the place of what was said before. Offsets below what was released are
      * passed over.
@@ -194,7 +146,7 @@ public final class QueueIndex implements AutoCloseable {
             throw new AssertionError(
                     "queue " + queueId + " offset " + offset + ": " + recordBytes + " bytes, ordinal " + ordinal);
         }
-        QueueExtents queue = extentsOf(queueId);
+        QueueExtents queue = queues.findOrMake(queueId);
         if (offset < queue.floor) {
             return;
         }
@@ -260,7 +212,7 @@ public final class QueueIndex implements AutoCloseable {
      */
     public synchronized boolean repoint(
             int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal) throws IOException {
-        QueueExtents queue = find(queueId);
+        QueueExtents queue = queues.find(queueId);
         Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
         if (extent == null) {
             return false;
@@ -291,7 +243,7 @@ public final class QueueIndex implements AutoCloseable {
     }
 
     private boolean lookup(int queueId, long offset, IndexEntry entry, boolean isCold) throws IOException {
-        QueueExtents queue = find(queueId);
+        QueueExtents queue = queues.find(queueId);
         if (queue == null || offset < 0) {
             return false;
         }
@@ -335,7 +287,7 @@ public final class QueueIndex implements AutoCloseable {
 
     /** Gives up what lies below an offset: extents wholly below it can be taken again, later puts below it are ignored. */
     public synchronized void releaseBelow(int queueId, long offset) throws IOException {
-        QueueExtents queue = extentsOf(queueId);
+        QueueExtents queue = queues.findOrMake(queueId);
         if (offset > queue.floor) {
             queue.floor = offset;
             releaseExtents(queue, offset / extentEntries);
@@ -344,7 +296,7 @@ public final class QueueIndex implements AutoCloseable {
 
     /** Gives up all extents of a queue, because it is deleted or about to be put again from the log. */
     public synchronized void release(int queueId) throws IOException {
-        QueueExtents queue = find(queueId);
+        QueueExtents queue = queues.find(queueId);
         if (queue != null) {
             queue.floor = 0;
             releaseExtents(queue, Long.MAX_VALUE);
@@ -364,18 +316,13 @@ public final class QueueIndex implements AutoCloseable {
 
     /** The queues that have extents, ascending. */
     public synchronized int[] queueIds() {
-        AtomicReferenceArray<QueueExtents> now = table;
-        int[] ids = new int[queueCount];
-        int count = 0;
-        for (int place = 0; place < now.length(); place++) {
-            QueueExtents queue = now.get(place);
-            if (queue != null && !queue.isEmpty()) {
-                ids[count++] = queue.queueId;
+        IntStream.Builder ids = IntStream.builder();
+        queues.forEach(queue -> {
+            if (!queue.isEmpty()) {
+                ids.add(queue.queueId);
             }
-        }
-        int[] sorted = Arrays.copyOf(ids, count);
-        Arrays.sort(sorted);
-        return sorted;
+        });
+        return ids.build().sorted().toArray();
     }
 
     /** Whether every offset from {@code fromOffset} up to, not including, {@code toOffset} lies in an extent. */
@@ -383,7 +330,7 @@ public final class QueueIndex implements AutoCloseable {
         if (fromOffset >= toOffset) {
             return true;
         }
-        QueueExtents queue = find(queueId);
+        QueueExtents queue = queues.find(queueId);
         return queue != null && queue.covers(fromOffset / extentEntries, (toOffset - 1) / extentEntries);
     }
 
@@ -480,13 +427,7 @@ public final class QueueIndex implements AutoCloseable {
 
     private List<Extent> extentsIn(IndexFile file, int firstSlot, int lastSlot) {
         List<Extent> found = new ArrayList<>();
-        AtomicReferenceArray<QueueExtents> now = table;
-        for (int place = 0; place < now.length(); place++) {
-            QueueExtents queue = now.get(place);
-            if (queue != null) {
-                queue.collect(file, firstSlot, lastSlot, found);
-            }
-        }
+        queues.forEach(queue -> queue.collect(file, firstSlot, lastSlot, found));
         return found;
     }
 
@@ -507,7 +448,7 @@ public final class QueueIndex implements AutoCloseable {
                 moved.file.file.write(moved.entryAt(index), entry, 0, ENTRY_BYTES);
             }
         }
-        extentsOf(old.queueId).put(moved);
+        queues.findOrMake(old.queueId).put(moved);
         Extent.writeFree(old.file, old.slot, options);
     }
 

@@ -5,24 +5,73 @@ import java.util.List;
 /**
  * A checkpoint under way: {@link StripeLog#beginCheckpoint()}, then the snapshots of {@link #changedOwners()} as ordinary
  * frames, {@link StripeLog#writeManifest}, and when {@link #manifestSequence()} is durable
- * {@link StripeLog#finishCheckpoint}. An owner that gives no snapshot only keeps the replay start back. Confined to the
- * StoreWriter's thread except where said.
+ * {@link StripeLog#finishCheckpoint}. An owner that gives no snapshot, or one that does not hold all its records up to the
+ * checkpoint's beginning, only keeps the replay start back. Made on the StoreWriter's thread; the getters are for any.
  */
 public final class Checkpoint {
-    Checkpoint() {}
+    /** How far it has come. */
+    enum State {
+        BEGUN,
+        MANIFEST_WRITTEN,
+        FINISHED
+    }
+
+    private final StripeLog log;
+    final long number;
+    final long generation;
+    final long startPosition;
+    final long startSequence;
+    private final List<Owner> changedOwners;
+
+    volatile State state = State.BEGUN;
+    private volatile long manifestSequence;
+
+    /** Whether the replay start moves to this checkpoint's. */
+    boolean isReplayMoved;
+
+    long replayPosition;
+    long replaySequence;
+    long manifestPosition;
+    long manifestFirstSequence;
+    /** Segments with a lower base are free when it is finished. */
+    long keptFromBase;
+
+    Checkpoint(
+            StripeLog log,
+            long number,
+            long generation,
+            long startPosition,
+            long startSequence,
+            List<Owner> changedOwners) {
+        this.log = log;
+        this.number = number;
+        this.generation = generation;
+        this.startPosition = startPosition;
+        this.startSequence = startSequence;
+        this.changedOwners = changedOwners;
+    }
 
     /** Whose snapshots are wanted: those with records that no snapshot holds, and those whose snapshot keeps old segments. */
     public List<Owner> changedOwners() {
-        throw new AssertionError("skeleton");
+        return changedOwners;
     }
 
     /** The manifest's last sequence, 0 before it is written; {@link StripeLog#finishCheckpoint} wants it durable. */
     public long manifestSequence() {
-        throw new AssertionError("skeleton");
+        return manifestSequence;
     }
 
-    /** Whether a failed force has made it worthless; any thread. */
+    void setManifestSequence(long sequence) {
+        manifestSequence = sequence;
+    }
+
+    /** Whether a failed force has made it worthless. */
     public boolean isVoid() {
-        throw new AssertionError("skeleton");
+        return log.generation() != generation && state != State.FINISHED;
+    }
+
+    @Override
+    public String toString() {
+        return "checkpoint " + number + " of stripe " + log.stripeId() + ", " + state;
     }
 }

@@ -1,21 +1,57 @@
 package io.forebay.storage.log;
 
+import io.forebay.storage.checkpoint.CheckpointFile;
+import io.forebay.storage.checkpoint.CheckpointSlot;
+import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.io.StorageFile;
+import io.forebay.storage.log.LogFiles.Found;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.zip.CRC32C;
 
-/** Reads a stripe's log from its oldest segment to its end and changes nothing. */
+/**
+ * Reads a stripe's log from its oldest segment to its end and changes nothing. For stopped nodes and for copies of a
+ * directory: of a running one it may see a tail that is being written.
+ */
 public final class LogVerifier {
-    private LogVerifier() {}
+    private static final int SLOT_DISTANCE = 4096;
+    private static final int SLOT_BYTES = 128;
+
+    private final StorageDirectory directory;
+    private final List<Problem> problems = new ArrayList<>();
+    private final List<String> notes = new ArrayList<>();
+    private LogFiles files;
+    private CheckpointSlot slot;
+    private ManifestRecord manifest;
+
+    private LogVerifier(StorageDirectory directory) {
+        this.directory = directory;
+    }
 
     /**
+     * A bad place.
+     *
      * @param file with the damage
      * @param position address of the frame, -1 where it is no frame
      * @param reason what is wrong
      */
-    public record Problem(String file, long position, String reason) {}
+    public record Problem(String file, long position, String reason) {
+        @Override
+        public String toString() {
+            return file + (position < 0 ? "" : ", position " + position) + ": " + reason;
+        }
+    }
 
     /**
+     * What was found.
+     *
+     * @param stripeId whose log it is, -1 if nothing says
      * @param segments in the chain
      * @param frames read
      * @param records in them
@@ -23,12 +59,14 @@ public final class LogVerifier {
      * @param firstSequence of the log as it is stored
      * @param lastSequence of the log
      * @param durablePosition the highest that anything states
+     * @param durableSequence the last sequence below it
      * @param endPosition where the log ends
      * @param endReason why it ends there
      * @param problems damage, the first bad place first; empty if all is well
      * @param notes what is odd but harmless
      */
     public record Report(
+            long stripeId,
             int segments,
             long frames,
             long records,
@@ -36,6 +74,7 @@ public final class LogVerifier {
             long firstSequence,
             long lastSequence,
             long durablePosition,
+            long durableSequence,
             long endPosition,
             String endReason,
             List<Problem> problems,
@@ -45,13 +84,268 @@ public final class LogVerifier {
         }
     }
 
+    /** Takes every record of a log in order. */
+    public interface RecordSink {
+        /**
+         * Takes one record.
+         *
+         * @param segment name of its file
+         * @param position address of its frame
+         */
+        void record(String segment, long position, RecordView record) throws IOException;
+    }
+
     /** Whether there is a stripe's log in that directory. */
     public static boolean isStripe(StorageDirectory directory) throws IOException {
-        throw new AssertionError("skeleton");
+        for (String name : directory.list()) {
+            if (name.equals(StripeLog.CHECKPOINT_FILE) || Segment.baseOf(name) >= 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Verifies the stripe in that directory. */
     public static Report verify(StorageDirectory directory) throws IOException {
-        throw new AssertionError("skeleton");
+        return verify(directory, (segment, position, record) -> {});
+    }
+
+    /**
+     * Verifies the stripe in that directory and hands out what is sound.
+     *
+     * @throws StripeException if it is of a newer format
+     */
+    public static Report verify(StorageDirectory directory, RecordSink sink) throws IOException {
+        return new LogVerifier(directory).run(sink);
+    }
+
+    private Report run(RecordSink sink) throws IOException {
+        try (LogFiles opened = LogFiles.open(directory)) {
+            files = opened;
+            readCheckpointFile();
+            readManifest();
+            Found start = oldest();
+            long stated = slot == null
+                    ? files.statedDurable()
+                    : Math.max(files.statedDurable(), Math.max(slot.durablePosition(), slot.cleanEnd()));
+            Counter counter = new Counter(sink);
+            ChainScanner scanner = new ChainScanner(files, stated);
+            if (start != null) {
+                scanner.scan(start, start.firstPosition(), start.header.firstSequence(), Long.MAX_VALUE, counter);
+                scanner.holes().forEach(this::report);
+                noteEnd(scanner);
+            } else if (stated > 0) {
+                problems.add(new Problem(
+                        directory.path(), -1, "no segment holds the log's beginning, durable was position " + stated));
+            }
+            checkFiles(start, scanner);
+            return new Report(
+                    slot == null ? -1 : slot.stripeId(),
+                    counter.segments.size(),
+                    counter.frames,
+                    counter.records,
+                    counter.bytes,
+                    start == null ? 0 : start.header.firstSequence(),
+                    start == null ? 0 : scanner.nextSequence() - 1,
+                    scanner.durable(),
+                    counter.durableSequence(scanner.durable()),
+                    start == null ? 0 : scanner.endPosition(),
+                    start == null ? "nothing was logged" : scanner.endReason(),
+                    List.copyOf(problems),
+                    List.copyOf(notes));
+        }
+    }
+
+    private void report(ChainScanner.Hole hole) {
+        problems.add(new Problem(
+                hole.file(),
+                hole.position(),
+                hole.reason()
+                        + (hole.isOpen()
+                                ? "; it was durable, and nothing sound follows"
+                                : hole.resumedAt() == hole.missingFrom()
+                                        ? "; no record is missing"
+                                        : "; sequences " + hole.missingFrom() + " to " + (hole.resumedAt() - 1)
+                                                + " are missing")));
+    }
+
+    private void noteEnd(ChainScanner scanner) {
+        String reason = scanner.endReason();
+        if (scanner.holes().isEmpty() && !reason.equals(FrameCodec.UNWRITTEN) && !reason.equals(FrameWindow.FULL)) {
+            notes.add(scanner.endSegment().name + ", position " + scanner.endPosition() + ": the log ends here, "
+                    + reason + "; nothing says that more was durable");
+        }
+    }
+
+    private void readCheckpointFile() throws IOException {
+        String name = StripeLog.CHECKPOINT_FILE;
+        if (!directory.list().contains(name)) {
+            if (!files.isEmpty()) {
+                problems.add(new Problem(name, -1, "it is missing, but there are segments"));
+            }
+            return;
+        }
+        try (StorageFile file = directory.open(name)) {
+            for (int number = 0; number < 2; number++) {
+                if (file.sizeBytes() < number * SLOT_DISTANCE + SLOT_BYTES) {
+                    problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
+                    break;
+                }
+                byte[] bytes = new byte[SLOT_BYTES];
+                file.readCold((long) number * SLOT_DISTANCE, bytes, 0, SLOT_BYTES);
+                CRC32C crc = new CRC32C();
+                crc.update(bytes, 4, SLOT_BYTES - 4);
+                boolean isEmpty = true;
+                for (byte b : bytes) {
+                    isEmpty &= b == 0;
+                }
+                if (!isEmpty && LittleEndian.getInt(bytes, 0) != (int) crc.getValue()) {
+                    problems.add(new Problem(
+                            name,
+                            -1,
+                            String.format(
+                                    "the checksum of slot %d is %08x, its bytes have %08x",
+                                    number, LittleEndian.getInt(bytes, 0), (int) crc.getValue())));
+                }
+            }
+            if (file.sizeBytes() < CheckpointFile.FILE_BYTES && problems.isEmpty()) {
+                problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
+            }
+        }
+        try (CheckpointFile file = CheckpointFile.open(directory, name)) {
+            slot = file.found().orElse(null);
+        } catch (IOException e) {
+            problems.add(new Problem(name, -1, e.getMessage()));
+        }
+    }
+
+    private void readManifest() throws IOException {
+        try {
+            manifest = Recovery.readManifest(files, directory.path(), slot);
+        } catch (CorruptLogException e) {
+            problems.add(new Problem(e.file(), e.position(), e.problem()));
+        }
+        if (manifest == null) {
+            return;
+        }
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            if (files.at(listed.basePosition()) == null) {
+                problems.add(new Problem(
+                        Segment.fileName(listed.basePosition()), -1, "it is missing, the manifest lists it"));
+            }
+        }
+    }
+
+    /** The oldest segment from which the chain leads to the replay start. */
+    private Found oldest() {
+        Found found = slot != null && slot.replayPosition() >= 0 ? files.holding(slot.replayPosition()) : files.first();
+        if (found != null && !found.isLinked()) {
+            problems.add(new Problem(found.name, -1, "it holds the replay start, but " + found.problem));
+            return null;
+        }
+        Set<Long> listed = new HashSet<>();
+        if (manifest != null) {
+            manifest.segments().forEach(segment -> listed.add(segment.basePosition()));
+        }
+        while (found != null) {
+            Found before = files.at(found.header.predecessorBase());
+            // An older one that no manifest lists is free already.
+            if (before == null || !before.isLinked() || !listed.contains(before.base)) {
+                return found;
+            }
+            found = before;
+        }
+        return null;
+    }
+
+    private void checkFiles(Found start, ChainScanner scanner) {
+        Set<Found> chain = new HashSet<>();
+        for (Found found = start; found != null; found = files.successor(found)) {
+            chain.add(found);
+            if (found == scanner.endSegment()) {
+                break;
+            }
+        }
+        for (Found found : files.all()) {
+            if (found.problem != null && !found.isLeftover) {
+                problems.add(new Problem(found.name, -1, found.problem));
+            } else if (found.isCutShort() && chain.contains(found)) {
+                problems.add(new Problem(
+                        found.name,
+                        -1,
+                        "it has " + found.file.sizeBytes() + " bytes, its header says " + found.header.sizeBytes()));
+            } else if (!chain.contains(found) && (found.isLeftover || found.isLinked())) {
+                notes.add(found.name + " is no part of the log" + (found.problem == null ? "" : ": " + found.problem));
+            }
+        }
+    }
+
+    private final class Counter implements ChainScanner.Visitor {
+        private final RecordSink sink;
+        private final Set<Long> segments = new HashSet<>();
+        private final RecordView view = new RecordView();
+        private final Map<Long, Long> numbers = new HashMap<>();
+        private final List<long[]> ends = new ArrayList<>();
+        private long frames;
+        private long records;
+        private long bytes;
+
+        Counter(RecordSink sink) {
+            this.sink = sink;
+        }
+
+        @Override
+        public void frame(Found segment, byte[] source, int at, long position) throws IOException {
+            frames++;
+            bytes += FrameCodec.length(source, at);
+            segments.add(segment.base);
+            boolean isMoved = FrameCodec.isMoved(source, at);
+            int recordAt = at + FrameCodec.HEADER_BYTES;
+            for (int ordinal = 0; ordinal < FrameCodec.recordCount(source, at); ordinal++) {
+                view.wrap(source, at, recordAt, ordinal);
+                recordAt += view.lengthBytes();
+                records++;
+                try {
+                    view.decode();
+                } catch (CorruptRecordException e) {
+                    problems.add(new Problem(segment.name, position, view + ": " + e.getMessage()));
+                }
+                if (!isMoved) {
+                    checkNumber(segment, position);
+                }
+                sink.record(segment.name, position, view);
+            }
+            if (!isMoved) {
+                noteEnd(
+                        position + FrameCodec.length(source, at),
+                        view.sequence(),
+                        FrameCodec.durablePosition(source, at));
+            }
+        }
+
+        private void checkNumber(Found segment, long position) {
+            Long last = numbers.put(view.ownerKey(), view.ownerNumber());
+            if (last != null && view.ownerNumber() <= last) {
+                problems.add(new Problem(segment.name, position, view + " comes again, the last number was " + last));
+            }
+        }
+
+        /** Only the ends above what is stated durable are kept, and the last one below. */
+        private void noteEnd(long end, long sequence, long stated) {
+            while (ends.size() > 1 && ends.get(1)[0] <= stated) {
+                ends.remove(0);
+            }
+            ends.add(new long[] {end, sequence});
+        }
+
+        private long durableSequence(long durable) {
+            long sequence = 0;
+            for (long[] end : ends) {
+                if (end[0] <= durable) {
+                    sequence = end[1];
+                }
+            }
+            return sequence;
+        }
     }
 }

@@ -31,17 +31,17 @@ public final class MessageRecord implements LogRecord {
     public static final long DELIVER_NOW = 0;
 
     static final int FIXED_BYTES = 32;
-    private static final int TAG = 1;
-    private static final int KEYS = 1 << 1;
-    private static final int MESSAGE_GROUP = 1 << 2;
-    private static final int DELIVER_AT = 1 << 3;
-    private static final int LANE = 1 << 4;
-    private static final int PRIORITY = 1 << 5;
-    private static final int PROPERTIES = 1 << 6;
-    private static final int BORN_HOST = 1 << 7;
-    private static final int TRACE_CONTEXT = 1 << 8;
-    private static final int PRODUCER = 1 << 9;
-    private static final int KNOWN = (1 << 10) - 1;
+    static final int TAG = 1;
+    static final int KEYS = 1 << 1;
+    static final int MESSAGE_GROUP = 1 << 2;
+    static final int DELIVER_AT = 1 << 3;
+    static final int LANE = 1 << 4;
+    static final int PRIORITY = 1 << 5;
+    static final int PROPERTIES = 1 << 6;
+    static final int BORN_HOST = 1 << 7;
+    static final int TRACE_CONTEXT = 1 << 8;
+    static final int PRODUCER = 1 << 9;
+    static final int KNOWN = (1 << 10) - 1;
 
     private final long queueOffset;
     private final String id;
@@ -293,7 +293,7 @@ public final class MessageRecord implements LogRecord {
     }
 
     static MessageRecord decode(BodyReader in) throws CorruptRecordException {
-        View view = new View();
+        MessageView view = new MessageView();
         view.wrap(in);
         return view.toRecord();
     }
@@ -476,240 +476,6 @@ public final class MessageRecord implements LogRecord {
         /** @throws IllegalArgumentException if a text takes more than 65,535 bytes or a number is out of its range */
         public MessageRecord build() {
             return new MessageRecord(this);
-        }
-    }
-
-    /**
-     * Reads an encoded message in place: {@link #wrap} checks all lengths once, then each field is read where it lies
-     * and only if asked for. May be wrapped again and again; valid as long as the array is unchanged. Not thread-safe.
-     */
-    public static final class View {
-        private byte[] source;
-        private int at;
-        private int present;
-        private int tagAt;
-        private int keysAt;
-        private int messageGroupAt;
-        private int deliverAtAt;
-        private int laneAt;
-        private int priorityAt;
-        private int propertiesAt;
-        private int bornHostAt;
-        private int traceContextAt;
-        private int producerAt;
-        private int bodyAt;
-        private int bodyBytes;
-
-        public View() {}
-
-        /**
-         * @param bodyAtBytes where the record's body begins
-         * @param length its bytes without padding
-         * @throws CorruptRecordException if the fields do not exactly fill the bytes
-         */
-        public void wrap(byte[] bytes, int bodyAtBytes, int length) throws CorruptRecordException {
-            BodyReader in = new BodyReader("MESSAGE", bytes, bodyAtBytes, length);
-            wrap(in);
-            in.end();
-        }
-
-        private void wrap(BodyReader in) throws CorruptRecordException {
-            source = in.source();
-            at = in.at();
-            in.bytesSkipped(FIXED_BYTES);
-            present = LittleEndian.getUnsignedShort(source, at + 12);
-            if ((present & ~KNOWN) != 0) {
-                throw in.corrupt("unknown fields present: " + Integer.toHexString(present));
-            }
-            if (LittleEndian.getLong(source, at) < -1) {
-                throw in.corrupt("queue offset " + LittleEndian.getLong(source, at) + " is not one");
-            }
-            in.bytesSkipped(LittleEndian.getUnsignedShort(source, at + 14));
-            if (present != 0) {
-                wrapPresent(in);
-            }
-            bodyBytes = LittleEndian.getInt(source, at + 24);
-            if (bodyBytes < 0) {
-                throw in.corrupt("body of " + bodyBytes + " bytes");
-            }
-            bodyAt = in.at();
-            in.bytesSkipped(bodyBytes);
-        }
-
-        private void wrapPresent(BodyReader in) throws CorruptRecordException {
-            tagAt = skipText(in, TAG);
-            keysAt = skipText(in, KEYS);
-            messageGroupAt = skipText(in, MESSAGE_GROUP);
-            deliverAtAt = skip(in, DELIVER_AT, 8);
-            laneAt = skipText(in, LANE);
-            priorityAt = skip(in, PRIORITY, 4);
-            propertiesAt = in.at();
-            if (has(PROPERTIES)) {
-                int count = in.u16();
-                for (int index = 0; index < count; index++) {
-                    in.bytesSkipped(in.u16());
-                    in.bytesSkipped(in.count(1));
-                }
-            }
-            bornHostAt = skipText(in, BORN_HOST);
-            traceContextAt = skipText(in, TRACE_CONTEXT);
-            producerAt = skip(in, PRODUCER, 16);
-        }
-
-        private int skipText(BodyReader in, int bit) throws CorruptRecordException {
-            int from = in.at();
-            if (has(bit)) {
-                in.bytesSkipped(in.u16());
-            }
-            return from;
-        }
-
-        private int skip(BodyReader in, int bit, int bytes) throws CorruptRecordException {
-            int from = in.at();
-            if (has(bit)) {
-                in.bytesSkipped(bytes);
-            }
-            return from;
-        }
-
-        private boolean has(int bit) {
-            return (present & bit) != 0;
-        }
-
-        public long queueOffset() {
-            return LittleEndian.getLong(source, at);
-        }
-
-        public int tagHash() {
-            return LittleEndian.getInt(source, at + 8);
-        }
-
-        public long bornMillis() {
-            return LittleEndian.getLong(source, at + 16);
-        }
-
-        public int payloadCrc() {
-            return LittleEndian.getInt(source, at + 28);
-        }
-
-        public String id() throws CorruptRecordException {
-            return decode(at + FIXED_BYTES, LittleEndian.getUnsignedShort(source, at + 14));
-        }
-
-        private String decode(int textAt, int length) throws CorruptRecordException {
-            try {
-                return Utf8.decode(source, textAt, length);
-            } catch (CorruptRecordException e) {
-                throw new CorruptRecordException("MESSAGE: " + e.getMessage(), e);
-            }
-        }
-
-        public boolean hasTag() {
-            return has(TAG);
-        }
-
-        /** {@code null} if there is none; likewise for the other texts. */
-        public String tag() throws CorruptRecordException {
-            return text(TAG, tagAt);
-        }
-
-        public String keys() throws CorruptRecordException {
-            return text(KEYS, keysAt);
-        }
-
-        public boolean hasMessageGroup() {
-            return has(MESSAGE_GROUP);
-        }
-
-        public String messageGroup() throws CorruptRecordException {
-            return text(MESSAGE_GROUP, messageGroupAt);
-        }
-
-        public long deliverAtMillis() {
-            return has(DELIVER_AT) ? LittleEndian.getLong(source, deliverAtAt) : DELIVER_NOW;
-        }
-
-        public String lane() throws CorruptRecordException {
-            return text(LANE, laneAt);
-        }
-
-        public int priority() {
-            return has(PRIORITY) ? LittleEndian.getInt(source, priorityAt) : 0;
-        }
-
-        public Map<String, String> properties() throws CorruptRecordException {
-            return has(PROPERTIES)
-                    ? new BodyReader("MESSAGE properties", source, propertiesAt, bodyAt - propertiesAt).textMap()
-                    : Map.of();
-        }
-
-        public String bornHost() throws CorruptRecordException {
-            return text(BORN_HOST, bornHostAt);
-        }
-
-        public String traceContext() throws CorruptRecordException {
-            return text(TRACE_CONTEXT, traceContextAt);
-        }
-
-        public long producerId() {
-            return has(PRODUCER) ? LittleEndian.getLong(source, producerAt) : 0;
-        }
-
-        public long producerSequence() {
-            return has(PRODUCER) ? LittleEndian.getLong(source, producerAt + 8) : 0;
-        }
-
-        private String text(int bit, int textAt) throws CorruptRecordException {
-            return has(bit) ? decode(textAt + 2, LittleEndian.getUnsignedShort(source, textAt)) : null;
-        }
-
-        /** The array that was wrapped. */
-        public byte[] source() {
-            return source;
-        }
-
-        /** Where the payload begins in {@link #source()}. */
-        public int bodyAt() {
-            return bodyAt;
-        }
-
-        public int bodyBytes() {
-            return bodyBytes;
-        }
-
-        public byte[] copyBody() {
-            return Arrays.copyOfRange(source, bodyAt, bodyAt + bodyBytes);
-        }
-
-        /** Whether the payload matches the checksum made when it came in. */
-        public boolean isPayloadIntact() {
-            return MessageRecord.payloadCrc(source, bodyAt, bodyBytes) == payloadCrc();
-        }
-
-        /** Copies everything out. */
-        public MessageRecord toRecord() throws CorruptRecordException {
-            MessageRecord record = builder()
-                    .queueOffset(queueOffset())
-                    .id(id())
-                    .tag(tag())
-                    .keys(keys())
-                    .messageGroup(messageGroup())
-                    .deliverAtMillis(deliverAtMillis())
-                    .lane(lane())
-                    .priority(priority())
-                    .properties(properties())
-                    .bornMillis(bornMillis())
-                    .bornHost(bornHost())
-                    .traceContext(traceContext())
-                    .producer(producerId(), producerSequence())
-                    .body(copyBody())
-                    .payloadCrc(payloadCrc())
-                    .build();
-            if (record.tagHash != tagHash()) {
-                throw new CorruptRecordException(
-                        "MESSAGE: tag " + record.tag + " does not have the hash " + Integer.toHexString(tagHash()));
-            }
-            return record;
         }
     }
 }

@@ -1,6 +1,5 @@
 package io.forebay.storage.log;
 
-import io.forebay.storage.io.LittleEndian;
 import java.util.Arrays;
 import java.util.NoSuchElementException;
 import java.util.PrimitiveIterator;
@@ -20,9 +19,6 @@ public final class OffsetSet {
     public static final long OFFSET_MAX = Long.MAX_VALUE - 1;
 
     private static final OffsetSet EMPTY = new OffsetSet(new long[0]);
-    private static final int FORM_EMPTY = 0;
-    private static final int FORM_RANGES = 1;
-    private static final int FORM_BITMAP = 2;
 
     /** first0, last0, first1, last1 …, both inclusive, ascending, never adjacent. */
     private final long[] bounds;
@@ -212,131 +208,21 @@ public final class OffsetSet {
     }
 
     int encodedBytes() {
-        return isEmpty() ? 1 : (int) Math.min(rangesBytes(), bitmapBytes());
-    }
-
-    private long rangesBytes() {
-        long bytes = 1L + BodyWriter.varintBytes(rangeCount()) + 8;
-        for (int index = 0; index < bounds.length; index += 2) {
-            if (index > 0) {
-                bytes += BodyWriter.varintBytes(bounds[index] - bounds[index - 1] - 2);
-            }
-            bytes += BodyWriter.varintBytes(bounds[index + 1] - bounds[index]);
-        }
-        return bytes;
-    }
-
-    private long bitmapBytes() {
-        long bytes = (bounds[bounds.length - 1] - bounds[0]) / 8 + 1;
-        return 1 + 8 + BodyWriter.varintBytes(bytes) + bytes;
+        return OffsetSetCodec.encodedBytes(this);
     }
 
     /** Writes the smaller form and returns the place behind it. */
     int encode(byte[] target, int at) {
-        BodyWriter out = new BodyWriter(target, at);
-        if (isEmpty()) {
-            return out.u8(FORM_EMPTY).at();
-        }
-        if (bitmapBytes() < rangesBytes()) {
-            return encodeBitmap(target, out);
-        }
-        out.u8(FORM_RANGES).varint(rangeCount()).i64(bounds[0]);
-        for (int index = 0; index < bounds.length; index += 2) {
-            if (index > 0) {
-                out.varint(bounds[index] - bounds[index - 1] - 2);
-            }
-            out.varint(bounds[index + 1] - bounds[index]);
-        }
-        return out.at();
-    }
-
-    private int encodeBitmap(byte[] target, BodyWriter out) {
-        long first = bounds[0];
-        int bytes = (int) ((bounds[bounds.length - 1] - first) / 8 + 1);
-        out.u8(FORM_BITMAP).i64(first).varint(bytes);
-        int at = out.at();
-        Arrays.fill(target, at, at + bytes, (byte) 0);
-        for (int index = 0; index < bounds.length; index += 2) {
-            for (long offset = bounds[index]; offset <= bounds[index + 1]; offset++) {
-                int bit = (int) (offset - first);
-                target[at + (bit >>> 3)] |= (byte) (1 << (bit & 7));
-            }
-        }
-        return at + bytes;
+        return OffsetSetCodec.encode(this, target, at);
     }
 
     static OffsetSet decode(BodyReader in) throws CorruptRecordException {
-        int form = in.u8();
-        switch (form) {
-            case FORM_EMPTY:
-                return EMPTY;
-            case FORM_RANGES:
-                return decodeRanges(in);
-            case FORM_BITMAP:
-                return decodeBitmap(in);
-            default:
-                throw in.corrupt("form " + form + " of a set of offsets is not known");
-        }
+        return OffsetSetCodec.decode(in);
     }
 
-    private static OffsetSet decodeRanges(BodyReader in) throws CorruptRecordException {
-        long count = in.varint();
-        if (count < 1 || count > in.remaining()) {
-            throw in.corrupt("count " + count + " of ranges does not fit");
-        }
-        long first = in.i64();
-        if (first < 0 || first > OFFSET_MAX) {
-            throw in.corrupt("offset " + first + " is not one");
-        }
-        if (count > in.remaining()) {
-            throw in.corrupt("count " + count + " of ranges does not fit");
-        }
-        long[] bounds = new long[(int) count * 2];
-        for (int index = 0; index < bounds.length; index += 2) {
-            if (index > 0) {
-                first = advanced(in, bounds[index - 1], in.varint(), 2);
-            }
-            bounds[index] = first;
-            bounds[index + 1] = advanced(in, first, in.varint(), 0);
-        }
+    /** The ranges' bounds, ascending and never adjacent; the array is kept. */
+    static OffsetSet ofBounds(long[] bounds) {
         return new OffsetSet(bounds);
-    }
-
-    private static long advanced(BodyReader in, long from, long by, int more) throws CorruptRecordException {
-        if (by > OFFSET_MAX - from - more) {
-            throw in.corrupt("range reaches beyond the highest offset: " + from + " and " + by + " more");
-        }
-        return from + by + more;
-    }
-
-    private static OffsetSet decodeBitmap(BodyReader in) throws CorruptRecordException {
-        long first = in.i64();
-        long bytes = in.varint();
-        if (bytes < 1 || bytes > in.remaining()) {
-            throw in.corrupt("bitmap of " + bytes + " bytes does not fit");
-        }
-        if (first < 0 || first > OFFSET_MAX - 8 * bytes) {
-            throw in.corrupt("offset " + first + " is not one");
-        }
-        byte[] source = in.source();
-        int at = in.at();
-        int end = at + (int) bytes;
-        if ((source[at] & 1) == 0 || source[end - 1] == 0) {
-            throw in.corrupt("bitmap does not begin or end with an offset");
-        }
-        Builder builder = new Builder(16);
-        long base = first;
-        for (int index = at; index < end; index++, base += 8) {
-            int bits = LittleEndian.getUnsignedByte(source, index);
-            while (bits != 0) {
-                int low = Integer.numberOfTrailingZeros(bits);
-                int run = Integer.numberOfTrailingZeros(~(bits >>> low));
-                builder.addBounds(base + low, base + low + run - 1);
-                bits &= ~(((1 << run) - 1) << low);
-            }
-        }
-        in.bytesSkipped((int) bytes);
-        return builder.build();
     }
 
     @Override
@@ -411,7 +297,7 @@ public final class OffsetSet {
             return this;
         }
 
-        private void addBounds(long first, long last) {
+        void addBounds(long first, long last) {
             if (length > 0 && isSorted) {
                 long lastFirst = bounds[length - 2];
                 long lastLast = bounds[length - 1];

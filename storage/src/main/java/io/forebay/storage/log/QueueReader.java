@@ -1,14 +1,49 @@
 package io.forebay.storage.log;
 
+import io.forebay.storage.index.IndexEntry;
+import io.forebay.storage.index.QueueIndex;
+import io.forebay.storage.io.LittleEndian;
+import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
+import java.util.zip.CRC32C;
 
-/** Reads the messages of one queue by offset. Each record is checked before it is handed out. One actor's own. */
+/**
+ * Reads the messages of one queue by offset. Each record is checked before it is handed out: the frame's checksum and
+ * place, the record's queue and offset. A run of messages in one frame is verified once. Confined to one actor.
+ */
 public final class QueueReader {
-    QueueReader() {}
+    /** A buffer that a large frame made larger is not kept beyond the read. */
+    private static final int KEPT_BYTES_MAX = 256 * 1024;
+
+    private static final int COLD_READ_BYTES = 64 * 1024;
+    private static final long NO_FRAME = -1;
+
+    private final StripeLog log;
+    private final QueueMarks queue;
+    private final QueueIndex index;
+    private final SegmentStore segments;
+    private final IndexEntry entry = new IndexEntry();
+    private final RecordView view = new RecordView();
+    private final CRC32C crc = new CRC32C();
+    private byte[] buffer = new byte[4096];
+    private long framePosition = NO_FRAME;
+    private long frameGeneration;
+    private int ordinal;
+    private int recordAt;
+    private QueueReader bodies;
+
+    QueueReader(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
+        this.log = log;
+        this.queue = queue;
+        this.index = index;
+        this.segments = segments;
+    }
 
     /** Takes messages in order of offset. */
     public interface Sink {
         /**
+         * Takes one message.
+         *
          * @param offset the message's number in its queue
          * @param message a {@link RecordType#MESSAGE} or {@link RecordType#ENTRY}; valid during the call
          * @param body of an entry the message it names, or null if that cannot be read any more; of a message itself
@@ -24,30 +59,224 @@ public final class QueueReader {
         NOT_READABLE,
         /** The message at {@link Result#nextOffset()} is damaged: name it, count it, never deliver it, never call it acked. */
         QUARANTINED,
-        /** The messages from {@link Result#nextOffset()} on are not stored any more (cleaned). */
+        /** The message at {@link Result#nextOffset()} was released by all who could need it, and is not stored any more. */
         GONE
     }
 
     /**
+     * What a read has done.
+     *
      * @param status how it ended
      * @param count messages handed out
      * @param bytes length of their records
      * @param nextOffset the first offset not handed out
+     * @param position of the frame of a quarantined message, -1 if not known
      * @param reason of a quarantine, else null
      */
-    public record Result(Status status, int count, long bytes, long nextOffset, String reason) {}
-
-    /**
-     * Hands out messages from an offset on, at least one if the first is readable, until count or bytes are reached. The
-     * caller goes no further than what it knows to be readable.
-     *
-     * @throws IOException only if the sink or a decode throws; what the disk does wrong becomes QUARANTINED
-     */
-    public Result read(long fromOffset, int countMax, long bytesMax, Sink sink) throws IOException {
-        throw new AssertionError("skeleton");
-    }
+    public record Result(Status status, int count, long bytes, long nextOffset, long position, String reason) {}
 
     public int queueId() {
-        throw new AssertionError("skeleton");
+        return queue.queueId();
+    }
+
+    /**
+     * Hands out messages from an offset on, at least one if the first is readable, until count or bytes are reached or no
+     * more is written.
+     *
+     * @throws CorruptRecordException only what the sink throws; what the disk does wrong becomes QUARANTINED
+     */
+    public Result read(long fromOffset, int countMax, long bytesMax, Sink sink) throws CorruptRecordException {
+        int count = 0;
+        long bytes = 0;
+        long offset = fromOffset;
+        try {
+            while (count < countMax && offset < queue.nextOffset()) {
+                Found found = find(offset, count == 0 ? Long.MAX_VALUE : bytesMax - bytes);
+                if (found == Found.TOO_LARGE) {
+                    break;
+                }
+                if (found != Found.FOUND) {
+                    return result(found.status, count, bytes, offset);
+                }
+                int length = view.lengthBytes();
+                sink.message(offset, view, body());
+                count++;
+                bytes += length;
+                offset++;
+            }
+            return result(Status.READ, count, bytes, offset);
+        } finally {
+            if (buffer.length > KEPT_BYTES_MAX) {
+                buffer = new byte[4096];
+                framePosition = NO_FRAME;
+            }
+        }
+    }
+
+    private enum Found {
+        FOUND(null),
+        TOO_LARGE(null),
+        NOT_READABLE(Status.NOT_READABLE),
+        QUARANTINED(Status.QUARANTINED),
+        GONE(Status.GONE);
+
+        private final Status status;
+
+        Found(Status status) {
+            this.status = status;
+        }
+    }
+
+    private String problem;
+    private long problemPosition;
+
+    private Result result(Status status, int count, long bytes, long nextOffset) {
+        boolean isBad = status == Status.QUARANTINED;
+        return new Result(status, count, bytes, nextOffset, isBad ? problemPosition : NO_FRAME, isBad ? problem : null);
+    }
+
+    private Found bad(long position, String reason) {
+        problemPosition = position;
+        problem = reason;
+        return Found.QUARANTINED;
+    }
+
+    /** Points the view at the message with that offset. */
+    private Found find(long offset, long bytesMax) {
+        while (true) {
+            // Read first: an index entry found later is at least as new, a failure in between shows as another number.
+            long generation = log.generation();
+            Found found;
+            try {
+                found = find(offset, bytesMax, generation);
+            } catch (IOException e) {
+                framePosition = NO_FRAME;
+                found = bad(entry.position(), "it cannot be read: " + e.getMessage());
+            }
+            if (generation == log.generation()) {
+                return found;
+            }
+            framePosition = NO_FRAME;
+        }
+    }
+
+    private Found find(long offset, long bytesMax, long generation) throws IOException {
+        if (!index.lookup(queueId(), offset, entry)) {
+            return offset < queue.releasedBelow() ? Found.GONE : bad(NO_FRAME, "the queue index has no entry for it");
+        }
+        long position = entry.position();
+        if (!log.isReadable(position)) {
+            return Found.NOT_READABLE;
+        }
+        if (entry.recordBytes() > bytesMax) {
+            return Found.TOO_LARGE;
+        }
+        if (position != framePosition || generation != frameGeneration) {
+            framePosition = NO_FRAME;
+            Segment segment = segments.find(position);
+            if (segment == null || !segment.lease()) {
+                return offset < queue.releasedBelow()
+                        ? Found.GONE
+                        : bad(position, "no segment holds position " + position);
+            }
+            String loadProblem;
+            try {
+                loadProblem = load(segment, position);
+            } finally {
+                segment.release();
+            }
+            if (loadProblem != null) {
+                return bad(position, segment + ", position " + position + ": " + loadProblem);
+            }
+            framePosition = position;
+            frameGeneration = generation;
+            ordinal = 0;
+            recordAt = FrameCodec.HEADER_BYTES;
+        }
+        return select(offset, position);
+    }
+
+    /** Loads and verifies a whole frame. */
+    private String load(Segment segment, long position) throws IOException {
+        StorageFile file = segment.file();
+        long at = position - segment.base();
+        long room = segment.end() - position;
+        if (room < FrameCodec.HEADER_BYTES || at < SegmentHeader.PAGE_BYTES) {
+            return "no frame of the log begins here";
+        }
+        boolean isHot = log.isHot(segment);
+        int loaded;
+        if (isHot) {
+            loaded = FrameCodec.HEADER_BYTES;
+            file.read(at, buffer, 0, loaded);
+        } else {
+            loaded = (int) Math.min(room, Math.max(COLD_READ_BYTES, buffer.length));
+            makeRoom(loaded, 0);
+            file.readCold(at, buffer, 0, loaded);
+        }
+        String headerProblem = FrameCodec.headerProblem(buffer, 0, position, room);
+        if (headerProblem != null) {
+            return headerProblem;
+        }
+        int length = FrameCodec.length(buffer, 0);
+        if (length > loaded) {
+            makeRoom(length, loaded);
+            if (isHot) {
+                file.read(at + loaded, buffer, loaded, length - loaded);
+            } else {
+                file.readCold(at + loaded, buffer, loaded, length - loaded);
+            }
+        }
+        return FrameCodec.problem(buffer, 0, crc);
+    }
+
+    private void makeRoom(int bytes, int kept) {
+        if (bytes > buffer.length) {
+            byte[] larger = new byte[Math.max(bytes, Math.min(KEPT_BYTES_MAX, buffer.length * 2))];
+            System.arraycopy(buffer, 0, larger, 0, kept);
+            buffer = larger;
+        }
+    }
+
+    private Found select(long offset, long position) {
+        int wanted = entry.ordinal();
+        if (wanted >= FrameCodec.recordCount(buffer, 0)) {
+            return bad(position, "the frame at position " + position + " has no record " + wanted);
+        }
+        if (wanted < ordinal) {
+            ordinal = 0;
+            recordAt = FrameCodec.HEADER_BYTES;
+        }
+        for (; ordinal < wanted; ordinal++) {
+            recordAt += LittleEndian.getInt(buffer, recordAt);
+        }
+        view.wrap(buffer, 0, recordAt, ordinal);
+        if (!view.isMessage() || view.queueId() != queueId() || view.queueOffset() != offset) {
+            return bad(position, "record " + wanted + " of the frame at position " + position + " is not it: " + view);
+        }
+        return Found.FOUND;
+    }
+
+    /** What the message in the view carries. */
+    private RecordView body() throws CorruptRecordException {
+        if (view.type() != RecordType.ENTRY) {
+            return view;
+        }
+        EntryRecord named = (EntryRecord) view.decode();
+        if (bodies == null || bodies.queueId() != named.bodyQueueId()) {
+            bodies = log.newReader(named.bodyQueueId());
+        }
+        bodies.dropLargeBuffer();
+        boolean isFound = bodies.find(named.bodyOffset(), Long.MAX_VALUE) == Found.FOUND
+                && bodies.view.type() == RecordType.MESSAGE
+                && bodies.view.sequence() == named.bodySequence();
+        return isFound ? bodies.view : null;
+    }
+
+    private void dropLargeBuffer() {
+        if (buffer.length > KEPT_BYTES_MAX) {
+            buffer = new byte[4096];
+            framePosition = NO_FRAME;
+        }
     }
 }

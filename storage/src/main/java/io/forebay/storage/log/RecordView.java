@@ -1,22 +1,63 @@
 package io.forebay.storage.log;
 
+import io.forebay.storage.io.LittleEndian;
+import java.util.Arrays;
+
 /**
  * A record as it lies in a verified frame, not yet decoded. Reused by whoever hands it out: valid only until the call that
  * brought it returns; {@link #decode()} gives what may be kept.
  */
 public final class RecordView {
+    private byte[] bytes;
+    private int frameAt;
+    private int at;
+    private int bodyAt;
+    private int ordinal;
+    private long sequence;
+
     RecordView() {}
 
+    /** Shows a record of a frame that has passed {@link FrameCodec#problem}. */
+    RecordView wrap(byte[] frameBytes, int frameStart, int recordAt, int ordinalInFrame) {
+        ordinal = ordinalInFrame;
+        bytes = frameBytes;
+        frameAt = frameStart;
+        at = recordAt;
+        bodyAt = recordAt + FrameCodec.RECORD_HEADER_BYTES;
+        if (FrameCodec.isMoved(frameBytes, frameStart)) {
+            sequence = LittleEndian.getLong(frameBytes, bodyAt);
+            bodyAt += FrameCodec.MOVED_BYTES;
+        } else {
+            sequence = FrameCodec.firstSequence(frameBytes, frameStart) + ordinal;
+        }
+        return this;
+    }
+
+    /** The type, or null if this code does not know it. */
     public RecordType type() {
-        throw new AssertionError("skeleton");
+        return RecordType.ofNumberOrNull(typeNumber());
+    }
+
+    int typeNumber() {
+        return bytes[at + 4] & 0xFF;
+    }
+
+    int version() {
+        return bytes[at + 5] & 0xFF;
+    }
+
+    /** Whether this code can decode it. */
+    boolean isKnown() {
+        RecordType type = type();
+        return type != null && version() <= type.version();
     }
 
     public int queueId() {
-        throw new AssertionError("skeleton");
+        return LittleEndian.getInt(bytes, at + 8);
     }
 
     public int groupId() {
-        throw new AssertionError("skeleton");
+        return LittleEndian.getInt(bytes, at + 12);
     }
 
     /** A new object; {@link #queueId()} and {@link #groupId()} say the same without one. */
@@ -24,35 +65,83 @@ public final class RecordView {
         return new Owner(queueId(), groupId());
     }
 
+    /** Number of the record in its frame, from 0. */
+    int ordinal() {
+        return ordinal;
+    }
+
+    int offsetInFrame() {
+        return at - frameAt;
+    }
+
+    byte[] copyOfFrame() {
+        return Arrays.copyOfRange(bytes, frameAt, frameAt + FrameCodec.length(bytes, frameAt));
+    }
+
+    long ownerKey() {
+        return Owner.key(queueId(), groupId());
+    }
+
     public long ownerNumber() {
-        throw new AssertionError("skeleton");
+        return LittleEndian.getLong(bytes, at + 16);
     }
 
     public long sequence() {
-        throw new AssertionError("skeleton");
+        return sequence;
     }
 
     public long logTimeMillis() {
-        throw new AssertionError("skeleton");
+        return FrameCodec.logTimeMillis(bytes, frameAt);
     }
 
     /** Epoch of the start that wrote the frame, not of the one that made the record. */
     public long epoch() {
-        throw new AssertionError("skeleton");
+        return FrameCodec.epoch(bytes, frameAt);
+    }
+
+    /** Whether it is a message or an entry: has an offset in a queue. */
+    public boolean isMessage() {
+        return Frame.isMessage(bytes[at + 4]);
     }
 
     /** Of a message or entry its offset in the queue, else -1. */
     public long queueOffset() {
-        throw new AssertionError("skeleton");
+        return isMessage() && bodyBytes() >= 12 ? LittleEndian.getLong(bytes, bodyAt) : -1;
+    }
+
+    /** Of a message or entry. */
+    int tagHash() {
+        return LittleEndian.getInt(bytes, bodyAt + 8);
     }
 
     /** Length of the record in the log. */
     public int lengthBytes() {
-        throw new AssertionError("skeleton");
+        return LittleEndian.getInt(bytes, at);
+    }
+
+    /** The array the record lies in; must not be changed or kept. */
+    public byte[] bytes() {
+        return bytes;
+    }
+
+    /** Where the record's body begins in {@link #bytes()}. */
+    public int bodyAt() {
+        return bodyAt;
+    }
+
+    /** Length of the body, without padding. */
+    public int bodyBytes() {
+        return lengthBytes() - bytes[at + 6] - (bodyAt - at);
     }
 
     /** @throws CorruptRecordException if the body is not what its type says, though its frame's checksum is right */
     public LogRecord decode() throws CorruptRecordException {
-        throw new AssertionError("skeleton");
+        return LogRecord.decode(RecordType.ofNumber(typeNumber()), version(), bytes, bodyAt, bodyBytes());
+    }
+
+    @Override
+    public String toString() {
+        return type() + " of queue " + queueId() + ", group " + groupId() + ", number " + ownerNumber() + ", sequence "
+                + sequence;
     }
 }

@@ -210,7 +210,7 @@ class RecordCodecTest {
         message.encodeBody(bytes, 24);
         assertThat(MessageRecord.queueOffset(bytes, 24)).isEqualTo(41);
         assertThat(MessageRecord.tagHash(bytes, 24)).isEqualTo(MessageRecord.tagHash("red"));
-        MessageRecord.View view = new MessageRecord.View();
+        MessageView view = new MessageView();
         view.wrap(bytes, 24, message.bodyBytes());
         assertThat(view.toRecord()).isEqualTo(message);
         assertThat(view.hasTag()).isTrue();

@@ -1,0 +1,40 @@
+package io.forebay.client;
+
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+
+/** A request that has no answer yet. Confined to its session. */
+abstract class InFlight {
+    final long requestId;
+    /** When it is repeated although the session seems alive. */
+    long repeatAtMillis;
+    /** How long its answer may take before that, beyond the usual. */
+    final long waitMillis;
+
+    InFlight(long requestId, long waitMillis) {
+        this.requestId = requestId;
+        this.waitMillis = waitMillis;
+    }
+
+    /** What to send, the first time and again. */
+    abstract SessionCommand.Request command();
+
+    /** Bytes of messages it carries. */
+    int bytes() {
+        return 0;
+    }
+
+    /** Whether it is a pop, which may stay without an answer for long. */
+    boolean isPop() {
+        return false;
+    }
+
+    /** Whether nobody waits for its answer any more, so that it need not be repeated over a loss. */
+    abstract boolean isPointless();
+
+    abstract void answered(SessionEvent.Reply reply, long nowMillis);
+
+    /** It will never be answered. */
+    abstract void failed(Refusal refusal);
+}

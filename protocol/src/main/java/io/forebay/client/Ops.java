@@ -1,0 +1,177 @@
+package io.forebay.client;
+
+import akka.Done;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.ChangeResult;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.GiveBackResult;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongFunction;
+
+/** The kinds of {@link Op}. Their {@code finish} methods run in {@link Completions}, one at a time. */
+final class Ops {
+    private Ops() {}
+
+    /** One message. */
+    static final class Send extends Op<Receipt> {
+        final Message message;
+        final Durability durability;
+        /** What it counts for in limits: an upper bound of its wire form. */
+        final int bytes;
+        /** Which the session took first; order within a topic. Confined to the session. */
+        long number;
+        /** Whether a node refused it, so that what follows with its key is refused, too. Confined to the session. */
+        boolean isRefused;
+
+        private final Many<SendResult> many;
+        private final int index;
+
+        Send(Message message, Durability durability, int bytes, Many<SendResult> many, int index) {
+            this.message = message;
+            this.durability = durability;
+            this.bytes = bytes;
+            this.many = many;
+            this.index = index;
+        }
+
+        void finish(SendResult result) {
+            if (many != null) {
+                many.finish(index, result);
+            } else if (result instanceof Receipt receipt) {
+                complete(receipt);
+            } else {
+                completeExceptionally(((Refusal) result).toException());
+            }
+        }
+    }
+
+    /** What a settling request does. */
+    enum SettleKind {
+        ACK,
+        EXTEND,
+        NACK,
+        GIVE_BACK
+    }
+
+    /** What handles must have in common to go in one request. */
+    record SettleKey(SettleKind kind, String group, Durability durability, long millis, String reason) {}
+
+    /**
+     * One handle to settle, move or give back.
+     *
+     * @param <R> {@link AckResult}, {@link ChangeResult} or {@link GiveBackResult}
+     */
+    static final class Settle<R> extends Op<R> {
+        final SettleKey key;
+        final ReceiptHandle handle;
+
+        private final Many<R> many;
+        private final int index;
+
+        Settle(SettleKey key, ReceiptHandle handle, Many<R> many, int index) {
+            this.key = key;
+            this.handle = handle;
+            this.many = many;
+            this.index = index;
+        }
+
+        @SuppressWarnings("unchecked") // the key's kind says which kind of result the session got
+        void finish(Object result) {
+            if (many != null) {
+                many.finish(index, (R) result);
+            } else if (result instanceof Refusal refusal) {
+                completeExceptionally(refusal.toException());
+            } else {
+                complete((R) result);
+            }
+        }
+    }
+
+    /** Several results that one caller waits for together. */
+    static final class Many<R> extends CompletableFuture<List<R>> {
+        private final Object[] results;
+        private int missing;
+
+        Many(int count) {
+            results = new Object[count];
+            missing = count;
+        }
+
+        @SuppressWarnings("unchecked") // only an R is ever put in
+        void finish(int index, R result) {
+            results[index] = result;
+            if (--missing == 0) {
+                complete((List<R>) Collections.unmodifiableList(Arrays.asList(results)));
+            }
+        }
+    }
+
+    /** One pop. */
+    static final class Pop extends Op<List<Delivery>> {
+        final PopRequest request;
+        final long invisibleMillis;
+        final long waitMillis;
+        /** Who answers for what is popped, besides the client; null for nobody. */
+        final Object owner;
+        /** Until when it waits for messages, by the session's clock. Confined to the session. */
+        long waitUntilMillis;
+        /** Its request while one is under way, else 0. Confined to the session. */
+        long requestId;
+        /** Whether nobody waits for its messages any more. Confined to the session. */
+        boolean isCancelled;
+
+        Pop(PopRequest request, long invisibleMillis, long waitMillis, Object owner) {
+            this.request = request;
+            this.invisibleMillis = invisibleMillis;
+            this.waitMillis = waitMillis;
+            this.owner = owner;
+        }
+    }
+
+    /** Ends the wait of a pop: it completes at once, with what it may have got by then or with nothing. */
+    static final class Cancel extends Op<Done> {
+        final Pop pop;
+
+        Cancel(Pop pop) {
+            this.pop = pop;
+        }
+    }
+
+    /** Gives back what was popped for an owner and never settled; done when that is answered. */
+    static final class Release extends Op<Done> {
+        final Object owner;
+
+        Release(Object owner) {
+            this.owner = owner;
+        }
+    }
+
+    /** An administrative request. */
+    static final class Admin extends Op<SessionEvent.Reply> {
+        final LongFunction<SessionCommand.Request> command;
+
+        Admin(LongFunction<SessionCommand.Request> command) {
+            this.command = command;
+        }
+    }
+
+    /** The end of the client. */
+    static final class Close extends Op<Done> {
+        final boolean isDetach;
+
+        Close(boolean isDetach) {
+            this.isDetach = isDetach;
+        }
+    }
+}

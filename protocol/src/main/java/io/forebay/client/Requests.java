@@ -1,0 +1,47 @@
+package io.forebay.client;
+
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionLimits;
+
+/** What the parts of a client session need of it. Confined to it. */
+interface Requests {
+    long nextRequestId();
+
+    /** Whether one more request may be under way; {@code bytes} of messages with it. Always false while there is no session. */
+    boolean mayStart(int bytes);
+
+    /** Sends it and keeps it until it is answered. */
+    void start(InFlight request, long nowMillis);
+
+    /** Sends a command that is not answered; does nothing while there is no session. */
+    void tell(SessionCommand command);
+
+    /** The node's limits, those of the last session while there is none. */
+    SessionLimits limits();
+
+    /** Most bytes of one batch so that it fits a frame, if frames matter. */
+    int frameBytesMax();
+
+    /** Has the part's {@code pump} called again at that time. */
+    void wakeAt(long atMillis);
+
+    /** Has the lane's {@code pump} called after this message. */
+    void list(SendLane lane);
+
+    /** Has the lane's {@code pump} called after this message. */
+    void list(SettleLane lane);
+
+    /** When to repeat what was refused for now. */
+    long retryDelayMillis(Refusal refusal);
+
+    /** The node says that this delivery is not ours any more. */
+    void notHeld(ReceiptHandle handle);
+
+    /** Runs it where stages are completed. */
+    void complete(Runnable task);
+
+    /** {@code bytes} of pending messages have been answered. */
+    void released(long bytes);
+}

@@ -1,0 +1,331 @@
+package io.forebay.client;
+
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.MessageLimits;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * The Sends of one topic to one node, in order. While fewer than {@code send.pipeline} batches are under way, what has
+ * gathered goes as the next one. When the node refuses messages for now, nothing new goes until all batches under way
+ * have come back; then what was refused is repeated in its first order, one batch at a time: so the order of a key
+ * survives. Confined to its session.
+ */
+final class SendLane {
+    private final String topic;
+    private final ClientSettings settings;
+    private final Requests requests;
+    private final ArrayDeque<Ops.Send> pending = new ArrayDeque<>();
+    /** Batches to repeat, in the order of their first messages. */
+    private final ArrayList<Batch> refused = new ArrayList<>();
+
+    private final ArrayList<Batch> underWay = new ArrayList<>();
+    private long repeatAtMillis;
+    /** Whether the session has it among those to pump. */
+    boolean isListed;
+
+    SendLane(String topic, ClientSettings settings, Requests requests) {
+        this.topic = topic;
+        this.settings = settings;
+        this.requests = requests;
+    }
+
+    void add(Ops.Send op) {
+        pending.addLast(op);
+    }
+
+    boolean isIdle() {
+        return pending.isEmpty() && refused.isEmpty() && underWay.isEmpty();
+    }
+
+    /** Sends what may go. */
+    void pump(long nowMillis) {
+        if (!refused.isEmpty()) {
+            if (!underWay.isEmpty()) {
+                return;
+            }
+            if (nowMillis < repeatAtMillis) {
+                requests.wakeAt(repeatAtMillis);
+                return;
+            }
+            Batch first = refused.get(0);
+            if (requests.mayStart(first.bytes)) {
+                refused.remove(0);
+                start(first, nowMillis);
+            }
+            return;
+        }
+        while (!pending.isEmpty() && underWay.size() < settings.sendPipeline()) {
+            Ops.Send first = pending.peekFirst();
+            Refusal refusal =
+                    MessageLimits.check(first.message, requests.limits().bodyBytesMax());
+            if (refusal != null) {
+                pending.removeFirst();
+                giveUp(List.of(first), refusal);
+            } else if (requests.mayStart(first.bytes)) {
+                start(nextBatch(), nowMillis);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /** Gives up on what waited too long. */
+    void expire(long nowMillis, Refusal reason) {
+        ArrayList<Ops.Send> given = new ArrayList<>();
+        while (!pending.isEmpty() && pending.peekFirst().deadlineMillis <= nowMillis) {
+            given.add(pending.removeFirst());
+        }
+        for (Iterator<Batch> each = refused.iterator(); each.hasNext(); ) {
+            Batch batch = each.next();
+            batch.takeExpired(nowMillis, given);
+            if (batch.isPointless()) {
+                each.remove();
+            }
+        }
+        for (Batch batch : underWay) {
+            batch.takeExpired(nowMillis, given);
+        }
+        giveUp(given, reason);
+    }
+
+    /** Takes out what needs no order, for another node to take: what waits, and what was sent and not answered. */
+    void takeUnkeyed(Consumer<Ops.Send> taker) {
+        for (Iterator<Ops.Send> each = pending.iterator(); each.hasNext(); ) {
+            Ops.Send op = each.next();
+            if (!op.message.isKeyed()) {
+                each.remove();
+                taker.accept(op);
+            }
+        }
+        for (List<Batch> batches : List.of(refused, underWay)) {
+            for (Batch batch : batches) {
+                batch.takeUnkeyed(taker);
+            }
+        }
+        refused.removeIf(Batch::isPointless);
+    }
+
+    private Batch nextBatch() {
+        int countMax = Math.min(settings.sendBatchCountMax(), requests.limits().batchCountMax());
+        int bytesMax = Math.min(
+                Math.min(settings.sendBatchBytesMax(), requests.limits().batchBytesMax()), requests.frameBytesMax());
+        Durability durability = pending.peekFirst().durability;
+        int expected = Math.min(countMax, pending.size());
+        Ops.Send[] ops = new Ops.Send[expected];
+        int count = 0;
+        int bytes = 0;
+        while (count < expected) {
+            Ops.Send op = pending.peekFirst();
+            if (op.durability != durability
+                    || (count > 0 && bytes + op.bytes > bytesMax)
+                    || op.message.body().length > requests.limits().bodyBytesMax()) {
+                break;
+            }
+            pending.removeFirst();
+            ops[count++] = op;
+            bytes += op.bytes;
+        }
+        return new Batch(requests.nextRequestId(), count == expected ? ops : Arrays.copyOf(ops, count), bytes);
+    }
+
+    private void start(Batch batch, long nowMillis) {
+        underWay.add(batch);
+        requests.start(batch, nowMillis);
+    }
+
+    /** Fails messages. If a node has refused one of a key it holds up that key until it hears that nobody repeats it. */
+    private void giveUp(List<Ops.Send> given, Refusal reason) {
+        if (given.isEmpty()) {
+            return;
+        }
+        List<String> withdrawn = new ArrayList<>();
+        for (Ops.Send op : given) {
+            op.isDecided = true;
+            if (op.isRefused && op.message.isKeyed()) {
+                withdrawn.add(op.message.id());
+            }
+        }
+        if (!withdrawn.isEmpty()) {
+            requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+        }
+        release(given);
+        requests.complete(() -> given.forEach(op -> op.finish(reason)));
+    }
+
+    private void release(List<Ops.Send> ops) {
+        long bytes = 0;
+        for (Ops.Send op : ops) {
+            bytes += op.bytes;
+        }
+        requests.released(bytes);
+    }
+
+    /** Fails everything. */
+    void fail(Refusal reason) {
+        List<Ops.Send> given = new ArrayList<>(pending);
+        pending.clear();
+        refused.addAll(underWay);
+        underWay.clear();
+        for (Batch batch : refused) {
+            batch.takeExpired(Long.MAX_VALUE, given);
+        }
+        refused.clear();
+        giveUp(given, reason);
+    }
+
+    /** One Send. */
+    private final class Batch extends InFlight {
+        private final Ops.Send[] ops;
+        private final int bytes;
+        private final SessionCommand.Send command;
+
+        Batch(long requestId, Ops.Send[] ops, int bytes) {
+            super(requestId, 0);
+            this.ops = ops;
+            this.bytes = bytes;
+            Message[] messages = new Message[ops.length];
+            for (int i = 0; i < ops.length; i++) {
+                messages[i] = ops[i].message;
+            }
+            command = new SessionCommand.Send(
+                    requestId, topic, -1, Collections.unmodifiableList(Arrays.asList(messages)), ops[0].durability);
+        }
+
+        @Override
+        SessionCommand.Request command() {
+            return command;
+        }
+
+        @Override
+        int bytes() {
+            return bytes;
+        }
+
+        @Override
+        boolean isPointless() {
+            for (Ops.Send op : ops) {
+                if (!op.isDecided) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        void takeExpired(long nowMillis, List<Ops.Send> given) {
+            for (Ops.Send op : ops) {
+                if (!op.isDecided && op.deadlineMillis <= nowMillis) {
+                    op.isDecided = true;
+                    given.add(op);
+                }
+            }
+        }
+
+        void takeUnkeyed(Consumer<Ops.Send> taker) {
+            for (int i = 0; i < ops.length; i++) {
+                Ops.Send op = ops[i];
+                if (!op.isDecided && !op.message.isKeyed()) {
+                    // The op goes on living elsewhere; this batch must not decide it, so it gets a stand-in that is
+                    // decided.
+                    Ops.Send standIn = new Ops.Send(op.message, op.durability, 0, null, 0);
+                    standIn.isDecided = true;
+                    standIn.number = op.number;
+                    ops[i] = standIn;
+                    taker.accept(op);
+                }
+            }
+        }
+
+        @Override
+        void answered(SessionEvent.Reply reply, long nowMillis) {
+            underWay.remove(this);
+            requests.list(SendLane.this);
+            List<SendResult> results = reply instanceof SessionEvent.SendReply sent ? sent.results() : List.of();
+            SendResult missing = reply instanceof SessionEvent.Refused whole
+                    ? whole.refusal()
+                    : Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the node's answer has no result for this message");
+            int count = results.size();
+            long released = 0;
+            List<Ops.Send> again = null;
+            List<String> withdrawn = null;
+            long retryAfterMillis = 0;
+            SendResult[] finals = new SendResult[ops.length];
+            for (int i = 0; i < ops.length; i++) {
+                Ops.Send op = ops[i];
+                SendResult result = i < count ? results.get(i) : missing;
+                if (op.isDecided) {
+                    if (result instanceof Refusal && op.message.isKeyed()) {
+                        withdrawn = added(withdrawn, op.message.id());
+                    }
+                    continue;
+                }
+                if (result instanceof Refusal refusal) {
+                    if (refusal.isTransient() && op.deadlineMillis > nowMillis) {
+                        op.isRefused = true;
+                        again = added(again, op);
+                        retryAfterMillis = Math.max(retryAfterMillis, requests.retryDelayMillis(refusal));
+                        continue;
+                    }
+                    if (op.message.isKeyed()) {
+                        withdrawn = added(withdrawn, op.message.id());
+                    }
+                }
+                op.isDecided = true;
+                finals[i] = result;
+                released += op.bytes;
+            }
+            requests.released(released);
+            requests.complete(() -> finish(finals));
+            if (withdrawn != null) {
+                requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+            }
+            if (again != null) {
+                repeatAtMillis = Math.max(repeatAtMillis, nowMillis + retryAfterMillis);
+                refused.add(again.size() == ops.length ? this : rest(again));
+                refused.sort(Comparator.comparingLong(batch -> batch.ops[0].number));
+            }
+        }
+
+        /** The rest of a batch is a new request: its id stands for the messages in it. */
+        private Batch rest(List<Ops.Send> again) {
+            int restBytes = 0;
+            for (Ops.Send op : again) {
+                restBytes += op.bytes;
+            }
+            return new Batch(requests.nextRequestId(), again.toArray(new Ops.Send[0]), restBytes);
+        }
+
+        private void finish(SendResult[] finals) {
+            for (int i = 0; i < finals.length; i++) {
+                if (finals[i] != null) {
+                    ops[i].finish(finals[i]);
+                }
+            }
+        }
+
+        @Override
+        void failed(Refusal refusal) {
+            underWay.remove(this);
+            List<Ops.Send> given = new ArrayList<>();
+            takeExpired(Long.MAX_VALUE, given);
+            giveUp(given, refusal);
+        }
+    }
+
+    private static <E> List<E> added(List<E> list, E element) {
+        List<E> result = list == null ? new ArrayList<>() : list;
+        result.add(element);
+        return result;
+    }
+}

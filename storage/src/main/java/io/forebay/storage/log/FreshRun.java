@@ -1,0 +1,108 @@
+package io.forebay.storage.log;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Fresh segments that take copies or rewrites and join the chain last: the first one keeps the state prepared until
+ * everything in the run is forced; the others are linked to it at once, which means nothing as long as it is not.
+ * Confined to one thread at a time.
+ */
+final class FreshRun {
+    private final SegmentStore store;
+    private final int stripeId;
+    private final long epoch;
+    private final List<Segment> segments = new ArrayList<>();
+    private Segment last;
+
+    FreshRun(SegmentStore store, int stripeId, long epoch) {
+        this.store = store;
+        this.stripeId = stripeId;
+        this.epoch = epoch;
+    }
+
+    List<Segment> segments() {
+        return segments;
+    }
+
+    Segment last() {
+        return last;
+    }
+
+    /** Takes the first segment if there is none yet. */
+    void begin(long firstSequence, long durablePosition) throws IOException {
+        if (last == null) {
+            last = store.take(durablePosition);
+            last.setOrigin(firstSequence, epoch);
+            segments.add(last);
+        }
+    }
+
+    /** Where a frame of that length goes. */
+    long placeFor(int length, long firstSequence, long durablePosition) throws IOException {
+        begin(firstSequence, durablePosition);
+        if (length > last.limit() - last.end()) {
+            Segment next = store.take(durablePosition);
+            next.setOrigin(firstSequence, epoch);
+            segments.add(next);
+            next.writeHeader(new SegmentHeader(
+                    true,
+                    stripeId,
+                    epoch,
+                    next.base(),
+                    next.sizeBytes(),
+                    durablePosition,
+                    last.base(),
+                    last.end(),
+                    firstSequence));
+            last = next;
+        }
+        return last.end();
+    }
+
+    /** Writes a frame at the place just asked for. */
+    void write(byte[] image, int at, int length) throws IOException {
+        long position = last.end();
+        last.file().write(position - last.base(), image, at, length);
+        last.setEnd(position + length);
+    }
+
+    /** Forces everything; only then {@link #link} may follow. */
+    void force() throws IOException {
+        for (Segment segment : segments) {
+            if (segment != segments.get(0)) {
+                segment.forceHeader();
+            }
+            long bytes = segment.end() - segment.base();
+            if (bytes > SegmentHeader.PAGE_BYTES) {
+                segment.file().force(SegmentHeader.PAGE_BYTES, bytes - SegmentHeader.PAGE_BYTES);
+            }
+        }
+    }
+
+    /**
+     * Joins the run to the chain.
+     *
+     * @param predecessorBase {@link SegmentHeader#NONE} if it is to be the chain's beginning
+     */
+    void link(long predecessorBase, long predecessorEnd) throws IOException {
+        Segment first = segments.get(0);
+        first.writeHeader(new SegmentHeader(
+                true,
+                stripeId,
+                epoch,
+                first.base(),
+                first.sizeBytes(),
+                last.end(),
+                predecessorBase,
+                predecessorEnd,
+                first.firstSequence()));
+        first.forceHeader();
+    }
+
+    /** Nothing in it counts. */
+    void giveUp() {
+        segments.forEach(store::giveUp);
+    }
+}

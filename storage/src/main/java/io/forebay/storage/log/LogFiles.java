@@ -1,0 +1,221 @@
+package io.forebay.storage.log;
+
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.io.StorageFile;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+
+/** The segment files of a stripe that is not running, as their names and header pages tell. Opened to be read. */
+final class LogFiles implements AutoCloseable {
+    private final NavigableMap<Long, Found> byBase = new TreeMap<>();
+    private final Map<Long, Found> successors = new HashMap<>();
+    private final List<String> spares = new ArrayList<>();
+    private Found first;
+
+    /** A file named as a segment. */
+    static final class Found {
+        final String name;
+        final long base;
+        final StorageFile file;
+        /** Null if {@link #problem} is not. */
+        final SegmentHeader header;
+
+        final String problem;
+        /** Whether what is odd about the header is what a crash leaves behind. */
+        final boolean isLeftover;
+
+        private boolean isTaken;
+
+        private Found(
+                String name, long base, StorageFile file, SegmentHeader header, String problem, boolean isLeftover) {
+            this.name = name;
+            this.base = base;
+            this.file = file;
+            this.header = header;
+            this.problem = problem;
+            this.isLeftover = isLeftover;
+        }
+
+        boolean isLinked() {
+            return header != null && header.isLinked();
+        }
+
+        /** Where the room for frames ends, by what is really there. */
+        long limit() {
+            return base + (header == null ? file.sizeBytes() : Math.min(file.sizeBytes(), header.sizeBytes()));
+        }
+
+        boolean isCutShort() {
+            return header != null && file.sizeBytes() < header.sizeBytes();
+        }
+
+        long firstPosition() {
+            return base + SegmentHeader.PAGE_BYTES;
+        }
+
+        /** The file goes over to someone who closes it. */
+        StorageFile take() {
+            isTaken = true;
+            return file;
+        }
+    }
+
+    private LogFiles() {}
+
+    /** @throws StripeException if a segment is of a newer format */
+    static LogFiles open(StorageDirectory directory) throws IOException {
+        LogFiles files = new LogFiles();
+        try {
+            for (String name : directory.list()) {
+                long base = Segment.baseOf(name);
+                if (base >= 0) {
+                    files.byBase.put(base, find(directory, name, base));
+                } else if (SegmentStore.isSpare(name)) {
+                    files.spares.add(name);
+                }
+            }
+        } catch (IOException e) {
+            files.close();
+            throw e;
+        }
+        for (Found found : files.byBase.values()) {
+            if (found.isLinked()) {
+                // Ascending bases: of two successors the one with the higher base stays.
+                if (found.header.predecessorBase() == SegmentHeader.NONE) {
+                    files.first = found;
+                } else {
+                    files.successors.put(found.header.predecessorBase(), found);
+                }
+            }
+        }
+        return files;
+    }
+
+    private static Found find(StorageDirectory directory, String name, long base) throws IOException {
+        StorageFile file = directory.open(name);
+        try {
+            if (file.sizeBytes() < SegmentHeader.PAGE_BYTES) {
+                byte[] page = new byte[(int) file.sizeBytes()];
+                file.readCold(0, page, 0, page.length);
+                return new Found(
+                        name, base, file, null, "the file has only " + file.sizeBytes() + " bytes", isZero(page));
+            }
+            byte[] page = new byte[SegmentHeader.BYTES];
+            file.readCold(0, page, 0, page.length);
+            String problem = SegmentHeader.problem(page);
+            if (problem != null) {
+                return new Found(name, base, file, null, problem, problem.equals(FrameCodec.UNWRITTEN));
+            }
+            if (SegmentHeader.formatVersion(page) > SegmentHeader.FORMAT_VERSION) {
+                throw new StripeException(
+                        StripeException.Reason.NEWER_FORMAT,
+                        directory.path() + "/" + name + " has format version " + SegmentHeader.formatVersion(page)
+                                + ", this program knows up to " + SegmentHeader.FORMAT_VERSION);
+            }
+            SegmentHeader header = SegmentHeader.decode(page);
+            return header.base() == base
+                    ? new Found(name, base, file, header, null, false)
+                    : new Found(name, base, file, null, "the header is of base " + header.base(), true);
+        } catch (IOException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static boolean isZero(byte[] bytes) {
+        for (byte b : bytes) {
+            if (b != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    boolean isEmpty() {
+        return byBase.isEmpty();
+    }
+
+    Collection<Found> all() {
+        return byBase.values();
+    }
+
+    Collection<Found> above(long base) {
+        return byBase.tailMap(base, false).values();
+    }
+
+    List<String> spares() {
+        return spares;
+    }
+
+    Found at(long base) {
+        return byBase.get(base);
+    }
+
+    /** The linked segment that begins the stripe's log, or null if it is gone. */
+    Found first() {
+        return first;
+    }
+
+    /** What follows a segment in the chain, or null: of several the one with the highest base. */
+    Found successor(Found segment) {
+        return successors.get(segment.base);
+    }
+
+    /** The segment that holds an address; one that ends exactly there counts if none begins there. */
+    Found holding(long position) {
+        Map.Entry<Long, Found> entry = byBase.floorEntry(position);
+        if (entry != null && entry.getValue().firstPosition() > position) {
+            entry = byBase.lowerEntry(entry.getKey());
+        }
+        return entry == null || position > entry.getValue().limit() ? null : entry.getValue();
+    }
+
+    /** Beyond every address that any file could hold. */
+    long addressLimit() {
+        long limit = 0;
+        for (Found found : byBase.values()) {
+            long size = found.header == null
+                    ? found.file.sizeBytes()
+                    : Math.max(found.header.sizeBytes(), found.file.sizeBytes());
+            limit = Math.max(limit, found.base + Math.max(size, SegmentHeader.PAGE_BYTES));
+        }
+        return limit;
+    }
+
+    /** The highest durable position that a header states. */
+    long statedDurable() {
+        long stated = 0;
+        for (Found found : byBase.values()) {
+            if (found.header != null) {
+                stated = Math.max(stated, found.header.durablePosition());
+            }
+        }
+        return stated;
+    }
+
+    long epochMax() {
+        long epoch = 0;
+        for (Found found : byBase.values()) {
+            if (found.header != null) {
+                epoch = Math.max(epoch, found.header.epoch());
+            }
+        }
+        return epoch;
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (Found found : byBase.values()) {
+            if (!found.isTaken) {
+                found.isTaken = true;
+                found.file.close();
+            }
+        }
+    }
+}

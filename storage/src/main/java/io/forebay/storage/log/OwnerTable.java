@@ -1,0 +1,174 @@
+package io.forebay.storage.log;
+
+import java.util.Arrays;
+
+/**
+ * What the log keeps about each owner, by {@link Owner#key()}: an open-addressing table of primitive columns, so that an
+ * append allocates nothing. A slot number is valid until the next {@link #slot} or {@link #remove}. Confined to one thread.
+ */
+final class OwnerTable {
+    private static final long EMPTY = -1;
+
+    private long[] keys = new long[64];
+    private int count;
+
+    /** Number of the owner's last record. */
+    long[] lastNumber = new long[64];
+
+    /** Number of the last one that changed its state: no snapshot, no manifest. */
+    long[] lastStateNumber = new long[64];
+
+    /** {@link #lastNumber} when the running checkpoint began. */
+    long[] beginNumber = new long[64];
+
+    /** {@link #lastStateNumber} when the running checkpoint began. */
+    long[] beginStateNumber = new long[64];
+
+    /** {@link #lastNumber} at the replay start that counts. */
+    long[] replayNumber = new long[64];
+
+    /** The newest snapshot that counts; null without one. */
+    Snapshot[] current = new Snapshot[64];
+
+    /** One that was appended since; it counts with the next manifest. */
+    Snapshot[] pending = new Snapshot[64];
+
+    /** Of a queue; null for others, and for a queue not heard of. */
+    QueueMarks[] marks = new QueueMarks[64];
+
+    /** A snapshot in the log. */
+    static final class Snapshot {
+        final long position;
+        final long sequence;
+        final long heldSequence;
+        final long heldNumber;
+        final int parts;
+        int partCount = 1;
+
+        Snapshot(long position, long sequence, long heldSequence, long heldNumber, int parts) {
+            this.position = position;
+            this.sequence = sequence;
+            this.heldSequence = heldSequence;
+            this.heldNumber = heldNumber;
+            this.parts = parts;
+        }
+
+        boolean isComplete() {
+            return partCount == parts;
+        }
+    }
+
+    OwnerTable() {
+        Arrays.fill(keys, EMPTY);
+    }
+
+    int count() {
+        return count;
+    }
+
+    /** Slots run from 0 to here; unused ones have the key -1. */
+    int capacity() {
+        return keys.length;
+    }
+
+    boolean isUsed(int slot) {
+        return keys[slot] != EMPTY;
+    }
+
+    long key(int slot) {
+        return keys[slot];
+    }
+
+    /** The owner's slot; it gets one when it has none. */
+    int slot(long key) {
+        int mask = keys.length - 1;
+        for (int slot = hash(key) & mask; ; slot = (slot + 1) & mask) {
+            if (keys[slot] == key) {
+                return slot;
+            }
+            if (keys[slot] == EMPTY) {
+                if (count * 2 >= keys.length) {
+                    grow();
+                    return slot(key);
+                }
+                keys[slot] = key;
+                count++;
+                return slot;
+            }
+        }
+    }
+
+    /** The owner's slot or -1. */
+    int find(long key) {
+        int mask = keys.length - 1;
+        for (int slot = hash(key) & mask; ; slot = (slot + 1) & mask) {
+            if (keys[slot] == key) {
+                return slot;
+            }
+            if (keys[slot] == EMPTY) {
+                return -1;
+            }
+        }
+    }
+
+    private static int hash(long key) {
+        long mixed = key * 0x9E37_79B9_7F4A_7C15L;
+        return (int) (mixed >>> 32);
+    }
+
+    private void grow() {
+        rebuild(keys.length * 2, EMPTY);
+    }
+
+    /** Forgets an owner. Rare, so everything is put anew instead of leaving a grave. */
+    void remove(long key) {
+        if (find(key) >= 0) {
+            rebuild(keys.length, key);
+        }
+    }
+
+    private void rebuild(int capacity, long left) {
+        OwnerTable old = new OwnerTable(this);
+        keys = new long[capacity];
+        Arrays.fill(keys, EMPTY);
+        count = 0;
+        lastNumber = new long[capacity];
+        lastStateNumber = new long[capacity];
+        beginNumber = new long[capacity];
+        beginStateNumber = new long[capacity];
+        replayNumber = new long[capacity];
+        current = new Snapshot[capacity];
+        pending = new Snapshot[capacity];
+        marks = new QueueMarks[capacity];
+        for (int from = 0; from < old.keys.length; from++) {
+            long key = old.keys[from];
+            if (key != EMPTY && key != left) {
+                int to = slot(key);
+                lastNumber[to] = old.lastNumber[from];
+                lastStateNumber[to] = old.lastStateNumber[from];
+                beginNumber[to] = old.beginNumber[from];
+                beginStateNumber[to] = old.beginStateNumber[from];
+                replayNumber[to] = old.replayNumber[from];
+                current[to] = old.current[from];
+                pending[to] = old.pending[from];
+                marks[to] = old.marks[from];
+            }
+        }
+    }
+
+    private OwnerTable(OwnerTable other) {
+        keys = other.keys;
+        lastNumber = other.lastNumber;
+        lastStateNumber = other.lastStateNumber;
+        beginNumber = other.beginNumber;
+        beginStateNumber = other.beginStateNumber;
+        replayNumber = other.replayNumber;
+        current = other.current;
+        pending = other.pending;
+        marks = other.marks;
+    }
+
+    long heldNumber(int slot) {
+        return current[slot] == null ? 0 : current[slot].heldNumber;
+    }
+}

@@ -1,0 +1,62 @@
+package io.forebay.storage.log;
+
+import java.util.concurrent.atomic.AtomicLong;
+
+/** What the log knows of a queue beside its owner's numbers. */
+final class QueueMarks {
+    private final int queueId;
+    private final AtomicLong nextOffset = new AtomicLong();
+    private final AtomicLong releasedBelow = new AtomicLong();
+
+    /** The writer's own count, ahead of what is published while an append runs. */
+    private long givenOffset;
+
+    QueueMarks(int queueId) {
+        this.queueId = queueId;
+    }
+
+    int queueId() {
+        return queueId;
+    }
+
+    /** The next message gets it; every message below it is written. Any thread. */
+    long nextOffset() {
+        return nextOffset.get();
+    }
+
+    /** The writer's. */
+    long giveOffset() {
+        return givenOffset++;
+    }
+
+    /** The writer's: the append failed. */
+    void takeBackOffset() {
+        givenOffset--;
+    }
+
+    /** The writer's: what was given is written. */
+    void publish() {
+        // Ordered behind the frame and its index entry; the one writer needs no fence for more.
+        nextOffset.lazySet(givenOffset);
+    }
+
+    /** Of recovery. */
+    void raise(long offset) {
+        if (offset > givenOffset) {
+            givenOffset = offset;
+            nextOffset.set(offset);
+        }
+    }
+
+    /** Nobody needs what lies below. Any thread. */
+    long releasedBelow() {
+        return releasedBelow.get();
+    }
+
+    /** Any thread. */
+    void releaseBelow(long offset) {
+        if (offset > releasedBelow.get()) {
+            releasedBelow.accumulateAndGet(offset, Math::max);
+        }
+    }
+}

@@ -1,0 +1,752 @@
+package io.forebay.storage.log;
+
+import io.forebay.storage.checkpoint.CheckpointFile;
+import io.forebay.storage.checkpoint.CheckpointSlot;
+import io.forebay.storage.checkpoint.CorruptCheckpointException;
+import io.forebay.storage.checkpoint.NewerCheckpointFormatException;
+import io.forebay.storage.index.IndexOptions;
+import io.forebay.storage.index.QueueIndex;
+import io.forebay.storage.io.DiskFullException;
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.log.LogFiles.Found;
+import io.forebay.storage.log.StripeException.Reason;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.zip.CRC32C;
+
+/**
+ * One start of a stripe. First everything is read and judged, and nothing of the log is changed; only a log that can be
+ * served is then given its new epoch, the copies of what was not stated durable, and a fresh segment. Used once.
+ */
+final class Recovery {
+    /** Flag of a manifest's segment: entries in it may name bodies elsewhere. */
+    static final int SEGMENT_HOLDS_ENTRIES = 2;
+
+    private static final long NO_POSITION = -1;
+
+    private final StorageDirectory directory;
+    private final StripeOptions options;
+    private final RecoverySink sink;
+    private final List<String> findings = new ArrayList<>();
+    private final OwnerTable owners = new OwnerTable();
+    private final BodyPins pins = new BodyPins();
+    private final Map<Integer, QueueMarks> marks = new HashMap<>();
+    private final Set<Long> basesWithEntries = new HashSet<>();
+    private final Set<Long> stopped = new HashSet<>();
+    private final RecordView view = new RecordView();
+    private long newestMillis;
+    private long framesReplayed;
+    private long recordsReplayed;
+    private long framesCopied;
+    private long bytesCopied;
+    private long ownGaps;
+
+    private LogFiles files;
+    private CheckpointFile checkpointFile;
+    private QueueIndex index;
+    private SegmentStore segments;
+    private ManifestRecord manifest;
+
+    /** Frames from the highest stated durable position on, as far as known: what is to be copied. */
+    private final Deque<Place> tail = new ArrayDeque<>();
+
+    /** A frame. */
+    private record Place(Found segment, long position, long sequence) {}
+
+    /** Of owners that the manifest does not know, those whose first number was seen. */
+    private final Set<Long> known = new HashSet<>();
+
+    Recovery(StorageDirectory directory, StripeOptions options, long nowMillis, RecoverySink sink) {
+        this.directory = directory;
+        this.options = options;
+        this.newestMillis = nowMillis;
+        this.sink = sink;
+    }
+
+    StripeLog run() throws IOException {
+        boolean isOpened = false;
+        try {
+            files = LogFiles.open(directory);
+            openCheckpointFile();
+            StripeLog log = open(checkpointFile.found().orElse(null));
+            isOpened = true;
+            return log;
+        } finally {
+            if (!isOpened) {
+                closeQuietly();
+            } else {
+                files.close();
+            }
+        }
+    }
+
+    private void closeQuietly() {
+        for (AutoCloseable each : new AutoCloseable[] {files, segments, index, checkpointFile}) {
+            try {
+                if (each != null) {
+                    each.close();
+                }
+            } catch (Exception e) {
+                // What is being thrown says more.
+                continue;
+            }
+        }
+    }
+
+    private void openCheckpointFile() throws IOException {
+        String path = directory.path() + "/" + StripeLog.CHECKPOINT_FILE;
+        if (!files.isEmpty() && !directory.list().contains(StripeLog.CHECKPOINT_FILE)) {
+            throw new CorruptLogException(path, NO_POSITION, "it is missing, but there are segments");
+        }
+        try {
+            checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
+        } catch (NewerCheckpointFormatException e) {
+            throw new StripeException(Reason.NEWER_FORMAT, e.getMessage(), e);
+        } catch (CorruptCheckpointException e) {
+            if (!files.isEmpty()) {
+                throw new CorruptLogException(path, NO_POSITION, e.getMessage());
+            }
+            // A start that died while it made the file; there cannot have been more.
+            directory.delete(StripeLog.CHECKPOINT_FILE);
+            checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
+        }
+        if (checkpointFile.found().isEmpty() && !files.isEmpty()) {
+            throw new CorruptLogException(path, NO_POSITION, "it is empty, but there are segments");
+        }
+    }
+
+    private StripeLog open(CheckpointSlot slot) throws IOException {
+        checkStripe(slot);
+        long stated =
+                slot == null ? 0 : Math.max(Math.max(slot.durablePosition(), slot.cleanEnd()), files.statedDurable());
+        ChainScanner scanner = new ChainScanner(files, stated);
+        manifest = readManifest(files, directory.path(), slot);
+        openIndex();
+        if (manifest != null) {
+            restoreOwners();
+        }
+        Found start = replayStart(slot, stated);
+        if (start != null) {
+            long position = slot.replayPosition() >= 0 ? slot.replayPosition() : start.firstPosition();
+            scanner.scan(
+                    start,
+                    position,
+                    Math.max(1, slot.replaySequence()),
+                    Long.MAX_VALUE,
+                    (found, bytes, at, place) -> replay(scanner, found, bytes, at, place));
+        }
+        dropDurable(scanner);
+        judge(scanner, start);
+        return begin(slot, scanner, start);
+    }
+
+    private void checkStripe(CheckpointSlot slot) throws StripeException {
+        if (slot != null && slot.stripeId() != options.stripeId()) {
+            throw foreign(StripeLog.CHECKPOINT_FILE, slot.stripeId());
+        }
+        for (Found found : files.all()) {
+            if (found.header != null && found.header.stripeId() != options.stripeId()) {
+                throw foreign(found.name, found.header.stripeId());
+            }
+        }
+    }
+
+    private StripeException foreign(String name, long stripeId) {
+        return new StripeException(
+                Reason.FOREIGN,
+                directory.path() + "/" + name + " belongs to stripe " + stripeId + ", this is stripe "
+                        + options.stripeId());
+    }
+
+    // -------------------------------------------------------------------------------------- manifest and snapshots
+
+    /** The manifest that a slot names, or null if it names none. */
+    static ManifestRecord readManifest(LogFiles files, String path, CheckpointSlot slot) throws IOException {
+        if (slot == null || slot.manifestPosition() < 0) {
+            return null;
+        }
+        List<ManifestRecord> parts = new ArrayList<>();
+        try {
+            readRecords(files, slot.manifestPosition(), slot.manifestSequence(), record -> {
+                if (record.type() != RecordType.MANIFEST) {
+                    return true;
+                }
+                ManifestRecord part = (ManifestRecord) record.decode();
+                parts.add(part);
+                return parts.size() < part.parts();
+            });
+            return ManifestRecord.join(parts);
+        } catch (CorruptRecordException e) {
+            Found found = files.holding(slot.manifestPosition());
+            throw new CorruptLogException(
+                    path + "/" + (found == null ? "a missing segment" : found.name),
+                    slot.manifestPosition(),
+                    "the manifest cannot be read: " + e.getMessage());
+        }
+    }
+
+    /** Looks at records from a place on; says whether it wants more. */
+    private interface RecordVisitor {
+        boolean record(RecordView record) throws IOException;
+    }
+
+    /** Thrown to end a scan that has found what it was for. */
+    private static final class Enough extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        Enough() {
+            super("enough");
+        }
+    }
+
+    /** Reads records from one on, along the chain, until the visitor has enough or the log is not sound any more. */
+    private static void readRecords(LogFiles files, long position, long firstSequence, RecordVisitor visitor)
+            throws IOException {
+        Found found = files.holding(position);
+        if (found == null) {
+            return;
+        }
+        FrameWindow window = new FrameWindow();
+        if (window.check(found.file, found.base, position, found.limit() - position) != null) {
+            return;
+        }
+        long frameSequence = FrameCodec.firstSequence(window.bytes(), window.at());
+        try {
+            new ChainScanner(files, 0)
+                    .scan(found, position, frameSequence, Long.MAX_VALUE, (segment, bytes, at, place) -> {
+                        int recordAt = at + FrameCodec.HEADER_BYTES;
+                        for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, at); ordinal++) {
+                            RecordView record = new RecordView().wrap(bytes, at, recordAt, ordinal);
+                            if (record.sequence() >= firstSequence && !visitor.record(record)) {
+                                throw new Enough();
+                            }
+                            recordAt += record.lengthBytes();
+                        }
+                    });
+        } catch (Enough e) {
+            return;
+        }
+    }
+
+    private void restoreOwners() throws IOException {
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            if ((listed.flags() & SEGMENT_HOLDS_ENTRIES) != 0) {
+                basesWithEntries.add(listed.basePosition());
+            }
+            if (files.at(listed.basePosition()) == null) {
+                findings.add(Segment.fileName(listed.basePosition()) + " is missing: the manifest lists it");
+            }
+        }
+        for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
+            long key = Owner.key(listed.queueId(), listed.groupId());
+            int at = owners.slot(key);
+            known.add(key);
+            owners.lastNumber[at] = listed.nextOwnerNumber() - 1;
+            owners.replayNumber[at] = listed.nextOwnerNumber() - 1;
+            if (Owner.ofKey(key).isQueue()) {
+                QueueMarks queue = queueMarks(at, listed.queueId());
+                queue.raise(listed.nextOffset());
+                queue.releaseBelow(listed.releasedBelow());
+            }
+        }
+        for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
+            if (listed.snapshotPosition() >= 0) {
+                restoreSnapshot(listed);
+            }
+        }
+        restorePins();
+        rebuildIndexIfNeeded();
+    }
+
+    private void restoreSnapshot(ManifestRecord.OwnerEntry listed) throws IOException {
+        long key = Owner.key(listed.queueId(), listed.groupId());
+        // Kept apart: a snapshot counts only when all its parts are there.
+        List<byte[]> frames = new ArrayList<>();
+        List<int[]> places = new ArrayList<>();
+        int[] wanted = {1};
+        readRecords(files, listed.snapshotPosition(), listed.snapshotSequence(), record -> {
+            if (record.type() == RecordType.SNAPSHOT
+                    && record.ownerKey() == key
+                    && record.decode() instanceof SnapshotRecord part
+                    && part.heldOwnerNumber() == listed.heldOwnerNumber()
+                    && part.part() == frames.size()) {
+                wanted[0] = part.parts();
+                frames.add(record.copyOfFrame());
+                places.add(new int[] {record.offsetInFrame(), record.ordinal()});
+            }
+            return frames.size() < wanted[0];
+        });
+        if (frames.size() < wanted[0]) {
+            Found found = files.holding(listed.snapshotPosition());
+            String where = found == null ? "a missing segment" : found.name;
+            if (key == Owner.STRIPE.key()) {
+                throw new CorruptLogException(
+                        directory.path() + "/" + where,
+                        listed.snapshotPosition(),
+                        "the snapshot of the names cannot be read");
+            }
+            stopped.add(key);
+            findings.add(where + ", position " + listed.snapshotPosition() + ": the snapshot of " + Owner.ofKey(key)
+                    + " cannot be read; it is stopped");
+            return;
+        }
+        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
+                listed.snapshotPosition(),
+                listed.snapshotSequence(),
+                listed.heldSequence(),
+                listed.heldOwnerNumber(),
+                1);
+        for (int part = 0; part < frames.size(); part++) {
+            sink.snapshot(view.wrap(frames.get(part), 0, places.get(part)[0], places.get(part)[1]));
+        }
+    }
+
+    /** Entries older than the replay start pin their bodies, too. */
+    private void restorePins() throws IOException {
+        for (long base : basesWithEntries) {
+            Found found = files.at(base);
+            if (found != null && found.isLinked()) {
+                scanAlone(
+                        found,
+                        (segment, bytes, at, place) -> eachRecord(bytes, at, (record, ordinal) -> {
+                            if (record.type() == RecordType.ENTRY && record.isKnown()) {
+                                pin(record);
+                            }
+                        }));
+            }
+        }
+    }
+
+    /** The sound frames of one segment, whatever lies between them. */
+    private void scanAlone(Found found, ChainScanner.Visitor visitor) throws IOException {
+        Found next = files.successor(found);
+        long end = next == null ? found.limit() : Math.min(found.limit(), next.header.predecessorEnd());
+        FrameWindow window = new FrameWindow();
+        for (long at = found.firstPosition(); at + FrameCodec.HEADER_BYTES <= end; ) {
+            if (window.check(found.file, found.base, at, end - at) == null) {
+                int length = FrameCodec.length(window.bytes(), window.at());
+                visitor.frame(found, window.bytes(), window.at(), at);
+                at += length;
+            } else {
+                at += 8;
+            }
+        }
+    }
+
+    private void pin(RecordView record) throws IOException {
+        QueueMarks queue = queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId());
+        if (record.queueOffset() >= queue.releasedBelow()) {
+            EntryRecord entry = (EntryRecord) record.decode();
+            pins.add(queue, record.queueOffset(), entry.bodyQueueId(), entry.bodyOffset());
+        }
+    }
+
+    private QueueMarks queueMarks(int slot, int queueId) {
+        QueueMarks queue = owners.marks[slot];
+        if (queue == null) {
+            queue = marks.computeIfAbsent(queueId, QueueMarks::new);
+            owners.marks[slot] = queue;
+        }
+        return queue;
+    }
+
+    // ------------------------------------------------------------------------------------------------------ index
+
+    private void openIndex() throws IOException {
+        index = QueueIndex.open(
+                directory.child(StripeLog.INDEX_DIRECTORY),
+                options.stripeId(),
+                new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
+        findings.addAll(index.droppedOnOpen());
+    }
+
+    /** The log is read from its oldest segment if the index does not reach over all that is stored. */
+    private void rebuildIndexIfNeeded() throws IOException {
+        boolean isCovered = index.droppedOnOpen().isEmpty();
+        for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
+            if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
+                isCovered &= index.covers(listed.queueId(), listed.releasedBelow(), listed.nextOffset());
+            }
+        }
+        if (isCovered) {
+            return;
+        }
+        findings.add("the queue index is built anew");
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            Found found = files.at(listed.basePosition());
+            if (found != null && found.isLinked()) {
+                scanAlone(
+                        found,
+                        (segment, bytes, at, place) ->
+                                eachRecord(bytes, at, (record, ordinal) -> indexMessage(record, ordinal, place)));
+            }
+        }
+    }
+
+    private void indexMessage(RecordView record, int ordinal, long position) throws IOException {
+        if (record.isMessage() && record.bodyBytes() >= 12) {
+            QueueMarks queue = queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId());
+            if (record.queueOffset() >= queue.releasedBelow()) {
+                index.put(
+                        record.queueId(),
+                        record.queueOffset(),
+                        position,
+                        ordinal,
+                        record.lengthBytes(),
+                        record.tagHash());
+            }
+        }
+    }
+
+    private interface OrdinalVisitor {
+        void record(RecordView record, int ordinal) throws IOException;
+    }
+
+    private void eachRecord(byte[] bytes, int at, OrdinalVisitor visitor) throws IOException {
+        int recordAt = at + FrameCodec.HEADER_BYTES;
+        for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, at); ordinal++) {
+            view.wrap(bytes, at, recordAt, ordinal);
+            int length = view.lengthBytes();
+            visitor.record(view, ordinal);
+            recordAt += length;
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------------- replay
+
+    /** The segment that holds the first frame to replay; null if nothing was ever logged. */
+    private Found replayStart(CheckpointSlot slot, long stated) throws CorruptLogException {
+        if (slot == null) {
+            return null;
+        }
+        boolean isFromBeginning = slot.replayPosition() < 0;
+        Found start = isFromBeginning ? files.first() : files.holding(slot.replayPosition());
+        if (start != null && start.isLinked()) {
+            return start;
+        }
+        if (isFromBeginning && stated <= 0) {
+            return null;
+        }
+        throw new CorruptLogException(
+                directory.path() + "/" + (start == null ? "a segment" : start.name),
+                slot.replayPosition(),
+                "the segment with the replay start is " + (start == null ? "missing" : "bad: " + start.problem));
+    }
+
+    private void replay(ChainScanner scanner, Found found, byte[] bytes, int at, long position) throws IOException {
+        framesReplayed++;
+        newestMillis = Math.max(newestMillis, FrameCodec.logTimeMillis(bytes, at));
+        tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
+        dropDurable(scanner);
+        boolean isMoved = FrameCodec.isMoved(bytes, at);
+        eachRecord(bytes, at, (record, ordinal) -> {
+            recordsReplayed++;
+            if (!record.isKnown()) {
+                throw new StripeException(
+                        Reason.NEWER_FORMAT,
+                        directory.path() + "/" + found.name + ", position " + position + ": record type "
+                                + record.typeNumber() + " version " + record.version() + " is not known");
+            }
+            if (record.isMessage()) {
+                queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId())
+                        .raise(record.queueOffset() + 1);
+                indexMessage(record, ordinal, position);
+                if (record.type() == RecordType.ENTRY) {
+                    basesWithEntries.add(found.base);
+                    pin(record);
+                }
+            }
+            if (!isMoved) {
+                replay(scanner, found, position, record);
+            }
+        });
+    }
+
+    private void dropDurable(ChainScanner scanner) {
+        while (!tail.isEmpty() && tail.peekFirst().position < scanner.durable()) {
+            tail.pollFirst();
+        }
+    }
+
+    private void replay(ChainScanner scanner, Found found, long position, RecordView record) throws IOException {
+        long key = record.ownerKey();
+        int slot = owners.slot(key);
+        long number = record.ownerNumber();
+        long last = owners.lastNumber[slot];
+        if (number <= last) {
+            throw new CorruptLogException(
+                    directory.path() + "/" + found.name,
+                    position,
+                    record + " comes again: the last number of " + record.owner() + " was " + last);
+        }
+        // Of an owner that was forgotten and is not in the manifest the first number is not known.
+        boolean isGap = number != last + 1 && (last > 0 || known.contains(key));
+        if (isGap && !scanner.holes().isEmpty()) {
+            ownGaps += number - last - 1;
+            stopped.add(key);
+        } else if (isGap) {
+            findings.add(found.name + ", position " + position + ": the last number of " + record.owner() + " was "
+                    + last + ", now comes " + number + ", but no sequence is missing");
+        }
+        owners.lastNumber[slot] = number;
+        RecordType type = record.type();
+        if (type == RecordType.SNAPSHOT || type == RecordType.MANIFEST) {
+            return;
+        }
+        owners.lastStateNumber[slot] = number;
+        if (number > owners.heldNumber(slot) && !stopped.contains(key)) {
+            try {
+                sink.record(record);
+            } catch (CorruptRecordException e) {
+                throw new CorruptLogException(
+                        directory.path() + "/" + found.name, position, record + " cannot be read: " + e.getMessage());
+            }
+        }
+    }
+
+    /** Refuses a log whose missing records cannot be told. */
+    private void judge(ChainScanner scanner, Found start) throws IOException {
+        long missing = 0;
+        for (ChainScanner.Hole hole : scanner.holes()) {
+            missing += hole.isOpen() ? 0 : hole.resumedAt() - hole.missingFrom();
+            if (hole.isOpen()) {
+                throw new CorruptLogException(
+                        directory.path() + "/" + hole.file(),
+                        hole.position(),
+                        hole.reason() + "; the log was durable up to position " + scanner.durable()
+                                + ", and nothing sound follows");
+            }
+            findings.add(hole.file() + ", position " + hole.position() + ": " + hole.reason() + "; sequences "
+                    + hole.missingFrom() + " to " + (hole.resumedAt() - 1) + " are missing");
+        }
+        if (missing != ownGaps || (missing > 0 && stopped.contains(Owner.STRIPE.key()))) {
+            ChainScanner.Hole first = scanner.holes().get(0);
+            throw new CorruptLogException(
+                    directory.path() + "/" + first.file(),
+                    first.position(),
+                    first.reason() + "; " + missing
+                            + " records are missing, the gaps in the numbers of their owners say " + ownGaps);
+        }
+        long last = start == null ? -1 : scanner.endSegment().base;
+        for (Found found : files.all()) {
+            if (found.problem != null && !found.isLeftover) {
+                if (found.base > last) {
+                    throw new CorruptLogException(
+                            directory.path() + "/" + found.name,
+                            NO_POSITION,
+                            found.problem + "; the log could go on in this segment");
+                }
+                findings.add(found.name + ": " + found.problem);
+            }
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------------- starting
+
+    private StripeLog begin(CheckpointSlot slot, ChainScanner scanner, Found start) throws IOException {
+        long epoch = 1 + Math.max(slot == null ? 0 : slot.epoch(), Math.max(files.epochMax(), scanner.epoch()));
+        long addressLimit =
+                Math.max(files.addressLimit(), slot == null ? 0 : Math.max(slot.addressLimit(), scanner.durable()));
+        if (slot != null) {
+            newestMillis = Math.max(newestMillis, slot.logTimeMillis());
+        }
+        long durable = scanner.durable();
+        long nextSequence = start == null ? 1 : scanner.nextSequence();
+        long durableSequence = tail.isEmpty() ? nextSequence : tail.peekFirst().sequence;
+        // The epoch is forced before anything is written that carries it.
+        writeSlot(slot, epoch, durable, durableSequence, addressLimit);
+        segments = new SegmentStore(directory, options, epoch, addressLimit);
+        keepChain(start, scanner);
+        FreshRun run = new FreshRun(segments, options.stripeId(), epoch);
+        try {
+            copyTail(scanner, run, epoch, durable, nextSequence);
+            link(run, scanner, start, durable);
+        } catch (IOException e) {
+            run.giveUp();
+            throw e instanceof DiskFullException ? diskFull(e) : e;
+        }
+        run.segments().forEach(segments::add);
+        writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());
+        return log(slot, epoch, scanner, run, nextSequence, start);
+    }
+
+    private StripeException diskFull(IOException e) {
+        return new StripeException(
+                Reason.DISK_FULL,
+                "no room to start stripe " + options.stripeId() + " in " + directory.path() + ": " + e.getMessage(),
+                e);
+    }
+
+    private void writeSlot(CheckpointSlot slot, long epoch, long durable, long nextSequence, long addressLimit)
+            throws IOException {
+        checkpointFile.write(new CheckpointSlot(
+                options.stripeId(),
+                epoch,
+                slot == null ? NO_POSITION : slot.replayPosition(),
+                slot == null ? 1 : slot.replaySequence(),
+                slot == null ? NO_POSITION : slot.manifestPosition(),
+                slot == null ? NO_POSITION : slot.manifestSequence(),
+                durable,
+                nextSequence,
+                addressLimit,
+                newestMillis,
+                -1));
+    }
+
+    /** Takes over the segments of the log; what belongs to nobody is kept for reuse or removed. */
+    private void keepChain(Found start, ChainScanner scanner) throws IOException {
+        Set<Found> chain = new HashSet<>();
+        Map<Long, Long> ends = new LinkedHashMap<>();
+        if (manifest != null) {
+            for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+                ends.put(listed.basePosition(), listed.endPosition());
+            }
+        }
+        for (Found found : files.all()) {
+            if (start != null && found.base < start.base && ends.containsKey(found.base) && found.header != null) {
+                chain.add(found);
+                keep(found, Math.max(found.firstPosition(), ends.get(found.base)));
+            }
+        }
+        for (Found found = start;
+                found != null;
+                found = found == scanner.endSegment() ? null : files.successor(found)) {
+            Found next = files.successor(found);
+            chain.add(found);
+            keep(found, found == scanner.endSegment() ? scanner.endPosition() : next.header.predecessorEnd());
+        }
+        boolean isChanged = false;
+        for (Found found : List.copyOf(files.all())) {
+            // Below the replay start only a manifest can say that a segment is free.
+            boolean isFree = start == null || found.base > start.base || manifest != null;
+            if (!chain.contains(found)
+                    && !ends.containsKey(found.base)
+                    && isFree
+                    && (found.header != null || found.isLeftover)) {
+                long size = found.file.sizeBytes();
+                found.take().close();
+                segments.discard(found.name, true, size);
+                isChanged = true;
+            }
+        }
+        for (String spare : files.spares()) {
+            segments.discard(spare, true, options.segmentBytes());
+            isChanged = true;
+        }
+        if (isChanged) {
+            directory.forceDirectory();
+        }
+    }
+
+    private void keep(Found found, long end) {
+        Segment segment = new Segment(found.base, found.take(), end);
+        segment.setOrigin(found.header.firstSequence(), found.header.epoch());
+        segment.setHeaderForced(true);
+        segments.add(segment);
+    }
+
+    /** What no one stated durable may exist in memory only: it is written again, with the new epoch, and forced. */
+    private void copyTail(ChainScanner scanner, FreshRun run, long epoch, long durable, long nextSequence)
+            throws IOException {
+        CRC32C crc = new CRC32C();
+        if (!tail.isEmpty()) {
+            Place first = tail.peekFirst();
+            new ChainScanner(files, durable)
+                    .scan(
+                            first.segment,
+                            first.position,
+                            first.sequence,
+                            scanner.endPosition(),
+                            (found, bytes, at, place) -> {
+                                int length = FrameCodec.length(bytes, at);
+                                long position = run.placeFor(length, FrameCodec.firstSequence(bytes, at), durable);
+                                byte[] copy = new byte[length];
+                                System.arraycopy(bytes, at, copy, 0, length);
+                                FrameCodec.place(copy, 0, length, epoch, position, durable, crc);
+                                run.write(copy, 0, length);
+                                framesCopied++;
+                                bytesCopied += length;
+                                eachRecord(copy, 0, (record, ordinal) -> {
+                                    indexMessage(record, ordinal, position);
+                                    if (record.type() == RecordType.ENTRY) {
+                                        basesWithEntries.add(run.last().base());
+                                    }
+                                });
+                            });
+        }
+        run.begin(nextSequence, durable);
+        run.force();
+    }
+
+    /** The header that names the old log's end comes last. */
+    private void link(FreshRun run, ChainScanner scanner, Found start, long durable) throws IOException {
+        if (start == null) {
+            run.link(SegmentHeader.NONE, SegmentHeader.NONE);
+            return;
+        }
+        long cut = tail.isEmpty() ? scanner.endPosition() : tail.peekFirst().position;
+        Segment predecessor = segments.floor(cut);
+        // A segment without a durable frame may have a header that is not durable either: the chain must not hang on
+        // it.
+        while (predecessor != null && cut == predecessor.firstPosition() && durable < cut) {
+            Found found = files.at(predecessor.base());
+            long before = found.header.predecessorBase();
+            cut = found.header.predecessorEnd();
+            predecessor = before == SegmentHeader.NONE ? null : segments.find(before);
+        }
+        if (predecessor != null) {
+            predecessor.setEnd(cut);
+        }
+        run.link(
+                predecessor == null ? SegmentHeader.NONE : predecessor.base(),
+                predecessor == null ? SegmentHeader.NONE : cut);
+        // What the copies replace is no part of the log any more.
+        segments.replaceTail(predecessor, List.of());
+    }
+
+    private StripeLog log(
+            CheckpointSlot slot, long epoch, ChainScanner scanner, FreshRun run, long nextSequence, Found start) {
+        StripeLog.Opened opened = new StripeLog.Opened();
+        opened.directory = directory;
+        opened.options = options;
+        opened.checkpointFile = checkpointFile;
+        opened.index = index;
+        opened.segments = segments;
+        opened.active = run.last();
+        opened.owners = owners;
+        opened.pins = pins;
+        opened.marks = marks;
+        opened.stopped = stopped;
+        opened.basesWithEntries = basesWithEntries;
+        opened.checkpointNumber = manifest == null ? 0 : manifest.checkpointNumber();
+        opened.replayPosition = slot == null ? NO_POSITION : slot.replayPosition();
+        opened.replaySequence = slot == null ? 1 : slot.replaySequence();
+        opened.manifestPosition = slot == null ? NO_POSITION : slot.manifestPosition();
+        opened.manifestSequence = slot == null ? NO_POSITION : slot.manifestSequence();
+        opened.nextSequence = nextSequence;
+        opened.durablePosition = run.last().end();
+        opened.report = new RecoveryReport(
+                options.stripeId(),
+                epoch,
+                slot == null,
+                slot != null && slot.isClean() && start != null && slot.cleanEnd() == scanner.endPosition(),
+                framesReplayed,
+                recordsReplayed,
+                framesCopied,
+                bytesCopied,
+                nextSequence - 1,
+                newestMillis,
+                start == null ? "nothing was logged" : scanner.endReason(),
+                stopped.stream().map(Owner::ofKey).toList(),
+                List.copyOf(findings));
+        return new StripeLog(opened);
+    }
+}
