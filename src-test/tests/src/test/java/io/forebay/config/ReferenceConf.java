@@ -24,7 +24,7 @@ final class ReferenceConf {
 
     private ReferenceConf() {}
 
-    /** The full path of every setting; a dispatcher is one setting. */
+    /** The full path of every setting; a dispatcher or mailbox is one setting. */
     static SortedSet<String> keys() {
         SortedSet<String> keys = new TreeSet<>();
         collect(ROOT, "", keys);
@@ -41,7 +41,7 @@ final class ReferenceConf {
     private static void collect(ConfigObject section, String path, SortedSet<String> keys) {
         for (Map.Entry<String, ConfigValue> entry : section.entrySet()) {
             String key = path + entry.getKey();
-            if (entry.getValue() instanceof ConfigObject inner && !SettingsReader.isDispatcher(inner)) {
+            if (entry.getValue() instanceof ConfigObject inner && !SettingsReader.isAkkaSection(inner)) {
                 collect(inner, key + ".", keys);
             } else {
                 keys.add(key);
