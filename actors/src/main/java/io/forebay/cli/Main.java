@@ -37,8 +37,12 @@ public final class Main {
 
     /** Runs one command; returns when it has ended. */
     static int run(Shell shell, String... arguments) {
-        CommandLine commandLine = commandLine(shell);
-        return commandLine.execute(arguments);
+        try {
+            return commandLine(shell).execute(arguments);
+        } catch (Error e) {
+            // Picocli hands on exceptions only; without this the JVM would live on with threads of Akka.
+            return failed(shell, e);
+        }
     }
 
     static CommandLine commandLine(Shell shell) {
