@@ -5,6 +5,7 @@ import io.forebay.protocol.ForebayException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.reflect.Constructor;
+import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -16,6 +17,7 @@ import picocli.CommandLine.ParameterException;
 /** Entry of the launcher: {@code actors/bin/forebay}. */
 public final class Main {
     private static final String LOGBACK_FILE = "logback.configurationFile";
+    private static final String LOG_LEVEL = "forebay.log.level";
 
     private Main() {}
 
@@ -26,6 +28,10 @@ public final class Main {
         System.setOut(System.err);
         if (System.getProperty(LOGBACK_FILE) == null) {
             System.setProperty(LOGBACK_FILE, "forebay-launcher-logback.xml");
+        }
+        if (System.getProperty(LOG_LEVEL) == null) {
+            // A client says itself what becomes of its connections; a node's log is all that is known of it.
+            System.setProperty(LOG_LEVEL, List.of(arguments).contains("node") ? "WARN" : "ERROR");
         }
         boolean isErrTerminal = System.getProperty("forebay.terminal", "").contains("2");
         Interruption interruption = new Interruption();
