@@ -35,9 +35,6 @@ public record SessionSettings(
         int mailboxCapacity) {
     static final String SECTION = "forebay.session";
 
-    /** Mailbox of a session, bounded by {@link #mailboxCapacity}. */
-    public static final String MAILBOX = SECTION + ".mailbox";
-
     public SessionSettings {
         checkDuration(SECTION + ".heartbeat-interval", heartbeatInterval, Duration.ofMillis(10), Duration.ofMinutes(5));
         checkDuration(SECTION + ".timeout", timeout, Duration.ofMillis(30), Duration.ofHours(1));
@@ -65,7 +62,6 @@ public record SessionSettings(
     }
 
     static SessionSettings from(Section section) {
-        section.akkaSection("mailbox");
         return new SessionSettings(
                 section.duration("heartbeat-interval"),
                 section.duration("timeout"),

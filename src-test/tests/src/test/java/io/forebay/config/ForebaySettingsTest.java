@@ -103,7 +103,6 @@ class ForebaySettingsTest {
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
             out("session.node-bytes-max", "63 KiB", "2 TiB", "9 MiB"),
-            out("session.mailbox", "akka.actor.default-mailbox"),
             out("session.mailbox-capacity", "15", "1048577", "1000"));
 
     @Test

@@ -24,7 +24,7 @@ final class ReferenceConf {
 
     private ReferenceConf() {}
 
-    /** The full path of every setting; a dispatcher or mailbox is one setting. */
+    /** The full path of every setting; a dispatcher is one setting. */
     static SortedSet<String> keys() {
         SortedSet<String> keys = new TreeSet<>();
         collect(ROOT, "", keys);

@@ -8,6 +8,8 @@ import java.util.zip.CRC32C;
 final class FrameWindow {
     private static final int READ_AHEAD_BYTES = 1 << 20;
 
+    private static final int SEARCH_BYTES = 64 * 1024;
+
     private final CRC32C crc = new CRC32C();
     private byte[] buffer = new byte[READ_AHEAD_BYTES];
     private StorageFile file;
@@ -51,6 +53,30 @@ final class FrameWindow {
             problem = FrameCodec.problem(buffer, at, crc);
         }
         return problem;
+    }
+
+    /** The next address where a frame that lies in its place might begin, or the limit. */
+    long nextCandidate(StorageFile source, long base, long fromPosition, long limit) throws IOException {
+        for (long next = fromPosition; next + FrameCodec.HEADER_BYTES <= limit; ) {
+            int count = (int) Math.min(SEARCH_BYTES, limit - next);
+            int start = load(source, next - base, count);
+            for (int done = 0; done + FrameCodec.HEADER_BYTES <= count; done += 8) {
+                if (FrameCodec.position(buffer, start + done) == next + done) {
+                    return next + done;
+                }
+            }
+            next += count - (FrameCodec.HEADER_BYTES - 8);
+        }
+        return limit;
+    }
+
+    /** The first sound frame that lies in its place, or the limit. */
+    long nextFrame(StorageFile source, long base, long fromPosition, long limit) throws IOException {
+        long next = fromPosition;
+        while (next < limit && check(source, base, next, limit - next) != null) {
+            next = nextCandidate(source, base, next + 8, limit);
+        }
+        return Math.min(next, limit);
     }
 
     /** {@link #check} where no frame fits any more. */

@@ -118,8 +118,12 @@ final class Recovery {
             directory.delete(StripeLog.CHECKPOINT_FILE);
             checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
         }
-        if (checkpointFile.found().isEmpty() && !files.isEmpty()) {
-            throw new CorruptLogException(path, NO_POSITION, "it is empty, but there are segments");
+        if (checkpointFile.found().isEmpty()) {
+            if (!files.isEmpty()) {
+                throw new CorruptLogException(path, NO_POSITION, "it is empty, but there are segments");
+            }
+            // A start that died after making the file may not have forced its name; no segment may outlive it.
+            directory.forceDirectory();
         }
     }
 
@@ -330,14 +334,10 @@ final class Recovery {
         Found next = files.successor(found);
         long end = next == null ? found.limit() : Math.min(found.limit(), next.header.predecessorEnd());
         FrameWindow window = new FrameWindow();
-        for (long at = found.firstPosition(); at + FrameCodec.HEADER_BYTES <= end; ) {
-            if (window.check(found.file, found.base, at, end - at) == null) {
-                int length = FrameCodec.length(window.bytes(), window.at());
-                visitor.frame(found, window.bytes(), window.at(), at);
-                at += length;
-            } else {
-                at += 8;
-            }
+        for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
+            int length = FrameCodec.length(window.bytes(), window.at());
+            visitor.frame(found, window.bytes(), window.at(), at);
+            at = window.nextFrame(found.file, found.base, at + length, end);
         }
     }
 
@@ -535,10 +535,9 @@ final class Recovery {
                     first.reason() + "; " + missing
                             + " records are missing, the gaps in the numbers of their owners say " + ownGaps);
         }
-        long last = start == null ? -1 : scanner.endSegment().base;
         for (Found found : files.all()) {
-            if (found.problem != null && !found.isLeftover) {
-                if (found.base > last) {
+            if (found.isDamaged(scanner.durable())) {
+                if (start == null || found.base > scanner.endSegment().base) {
                     throw new CorruptLogException(
                             directory.path() + "/" + found.name,
                             NO_POSITION,
@@ -630,7 +629,7 @@ final class Recovery {
             if (!chain.contains(found)
                     && !ends.containsKey(found.base)
                     && isFree
-                    && (found.header != null || found.isLeftover)) {
+                    && !found.isDamaged(scanner.durable())) {
                 long size = found.file.sizeBytes();
                 found.take().close();
                 segments.discard(found.name, true, size);
@@ -689,7 +688,7 @@ final class Recovery {
     /** The header that names the old log's end comes last. */
     private void link(FreshRun run, ChainScanner scanner, Found start, long durable) throws IOException {
         if (start == null) {
-            run.link(SegmentHeader.NONE, SegmentHeader.NONE);
+            run.link(SegmentHeader.NONE, SegmentHeader.NONE, durable);
             return;
         }
         long cut = tail.isEmpty() ? scanner.endPosition() : tail.peekFirst().position;
@@ -707,7 +706,8 @@ final class Recovery {
         }
         run.link(
                 predecessor == null ? SegmentHeader.NONE : predecessor.base(),
-                predecessor == null ? SegmentHeader.NONE : cut);
+                predecessor == null ? SegmentHeader.NONE : cut,
+                durable);
         // What the copies replace is no part of the log any more.
         segments.replaceTail(predecessor, List.of());
     }
