@@ -413,11 +413,25 @@ public final class QueueIndex implements AutoCloseable {
                 try {
                     move(extent);
                 } catch (IOException e) {
-                    // its old place still reads well, as long as it is not evicted
-                    markDirty(extent);
                     because.addSuppressed(e);
+                    storeAgain(extent, because);
                 }
             }
+        }
+    }
+
+    /**
+     * No other place is to be had. The pages still read well but count as clean, so they could be evicted, and a force
+     * would pass over them: stored again they are dirty, and the next force that succeeds has really written them.
+     */
+    private void storeAgain(Extent extent, IOException because) {
+        markDirty(extent);
+        byte[] bytes = new byte[options.extentBytes()];
+        try {
+            extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+            extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+        } catch (IOException e) {
+            because.addSuppressed(e);
         }
     }
 
