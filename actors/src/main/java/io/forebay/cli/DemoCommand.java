@@ -128,7 +128,7 @@ final class DemoCommand implements Callable<Integer> {
         if (!files.isEmpty()) {
             return DemoInput.of(files, messageCountMin == null ? 1 : messageCountMin);
         }
-        String home = System.getProperty("forebay.home");
+        String home = System.getProperty("forebay-launcher.home");
         return DemoInput.ofTexts(
                 home == null ? null : Path.of(home),
                 Path.of(System.getProperty("java.home")),
