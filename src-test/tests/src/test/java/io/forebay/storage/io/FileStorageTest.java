@@ -66,8 +66,6 @@ class FileStorageTest {
     @EnabledOnOs(OS.LINUX)
     void blocksAreReallyWritten() throws Exception {
         directory(true).create("a", 8 << 20).close();
-        assertThat((Number) Files.getAttribute(folder.resolve("a"), "unix:nlink"))
-                .isNotNull();
         Process du = new ProcessBuilder("du", "-k", folder.resolve("a").toString()).start();
         String kib = new String(du.getInputStream().readAllBytes()).split("\\s")[0];
         assertThat(Long.parseLong(kib)).isGreaterThanOrEqualTo(8 << 10);
