@@ -41,6 +41,7 @@ final class Recovery {
     private final RecordView view = new RecordView();
     private long newestMillis;
     private long framesReplayed;
+    private long bytesReplayed;
     private long recordsReplayed;
     private long framesCopied;
     private long bytesCopied;
@@ -264,6 +265,13 @@ final class Recovery {
 
     private void restoreSnapshot(ManifestRecord.OwnerEntry listed) throws IOException {
         long key = Owner.key(listed.queueId(), listed.groupId());
+        // Also of one that cannot be read: the next manifest has to name it again.
+        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
+                listed.snapshotPosition(),
+                listed.snapshotSequence(),
+                listed.heldSequence(),
+                listed.heldOwnerNumber(),
+                1);
         // Kept apart: a snapshot counts only when all its parts are there.
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
@@ -294,12 +302,6 @@ final class Recovery {
                     + " cannot be read; it is stopped");
             return;
         }
-        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
-                listed.snapshotPosition(),
-                listed.snapshotSequence(),
-                listed.heldSequence(),
-                listed.heldOwnerNumber(),
-                1);
         for (int part = 0; part < frames.size(); part++) {
             sink.snapshot(view.wrap(frames.get(part), 0, places.get(part)[0], places.get(part)[1]));
         }
@@ -435,6 +437,7 @@ final class Recovery {
 
     private void replay(ChainScanner scanner, Found found, byte[] bytes, int at, long position) throws IOException {
         framesReplayed++;
+        bytesReplayed += FrameCodec.length(bytes, at);
         newestMillis = Math.max(newestMillis, FrameCodec.logTimeMillis(bytes, at));
         tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
         dropDurable(scanner);
@@ -730,6 +733,7 @@ final class Recovery {
         opened.manifestSequence = slot == null ? NO_POSITION : slot.manifestSequence();
         opened.nextSequence = nextSequence;
         opened.durablePosition = run.last().end();
+        opened.replayedBytes = bytesReplayed;
         opened.report = new RecoveryReport(
                 options.stripeId(),
                 epoch,
