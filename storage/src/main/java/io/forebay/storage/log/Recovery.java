@@ -27,9 +27,6 @@ import java.util.zip.CRC32C;
  * served is then given its new epoch, the copies of what was not stated durable, and a fresh segment. Used once.
  */
 final class Recovery {
-    /** Flag of a manifest's segment: entries in it may name bodies elsewhere. */
-    static final int SEGMENT_HOLDS_ENTRIES = 2;
-
     private static final long NO_POSITION = -1;
 
     private final StorageDirectory directory;
@@ -111,12 +108,7 @@ final class Recovery {
         } catch (NewerCheckpointFormatException e) {
             throw new StripeException(Reason.NEWER_FORMAT, e.getMessage(), e);
         } catch (CorruptCheckpointException e) {
-            if (!files.isEmpty()) {
-                throw new CorruptLogException(path, NO_POSITION, e.getMessage());
-            }
-            // A start that died while it made the file; there cannot have been more.
-            directory.delete(StripeLog.CHECKPOINT_FILE);
-            checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
+            throw new CorruptLogException(path, NO_POSITION, e.getMessage());
         }
         if (checkpointFile.found().isEmpty()) {
             if (!files.isEmpty()) {
@@ -242,7 +234,7 @@ final class Recovery {
 
     private void restoreOwners() throws IOException {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
-            if ((listed.flags() & SEGMENT_HOLDS_ENTRIES) != 0) {
+            if ((listed.flags() & ManifestRecord.SegmentEntry.HOLDS_ENTRIES) != 0) {
                 basesWithEntries.add(listed.basePosition());
             }
             if (files.at(listed.basePosition()) == null) {

@@ -817,7 +817,7 @@ public final class StripeLog implements AutoCloseable {
                         segment.sizeBytes(),
                         segment.epoch(),
                         segment.firstSequence(),
-                        basesWithEntries.contains(segment.base()) ? Recovery.SEGMENT_HOLDS_ENTRIES : 0));
+                        basesWithEntries.contains(segment.base()) ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0));
             } else {
                 basesWithEntries.remove(segment.base());
             }
