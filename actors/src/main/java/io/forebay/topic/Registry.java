@@ -733,10 +733,9 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         } else {
             gathering = new ArrayList<>();
         }
-        long surplus = gathering.isEmpty() ? port.account().reservedBytes() - frame.lengthBytes() : 0;
         port.append(frame, true);
-        if (surplus > 0) {
-            port.account().giveBack(surplus);
+        if (gathering.isEmpty()) {
+            port.account().giveBack(port.account().reservedBytes());
         }
     }
 

@@ -57,6 +57,7 @@ public final class StripeLog implements AutoCloseable {
         long manifestSequence;
         long nextSequence;
         long durablePosition;
+        long replayedBytes;
         RecoveryReport report;
     }
 
@@ -141,6 +142,7 @@ public final class StripeLog implements AutoCloseable {
         writtenSequence.set(nextSequence - 1);
         logTimeMillis = opened.report.newestLogTimeMillis();
         hotBase = active.base();
+        appendedBytes.set(opened.replayedBytes);
     }
 
     /**
@@ -234,13 +236,18 @@ public final class StripeLog implements AutoCloseable {
         }
     }
 
-    private void keep(Frame frame, long position) {
+    /** Lets go of frames that are durable by now. */
+    private void dropDurable() {
         long durable = durableSequence;
         for (Frame oldest = retained.peekFirst();
                 oldest != null && oldest.lastSequence() <= durable;
                 oldest = retained.peekFirst()) {
             retained.pollFirst();
         }
+    }
+
+    private void keep(Frame frame, long position) {
+        dropDurable();
         retained.addLast(frame);
         if (unflushed.isEmpty()) {
             unflushedFrom = position;
@@ -427,6 +434,7 @@ public final class StripeLog implements AutoCloseable {
 
     /** What was appended since the last call, or null. The StoreWriter's thread. */
     public FlushRange takeUnflushed() {
+        dropDurable();
         if (unflushed.isEmpty()) {
             return null;
         }
@@ -552,8 +560,8 @@ public final class StripeLog implements AutoCloseable {
 
     /** Every frame above the durable position, in order: what origins do not send is taken from here. The StoreWriter's thread. */
     public List<Frame> retainedFrames() {
-        long durable = durableSequence;
-        return retained.stream().filter(frame -> frame.lastSequence() > durable).toList();
+        dropDurable();
+        return List.copyOf(retained);
     }
 
     /**
@@ -817,7 +825,7 @@ public final class StripeLog implements AutoCloseable {
                         segment.sizeBytes(),
                         segment.epoch(),
                         segment.firstSequence(),
-                        basesWithEntries.contains(segment.base()) ? Recovery.SEGMENT_HOLDS_ENTRIES : 0));
+                        basesWithEntries.contains(segment.base()) ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0));
             } else {
                 basesWithEntries.remove(segment.base());
             }
@@ -949,7 +957,10 @@ public final class StripeLog implements AutoCloseable {
                 cleanEnd));
     }
 
-    /** The owner is gone for good: nothing of it keeps the log from being cleaned. The StoreWriter's thread. */
+    /**
+     * The owner is gone for good: nothing of it keeps the log from being cleaned. A start that replays records of it has to
+     * be told again. The StoreWriter's thread.
+     */
     public void forget(Owner owner) {
         owners.remove(owner.key());
         if (owner.isQueue()) {
@@ -1001,7 +1012,7 @@ public final class StripeLog implements AutoCloseable {
         return generation;
     }
 
-    /** Bytes appended since the newest finished checkpoint, or since the start: when to make the next. Any thread. */
+    /** Bytes that a start would have to replay, about: when to make the next checkpoint. Any thread. */
     public long bytesSinceCheckpoint() {
         return appendedBytes.get() - appendedBytesAtCheckpoint;
     }
