@@ -1,5 +1,7 @@
 package io.forebay.cli;
 
+import io.forebay.storage.io.DirectoryLock;
+import io.forebay.storage.io.DirectoryLockedException;
 import io.forebay.storage.io.FileStorageDirectory;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.LogDumper;
@@ -11,6 +13,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -25,6 +29,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {LogCommand.Dump.class, LogCommand.Verify.class})
 final class LogCommand implements Callable<Integer> {
+    private static final Logger LOGGER = LoggerFactory.getLogger(LogCommand.class);
+
     @Spec
     private CommandSpec spec;
 
@@ -44,8 +50,13 @@ final class LogCommand implements Callable<Integer> {
             throw new CliException(
                     ExitCode.LOCAL, "'" + directory + "' is not a directory; give a node's data directory");
         }
-        try (StorageDirectory root = FileStorageDirectory.at(directory)) {
+        // A stripe lies in the directory that has the lock.
+        Path parent = Path.of(directory).toAbsolutePath().normalize().getParent();
+        try (DirectoryLock own = DirectoryLock.forReading(directory);
+                DirectoryLock outer = parent == null ? null : DirectoryLock.forReading(parent.toString());
+                StorageDirectory root = FileStorageDirectory.at(directory)) {
             int count = 0;
+            LOGGER.debug("locked for reading: {}, {}", own, outer);
             if (LogVerifier.isStripe(root)) {
                 count++;
                 task.at(directory, root);
@@ -63,6 +74,8 @@ final class LogCommand implements Callable<Integer> {
                         ExitCode.LOCAL,
                         "there is no log in '" + directory + "'; give a node's data directory, or one of its stripes");
             }
+        } catch (DirectoryLockedException e) {
+            throw new CliException(ExitCode.LOCAL, e.getMessage() + "; stop the node first, or copy the directory", e);
         } catch (IOException e) {
             throw new CliException(ExitCode.LOCAL, "'" + directory + "': " + LocalFiles.reasonOf(e), e);
         }

@@ -38,11 +38,24 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     /** Ends the wait of a Pop; answered by {@link QueueReply.PopCancelled}. */
     public record CancelPop(long sessionId, long requestId, ActorRef<QueueReply> session) implements Command {}
 
-    /** Forgets what it holds of a session. Idempotent. */
-    public record SessionEnded(long sessionId) implements Command {}
+    /** How a session ended, and so what becomes of what it holds. */
+    public enum Ending {
+        /** It comes back at once, the attempt counted. */
+        CONSUMER_GONE,
+        /** It comes back at once, uncounted. */
+        CLOSED,
+        /** It comes back at its deadline. */
+        DETACHED
+    }
+
+    /**
+     * Forgets the waiting Pops of a session, and has the queues take back what they hand out to it in this very moment.
+     * Idempotent.
+     */
+    public record SessionEnded(long sessionId, Ending ending) implements Command {}
 
     /** A queue that Pops may be given to, once it says that it has something. */
-    public record AddQueue(int queueId, ActorRef<? super GroupQueue.Pop> queue) implements Command {}
+    public record AddQueue(int queueId, ActorRef<GroupQueue.Command> queue) implements Command {}
 
     /** The queue is gone: what it had to decide is handed on. */
     public record RemoveQueue(int queueId) implements Command {}
@@ -70,13 +83,14 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     public record Described(int waitingPops, int sessionCount) {}
 
     private static final long RETRY_AFTER_MILLIS = 1_000;
+    private static final long NO_TOKEN = -1;
 
     private record Waiting(PopCommand pop, ActorRef<QueueReply> session) {}
 
     private final TimerScheduler<Command> timers;
     private final LogClock clock;
     private final DispatchState<Waiting> state;
-    private final Map<Integer, ActorRef<? super GroupQueue.Pop>> queues = new HashMap<>();
+    private final Map<Integer, ActorRef<GroupQueue.Command>> queues = new HashMap<>();
     private final DispatchState.Handout<Waiting> handout = new DispatchState.Handout<>() {
         @Override
         public void assign(int queueId, long sessionId, long requestId, int maxMessages, Waiting waiting) {
@@ -196,6 +210,15 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private Behavior<Command> onSessionEnded(SessionEnded ended) {
         state.onSessionGone(ended.sessionId);
+        // To all queues: whatever Pop of the session one of them was given, this comes behind it.
+        for (ActorRef<GroupQueue.Command> queue : queues.values()) {
+            if (ended.ending == Ending.CONSUMER_GONE) {
+                queue.tell(new GroupQueue.ConsumerGone(ended.sessionId));
+            } else if (ended.ending == Ending.CLOSED) {
+                queue.tell(new GroupQueue.SessionClosed(
+                        ended.sessionId, NO_TOKEN, getContext().getSystem().ignoreRef()));
+            }
+        }
         return this;
     }
 

@@ -38,7 +38,7 @@ public record QueueSettings(
     }
 
     static QueueSettings from(Section section) {
-        section.dispatcher("dispatcher");
+        section.akkaSection("dispatcher");
         return new QueueSettings(
                 section.intBytes("body-max"),
                 section.count("batch-messages-max"),

@@ -81,10 +81,10 @@ final class Section {
         throw wrongType(key, expected);
     }
 
-    /** Akka reads the dispatcher itself; here it only has to be one. */
-    void dispatcher(String name) {
+    /** A dispatcher or mailbox: Akka reads it itself, here it only has to be a section. */
+    void akkaSection(String name) {
         String key = key(name);
-        typed(key, "a dispatcher's section", () -> root.getConfig(key));
+        typed(key, "a section", () -> root.getConfig(key));
     }
 
     private String key(String name) {

@@ -19,7 +19,6 @@ import java.time.Duration;
  * @param timeout silence after which a client is gone and what it held comes back
  * @param sessionsMax clients of the node
  * @param requestsMax requests of one session that are not answered
- * @param waitingPopsMax Pops of one session, topic and group that wait for messages
  * @param sendBytesMax bytes of Sends of one session that are not answered
  * @param chunkBytesMax bytes of chunks of one session that are not acknowledged, in each direction
  * @param nodeBytesMax bytes that all sessions together hold for their clients
@@ -30,7 +29,6 @@ public record SessionSettings(
         Duration timeout,
         int sessionsMax,
         int requestsMax,
-        int waitingPopsMax,
         int sendBytesMax,
         int chunkBytesMax,
         long nodeBytesMax,
@@ -47,12 +45,6 @@ public record SessionSettings(
                 "at least three times forebay.session.heartbeat-interval, which is " + duration(heartbeatInterval));
         checkCount(SECTION + ".sessions-max", sessionsMax, 1, 1_000_000);
         checkCount(SECTION + ".requests-max", requestsMax, 1, 1_000_000);
-        checkCount(SECTION + ".waiting-pops-max", waitingPopsMax, 1, 1_000_000);
-        check(
-                waitingPopsMax <= requestsMax,
-                SECTION + ".waiting-pops-max",
-                waitingPopsMax,
-                "at most forebay.session.requests-max, which is " + requestsMax);
         checkBytes(SECTION + ".send-bytes-max", sendBytesMax, 64 * KIB, GIB);
         checkBytes(SECTION + ".chunk-bytes-max", chunkBytesMax, 64 * KIB, GIB);
         checkBytes(SECTION + ".node-bytes-max", nodeBytesMax, 64 * KIB, TIB);
@@ -75,7 +67,6 @@ public record SessionSettings(
                 section.duration("timeout"),
                 section.count("sessions-max"),
                 section.count("requests-max"),
-                section.count("waiting-pops-max"),
                 section.intBytes("send-bytes-max"),
                 section.intBytes("chunk-bytes-max"),
                 section.bytes("node-bytes-max"),

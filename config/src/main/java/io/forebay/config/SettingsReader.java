@@ -69,8 +69,8 @@ final class SettingsReader {
             if (value.valueType() != ConfigValueType.OBJECT) {
                 throw new SettingsException(key, render(value), "a section");
             }
-            // What may stand in a dispatcher is Akka's matter.
-            if (!isDispatcher((ConfigObject) known)) {
+            // What may stand in a dispatcher or mailbox is Akka's matter.
+            if (!isAkkaSection((ConfigObject) known)) {
                 refuseUnknown(root, (ConfigObject) value, (ConfigObject) known, key);
             }
         }
@@ -82,8 +82,8 @@ final class SettingsReader {
                 && value.origin().description().equals("system properties");
     }
 
-    static boolean isDispatcher(ConfigObject section) {
-        return section.containsKey("executor");
+    static boolean isAkkaSection(ConfigObject section) {
+        return section.containsKey("executor") || section.containsKey("mailbox-type");
     }
 
     private static SettingsException unknown(

@@ -72,9 +72,9 @@ public record StoreSettings(
     }
 
     static StoreSettings from(Section section) {
-        section.dispatcher("writer-dispatcher");
-        section.dispatcher("flush-dispatcher");
-        section.dispatcher("read-dispatcher");
+        section.akkaSection("writer-dispatcher");
+        section.akkaSection("flush-dispatcher");
+        section.akkaSection("read-dispatcher");
         return new StoreSettings(
                 section.bytes("max-unflushed"),
                 section.count("send-high-water-percent"),

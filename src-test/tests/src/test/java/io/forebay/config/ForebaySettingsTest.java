@@ -100,7 +100,6 @@ class ForebaySettingsTest {
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),
             out("session.requests-max", "0", "1000001"),
-            out("session.waiting-pops-max", "0", "1000001", "1025"),
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
             out("session.node-bytes-max", "63 KiB", "2 TiB", "9 MiB"),

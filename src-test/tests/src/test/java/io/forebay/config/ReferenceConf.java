@@ -41,7 +41,7 @@ final class ReferenceConf {
     private static void collect(ConfigObject section, String path, SortedSet<String> keys) {
         for (Map.Entry<String, ConfigValue> entry : section.entrySet()) {
             String key = path + entry.getKey();
-            if (entry.getValue() instanceof ConfigObject inner && !SettingsReader.isDispatcher(inner)) {
+            if (entry.getValue() instanceof ConfigObject inner && !SettingsReader.isAkkaSection(inner)) {
                 collect(inner, key + ".", keys);
             } else {
                 keys.add(key);

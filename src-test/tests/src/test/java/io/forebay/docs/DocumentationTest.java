@@ -50,6 +50,8 @@ class DocumentationTest {
     private static final Pattern MACHINE_PATH =
             Pattern.compile("(?<![\\w.~-])/(?:work|root|home|Users|tmp/fb|private|mnt)(?:/|\\b)|\\b[A-Z]:\\\\");
 
+    private static final Pattern PLACEHOLDER = Pattern.compile("(?m)^@[A-Z]+@$|\\b(?:TODO|FIXME|TBD)\\b");
+
     private static Config reference;
 
     @BeforeAll
@@ -61,6 +63,12 @@ class DocumentationTest {
     @MethodSource("pages")
     void namesNoPathOfOneMachine(Path page) throws IOException {
         assertThat(found(MACHINE_PATH, Files.readString(page))).isEmpty();
+    }
+
+    @ParameterizedTest
+    @MethodSource("pages")
+    void nothingIsLeftToBeFilledIn(Path page) throws IOException {
+        assertThat(found(PLACEHOLDER, Files.readString(page))).isEmpty();
     }
 
     @ParameterizedTest

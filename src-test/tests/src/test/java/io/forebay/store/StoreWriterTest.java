@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.Behaviors;
+import io.forebay.storage.io.MappedAccessException;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.StoreWriter.Available;
@@ -300,7 +301,12 @@ class StoreWriterTest {
         try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
             TestProbe<Event> origin = fixture.origin();
             Frame first = fixture.append(origin, frame(1, "a"));
-            disk.failNextWrites(1);
+            AtomicInteger faults = new AtomicInteger(1);
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.WRITE && path.startsWith("segment-") && faults.getAndDecrement() == 1) {
+                    throw new MappedAccessException("no page for " + path, null);
+                }
+            });
             Frame second = frame(1, "b");
             fixture.send(origin, second, false, 2);
             expect(origin, FlushFailed.class);
@@ -392,7 +398,7 @@ class StoreWriterTest {
     @Test
     void sendsAreRefusedWhileTheDiskIsSlowAndTakenWhenItHasCaughtUp() throws IOException {
         CountDownLatch mayForce = new CountDownLatch(1);
-        try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
+        try (StripeFixture fixture = StripeFixture.open(disk, patient(), 8 << 20)) {
             disk.observe((operation, path, at, length) -> {
                 if (operation == Operation.FORCE) {
                     await(mayForce);

@@ -97,23 +97,40 @@ final class StripeFixture implements AutoCloseable {
                 patient.stopTimeout());
     }
 
-    private StripeFixture(ActorTestKit testKit, MemoryDisk disk, StoreSettings settings) throws IOException {
+    private StripeFixture(ActorTestKit testKit, MemoryDisk disk, StoreSettings settings, int segmentBytes)
+            throws IOException {
         this.testKit = testKit;
         this.disk = disk;
         var clock = new LogClock(InstantSource.system(), System::nanoTime);
         var parts = new StripeSystem(testKit.system(), settings, 0, clock, System::nanoTime);
         var options = StripeOptions.of(0)
-                .withSegmentBytes(64 * 1024)
+                .withSegmentBytes(segmentBytes)
                 .withIndexExtentEntries(64)
                 .withIndexFileBytes(64 * 1024);
         this.stripe = parts.open(disk, options, recovered);
         this.writer = stripe.writer();
+        awaitPrepared();
+    }
+
+    /** Waits until nothing is prepared in the background, so that the next fault meets what the test means. */
+    void awaitPrepared() {
+        long limit = System.nanoTime() + LONG.toNanos();
+        while (stripe.log().isPreparationNeeded()) {
+            if (System.nanoTime() > limit) {
+                throw new AssertionError("no segment was prepared");
+            }
+            Thread.onSpinWait();
+        }
     }
 
     static StripeFixture open(MemoryDisk disk, StoreSettings settings) throws IOException {
+        return open(disk, settings, 64 * 1024);
+    }
+
+    static StripeFixture open(MemoryDisk disk, StoreSettings settings, int segmentBytes) throws IOException {
         ActorTestKit testKit = ActorTestKit.create(QUIET);
         try {
-            return new StripeFixture(testKit, disk, settings);
+            return new StripeFixture(testKit, disk, settings, segmentBytes);
         } catch (IOException | RuntimeException | AssertionError e) {
             testKit.shutdownTestKit();
             throw e;
@@ -155,6 +172,7 @@ final class StripeFixture implements AutoCloseable {
     Frame append(TestProbe<StoreWriter.Event> origin, Frame frame) {
         send(origin, frame, false, 0);
         assertWritten(origin, frame, 0);
+        awaitPrepared();
         return frame;
     }
 

@@ -57,6 +57,45 @@ public final class DirectoryLock implements AutoCloseable {
         }
     }
 
+    /**
+     * Keeps nodes out of a directory while somebody reads it, and writes nothing. Several may do so at once.
+     *
+     * @return null if there is nothing to lock: a copy without its lock file
+     * @throws DirectoryLockedException if a node has it open
+     */
+    public static DirectoryLock forReading(String directory) throws IOException {
+        Path path = Path.of(directory).toAbsolutePath().normalize();
+        if (!Files.exists(path.resolve(LOCK_FILE))) {
+            return null;
+        }
+        FileChannel channel = FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ);
+        try {
+            FileLock lock;
+            try {
+                lock = channel.tryLock(0, Long.MAX_VALUE, true);
+            } catch (OverlappingFileLockException e) {
+                throw inUse(path, "this process");
+            }
+            if (lock == null) {
+                throw inUse(path, holderOf(path));
+            }
+            return new DirectoryLock(channel, lock);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static DirectoryLockedException inUse(Path path, String holder) {
+        return new DirectoryLockedException("the data directory " + path + " is in use by " + holder);
+    }
+
+    private static String holderOf(Path path) throws IOException {
+        String holder = Files.readString(path.resolve(LOCK_FILE), StandardCharsets.US_ASCII)
+                .strip();
+        return holder.isEmpty() ? "another process" : "process " + holder;
+    }
+
     private static FileLock tryLock(FileChannel channel, Path path) throws IOException {
         FileLock lock;
         try {
@@ -66,10 +105,7 @@ public final class DirectoryLock implements AutoCloseable {
                     "the data directory " + path + " is already open in this process, by another node");
         }
         if (lock == null) {
-            String holder = Files.readString(path.resolve(LOCK_FILE), StandardCharsets.US_ASCII)
-                    .strip();
-            throw new DirectoryLockedException("the data directory " + path + " is in use by "
-                    + (holder.isEmpty() ? "another process" : "process " + holder));
+            throw inUse(path, holderOf(path));
         }
         return lock;
     }

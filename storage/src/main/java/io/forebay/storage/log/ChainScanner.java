@@ -1,6 +1,5 @@
 package io.forebay.storage.log;
 
-import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.log.LogFiles.Found;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -205,34 +204,17 @@ final class ChainScanner {
                 durable = Math.max(durable, FrameCodec.durablePosition(bytes, search.at()));
                 at += FrameCodec.length(bytes, search.at());
             } else {
-                at = nextCandidate(search, found, at + 8, limit);
+                at = search.nextCandidate(found.file, found.base, at + 8, limit);
             }
         }
-    }
-
-    /** The next address where a frame that lies in its place might begin, or the limit. */
-    private static long nextCandidate(FrameWindow search, Found found, long from, long limit) throws IOException {
-        int step = 64 * 1024;
-        for (long at = from; at + FrameCodec.HEADER_BYTES <= limit; ) {
-            int count = (int) Math.min(step, limit - at);
-            int start = search.load(found.file, at - found.base, count);
-            byte[] bytes = search.bytes();
-            for (int done = 0; done + FrameCodec.HEADER_BYTES <= count; done += 8) {
-                if (LittleEndian.getLong(bytes, start + done + 32) == at + done) {
-                    return at + done;
-                }
-            }
-            at += count - (count < FrameCodec.HEADER_BYTES ? 0 : FrameCodec.HEADER_BYTES - 8);
-        }
-        return limit;
     }
 
     /** Goes on behind damage. False if nothing sound is found behind it. */
     private boolean skip(String reason, Found next, long end) throws IOException {
         long bad = position;
-        for (long at = nextCandidate(window, segment, position + 8, end);
+        for (long at = window.nextCandidate(segment.file, segment.base, position + 8, end);
                 at + FrameCodec.HEADER_BYTES <= end;
-                at = nextCandidate(window, segment, at + 8, end)) {
+                at = window.nextCandidate(segment.file, segment.base, at + 8, end)) {
             if (window.check(segment.file, segment.base, at, end - at) == null) {
                 byte[] bytes = window.bytes();
                 long found = FrameCodec.firstSequence(bytes, window.at());

@@ -13,6 +13,7 @@ public final class Checkpoint {
     enum State {
         BEGUN,
         MANIFEST_WRITTEN,
+        FINISHING,
         FINISHED
     }
 

@@ -8,8 +8,10 @@ import java.util.zip.CRC32C;
 final class FrameWindow {
     private static final int READ_AHEAD_BYTES = 1 << 20;
 
+    private static final int SEARCH_BYTES = 64 * 1024;
+
     private final CRC32C crc = new CRC32C();
-    private byte[] buffer = new byte[READ_AHEAD_BYTES];
+    private byte[] buffer = new byte[0];
     private StorageFile file;
     private long from;
     private long to;
@@ -21,8 +23,9 @@ final class FrameWindow {
     /** Where in {@link #bytes()} that byte of the file is, with at least so many behind it. */
     int load(StorageFile source, long at, int length) throws IOException {
         if (source != file || at < from || at + length > to) {
-            if (length > buffer.length) {
-                buffer = new byte[Math.max(length, Math.min(buffer.length * 2, 1 << 30))];
+            int wanted = (int) Math.max(length, Math.min(READ_AHEAD_BYTES, source.sizeBytes() - at));
+            if (wanted > buffer.length) {
+                buffer = new byte[wanted];
             }
             file = null;
             int count = (int) Math.min(buffer.length, source.sizeBytes() - at);
@@ -51,6 +54,30 @@ final class FrameWindow {
             problem = FrameCodec.problem(buffer, at, crc);
         }
         return problem;
+    }
+
+    /** The next address where a frame that lies in its place might begin, or the limit. */
+    long nextCandidate(StorageFile source, long base, long fromPosition, long limit) throws IOException {
+        for (long next = fromPosition; next + FrameCodec.HEADER_BYTES <= limit; ) {
+            int count = (int) Math.min(SEARCH_BYTES, limit - next);
+            int start = load(source, next - base, count);
+            for (int done = 0; done + FrameCodec.HEADER_BYTES <= count; done += 8) {
+                if (FrameCodec.position(buffer, start + done) == next + done) {
+                    return next + done;
+                }
+            }
+            next += count - (FrameCodec.HEADER_BYTES - 8);
+        }
+        return limit;
+    }
+
+    /** The first sound frame that lies in its place, or the limit. */
+    long nextFrame(StorageFile source, long base, long fromPosition, long limit) throws IOException {
+        long next = fromPosition;
+        while (next < limit && check(source, base, next, limit - next) != null) {
+            next = nextCandidate(source, base, next + 8, limit);
+        }
+        return Math.min(next, limit);
     }
 
     /** {@link #check} where no frame fits any more. */

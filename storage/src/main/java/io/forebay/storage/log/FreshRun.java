@@ -82,11 +82,12 @@ final class FreshRun {
     }
 
     /**
-     * Joins the run to the chain.
+     * Joins the run to the chain. Its header still states what was durable before: it cannot vouch for itself. Whoever
+     * writes next says that the run is.
      *
      * @param predecessorBase {@link SegmentHeader#NONE} if it is to be the chain's beginning
      */
-    void link(long predecessorBase, long predecessorEnd) throws IOException {
+    void link(long predecessorBase, long predecessorEnd, long durablePosition) throws IOException {
         Segment first = segments.get(0);
         first.writeHeader(new SegmentHeader(
                 true,
@@ -94,7 +95,7 @@ final class FreshRun {
                 epoch,
                 first.base(),
                 first.sizeBytes(),
-                last.end(),
+                durablePosition,
                 predecessorBase,
                 predecessorEnd,
                 first.firstSequence()));

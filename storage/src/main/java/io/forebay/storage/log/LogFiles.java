@@ -27,19 +27,17 @@ final class LogFiles implements AutoCloseable {
         final SegmentHeader header;
 
         final String problem;
-        /** Whether what is odd about the header is what a crash leaves behind. */
-        final boolean isLeftover;
-
+        private final boolean isCutShort;
         private boolean isTaken;
 
         private Found(
-                String name, long base, StorageFile file, SegmentHeader header, String problem, boolean isLeftover) {
+                String name, long base, StorageFile file, SegmentHeader header, String problem, boolean isCutShort) {
             this.name = name;
             this.base = base;
             this.file = file;
             this.header = header;
             this.problem = problem;
-            this.isLeftover = isLeftover;
+            this.isCutShort = isCutShort;
         }
 
         boolean isLinked() {
@@ -52,7 +50,16 @@ final class LogFiles implements AutoCloseable {
         }
 
         boolean isCutShort() {
-            return header != null && file.sizeBytes() < header.sizeBytes();
+            return isCutShort || (header != null && file.sizeBytes() < header.sizeBytes());
+        }
+
+        /**
+         * Whether the file, which has no header to go by, was part of the log. A process that dies while it stores a
+         * header leaves it torn, one that dies while it prepares a segment leaves none or an older one; but all of that
+         * lies above everything that is durable.
+         */
+        boolean isDamaged(long durablePosition) {
+            return problem != null && (isCutShort || durablePosition > base);
         }
 
         long firstPosition() {
@@ -100,17 +107,11 @@ final class LogFiles implements AutoCloseable {
     private static Found find(StorageDirectory directory, String name, long base) throws IOException {
         StorageFile file = directory.open(name);
         try {
-            if (file.sizeBytes() < SegmentHeader.PAGE_BYTES) {
-                byte[] page = new byte[(int) file.sizeBytes()];
-                file.readCold(0, page, 0, page.length);
-                return new Found(
-                        name, base, file, null, "the file has only " + file.sizeBytes() + " bytes", isZero(page));
-            }
             byte[] page = new byte[SegmentHeader.BYTES];
-            file.readCold(0, page, 0, page.length);
+            file.readCold(0, page, 0, (int) Math.min(page.length, file.sizeBytes()));
             String problem = SegmentHeader.problem(page);
             if (problem != null) {
-                return new Found(name, base, file, null, problem, problem.equals(FrameCodec.UNWRITTEN));
+                return new Found(name, base, file, null, problem, false);
             }
             if (SegmentHeader.formatVersion(page) > SegmentHeader.FORMAT_VERSION) {
                 throw new StripeException(
@@ -119,22 +120,18 @@ final class LogFiles implements AutoCloseable {
                                 + ", this program knows up to " + SegmentHeader.FORMAT_VERSION);
             }
             SegmentHeader header = SegmentHeader.decode(page);
+            if (file.sizeBytes() < SegmentHeader.PAGE_BYTES) {
+                // Its size is forced before it joins the chain: then it was cut, else it was never finished.
+                String reason = "the file has only " + file.sizeBytes() + " bytes";
+                return new Found(name, base, file, null, reason, header.isLinked());
+            }
             return header.base() == base
                     ? new Found(name, base, file, header, null, false)
-                    : new Found(name, base, file, null, "the header is of base " + header.base(), true);
+                    : new Found(name, base, file, null, "the header is of base " + header.base(), false);
         } catch (IOException e) {
             file.close();
             throw e;
         }
-    }
-
-    private static boolean isZero(byte[] bytes) {
-        for (byte b : bytes) {
-            if (b != 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     boolean isEmpty() {

@@ -267,14 +267,14 @@ public final class LogVerifier {
             }
         }
         for (Found found : files.all()) {
-            if (found.problem != null && !found.isLeftover) {
+            if (found.isDamaged(scanner.durable())) {
                 problems.add(new Problem(found.name, -1, found.problem));
             } else if (found.isCutShort() && chain.contains(found)) {
                 problems.add(new Problem(
                         found.name,
                         -1,
                         "it has " + found.file.sizeBytes() + " bytes, its header says " + found.header.sizeBytes()));
-            } else if (!chain.contains(found) && (found.isLeftover || found.isLinked())) {
+            } else if (!chain.contains(found) && (found.problem != null || found.isLinked())) {
                 notes.add(found.name + " is no part of the log" + (found.problem == null ? "" : ": " + found.problem));
             }
         }

@@ -30,8 +30,11 @@ final class OwnerTable {
     /** The newest snapshot that counts; null without one. */
     Snapshot[] current = new Snapshot[64];
 
-    /** One that was appended since; it counts with the next manifest. */
+    /** One that was appended since; a failed force takes it back. */
     Snapshot[] pending = new Snapshot[64];
+
+    /** The one that the running checkpoint's manifest lists; it counts when that is finished. */
+    Snapshot[] listed = new Snapshot[64];
 
     /** Of a queue; null for others, and for a queue not heard of. */
     QueueMarks[] marks = new QueueMarks[64];
@@ -139,6 +142,7 @@ final class OwnerTable {
         replayNumber = new long[capacity];
         current = new Snapshot[capacity];
         pending = new Snapshot[capacity];
+        listed = new Snapshot[capacity];
         marks = new QueueMarks[capacity];
         for (int from = 0; from < old.keys.length; from++) {
             long key = old.keys[from];
@@ -151,6 +155,7 @@ final class OwnerTable {
                 replayNumber[to] = old.replayNumber[from];
                 current[to] = old.current[from];
                 pending[to] = old.pending[from];
+                listed[to] = old.listed[from];
                 marks[to] = old.marks[from];
             }
         }
@@ -165,6 +170,7 @@ final class OwnerTable {
         replayNumber = other.replayNumber;
         current = other.current;
         pending = other.pending;
+        listed = other.listed;
         marks = other.marks;
     }
 

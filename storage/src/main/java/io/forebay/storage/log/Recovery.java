@@ -27,9 +27,6 @@ import java.util.zip.CRC32C;
  * served is then given its new epoch, the copies of what was not stated durable, and a fresh segment. Used once.
  */
 final class Recovery {
-    /** Flag of a manifest's segment: entries in it may name bodies elsewhere. */
-    static final int SEGMENT_HOLDS_ENTRIES = 2;
-
     private static final long NO_POSITION = -1;
 
     private final StorageDirectory directory;
@@ -44,6 +41,7 @@ final class Recovery {
     private final RecordView view = new RecordView();
     private long newestMillis;
     private long framesReplayed;
+    private long bytesReplayed;
     private long recordsReplayed;
     private long framesCopied;
     private long bytesCopied;
@@ -111,15 +109,14 @@ final class Recovery {
         } catch (NewerCheckpointFormatException e) {
             throw new StripeException(Reason.NEWER_FORMAT, e.getMessage(), e);
         } catch (CorruptCheckpointException e) {
-            if (!files.isEmpty()) {
-                throw new CorruptLogException(path, NO_POSITION, e.getMessage());
-            }
-            // A start that died while it made the file; there cannot have been more.
-            directory.delete(StripeLog.CHECKPOINT_FILE);
-            checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
+            throw new CorruptLogException(path, NO_POSITION, e.getMessage());
         }
-        if (checkpointFile.found().isEmpty() && !files.isEmpty()) {
-            throw new CorruptLogException(path, NO_POSITION, "it is empty, but there are segments");
+        if (checkpointFile.found().isEmpty()) {
+            if (!files.isEmpty()) {
+                throw new CorruptLogException(path, NO_POSITION, "it is empty, but there are segments");
+            }
+            // A start that died after making the file may not have forced its name; no segment may outlive it.
+            directory.forceDirectory();
         }
     }
 
@@ -238,7 +235,7 @@ final class Recovery {
 
     private void restoreOwners() throws IOException {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
-            if ((listed.flags() & SEGMENT_HOLDS_ENTRIES) != 0) {
+            if ((listed.flags() & ManifestRecord.SegmentEntry.HOLDS_ENTRIES) != 0) {
                 basesWithEntries.add(listed.basePosition());
             }
             if (files.at(listed.basePosition()) == null) {
@@ -268,6 +265,13 @@ final class Recovery {
 
     private void restoreSnapshot(ManifestRecord.OwnerEntry listed) throws IOException {
         long key = Owner.key(listed.queueId(), listed.groupId());
+        // Also of one that cannot be read: the next manifest has to name it again.
+        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
+                listed.snapshotPosition(),
+                listed.snapshotSequence(),
+                listed.heldSequence(),
+                listed.heldOwnerNumber(),
+                1);
         // Kept apart: a snapshot counts only when all its parts are there.
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
@@ -298,12 +302,6 @@ final class Recovery {
                     + " cannot be read; it is stopped");
             return;
         }
-        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
-                listed.snapshotPosition(),
-                listed.snapshotSequence(),
-                listed.heldSequence(),
-                listed.heldOwnerNumber(),
-                1);
         for (int part = 0; part < frames.size(); part++) {
             sink.snapshot(view.wrap(frames.get(part), 0, places.get(part)[0], places.get(part)[1]));
         }
@@ -330,14 +328,10 @@ final class Recovery {
         Found next = files.successor(found);
         long end = next == null ? found.limit() : Math.min(found.limit(), next.header.predecessorEnd());
         FrameWindow window = new FrameWindow();
-        for (long at = found.firstPosition(); at + FrameCodec.HEADER_BYTES <= end; ) {
-            if (window.check(found.file, found.base, at, end - at) == null) {
-                int length = FrameCodec.length(window.bytes(), window.at());
-                visitor.frame(found, window.bytes(), window.at(), at);
-                at += length;
-            } else {
-                at += 8;
-            }
+        for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
+            int length = FrameCodec.length(window.bytes(), window.at());
+            visitor.frame(found, window.bytes(), window.at(), at);
+            at = window.nextFrame(found.file, found.base, at + length, end);
         }
     }
 
@@ -443,6 +437,7 @@ final class Recovery {
 
     private void replay(ChainScanner scanner, Found found, byte[] bytes, int at, long position) throws IOException {
         framesReplayed++;
+        bytesReplayed += FrameCodec.length(bytes, at);
         newestMillis = Math.max(newestMillis, FrameCodec.logTimeMillis(bytes, at));
         tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
         dropDurable(scanner);
@@ -487,12 +482,12 @@ final class Recovery {
                     position,
                     record + " comes again: the last number of " + record.owner() + " was " + last);
         }
-        // Of an owner that was forgotten and is not in the manifest the first number is not known.
-        boolean isGap = number != last + 1 && (last > 0 || known.contains(key));
+        boolean isGap = number != last + 1;
         if (isGap && !scanner.holes().isEmpty()) {
             ownGaps += number - last - 1;
             stopped.add(key);
-        } else if (isGap) {
+        } else if (isGap && (last > 0 || known.contains(key) || manifest == null)) {
+            // Not of one that was forgotten: it is not in the manifest, and where its numbers stood is not known.
             findings.add(found.name + ", position " + position + ": the last number of " + record.owner() + " was "
                     + last + ", now comes " + number + ", but no sequence is missing");
         }
@@ -535,10 +530,9 @@ final class Recovery {
                     first.reason() + "; " + missing
                             + " records are missing, the gaps in the numbers of their owners say " + ownGaps);
         }
-        long last = start == null ? -1 : scanner.endSegment().base;
         for (Found found : files.all()) {
-            if (found.problem != null && !found.isLeftover) {
-                if (found.base > last) {
+            if (found.isDamaged(scanner.durable())) {
+                if (start == null || found.base > scanner.endSegment().base) {
                     throw new CorruptLogException(
                             directory.path() + "/" + found.name,
                             NO_POSITION,
@@ -566,12 +560,17 @@ final class Recovery {
         segments = new SegmentStore(directory, options, epoch, addressLimit);
         keepChain(start, scanner);
         FreshRun run = new FreshRun(segments, options.stripeId(), epoch);
+        boolean isLinked = false;
         try {
             copyTail(scanner, run, epoch, durable, nextSequence);
             link(run, scanner, start, durable);
-        } catch (IOException e) {
-            run.giveUp();
-            throw e instanceof DiskFullException ? diskFull(e) : e;
+            isLinked = true;
+        } catch (DiskFullException e) {
+            throw diskFull(e);
+        } finally {
+            if (!isLinked) {
+                run.giveUp();
+            }
         }
         run.segments().forEach(segments::add);
         writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());
@@ -630,7 +629,7 @@ final class Recovery {
             if (!chain.contains(found)
                     && !ends.containsKey(found.base)
                     && isFree
-                    && (found.header != null || found.isLeftover)) {
+                    && !found.isDamaged(scanner.durable())) {
                 long size = found.file.sizeBytes();
                 found.take().close();
                 segments.discard(found.name, true, size);
@@ -689,7 +688,7 @@ final class Recovery {
     /** The header that names the old log's end comes last. */
     private void link(FreshRun run, ChainScanner scanner, Found start, long durable) throws IOException {
         if (start == null) {
-            run.link(SegmentHeader.NONE, SegmentHeader.NONE);
+            run.link(SegmentHeader.NONE, SegmentHeader.NONE, durable);
             return;
         }
         long cut = tail.isEmpty() ? scanner.endPosition() : tail.peekFirst().position;
@@ -707,7 +706,8 @@ final class Recovery {
         }
         run.link(
                 predecessor == null ? SegmentHeader.NONE : predecessor.base(),
-                predecessor == null ? SegmentHeader.NONE : cut);
+                predecessor == null ? SegmentHeader.NONE : cut,
+                durable);
         // What the copies replace is no part of the log any more.
         segments.replaceTail(predecessor, List.of());
     }
@@ -733,6 +733,7 @@ final class Recovery {
         opened.manifestSequence = slot == null ? NO_POSITION : slot.manifestSequence();
         opened.nextSequence = nextSequence;
         opened.durablePosition = run.last().end();
+        opened.replayedBytes = bytesReplayed;
         opened.report = new RecoveryReport(
                 options.stripeId(),
                 epoch,

@@ -57,6 +57,7 @@ public final class StripeLog implements AutoCloseable {
         long manifestSequence;
         long nextSequence;
         long durablePosition;
+        long replayedBytes;
         RecoveryReport report;
     }
 
@@ -141,6 +142,7 @@ public final class StripeLog implements AutoCloseable {
         writtenSequence.set(nextSequence - 1);
         logTimeMillis = opened.report.newestLogTimeMillis();
         hotBase = active.base();
+        appendedBytes.set(opened.replayedBytes);
     }
 
     /**
@@ -234,13 +236,18 @@ public final class StripeLog implements AutoCloseable {
         }
     }
 
-    private void keep(Frame frame, long position) {
+    /** Lets go of frames that are durable by now. */
+    private void dropDurable() {
         long durable = durableSequence;
         for (Frame oldest = retained.peekFirst();
                 oldest != null && oldest.lastSequence() <= durable;
                 oldest = retained.peekFirst()) {
             retained.pollFirst();
         }
+    }
+
+    private void keep(Frame frame, long position) {
+        dropDurable();
         retained.addLast(frame);
         if (unflushed.isEmpty()) {
             unflushedFrom = position;
@@ -364,7 +371,10 @@ public final class StripeLog implements AutoCloseable {
                 int parts = LittleEndian.getInt(image, body + 28);
                 long held = LittleEndian.getLong(image, body + 8);
                 OwnerTable.Snapshot pending = owners.pending[slot];
-                if (part == 0) {
+                if (held > owners.lastStateNumber[slot]) {
+                    // It claims records that do not exist: not counting it keeps the log, counting it could lose some.
+                    owners.pending[slot] = null;
+                } else if (part == 0) {
                     owners.pending[slot] = new OwnerTable.Snapshot(
                             position, frame.firstSequence() + record, LittleEndian.getLong(image, body), held, parts);
                 } else if (pending != null && pending.partCount == part && pending.heldNumber == held) {
@@ -424,6 +434,7 @@ public final class StripeLog implements AutoCloseable {
 
     /** What was appended since the last call, or null. The StoreWriter's thread. */
     public FlushRange takeUnflushed() {
+        dropDurable();
         if (unflushed.isEmpty()) {
             return null;
         }
@@ -549,8 +560,8 @@ public final class StripeLog implements AutoCloseable {
 
     /** Every frame above the durable position, in order: what origins do not send is taken from here. The StoreWriter's thread. */
     public List<Frame> retainedFrames() {
-        long durable = durableSequence;
-        return retained.stream().filter(frame -> frame.lastSequence() > durable).toList();
+        dropDurable();
+        return List.copyOf(retained);
     }
 
     /**
@@ -609,7 +620,8 @@ public final class StripeLog implements AutoCloseable {
             rewriting.force();
             rewriting.link(
                     predecessor == null ? SegmentHeader.NONE : predecessor.base(),
-                    predecessor == null ? SegmentHeader.NONE : durablePosition);
+                    predecessor == null ? SegmentHeader.NONE : durablePosition,
+                    durablePosition);
         } catch (IOException e) {
             // Whether the link reached the disk is not known. If so it is right: all it stands for was forced before.
             // Whatever comes next gets a higher base and is preferred.
@@ -671,6 +683,9 @@ public final class StripeLog implements AutoCloseable {
     /** Marks a possible replay start here and says whose snapshots are wanted. The StoreWriter's thread. */
     public Checkpoint beginCheckpoint() throws StripeException {
         checkPhase(Phase.RUNNING, "beginCheckpoint");
+        if (running != null && running.state == Checkpoint.State.FINISHING) {
+            throw new StripeException(Reason.WRONG_PHASE, running + " is being finished");
+        }
         long neededFrom = neededByQueues();
         settle();
         List<Owner> changed = new ArrayList<>();
@@ -707,10 +722,7 @@ public final class StripeLog implements AutoCloseable {
         }
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
-                OwnerTable.Snapshot pending = owners.pending[slot];
-                if (pending != null && pending.isComplete() && pending.sequence < last.manifestFirstSequence) {
-                    owners.current[slot] = pending;
-                }
+                owners.current[slot] = owners.listed[slot];
                 if (last.isReplayMoved) {
                     owners.replayNumber[slot] = owners.beginNumber[slot];
                 }
@@ -769,7 +781,9 @@ public final class StripeLog implements AutoCloseable {
         long neededFrom = neededByQueues();
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
-                OwnerTable.Snapshot snapshot = chosen(slot);
+                OwnerTable.Snapshot pending = owners.pending[slot];
+                OwnerTable.Snapshot snapshot = pending != null && pending.isComplete() ? pending : owners.current[slot];
+                owners.listed[slot] = snapshot;
                 long held = snapshot == null ? 0 : snapshot.heldNumber;
                 isMoved &= held >= owners.beginStateNumber[slot];
                 if (snapshot != null) {
@@ -783,11 +797,6 @@ public final class StripeLog implements AutoCloseable {
         checkpoint.keptFromBase = keptFromBase(neededFrom, checkpoint.replayPosition);
         appendManifest(checkpoint, manifest(checkpoint));
         checkpoint.state = Checkpoint.State.MANIFEST_WRITTEN;
-    }
-
-    private OwnerTable.Snapshot chosen(int slot) {
-        OwnerTable.Snapshot pending = owners.pending[slot];
-        return pending != null && pending.isComplete() ? pending : owners.current[slot];
     }
 
     /** Base of the oldest segment to keep: only whole segments at the beginning of the chain go. */
@@ -816,7 +825,7 @@ public final class StripeLog implements AutoCloseable {
                         segment.sizeBytes(),
                         segment.epoch(),
                         segment.firstSequence(),
-                        basesWithEntries.contains(segment.base()) ? Recovery.SEGMENT_HOLDS_ENTRIES : 0));
+                        basesWithEntries.contains(segment.base()) ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0));
             } else {
                 basesWithEntries.remove(segment.base());
             }
@@ -824,7 +833,7 @@ public final class StripeLog implements AutoCloseable {
         List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
-                OwnerTable.Snapshot snapshot = chosen(slot);
+                OwnerTable.Snapshot snapshot = owners.listed[slot];
                 Owner owner = Owner.ofKey(owners.key(slot));
                 QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
                 ownerEntries.add(new ManifestRecord.OwnerEntry(
@@ -886,6 +895,18 @@ public final class StripeLog implements AutoCloseable {
                     checkpoint + " cannot be finished: its manifest ends with sequence " + checkpoint.manifestSequence()
                             + ", durable is " + durableSequence);
         }
+        checkpoint.state = Checkpoint.State.FINISHING;
+        try {
+            finish(checkpoint);
+        } finally {
+            if (checkpoint.state == Checkpoint.State.FINISHING) {
+                checkpoint.state = Checkpoint.State.MANIFEST_WRITTEN;
+            }
+        }
+        segments.collect();
+    }
+
+    private void finish(Checkpoint checkpoint) throws IOException {
         long bytes = appendedBytes.get();
         index.force();
         writeSlot(checkpoint);
@@ -903,7 +924,6 @@ public final class StripeLog implements AutoCloseable {
         if (isCleaned) {
             segments.removeBelow(checkpoint.keptFromBase);
         }
-        segments.collect();
     }
 
     private void writeSlot(Checkpoint checkpoint) throws IOException {
@@ -937,7 +957,10 @@ public final class StripeLog implements AutoCloseable {
                 cleanEnd));
     }
 
-    /** The owner is gone for good: nothing of it keeps the log from being cleaned. The StoreWriter's thread. */
+    /**
+     * The owner is gone for good: nothing of it keeps the log from being cleaned. A start that replays records of it has to
+     * be told again. The StoreWriter's thread.
+     */
     public void forget(Owner owner) {
         owners.remove(owner.key());
         if (owner.isQueue()) {
@@ -989,7 +1012,7 @@ public final class StripeLog implements AutoCloseable {
         return generation;
     }
 
-    /** Bytes appended since the newest finished checkpoint, or since the start: when to make the next. Any thread. */
+    /** Bytes that a start would have to replay, about: when to make the next checkpoint. Any thread. */
     public long bytesSinceCheckpoint() {
         return appendedBytes.get() - appendedBytesAtCheckpoint;
     }

@@ -1,0 +1,35 @@
+package io.forebay.cluster;
+
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Bounds the bytes that all sessions of a node hold for their clients. Thread-safe. */
+public final class BytesHeld {
+    private final long bytesMax;
+    private final AtomicLong bytes = new AtomicLong();
+
+    public BytesHeld(long bytesMax) {
+        this.bytesMax = bytesMax;
+    }
+
+    /** All or nothing. What is larger than everything together is taken when nothing else is held. */
+    boolean tryReserve(long wanted) {
+        long now = bytes.addAndGet(wanted);
+        if (now > bytesMax && now > wanted) {
+            bytes.addAndGet(-wanted);
+            return false;
+        }
+        return true;
+    }
+
+    void release(long released) {
+        bytes.addAndGet(-released);
+    }
+
+    public long bytes() {
+        return bytes.get();
+    }
+
+    public long bytesMax() {
+        return bytesMax;
+    }
+}

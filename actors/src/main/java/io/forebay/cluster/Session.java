@@ -1,0 +1,1189 @@
+package io.forebay.cluster;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.Terminated;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.config.ForebaySettings;
+import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.ChangeResult;
+import io.forebay.protocol.Chunk;
+import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.GiveBackResult;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.MessageLimits;
+import io.forebay.protocol.Names;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.wire.MalformedWireException;
+import io.forebay.protocol.wire.WireCutter;
+import io.forebay.protocol.wire.WireFrames;
+import io.forebay.protocol.wire.WireJoiner;
+import io.forebay.queue.GroupQueue;
+import io.forebay.queue.Queue;
+import io.forebay.queue.QueueReply;
+import io.forebay.queue.core.PopCommand;
+import io.forebay.storage.log.DeadlineRecord;
+import io.forebay.store.LogClock;
+import io.forebay.topic.Dispatcher;
+import io.forebay.topic.Registry;
+import io.forebay.topic.RegistryReply;
+import io.forebay.topic.TopicDirectory;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * One client on this node: takes its commands, hands each part of them to the queue, group or registry it belongs to,
+ * gathers the answers, and follows the client's life. A client in the same system or the same cluster is watched; of any
+ * other the heartbeats are counted. When the client is gone, what it held comes back.
+ *
+ * <p>Understands {@link SessionCommand}s from the client, {@link QueueReply}s, {@link RegistryReply}s and its own messages;
+ * their common type is Object, because each room seals its own.
+ */
+public final class Session extends AbstractBehavior<Object> {
+
+    /**
+     * What all sessions of a node share.
+     *
+     * @param bytesHeld bounds what all sessions hold for their clients
+     * @param isMember whether a client at that address is of our cluster, so that it can be watched
+     */
+    public record Environment(
+            ForebaySettings settings,
+            SessionLimits limits,
+            int nodeId,
+            LogClock clock,
+            TopicDirectory directory,
+            ActorRef<Registry.Command> registry,
+            BytesHeld bytesHeld,
+            Predicate<ActorRef<?>> isMember) {}
+
+    /** The client opened the session again, from here or from elsewhere. */
+    record Attach(ActorRef<SessionEvent> client, int frameBytes, String clientName) {}
+
+    /** The node stops: nothing new is taken. */
+    enum Drain {
+        INSTANCE
+    }
+
+    /** The node has drained: the end. */
+    enum End {
+        INSTANCE
+    }
+
+    /** The client has sent more than fits; said by the mailbox. */
+    enum Overflowed {
+        INSTANCE
+    }
+
+    private enum LifeCheck {
+        INSTANCE
+    }
+
+    private enum ReleaseTimedOut {
+        INSTANCE
+    }
+
+    private static final int REASON_CHARS_MAX = 1000;
+    private static final long CONGESTED_RETRY_MILLIS = 50;
+    private static final long MESSAGE_OVERHEAD_BYTES = 200;
+    private static final int STREAM_OVERHEAD_BYTES = 1 << 20;
+    private static final long RESTART_GUESS_MILLIS = 1_000;
+    private static final long NO_TOKEN = -1;
+
+    /** The latest Pops that were answered with deliveries: a second copy of those is no reason to give them back. */
+    private static final class AnsweredPops {
+        private static final int COUNT = 256;
+
+        private final long[] requestIds = new long[COUNT];
+        private int next;
+
+        void add(long requestId) {
+            requestIds[next++ & (COUNT - 1)] = requestId;
+        }
+
+        boolean contains(long requestId) {
+            for (int i = 0; i < Math.min(next, COUNT); i++) {
+                if (requestIds[i] == requestId) {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    /** A request that is not answered yet. */
+    private abstract static class Pending {
+        final long requestId;
+        long bytes;
+        int missingParts = 1;
+
+        Pending(long requestId) {
+            this.requestId = requestId;
+        }
+    }
+
+    private static final class SendPending extends Pending {
+        SendResult[] results;
+
+        SendPending(long requestId) {
+            super(requestId);
+        }
+    }
+
+    private static final class PopPending extends Pending {
+        final SessionCommand.Pop request;
+        ActorRef<Dispatcher.Command> dispatcher;
+
+        PopPending(SessionCommand.Pop request) {
+            super(request.requestId());
+            this.request = request;
+        }
+    }
+
+    /** Acks, changes, give-backs. */
+    private static final class HandlesPending<R> extends Pending {
+        final Object[] results;
+        Durability level;
+
+        HandlesPending(long requestId, int count) {
+            super(requestId);
+            results = new Object[count];
+        }
+
+        @SuppressWarnings("unchecked") // a part of a request is answered with results of its kind
+        List<R> results() {
+            return (List<R>) Collections.unmodifiableList(Arrays.asList(results));
+        }
+    }
+
+    private static final class AdminPending extends Pending {
+        AdminPending(long requestId) {
+            super(requestId);
+        }
+    }
+
+    /**
+     * A part of a request that a queue or group answers.
+     *
+     * @param indexes where its results belong; null for the whole request
+     */
+    private record Part(Pending pending, int[] indexes) {}
+
+    private final Environment environment;
+    private final SessionLimits limits;
+    private final TimerScheduler<Object> timers;
+    private final TopicDirectory directory;
+    private final long sessionId;
+    private final ActorRef<Object> self;
+    private final ActorRef<QueueReply> queueReplies;
+    private final WireJoiner<SessionCommand> joiner;
+
+    private final Map<Long, Pending> pending = new HashMap<>();
+    private final Map<Long, Part> parts = new HashMap<>();
+    /** Sends that wait for their topic, in order, by topic. */
+    private final Map<String, ArrayDeque<SendAgain>> deferredSends = new HashMap<>();
+
+    private final Map<Long, String> topicsAsked = new HashMap<>();
+    private final Map<Long, PopPending> groupsAsked = new HashMap<>();
+    private final Map<Long, List<Long>> cancels = new HashMap<>();
+    private final Map<String, Integer> nextQueue = new HashMap<>();
+    private final Set<ActorRef<Dispatcher.Command>> dispatchers = new HashSet<>();
+    private final Set<ActorRef<GroupQueue.Command>> holders = new HashSet<>();
+    private final Set<ActorRef<Queue.Command>> keyedQueues = new HashSet<>();
+
+    private final AnsweredPops answeredPops = new AnsweredPops();
+
+    private ActorRef<SessionEvent> client;
+    private String clientName;
+    private boolean isRemote;
+    private boolean isWatched;
+    private WireCutter<SessionEvent> cutter;
+    private long lastHeardMillis;
+    private long bytesInFlight;
+    private long lastToken;
+    private boolean isDraining;
+    private int releasesMissing;
+    private boolean isClosing;
+    private Refusal closeReason;
+
+    private record SendAgain(SessionCommand.Send send, SendPending pending) {}
+
+    /** @param heldBefore groups that held deliveries of this session when the node was started */
+    public static Behavior<Object> create(
+            Environment environment,
+            long sessionId,
+            String clientName,
+            int frameBytes,
+            ActorRef<SessionEvent> client,
+            List<ActorRef<GroupQueue.Command>> heldBefore) {
+        return Behaviors.setup(context -> Behaviors.withTimers(timers ->
+                new Session(context, timers, environment, sessionId, clientName, frameBytes, client, heldBefore)));
+    }
+
+    private Session(
+            ActorContext<Object> context,
+            TimerScheduler<Object> timers,
+            Environment environment,
+            long sessionId,
+            String clientName,
+            int frameBytes,
+            ActorRef<SessionEvent> client,
+            List<ActorRef<GroupQueue.Command>> heldBefore) {
+        super(context);
+        this.environment = environment;
+        this.timers = timers;
+        this.sessionId = sessionId;
+        limits = environment.limits;
+        directory = environment.directory;
+        self = context.getSelf();
+        queueReplies = self.narrow();
+        joiner = new WireJoiner<>(SessionCommand.class, limits.bytesInFlightMax() + STREAM_OVERHEAD_BYTES);
+        holders.addAll(heldBefore);
+        attach(client, frameBytes, clientName, false);
+        timers.startTimerWithFixedDelay(
+                LifeCheck.INSTANCE, environment.settings.session().heartbeatInterval());
+    }
+
+    @Override
+    public Receive<Object> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(SessionCommand.Send.class, this::onSend)
+                .onMessage(QueueReply.Enqueued.class, this::onEnqueued)
+                .onMessage(SessionCommand.Pop.class, this::onPop)
+                .onMessage(QueueReply.Delivered.class, this::onDelivered)
+                .onMessage(SessionCommand.Ack.class, this::onAck)
+                .onMessage(QueueReply.Acked.class, this::onAcked)
+                .onMessage(SessionCommand.Heartbeat.class, this::onHeartbeat)
+                .onMessage(Chunk.class, this::onChunk)
+                .onMessage(ChunkAck.class, this::onChunkAck)
+                .onMessage(SessionCommand.ChangeInvisible.class, this::onChangeInvisible)
+                .onMessage(QueueReply.Changed.class, this::onChanged)
+                .onMessage(SessionCommand.GiveBack.class, this::onGiveBack)
+                .onMessage(QueueReply.GivenBack.class, this::onGivenBack)
+                .onMessage(QueueReply.PoppedNothing.class, this::onPoppedNothing)
+                .onMessage(QueueReply.PopRefused.class, this::onPopRefused)
+                .onMessage(SessionCommand.CancelPop.class, this::onCancelPop)
+                .onMessage(QueueReply.PopCancelled.class, this::onPopCancelled)
+                .onMessage(SessionCommand.Withdraw.class, this::onWithdraw)
+                .onMessage(SessionCommand.Detach.class, this::onDetach)
+                .onMessage(SessionCommand.Close.class, this::onClose)
+                .onMessage(QueueReply.ConsumerReleased.class, this::onConsumerReleased)
+                .onMessage(RegistryReply.Ensured.class, this::onEnsured)
+                .onMessage(RegistryReply.Answer.class, this::onAnswer)
+                .onMessage(SessionCommand.Request.class, this::onAdminister)
+                .onMessage(Attach.class, this::onAttach)
+                .onMessageEquals(LifeCheck.INSTANCE, this::onLifeCheck)
+                .onMessageEquals(Drain.INSTANCE, this::onDrain)
+                .onMessageEquals(End.INSTANCE, this::onEnd)
+                .onMessageEquals(Overflowed.INSTANCE, this::onOverflowed)
+                .onMessageEquals(ReleaseTimedOut.INSTANCE, this::stopped)
+                .onSignal(Terminated.class, this::onTerminated)
+                .build();
+    }
+
+    // ---- send -----------------------------------------------------------------------------------------------------
+
+    private Behavior<Object> onSend(SessionCommand.Send send) {
+        heard();
+        List<Message> messages = send.messages();
+        long bytes = 0;
+        for (Message message : messages) {
+            bytes += message.body() == null ? 0 : message.body().length + MESSAGE_OVERHEAD_BYTES;
+        }
+        if (!isNew(send)) {
+            return this;
+        }
+        Refusal refusal = refuseSend(send, bytes);
+        if (refusal != null) {
+            tell(new SessionEvent.Refused(send.requestId(), refusal));
+            return this;
+        }
+        SendPending waiting = new SendPending(send.requestId());
+        waiting.bytes = bytes;
+        bytesInFlight += bytes;
+        pending.put(send.requestId(), waiting);
+        if (messages.isEmpty()) {
+            answer(waiting, new SessionEvent.SendReply(send.requestId(), List.of()));
+            return this;
+        }
+        ArrayDeque<SendAgain> deferred = deferredSends.isEmpty() ? null : deferredSends.get(send.topic());
+        TopicDirectory.TopicRoute topic = directory.topic(send.topic());
+        if (topic != null && deferred == null) {
+            dispatch(send, waiting, topic);
+        } else {
+            if (deferred == null) {
+                deferredSends.put(send.topic(), deferred = new ArrayDeque<>());
+                long token = ++lastToken;
+                topicsAsked.put(token, send.topic());
+                environment.registry.tell(new Registry.EnsureTopic(send.topic(), token, self.narrow()));
+            }
+            deferred.addLast(new SendAgain(send, waiting));
+        }
+        return this;
+    }
+
+    /** Reserves the bytes if it returns null. */
+    private Refusal refuseSend(SessionCommand.Send send, long bytes) {
+        Refusal refusal = refuseNew();
+        if (refusal != null) {
+            return refusal;
+        }
+        refusal = Names.check("topic", send.topic());
+        if (refusal != null) {
+            return refusal;
+        }
+        int count = send.messages().size();
+        if (count > limits.batchCountMax()) {
+            return Refusal.tooLarge("a Send", count + " messages", "at most " + limits.batchCountMax());
+        }
+        if (bytes > limits.batchBytesMax() && count > 1) {
+            return Refusal.tooLarge("a Send", bytes + " bytes", "at most " + limits.batchBytesMax());
+        }
+        if (send.queue() < -1) {
+            return Refusal.illegalArgument("queue", send.queue(), "the number of a queue, or -1 for any");
+        }
+        if (bytesInFlight > 0 && bytesInFlight + bytes > limits.bytesInFlightMax()) {
+            return new Refusal(
+                    Refusal.Code.LIMIT,
+                    "Sends of " + (bytesInFlight + bytes) + " bytes are not answered, allowed are "
+                            + limits.bytesInFlightMax() + " for each session",
+                    CONGESTED_RETRY_MILLIS);
+        }
+        if (!environment.bytesHeld.tryReserve(bytes)) {
+            return Refusal.busy(
+                    "the node holds " + environment.bytesHeld.bytes() + " bytes for its clients, allowed are "
+                            + environment.bytesHeld.bytesMax(),
+                    CONGESTED_RETRY_MILLIS);
+        }
+        return null;
+    }
+
+    private void dispatch(SessionCommand.Send send, SendPending waiting, TopicDirectory.TopicRoute topic) {
+        List<Message> messages = send.messages();
+        int count = messages.size();
+        int queueCount = topic.queues().size();
+        if (send.queue() >= queueCount) {
+            refusePending(
+                    waiting,
+                    Refusal.illegalArgument(
+                            "queue",
+                            send.queue(),
+                            queueCount == 1 ? "0" : "0 to " + (queueCount - 1) + " for topic '" + topic.name() + "'"));
+            return;
+        }
+        Durability level = send.durability() == null ? topic.sendLevel() : send.durability();
+        boolean isSimple = true;
+        for (int i = 0; i < count && isSimple; i++) {
+            Message message = messages.get(i);
+            isSimple = refusal(message, send.topic()) == null && !message.isKeyed();
+        }
+        if (isSimple) {
+            int number = send.queue() >= 0 ? send.queue() : nextQueue(topic);
+            enqueue(topic.queues().get(number), messages, level, waiting, null);
+            return;
+        }
+        waiting.results = new SendResult[count];
+        int any = send.queue() >= 0 ? send.queue() : nextQueue(topic);
+        Map<Integer, List<Integer>> byQueue = new LinkedHashMap<>();
+        for (int i = 0; i < count; i++) {
+            Message message = messages.get(i);
+            Refusal refusal = refusal(message, send.topic());
+            if (refusal != null) {
+                waiting.results[i] = refusal;
+                continue;
+            }
+            int number = message.isKeyed() ? queueOfKey(message.messageGroup(), queueCount) : any;
+            byQueue.computeIfAbsent(number, queue -> new ArrayList<>()).add(i);
+        }
+        if (byQueue.isEmpty()) {
+            answer(waiting, sendReply(waiting));
+            return;
+        }
+        waiting.missingParts = byQueue.size();
+        byQueue.forEach((number, indexes) -> {
+            List<Message> part = new ArrayList<>(indexes.size());
+            boolean isKeyed = false;
+            for (int index : indexes) {
+                part.add(messages.get(index));
+                isKeyed |= messages.get(index).isKeyed();
+            }
+            TopicDirectory.QueueRoute queue = topic.queues().get(number);
+            if (isKeyed && queue.queue() != null) {
+                keyedQueues.add(queue.queue());
+            }
+            enqueue(
+                    queue,
+                    part,
+                    level,
+                    waiting,
+                    indexes.stream().mapToInt(Integer::intValue).toArray());
+        });
+    }
+
+    private void enqueue(
+            TopicDirectory.QueueRoute queue, List<Message> messages, Durability level, SendPending waiting, int[] at) {
+        long token = ++lastToken;
+        Part part = new Part(waiting, at);
+        if (queue.queue() == null) {
+            enqueued(part, Collections.nCopies(messages.size(), notServed("queue " + queue.number())));
+            return;
+        }
+        parts.put(token, part);
+        queue.queue().tell(new Queue.Enqueue(sessionId, messages, level, token, queueReplies));
+    }
+
+    private Refusal refusal(Message message, String topic) {
+        Refusal refusal = MessageLimits.check(message, limits.bodyBytesMax());
+        if (refusal == null && !message.topic().equals(topic)) {
+            refusal = Refusal.illegalArgument(
+                    "the topic of a message in a Send to '" + topic + "'", message.topic(), "the same");
+        }
+        if (refusal == null && message.deliverAtMillis() > 0) {
+            refusal =
+                    Refusal.of(Refusal.Code.UNSUPPORTED, "messages for a later time are not supported by this version");
+        }
+        return refusal;
+    }
+
+    /** The queue that all messages of a key go to: FNV-1a of its UTF-16 units, so that it is the same for ever. */
+    static int queueOfKey(String messageGroup, int queueCount) {
+        int hash = 0x811C9DC5;
+        for (int i = 0; i < messageGroup.length(); i++) {
+            hash = (hash ^ messageGroup.charAt(i)) * 0x01000193;
+        }
+        // The low bits of FNV-1a of short texts are not spread well enough alone.
+        hash ^= hash >>> 16;
+        return Math.floorMod(hash, queueCount);
+    }
+
+    private int nextQueue(TopicDirectory.TopicRoute topic) {
+        int queueCount = topic.queues().size();
+        // Sessions begin at different queues, so that many small producers spread as well as one large.
+        Integer last = nextQueue.get(topic.name());
+        int next = last == null ? Math.floorMod(Long.hashCode(sessionId), queueCount) : (last + 1) % queueCount;
+        for (int tried = 0; tried < queueCount && topic.queues().get(next).queue() == null; tried++) {
+            next = (next + 1) % queueCount;
+        }
+        nextQueue.put(topic.name(), next);
+        return next;
+    }
+
+    private Behavior<Object> onEnqueued(QueueReply.Enqueued enqueued) {
+        Part part = parts.remove(enqueued.token());
+        if (part != null) {
+            enqueued(part, enqueued.results());
+        }
+        return this;
+    }
+
+    private void enqueued(Part part, List<SendResult> results) {
+        SendPending waiting = (SendPending) part.pending;
+        if (part.indexes == null) {
+            answer(waiting, new SessionEvent.SendReply(waiting.requestId, results));
+            return;
+        }
+        for (int i = 0; i < part.indexes.length; i++) {
+            waiting.results[part.indexes[i]] = results.get(i);
+        }
+        if (--waiting.missingParts == 0) {
+            answer(waiting, sendReply(waiting));
+        }
+    }
+
+    private static SessionEvent.SendReply sendReply(SendPending waiting) {
+        return new SessionEvent.SendReply(
+                waiting.requestId, Collections.unmodifiableList(Arrays.asList(waiting.results)));
+    }
+
+    private Behavior<Object> onWithdraw(SessionCommand.Withdraw withdraw) {
+        heard();
+        TopicDirectory.TopicRoute topic = directory.topic(withdraw.topic());
+        if (topic != null) {
+            for (TopicDirectory.QueueRoute queue : topic.queues()) {
+                if (queue.queue() != null && keyedQueues.contains(queue.queue())) {
+                    queue.queue().tell(new Queue.Withdraw(sessionId, withdraw.messageIds()));
+                }
+            }
+        }
+        return this;
+    }
+
+    // ---- pop ------------------------------------------------------------------------------------------------------
+
+    private Behavior<Object> onPop(SessionCommand.Pop pop) {
+        heard();
+        if (!isNew(pop)) {
+            return this;
+        }
+        Refusal refusal = refusePop(pop);
+        if (refusal != null) {
+            tell(new SessionEvent.Refused(pop.requestId(), refusal));
+            return this;
+        }
+        PopPending waiting = new PopPending(pop);
+        pending.put(pop.requestId(), waiting);
+        TopicDirectory.GroupRoute group = directory.group(pop.topic(), pop.group());
+        if (group != null) {
+            dispatch(waiting, group);
+        } else {
+            long token = ++lastToken;
+            groupsAsked.put(token, waiting);
+            environment.registry.tell(new Registry.EnsureGroup(pop.topic(), pop.group(), token, self.narrow()));
+        }
+        return this;
+    }
+
+    private Refusal refusePop(SessionCommand.Pop pop) {
+        Refusal refusal = refuseNew();
+        refusal = refusal != null ? refusal : Names.check("topic", pop.topic());
+        refusal = refusal != null ? refusal : Names.check("group", pop.group());
+        if (refusal != null) {
+            return refusal;
+        }
+        if (pop.countMax() < 1) {
+            return Refusal.illegalArgument("the number of messages of a Pop", pop.countMax(), "1 or more");
+        }
+        if (pop.bytesMax() < 1) {
+            return Refusal.illegalArgument("the bytes of a Pop", pop.bytesMax(), "1 or more");
+        }
+        if (pop.invisibleMillis() != 0) {
+            refusal = refuseInvisible(pop.invisibleMillis());
+        }
+        if (refusal == null && (pop.waitMillis() < 0 || pop.waitMillis() > limits.waitMillisMax())) {
+            refusal =
+                    Refusal.illegalArgument("wait", pop.waitMillis() + " ms", "0 to " + limits.waitMillisMax() + " ms");
+        }
+        if (refusal == null && cutter != null && cutter.isCongested()) {
+            refusal = Refusal.busy(
+                    "the client has not taken " + cutter.waitingBytes() + " bytes of earlier answers",
+                    CONGESTED_RETRY_MILLIS);
+        }
+        return refusal;
+    }
+
+    private Refusal refuseInvisible(long millis) {
+        return millis < limits.invisibleMillisMin() || millis > limits.invisibleMillisMax()
+                ? Refusal.illegalArgument(
+                        "invisible duration",
+                        millis + " ms",
+                        limits.invisibleMillisMin() + " to " + limits.invisibleMillisMax() + " ms")
+                : null;
+    }
+
+    private void dispatch(PopPending waiting, TopicDirectory.GroupRoute group) {
+        SessionCommand.Pop pop = waiting.request;
+        waiting.dispatcher = group.dispatcher();
+        dispatchers.add(group.dispatcher());
+        long invisibleMillis = pop.invisibleMillis() == 0
+                ? environment.settings.group().invisibleDefault().toMillis()
+                : pop.invisibleMillis();
+        group.dispatcher()
+                .tell(new Dispatcher.Pop(
+                        new PopCommand(
+                                sessionId,
+                                pop.requestId(),
+                                Math.min(pop.countMax(), limits.popCountMax()),
+                                Math.min(pop.bytesMax(), limits.popBytesMax()),
+                                invisibleMillis),
+                        pop.waitMillis(),
+                        queueReplies));
+    }
+
+    private Behavior<Object> onDelivered(QueueReply.Delivered delivered) {
+        holders.add(delivered.from());
+        Pending waiting = isClosing ? null : pending.get(delivered.requestId());
+        if (waiting instanceof PopPending) {
+            answer(waiting, new SessionEvent.Popped(delivered.requestId(), delivered.deliveries()));
+        } else {
+            // A Pop that was cancelled meanwhile, or repeated: then these are out already and stay so.
+            if (isClosing || !answeredPops.contains(delivered.requestId())) {
+                List<ReceiptHandle> handles =
+                        new ArrayList<>(delivered.deliveries().size());
+                for (Delivery delivery : delivered.deliveries()) {
+                    handles.add(delivery.handle());
+                }
+                delivered.from().tell(new GroupQueue.GiveBack(handles, NO_TOKEN, queueReplies));
+            }
+        }
+        return this;
+    }
+
+    private Behavior<Object> onPoppedNothing(QueueReply.PoppedNothing nothing) {
+        Pending waiting = pending.get(nothing.requestId());
+        if (waiting instanceof PopPending) {
+            answer(waiting, new SessionEvent.Popped(nothing.requestId(), List.of()));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onPopRefused(QueueReply.PopRefused refused) {
+        Pending waiting = pending.get(refused.requestId());
+        if (waiting instanceof PopPending) {
+            refusePending(waiting, refused.refusal());
+        }
+        return this;
+    }
+
+    private Behavior<Object> onCancelPop(SessionCommand.CancelPop cancel) {
+        heard();
+        Pending waiting = pending.get(cancel.popRequestId());
+        if (waiting instanceof PopPending pop && pop.dispatcher != null) {
+            cancels.computeIfAbsent(cancel.popRequestId(), id -> new ArrayList<>(1))
+                    .add(cancel.requestId());
+            pop.dispatcher.tell(new Dispatcher.CancelPop(sessionId, cancel.popRequestId(), queueReplies));
+        } else {
+            tell(new SessionEvent.PopCancelled(cancel.requestId(), false));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onPopCancelled(QueueReply.PopCancelled cancelled) {
+        List<Long> requestIds = cancels.remove(cancelled.requestId());
+        if (requestIds != null) {
+            requestIds.forEach(id -> tell(new SessionEvent.PopCancelled(id, cancelled.found())));
+        }
+        return this;
+    }
+
+    // ---- ack, change, give back -------------------------------------------------------------------------------------
+
+    private Behavior<Object> onAck(SessionCommand.Ack ack) {
+        heard();
+        List<ReceiptHandle> handles = ack.handles();
+        if (!isNew(ack) || isRefused(ack, ack.group(), handles, null)) {
+            return this;
+        }
+        HandlesPending<AckResult> waiting = new HandlesPending<>(ack.requestId(), handles.size());
+        waiting.level = ack.durability() == null ? Durability.FLUSHED : ack.durability();
+        pending.put(ack.requestId(), waiting);
+        split(
+                waiting,
+                ack.group(),
+                handles,
+                (route, part, token) -> route.groupQueue()
+                        .tell(new GroupQueue.Ack(
+                                part,
+                                ack.durability() == null ? route.ackLevel() : ack.durability(),
+                                token,
+                                queueReplies)));
+        if (waiting.missingParts == 0) {
+            answer(waiting, new SessionEvent.AckReply(waiting.requestId, waiting.results(), waiting.level));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onAcked(QueueReply.Acked acked) {
+        Part part = parts.remove(acked.token());
+        if (part == null) {
+            return this;
+        }
+        @SuppressWarnings("unchecked") // only an Ack is answered with Acked
+        HandlesPending<AckResult> waiting = (HandlesPending<AckResult>) part.pending;
+        if (!waiting.level.covers(acked.level()) || waiting.level == acked.level() || part.indexes == null) {
+            waiting.level = acked.level();
+        } else {
+            waiting.level = Durability.WRITTEN;
+        }
+        if (part.indexes == null) {
+            answer(
+                    waiting,
+                    acked.results() == null
+                            ? SessionEvent.AckReply.allAcked(waiting.requestId, waiting.results.length, acked.level())
+                            : new SessionEvent.AckReply(waiting.requestId, acked.results(), acked.level()));
+            return this;
+        }
+        for (int i = 0; i < part.indexes.length; i++) {
+            waiting.results[part.indexes[i]] =
+                    acked.results() == null ? AckOutcome.ACKED : acked.results().get(i);
+        }
+        if (--waiting.missingParts == 0) {
+            answer(waiting, new SessionEvent.AckReply(waiting.requestId, waiting.results(), waiting.level));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onChangeInvisible(SessionCommand.ChangeInvisible change) {
+        heard();
+        List<ReceiptHandle> handles = change.handles();
+        if (!isNew(change) || isRefused(change, change.group(), handles, refuseChange(change))) {
+            return this;
+        }
+        HandlesPending<ChangeResult> waiting = new HandlesPending<>(change.requestId(), handles.size());
+        pending.put(change.requestId(), waiting);
+        DeadlineRecord.Kind kind = change.nack() ? DeadlineRecord.Kind.NACKED : DeadlineRecord.Kind.EXTENDED;
+        split(
+                waiting,
+                change.group(),
+                handles,
+                (route, part, token) -> route.groupQueue()
+                        .tell(new GroupQueue.Change(
+                                part, kind, change.millis(), change.reason(), token, queueReplies)));
+        if (waiting.missingParts == 0) {
+            answer(waiting, new SessionEvent.ChangeReply(waiting.requestId, waiting.results()));
+        }
+        return this;
+    }
+
+    private Refusal refuseChange(SessionCommand.ChangeInvisible change) {
+        if (change.reason() == null || change.reason().length() > REASON_CHARS_MAX) {
+            return change.reason() == null
+                    ? Refusal.illegalArgument("reason", null, "a text, which may be empty")
+                    : Refusal.tooLarge(
+                            "the reason of a nack",
+                            change.reason().length() + " characters",
+                            "at most " + REASON_CHARS_MAX);
+        }
+        if (!change.nack()) {
+            return refuseInvisible(change.millis());
+        }
+        return change.millis() < 0 || change.millis() > limits.invisibleMillisMax()
+                ? Refusal.illegalArgument(
+                        "the delay of a nack", change.millis() + " ms", "0 to " + limits.invisibleMillisMax() + " ms")
+                : null;
+    }
+
+    private Behavior<Object> onChanged(QueueReply.Changed changed) {
+        HandlesPending<?> waiting = gather(changed.token(), changed.results());
+        if (waiting != null) {
+            @SuppressWarnings("unchecked") // only a change is answered with Changed
+            List<ChangeResult> results = (List<ChangeResult>) waiting.results();
+            answer(waiting, new SessionEvent.ChangeReply(waiting.requestId, results));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onGiveBack(SessionCommand.GiveBack giveBack) {
+        heard();
+        List<ReceiptHandle> handles = giveBack.handles();
+        if (!isNew(giveBack) || isRefused(giveBack, giveBack.group(), handles, null)) {
+            return this;
+        }
+        HandlesPending<GiveBackResult> waiting = new HandlesPending<>(giveBack.requestId(), handles.size());
+        pending.put(giveBack.requestId(), waiting);
+        split(
+                waiting,
+                giveBack.group(),
+                handles,
+                (route, part, token) -> route.groupQueue().tell(new GroupQueue.GiveBack(part, token, queueReplies)));
+        if (waiting.missingParts == 0) {
+            answer(waiting, new SessionEvent.GiveBackReply(waiting.requestId, waiting.results()));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onGivenBack(QueueReply.GivenBack givenBack) {
+        HandlesPending<?> waiting = gather(givenBack.token(), givenBack.results());
+        if (waiting != null) {
+            @SuppressWarnings("unchecked") // only a give-back is answered with GivenBack
+            List<GiveBackResult> results = (List<GiveBackResult>) waiting.results();
+            answer(waiting, new SessionEvent.GiveBackReply(waiting.requestId, results));
+        }
+        return this;
+    }
+
+    /** Whether the request as a whole was refused, and that is told. */
+    private boolean isRefused(
+            SessionCommand.Request request, String group, List<ReceiptHandle> handles, Refusal special) {
+        Refusal refusal = pending.size() >= limits.requestsInFlightMax() ? tooManyRequests() : special;
+        refusal = refusal != null ? refusal : Names.check("group", group);
+        if (refusal == null && handles.size() > limits.batchCountMax()) {
+            refusal = Refusal.tooLarge("a request", handles.size() + " handles", "at most " + limits.batchCountMax());
+        }
+        if (refusal != null) {
+            tell(new SessionEvent.Refused(request.requestId(), refusal));
+        }
+        return refusal != null;
+    }
+
+    private interface PartSender {
+        void send(TopicDirectory.GroupQueueRoute route, List<ReceiptHandle> part, long token);
+    }
+
+    /** Sends each group's queue its handles; sets how many parts are missing, 0 if every handle was refused here. */
+    private void split(HandlesPending<?> waiting, String group, List<ReceiptHandle> handles, PartSender sender) {
+        if (handles.isEmpty()) {
+            waiting.missingParts = 0;
+            return;
+        }
+        ReceiptHandle first = handles.get(0);
+        TopicDirectory.GroupQueueRoute route = route(first, group);
+        if (route != null && isOneQueue(handles, first)) {
+            long token = ++lastToken;
+            parts.put(token, new Part(waiting, null));
+            sender.send(route, handles, token);
+            return;
+        }
+        Map<TopicDirectory.GroupQueueRoute, List<Integer>> byQueue = new LinkedHashMap<>();
+        for (int i = 0; i < handles.size(); i++) {
+            route = route(handles.get(i), group);
+            if (route == null) {
+                waiting.results[i] = wrong(handles.get(i), group);
+            } else {
+                byQueue.computeIfAbsent(route, queue -> new ArrayList<>()).add(i);
+            }
+        }
+        waiting.missingParts = byQueue.size();
+        byQueue.forEach((queue, indexes) -> {
+            List<ReceiptHandle> part = new ArrayList<>(indexes.size());
+            indexes.forEach(index -> part.add(handles.get(index)));
+            long token = ++lastToken;
+            parts.put(
+                    token,
+                    new Part(
+                            waiting,
+                            indexes.stream().mapToInt(Integer::intValue).toArray()));
+            sender.send(queue, part, token);
+        });
+    }
+
+    private static boolean isOneQueue(List<ReceiptHandle> handles, ReceiptHandle first) {
+        for (int i = 1; i < handles.size(); i++) {
+            ReceiptHandle handle = handles.get(i);
+            if (handle.queueId() != first.queueId()
+                    || handle.groupId() != first.groupId()
+                    || handle.nodeId() != first.nodeId()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Null if the handle is not one of that group on this node. */
+    private TopicDirectory.GroupQueueRoute route(ReceiptHandle handle, String group) {
+        if (handle.nodeId() != environment.nodeId) {
+            return null;
+        }
+        TopicDirectory.GroupQueueRoute route = directory.groupQueue(handle.queueId(), handle.groupId());
+        return route != null && route.group().equals(group) ? route : null;
+    }
+
+    private Refusal wrong(ReceiptHandle handle, String group) {
+        if (handle.nodeId() != environment.nodeId) {
+            return Refusal.of(
+                    Refusal.Code.FOREIGN_HANDLE,
+                    "the handle was made by another node than '"
+                            + environment.settings.node().name() + "'");
+        }
+        TopicDirectory.GroupQueueRoute route = directory.groupQueue(handle.queueId(), handle.groupId());
+        if (route != null) {
+            return Refusal.of(
+                    Refusal.Code.WRONG_GROUP,
+                    "the handle belongs to group '" + route.group() + "', not to '" + group + "'");
+        }
+        return Refusal.of(
+                Refusal.Code.FOREIGN_HANDLE,
+                "queue " + handle.queueId() + " and group " + handle.groupId()
+                        + " of the handle are not on this node: they were deleted, or are of another data directory");
+    }
+
+    /** The request that is complete with these results, or null. */
+    private HandlesPending<?> gather(long token, List<?> results) {
+        Part part = parts.remove(token);
+        if (part == null) {
+            return null;
+        }
+        HandlesPending<?> waiting = (HandlesPending<?>) part.pending;
+        for (int i = 0; i < results.size(); i++) {
+            waiting.results[part.indexes == null ? i : part.indexes[i]] = results.get(i);
+        }
+        return part.indexes == null || --waiting.missingParts == 0 ? waiting : null;
+    }
+
+    // ---- topics and groups ------------------------------------------------------------------------------------------
+
+    private Behavior<Object> onEnsured(RegistryReply.Ensured ensured) {
+        String topicName = topicsAsked.remove(ensured.token());
+        if (topicName != null) {
+            TopicDirectory.TopicRoute topic = directory.topic(topicName);
+            Refusal refusal =
+                    ensured.refusal() != null || topic != null ? ensured.refusal() : Refusal.unknownTopic(topicName);
+            for (SendAgain again : deferredSends.remove(topicName)) {
+                if (refusal != null) {
+                    refusePending(again.pending, refusal);
+                } else {
+                    dispatch(again.send, again.pending, topic);
+                }
+            }
+            return this;
+        }
+        PopPending waiting = groupsAsked.remove(ensured.token());
+        if (waiting != null && pending.get(waiting.requestId) == waiting) {
+            SessionCommand.Pop pop = waiting.request;
+            TopicDirectory.GroupRoute group = directory.group(pop.topic(), pop.group());
+            if (ensured.refusal() != null) {
+                refusePending(waiting, ensured.refusal());
+            } else if (group == null) {
+                refusePending(waiting, notServed("group " + pop.group()));
+            } else {
+                dispatch(waiting, group);
+            }
+        }
+        return this;
+    }
+
+    private Behavior<Object> onAdminister(SessionCommand.Request request) {
+        heard();
+        if (isNew(request)) {
+            Refusal refusal = refuseNew();
+            if (refusal == null) {
+                pending.put(request.requestId(), new AdminPending(request.requestId()));
+                environment.registry.tell(new Registry.Administer(request, self.narrow()));
+            } else {
+                tell(new SessionEvent.Refused(request.requestId(), refusal));
+            }
+        }
+        return this;
+    }
+
+    private Behavior<Object> onAnswer(RegistryReply.Answer answer) {
+        Pending waiting = pending.get(answer.reply().requestId());
+        if (waiting instanceof AdminPending) {
+            answer(waiting, answer.reply());
+        }
+        return this;
+    }
+
+    private static Refusal notServed(String what) {
+        return Refusal.of(
+                Refusal.Code.FAILED, what + " is not served on this node because of a fault; the node's log says more");
+    }
+
+    // ---- the client's life ------------------------------------------------------------------------------------------
+
+    private void attach(ActorRef<SessionEvent> newClient, int frameBytes, String name, boolean isResumed) {
+        if (client != null && isWatched && !client.equals(newClient)) {
+            getContext().unwatch(client);
+        }
+        client = newClient;
+        clientName = name;
+        isRemote = WireFrames.isRemote(newClient);
+        isWatched = !isRemote || environment.isMember.test(newClient);
+        if (isWatched) {
+            getContext().watch(newClient);
+        }
+        joiner.reset();
+        cutter = isRemote
+                ? WireCutter.ofEvents(Math.min(frameBytes, limits.frameBytes()), limits.chunkBytesInFlightMax())
+                : null;
+        lastHeardMillis = environment.clock.millis();
+        newClient.tell(new SessionEvent.Opened(
+                self.narrow(), sessionId, environment.settings.node().name(), limits, isResumed));
+    }
+
+    private Behavior<Object> onAttach(Attach attach) {
+        attach(attach.client, attach.frameBytes, attach.clientName, true);
+        return this;
+    }
+
+    private void heard() {
+        lastHeardMillis = environment.clock.millis();
+    }
+
+    private Behavior<Object> onHeartbeat(SessionCommand.Heartbeat heartbeat) {
+        heard();
+        // Not through the cutter: a sign of life waits behind nothing.
+        client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
+        return this;
+    }
+
+    private Behavior<Object> onChunk(Chunk chunk) {
+        heard();
+        client.tell(new ChunkAck(chunk.streamId(), chunk.index()));
+        SessionCommand command;
+        try {
+            command = joiner.accept(chunk);
+        } catch (MalformedWireException e) {
+            return gone(Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
+        }
+        // Dispatched as if it had arrived whole, before anything that came behind it.
+        return command == null ? this : receiveNow(command);
+    }
+
+    private Behavior<Object> receiveNow(SessionCommand command) {
+        if (command instanceof SessionCommand.Send send) {
+            return onSend(send);
+        }
+        if (command instanceof SessionCommand.Ack ack) {
+            return onAck(ack);
+        }
+        if (command instanceof SessionCommand.ChangeInvisible change) {
+            return onChangeInvisible(change);
+        }
+        if (command instanceof SessionCommand.GiveBack giveBack) {
+            return onGiveBack(giveBack);
+        }
+        if (command instanceof SessionCommand.Withdraw withdraw) {
+            return onWithdraw(withdraw);
+        }
+        if (command instanceof SessionCommand.Pop pop) {
+            return onPop(pop);
+        }
+        if (command instanceof SessionCommand.CancelPop cancel) {
+            return onCancelPop(cancel);
+        }
+        if (command instanceof SessionCommand.Request request) {
+            return onAdminister(request);
+        }
+        return gone(Refusal.illegalArgument(
+                "a command in chunks", command.getClass().getSimpleName(), "a request"));
+    }
+
+    private Behavior<Object> onChunkAck(ChunkAck ack) {
+        heard();
+        if (cutter != null) {
+            cutter.acked(ack, client::tell);
+        }
+        return this;
+    }
+
+    private Behavior<Object> onLifeCheck() {
+        long silentMillis = environment.clock.millis() - lastHeardMillis;
+        if (!isWatched && silentMillis > limits.sessionTimeoutMillis()) {
+            return gone(Refusal.of(
+                    Refusal.Code.TIMED_OUT,
+                    "the node has not heard of client '" + clientName + "' for " + silentMillis + " ms"));
+        }
+        return this;
+    }
+
+    private Behavior<Object> onTerminated(Terminated terminated) {
+        return terminated.getRef().equals(client)
+                ? gone(Refusal.of(Refusal.Code.CLOSED, "client '" + clientName + "' has stopped"))
+                : this;
+    }
+
+    private Behavior<Object> onOverflowed() {
+        return gone(Refusal.of(
+                Refusal.Code.LIMIT,
+                "client '" + clientName + "' has sent more than forebay.session.mailbox-capacity allows"));
+    }
+
+    /** The consumer is gone: what it held comes back, counted. */
+    private Behavior<Object> gone(Refusal reason) {
+        getContext().getLog().info("session {} ends: {}", sessionId, reason.text());
+        dispatchers.forEach(
+                dispatcher -> dispatcher.tell(new Dispatcher.SessionEnded(sessionId, Dispatcher.Ending.CONSUMER_GONE)));
+        holders.forEach(holder -> holder.tell(new GroupQueue.ConsumerGone(sessionId)));
+        closeReason = reason;
+        return stopped();
+    }
+
+    private Behavior<Object> onDetach(SessionCommand.Detach detach) {
+        dispatchers.forEach(
+                dispatcher -> dispatcher.tell(new Dispatcher.SessionEnded(sessionId, Dispatcher.Ending.DETACHED)));
+        closeReason = Refusal.of(Refusal.Code.CLOSED, "the client has detached");
+        return stopped();
+    }
+
+    /** What it holds goes back first, so that it is out again when the client hears of the end. */
+    private Behavior<Object> onClose(SessionCommand.Close close) {
+        if (isClosing) {
+            return this;
+        }
+        isClosing = true;
+        closeReason = Refusal.of(Refusal.Code.CLOSED, "the client has closed the session");
+        dispatchers.forEach(
+                dispatcher -> dispatcher.tell(new Dispatcher.SessionEnded(sessionId, Dispatcher.Ending.CLOSED)));
+        releasesMissing = holders.size();
+        holders.forEach(holder -> holder.tell(new GroupQueue.SessionClosed(sessionId, ++lastToken, queueReplies)));
+        timers.startSingleTimer(
+                ReleaseTimedOut.INSTANCE, environment.settings.session().timeout());
+        return releasesMissing == 0 ? stopped() : this;
+    }
+
+    private Behavior<Object> onConsumerReleased(QueueReply.ConsumerReleased released) {
+        return isClosing && --releasesMissing == 0 ? stopped() : this;
+    }
+
+    private Behavior<Object> onDrain() {
+        isDraining = true;
+        return this;
+    }
+
+    /** The node ends: deadlines rule until the client attaches again. */
+    private Behavior<Object> onEnd() {
+        closeReason = new Refusal(
+                Refusal.Code.SHUTTING_DOWN,
+                "node '" + environment.settings.node().name() + "' stops",
+                RESTART_GUESS_MILLIS);
+        return stopped();
+    }
+
+    private Behavior<Object> stopped() {
+        keyedQueues.forEach(queue -> queue.tell(new Queue.SessionEnded(sessionId)));
+        pending.values().forEach(waiting -> environment.bytesHeld.release(waiting.bytes));
+        pending.clear();
+        client.tell(new SessionEvent.SessionClosed(sessionId, closeReason));
+        return Behaviors.stopped();
+    }
+
+    // ---- answers ----------------------------------------------------------------------------------------------------
+
+    /** A repetition of what is being worked on is ignored. */
+    private boolean isNew(SessionCommand.Request request) {
+        return !isClosing && !pending.containsKey(request.requestId());
+    }
+
+    private Refusal refuseNew() {
+        if (isDraining) {
+            return new Refusal(
+                    Refusal.Code.SHUTTING_DOWN,
+                    "node '" + environment.settings.node().name() + "' is stopping",
+                    RESTART_GUESS_MILLIS);
+        }
+        return pending.size() >= limits.requestsInFlightMax() ? tooManyRequests() : null;
+    }
+
+    private Refusal tooManyRequests() {
+        return new Refusal(
+                Refusal.Code.LIMIT,
+                pending.size() + " requests of this session are not answered, allowed are "
+                        + limits.requestsInFlightMax(),
+                CONGESTED_RETRY_MILLIS);
+    }
+
+    private void refusePending(Pending waiting, Refusal refusal) {
+        answer(waiting, new SessionEvent.Refused(waiting.requestId, refusal));
+    }
+
+    private void answer(Pending waiting, SessionEvent.Reply reply) {
+        pending.remove(waiting.requestId);
+        if (waiting.bytes > 0) {
+            bytesInFlight -= waiting.bytes;
+            environment.bytesHeld.release(waiting.bytes);
+        }
+        if (reply instanceof SessionEvent.Popped popped && !popped.deliveries().isEmpty()) {
+            answeredPops.add(waiting.requestId);
+        }
+        tell(reply);
+    }
+
+    private void tell(SessionEvent event) {
+        if (isRemote) {
+            cutter.offer(event, client::tell);
+        } else {
+            client.tell(event);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+package io.forebay.node;
+
+import akka.Done;
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.Extension;
+import akka.actor.typed.ExtensionId;
+import akka.actor.typed.javadsl.AskPattern;
+import io.forebay.cluster.BytesHeld;
+import io.forebay.cluster.ClusterMembership;
+import io.forebay.cluster.NodeEntry;
+import io.forebay.cluster.Session;
+import io.forebay.config.ForebaySettings;
+import io.forebay.config.QueueSettings;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.wire.WireFrames;
+import io.forebay.queue.core.GroupQueueLimits;
+import io.forebay.store.ForebayStorage;
+import io.forebay.store.StripeHandle;
+import io.forebay.topic.NodeRecovery;
+import io.forebay.topic.Registry;
+import io.forebay.topic.TopicDirectory;
+import io.forebay.topic.core.RegistryLimits;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * A node of Forebay inside an actor system, whatever its provider:
+ * <pre>{@code
+ * Forebay forebay = Forebay.get(system);
+ * forebay.whenReady().thenRun(() -> ...);
+ * }</pre>
+ * The first {@link #get} starts it: it opens the stripes below {@code forebay.storage.directory}, and when they are
+ * recovered answers at {@code /system/forebay}, and through the Receptionist if the provider is cluster. It stops with the
+ * actor system, through coordinated shutdown: refuses what is new, lets finish what is under way, and leaves the stripes to
+ * {@link ForebayStorage}. Thread-safe.
+ */
+public final class Forebay implements Extension {
+    private static final Id ID = new Id();
+    private static final Duration END_TIMEOUT = Duration.ofSeconds(2);
+
+    private final ActorSystem<?> system;
+    private final CompletableFuture<Forebay> ready = new CompletableFuture<>();
+    private final TopicDirectory directory = new TopicDirectory();
+    private final ForebaySettings settings;
+    private final BytesHeld bytesHeld;
+    private final ActorRef<Object> entry;
+
+    private Forebay(ActorSystem<?> system) {
+        this.system = system;
+        settings = ForebaySettings.from(system.settings().config());
+        bytesHeld = new BytesHeld(settings.session().nodeBytesMax());
+        entry = system.systemActorOf(
+                NodeEntry.create(settings.node().name()), NodeProtocol.ENTRY_NAME, dispatcherSelector());
+        NodeRecovery recovery = new NodeRecovery(
+                new RegistryLimits(
+                        settings.topic().topicsMax(),
+                        settings.topic().groupsMax(),
+                        settings.topic().queuesMax(),
+                        settings.topic().subscriptionsMax()),
+                new GroupQueueLimits(
+                        settings.group().lookAheadMax(),
+                        settings.group().inFlightMax(),
+                        settings.group().goneBackoff().toMillis(),
+                        settings.group().goneBackoffMax().toMillis()));
+        ForebayStorage storage = ForebayStorage.get(system);
+        storage.register(recovery);
+        storage.open().whenComplete((stripes, failure) -> {
+            if (failure == null) {
+                serve(stripes, recovery);
+            } else {
+                fail(failure);
+            }
+        });
+    }
+
+    /**
+     * The one of this system; starts it at the first call and waits for nothing.
+     *
+     * @throws io.forebay.config.SettingsException if a setting below {@code forebay} cannot be used
+     */
+    public static Forebay get(ActorSystem<?> system) {
+        return ID.apply(system);
+    }
+
+    /**
+     * Completes when the node serves. Fails, with the typed exception of whatever was in the way (directory locked, foreign,
+     * newer, damaged …), if it cannot start.
+     */
+    public CompletionStage<Forebay> whenReady() {
+        return ready.minimalCompletionStage();
+    }
+
+    /** Where sessions are opened. Before the node is ready it answers that it starts. */
+    public ActorRef<NodeProtocol.Request> entry() {
+        return entry.narrow();
+    }
+
+    /** How many sessions are open. */
+    public CompletionStage<Integer> countSessions() {
+        return AskPattern.ask(entry, NodeEntry.CountSessions::new, END_TIMEOUT, system.scheduler());
+    }
+
+    /** Bytes of Sends that wait for their answers. */
+    public long bytesHeldForClients() {
+        return bytesHeld.bytes();
+    }
+
+    public ForebaySettings settings() {
+        return settings;
+    }
+
+    private static DispatcherSelector dispatcherSelector() {
+        return DispatcherSelector.fromConfig(QueueSettings.DISPATCHER);
+    }
+
+    private void serve(List<StripeHandle> stripes, NodeRecovery recovery) {
+        CompletableFuture<ActorRef<Registry.Command>> registryRef = new CompletableFuture<>();
+        // The registry runs as soon as it is spawned, maybe before its reference is here.
+        ActorRef<Registry.Command> registry = system.systemActorOf(
+                Registry.create(
+                        new Registry.Environment(settings, stripes, recovery, directory, new SecureRandom()),
+                        () -> registryRef.thenAccept(ref -> open(ref, stripes.get(0)))),
+                NodeProtocol.ENTRY_NAME + "-registry",
+                dispatcherSelector());
+        registryRef.complete(registry);
+        addShutdown(registry);
+    }
+
+    private void open(ActorRef<Registry.Command> registry, StripeHandle stripe) {
+        entry.tell(new NodeEntry.Serve(new Session.Environment(
+                settings,
+                limits(),
+                ReceiptHandle.nodeIdOf(settings.node().name()),
+                stripe.clock(),
+                directory,
+                registry,
+                bytesHeld,
+                ClusterMembership.isMember(system))));
+        ClusterMembership.register(system, entry());
+        ready.complete(this);
+    }
+
+    private void fail(Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        entry.tell(new NodeEntry.Failed(Refusal.of(
+                Refusal.Code.FAILED, "node '" + settings.node().name() + "' could not start: " + cause.getMessage())));
+        ready.completeExceptionally(cause);
+    }
+
+    private SessionLimits limits() {
+        return new SessionLimits(
+                WireFrames.frameBytesOf(system),
+                settings.queue().bodyBytesMax(),
+                settings.queue().batchMessagesMax(),
+                settings.queue().batchBytesMax(),
+                settings.group().popMessagesMax(),
+                settings.group().popBytesMax(),
+                settings.group().invisibleMin().toMillis(),
+                settings.group().invisibleMax().toMillis(),
+                settings.group().waitMax().toMillis(),
+                settings.session().requestsMax(),
+                settings.session().sendBytesMax(),
+                settings.session().chunkBytesMax(),
+                settings.session().heartbeatInterval().toMillis(),
+                settings.session().timeout().toMillis());
+    }
+
+    /** What is under way gets its answers before the stripes are closed, which comes in a later phase. */
+    private void addShutdown(ActorRef<Registry.Command> registry) {
+        CoordinatedShutdown shutdown = CoordinatedShutdown.get(system);
+        shutdown.addTask(CoordinatedShutdown.PhaseServiceUnbind(), "forebay-refuse-new", () -> {
+            ClusterMembership.deregister(system, entry());
+            entry.tell(NodeEntry.Drain.INSTANCE);
+            registry.tell(Registry.DrainDispatchers.INSTANCE);
+            return CompletableFuture.completedFuture(Done.getInstance());
+        });
+        shutdown.addTask(CoordinatedShutdown.PhaseServiceRequestsDone(), "forebay-drain", () -> {
+            Duration limit = settings.node().drainTimeout();
+            CompletionStage<Registry.IsDrained> drained = limit.isZero()
+                    ? CompletableFuture.completedFuture(Registry.IsDrained.INSTANCE)
+                    : AskPattern.ask(registry, Registry.Drain::new, limit, system.scheduler());
+            return drained.exceptionally(timeout -> Registry.IsDrained.INSTANCE)
+                    .thenCompose(done -> AskPattern.<Object, NodeEntry.AllEnded>ask(
+                            entry, NodeEntry.EndSessions::new, END_TIMEOUT, system.scheduler()))
+                    .handle((ended, timeout) -> Done.getInstance());
+        });
+    }
+
+    /** For {@code akka.actor.typed.extensions}, to start the node with the system. */
+    public static final class Id extends ExtensionId<Forebay> {
+        @Override
+        public Forebay createExtension(ActorSystem<?> system) {
+            return new Forebay(system);
+        }
+    }
+}
