@@ -611,14 +611,14 @@ public final class StripeLog implements AutoCloseable {
                     predecessor == null ? SegmentHeader.NONE : predecessor.base(),
                     predecessor == null ? SegmentHeader.NONE : durablePosition,
                     durablePosition);
+            for (int index = 0; index < rewritten.size(); index++) {
+                repoint(rewritten.get(index), rewrittenTo[index]);
+            }
         } catch (IOException e) {
             // Whether the link reached the disk is not known. If so it is right: all it stands for was forced before.
             // Whatever comes next gets a higher base and is preferred.
             beginRewrite();
             throw e;
-        }
-        for (int index = 0; index < rewritten.size(); index++) {
-            repoint(rewritten.get(index), rewrittenTo[index]);
         }
         if (predecessor != null) {
             predecessor.setEnd(durablePosition);
