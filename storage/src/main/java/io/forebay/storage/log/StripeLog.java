@@ -719,7 +719,9 @@ public final class StripeLog implements AutoCloseable {
         }
         for (QueueMarks queue : marks.values()) {
             long pinned = lowestPinned.getOrDefault(queue.queueId(), Long.MAX_VALUE);
-            long below = Math.min(Math.min(queue.releasedBelow(), pinned), queue.nextOffset());
+            queue.settleReleased();
+            // What only was released since may be wanted by a start, which would have to build the whole index anew.
+            long below = Math.min(Math.min(queue.releasedForGood(), pinned), queue.nextOffset());
             try {
                 index.releaseBelow(queue.queueId(), below);
             } catch (IOException e) {
@@ -834,7 +836,7 @@ public final class StripeLog implements AutoCloseable {
                         snapshot == null ? 0 : snapshot.heldNumber,
                         snapshot == null ? -1 : snapshot.position,
                         snapshot == null ? -1 : snapshot.sequence,
-                        queue == null ? 0 : queue.releasedBelow()));
+                        queue == null ? 0 : queue.stateReleased()));
             }
         }
         return new ManifestRecord(

@@ -220,6 +220,21 @@ class ReviewFindingsTest {
         opened.close();
     }
 
+    @Test
+    void whatWasReleasedSinceTheNewestManifestDoesNotCostTheIndex() throws IOException {
+        StripeLog log = open(disk);
+        for (int index = 0; index < 200; index++) {
+            message(log, QUEUE, "m" + index, 10);
+        }
+        checkpoint(log);
+        log.releaseBelow(1, 200);
+        log.beginCheckpoint();
+        StripeLog opened = open(disk.killImage());
+        assertThat(opened.report().findings()).isEmpty();
+        opened.close();
+        log.close();
+    }
+
 
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
