@@ -392,17 +392,10 @@ final class Recovery {
     }
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {
+        // What the queue has released, too: an entry of another queue may name it as its body.
         if (record.isMessage() && record.bodyBytes() >= 12) {
-            QueueMarks queue = queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId());
-            if (record.queueOffset() >= queue.releasedBelow()) {
-                index.put(
-                        record.queueId(),
-                        record.queueOffset(),
-                        position,
-                        ordinal,
-                        record.lengthBytes(),
-                        record.tagHash());
-            }
+            index.put(
+                    record.queueId(), record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
         }
     }
 

@@ -235,6 +235,24 @@ class ReviewFindingsTest {
         log.close();
     }
 
+    @Test
+    void anIndexBuiltAnewFindsBodiesThatOnlyAnEntryNeeds() throws IOException {
+        StripeLog log = open(disk);
+        Frame body = message(log, QUEUE, "body", 10);
+        append(log, OTHER_QUEUE, new EntryRecord(-1, 1, 0, body.firstSequence(), 0, Map.of()));
+        log.releaseBelow(1, 1);
+        checkpoint(log);
+        log.close(true);
+        for (String file : disk.files()) {
+            if (file.startsWith("index/")) {
+                disk.flip(file, 20, 0xFF);
+            }
+        }
+        StripeLog opened = open(disk);
+        assertThat(read(opened, 2, 0)).containsExactly("body");
+        opened.close();
+    }
+
 
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
