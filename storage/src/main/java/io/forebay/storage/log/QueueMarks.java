@@ -13,6 +13,9 @@ final class QueueMarks {
 
     private long releasedInManifest;
 
+    /** Address of the first needed message when that was last known: none that is needed lies below. The writer's. */
+    private long neededFrom;
+
     /** The writer's own count, ahead of what is published while an append runs. */
     private long givenOffset;
 
@@ -79,5 +82,15 @@ final class QueueMarks {
     /** The writer's: a start needs nothing below this any more either. */
     long releasedForGood() {
         return releasedForGood;
+    }
+
+    /** The writer's. */
+    long neededFrom() {
+        return neededFrom;
+    }
+
+    /** The writer's. */
+    void needFrom(long position) {
+        neededFrom = position;
     }
 }

@@ -34,9 +34,6 @@ public final class StripeLog implements AutoCloseable {
     /** A manifest is cut into frames of about this size. */
     private static final int MANIFEST_FRAME_BYTES_MAX = 1 << 20;
 
-    /** A queue whose first needed offsets have no index entry keeps the log only if that many in a row have none. */
-    private static final int MISSING_ENTRIES_MAX = 256;
-
     /** What recovery hands over. */
     static final class Opened {
         StorageDirectory directory;
@@ -740,26 +737,28 @@ public final class StripeLog implements AutoCloseable {
         lowestPinned.clear();
         pins.visit((queueId, offset) -> lowestPinned.merge(queueId, offset, Math::min));
         for (Map.Entry<Integer, Long> pinned : lowestPinned.entrySet()) {
-            lowest = Math.min(lowest, neededFrom(queueMarks(pinned.getKey()), pinned.getValue()));
+            // The body's queue may be gone, so its marks say nothing.
+            lowest = Math.min(lowest, positionOf(pinned.getKey(), pinned.getValue(), 0));
         }
         return lowest;
     }
 
+    /** Where a queue's first needed message lies, or below; a damaged index entry does not free its message. */
     private long neededFrom(QueueMarks queue, long offset) {
-        long end = queue.nextOffset();
-        for (long at = offset; at < end; at++) {
-            if (at - offset == MISSING_ENTRIES_MAX) {
-                return 0;
-            }
-            try {
-                if (index.lookup(queue.queueId(), at, entry)) {
-                    return entry.position();
-                }
-            } catch (IOException e) {
-                return 0;
-            }
+        if (offset >= queue.nextOffset()) {
+            return Long.MAX_VALUE;
         }
-        return Long.MAX_VALUE;
+        long position = positionOf(queue.queueId(), offset, queue.neededFrom());
+        queue.needFrom(position);
+        return position;
+    }
+
+    private long positionOf(int queueId, long offset, long orElse) {
+        try {
+            return index.lookup(queueId, offset, entry) ? entry.position() : orElse;
+        } catch (IOException e) {
+            return orElse;
+        }
     }
 
     /** Appends the manifest, after the snapshots. The StoreWriter's thread. */

@@ -253,6 +253,37 @@ class ReviewFindingsTest {
         opened.close();
     }
 
+    @Test
+    void aDamagedIndexEntryDoesNotFreeItsMessage() throws IOException {
+        StripeLog log = open(disk);
+        message(log, QUEUE, "first", 10);
+        checkpoint(log);
+        for (int index = 0; index < 25; index++) {
+            message(log, OTHER_QUEUE, "o" + index, 8_000);
+        }
+        message(log, QUEUE, "second", 10);
+        log.releaseBelow(2, 25);
+        force(log);
+        for (String file : disk.files()) {
+            if (file.startsWith("index/")) {
+                // The first entry of the first extent, which is the queue's.
+                disk.flip(file, 512 + 64, 0xFF);
+            }
+        }
+        assertThat(read(log, 1, 0).get(0)).contains("QUARANTINED");
+        for (int round = 0; round < 3; round++) {
+            Checkpoint checkpoint = log.beginCheckpoint();
+            for (Owner owner : checkpoint.changedOwners()) {
+                append(log, owner, new SnapshotRecord(log.writtenSequence(), 1_000, 0, 0, 1, new byte[0]));
+            }
+            log.writeManifest(checkpoint);
+            force(log);
+            log.finishCheckpoint(checkpoint);
+        }
+        log.close();
+        assertThat(LogVerifier.verify(disk).firstSequence()).isEqualTo(1);
+    }
+
 
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
