@@ -93,4 +93,10 @@ final class QueueMarks {
     void needFrom(long position) {
         neededFrom = position;
     }
+
+    /** The writer's: the queue is gone. */
+    void releaseAll() {
+        releaseBelow(Long.MAX_VALUE);
+        releasedForGood = Long.MAX_VALUE;
+    }
 }

@@ -264,6 +264,7 @@ public final class StripeLog implements AutoCloseable {
                 if (recordKey != key) {
                     key = recordKey;
                     slot = owners.slot(key);
+                    owners.leftOutFrom[slot] = 0;
                 }
                 byte type = image[at + 4];
                 if (Frame.isMessage(type)) {
@@ -682,7 +683,8 @@ public final class StripeLog implements AutoCloseable {
                 owners.pending[slot] = null;
                 OwnerTable.Snapshot snapshot = owners.current[slot];
                 boolean isChanged = owners.lastStateNumber[slot] > owners.heldNumber(slot);
-                if ((isChanged || (snapshot != null && isInTheWay(snapshot.position, neededFrom)))
+                if (owners.isThere(slot)
+                        && (isChanged || (snapshot != null && isInTheWay(snapshot.position, neededFrom)))
                         && !stopped.contains(owners.key(slot))) {
                     changed.add(Owner.ofKey(owners.key(slot)));
                 }
@@ -713,6 +715,9 @@ public final class StripeLog implements AutoCloseable {
                     owners.replayNumber[slot] = owners.beginNumber[slot];
                 }
             }
+        }
+        if (last.isReplayMoved) {
+            owners.dropLeftOut(last.number, this::drop);
         }
         for (QueueMarks queue : marks.values()) {
             long pinned = lowestPinned.getOrDefault(queue.queueId(), Long.MAX_VALUE);
@@ -770,7 +775,7 @@ public final class StripeLog implements AutoCloseable {
         boolean isMoved = stopped.isEmpty();
         long neededFrom = neededByQueues();
         for (int slot = 0; slot < owners.capacity(); slot++) {
-            if (owners.isUsed(slot)) {
+            if (owners.isThere(slot)) {
                 OwnerTable.Snapshot pending = owners.pending[slot];
                 OwnerTable.Snapshot snapshot = pending != null && pending.isComplete() ? pending : owners.current[slot];
                 owners.listed[slot] = snapshot;
@@ -822,7 +827,7 @@ public final class StripeLog implements AutoCloseable {
         }
         List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());
         for (int slot = 0; slot < owners.capacity(); slot++) {
-            if (owners.isUsed(slot)) {
+            if (owners.isThere(slot)) {
                 OwnerTable.Snapshot snapshot = owners.listed[slot];
                 Owner owner = Owner.ofKey(owners.key(slot));
                 QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
@@ -947,14 +952,26 @@ public final class StripeLog implements AutoCloseable {
                 cleanEnd));
     }
 
-    /** The owner is gone for good: nothing of it keeps the log from being cleaned. The StoreWriter's thread. */
+    /**
+     * The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name.
+     * Should a record of it come all the same, its numbers go on and it is there again. The StoreWriter's thread.
+     */
     public void forget(Owner owner) {
-        owners.remove(owner.key());
-        if (owner.isQueue()) {
-            QueueMarks queue = marks.remove(owner.queueId());
-            if (queue != null) {
-                queue.releaseBelow(Long.MAX_VALUE);
-            }
+        int slot = owners.find(owner.key());
+        if (slot >= 0) {
+            owners.leaveOut(slot, checkpointNumber + 1);
+        }
+        QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
+        if (queue != null) {
+            queue.releaseAll();
+        }
+    }
+
+    /** No start meets a record of the owner any more. */
+    private void drop(long ownerKey) {
+        Owner owner = Owner.ofKey(ownerKey);
+        if (owner.isQueue() && !lowestPinned.containsKey(owner.queueId())) {
+            marks.remove(owner.queueId());
             try {
                 index.release(owner.queueId());
             } catch (IOException e) {

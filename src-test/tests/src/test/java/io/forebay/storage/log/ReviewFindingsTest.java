@@ -284,6 +284,55 @@ class ReviewFindingsTest {
         assertThat(LogVerifier.verify(disk).firstSequence()).isEqualTo(1);
     }
 
+    @Test
+    void recordsOfAForgottenOwnerDoNotKeepTheLogFromOpening() throws IOException {
+        StripeLog log = open(disk);
+        seek(log, 1);
+        seek(log, 2);
+        log.forget(GROUP);
+        // It was on its way when the group was deleted.
+        seek(log, 3);
+        force(log);
+        StripeLog opened = open(disk.killImage());
+        assertThat(seeks).containsExactly(1L, 2L, 3L);
+        opened.close();
+        checkpoint(log);
+        seek(log, 4);
+        open(disk.killImage()).close();
+        log.close();
+    }
+
+    @Test
+    void aDeadLetterOutlivesTheQueueOfItsBody() throws IOException {
+        StripeLog log = open(disk);
+        Frame body = message(log, QUEUE, "body", 10);
+        append(log, OTHER_QUEUE, new EntryRecord(-1, 1, 0, body.firstSequence(), 0, Map.of()));
+        log.forget(QUEUE);
+        for (int index = 0; index < 25; index++) {
+            message(log, Owner.queue(3), "o" + index, 8_000);
+        }
+        log.releaseBelow(3, 25);
+        force(log);
+        for (int round = 0; round < 3; round++) {
+            Checkpoint checkpoint = log.beginCheckpoint();
+            for (Owner owner : checkpoint.changedOwners()) {
+                append(log, owner, new SnapshotRecord(log.writtenSequence(), 1_000, 0, 0, 1, new byte[0]));
+            }
+            log.writeManifest(checkpoint);
+            force(log);
+            log.finishCheckpoint(checkpoint);
+        }
+        assertThat(read(log, 2, 0)).containsExactly("body");
+        log.close();
+        StripeLog opened = open(disk);
+        assertThat(read(opened, 2, 0)).containsExactly("body");
+        for (int round = 0; round < 3; round++) {
+            checkpoint(opened);
+        }
+        assertThat(read(opened, 2, 0)).containsExactly("body");
+        opened.close();
+    }
+
 
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
