@@ -333,6 +333,39 @@ class ReviewFindingsTest {
         opened.close();
     }
 
+    @Test
+    void aHeaderThatCannotBeStoredWhileRewritingLeavesNoSegmentInTheChain() throws IOException {
+        StripeLog log = open(disk);
+        for (int index = 0; index < 12; index++) {
+            message(log, QUEUE, "m" + index, 8_000);
+        }
+        log.forceFailed(log.takeUnflushed());
+        AtomicBoolean hasFailed = new AtomicBoolean();
+        for (Frame frame : log.retainedFrames()) {
+            while (frame.firstSequence() == log.nextRewriteSequence()) {
+                disk.observe((operation, path, at, length) -> {
+                    if (operation == Operation.WRITE && at == 0 && !path.startsWith("index/") && isLink(path, log)) {
+                        if (hasFailed.compareAndSet(false, true)) {
+                            disk.failNextWrites(1);
+                        }
+                    }
+                });
+                try {
+                    log.rewrite(frame);
+                } catch (StripeException e) {
+                    disk.observe((operation, path, at, length) -> {});
+                }
+            }
+        }
+        disk.observe((operation, path, at, length) -> {});
+        log.finishRewrite();
+        log.prepareNext();
+        assertThat(hasFailed).isTrue();
+        log.close(true);
+        LogVerifier.Report report = LogVerifier.verify(disk);
+        assertThat(report.problems()).isEmpty();
+        assertThat(report.notes()).isEmpty();
+    }
 
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
