@@ -46,7 +46,7 @@ final class DemoCommand implements Callable<Integer> {
     /** Messages of one pop: small enough that several consumers share what there is. */
     private static final int POP_COUNT = 256;
     /** Sent and not yet acked: what makes the time from send to pop that of the node, not that of a backlog. */
-    private static final int UNDER_WAY_MAX = 4096;
+    private static final int UNDER_WAY_MAX = 1024;
 
     private static final Duration NODE_PATIENCE = Duration.ofSeconds(60);
     private static final Duration STALL_PATIENCE = Duration.ofSeconds(40);
@@ -97,6 +97,9 @@ final class DemoCommand implements Callable<Integer> {
                 Map.of(
                         "forebay.topic.auto-create", "on",
                         "forebay.node.name", "demo",
+                        // Clients notice the kill by its silence; half a minute of that would be a dull demo.
+                        "forebay.session.heartbeat-interval", "500 ms",
+                        "forebay.session.timeout", "3 s",
                         // A short life needs no large files made ahead, nor a large reserve.
                         "forebay.storage.segment-size", "16 MiB",
                         "forebay.storage.low-space", "64 MiB"));
@@ -128,7 +131,7 @@ final class DemoCommand implements Callable<Integer> {
         if (!files.isEmpty()) {
             return DemoInput.of(files, messageCountMin == null ? 1 : messageCountMin);
         }
-        String home = System.getProperty("forebay.home");
+        String home = System.getProperty("forebay-launcher.home");
         return DemoInput.ofTexts(
                 home == null ? null : Path.of(home),
                 Path.of(System.getProperty("java.home")),

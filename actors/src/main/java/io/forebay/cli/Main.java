@@ -5,6 +5,7 @@ import io.forebay.protocol.ForebayException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.reflect.Constructor;
+import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -16,6 +17,7 @@ import picocli.CommandLine.ParameterException;
 /** Entry of the launcher: {@code actors/bin/forebay}. */
 public final class Main {
     private static final String LOGBACK_FILE = "logback.configurationFile";
+    private static final String LOG_LEVEL = "forebay-launcher.log.level";
 
     private Main() {}
 
@@ -27,7 +29,11 @@ public final class Main {
         if (System.getProperty(LOGBACK_FILE) == null) {
             System.setProperty(LOGBACK_FILE, "forebay-launcher-logback.xml");
         }
-        boolean isErrTerminal = System.getProperty("forebay.terminal", "").contains("2");
+        if (System.getProperty(LOG_LEVEL) == null) {
+            // A client says itself what becomes of its connections; a node's log is all that is known of it.
+            System.setProperty(LOG_LEVEL, List.of(arguments).contains("node") ? "WARN" : "ERROR");
+        }
+        boolean isErrTerminal = System.getProperty("forebay-launcher.terminal", "").contains("2");
         Interruption interruption = new Interruption();
         interruption.install();
         int code = run(new Shell(System.in, new Console(out, System.err, isErrTerminal), interruption), arguments);
@@ -107,7 +113,7 @@ public final class Main {
         }
         shell.console()
                 .say("forebay: this is a bug: " + failure.getClass().getName() + ": " + CliException.reasonOf(failure)
-                        + " (run it again with FOREBAY_JAVA_OPTS=-Dforebay.log.level=DEBUG to see where)");
+                        + " (run it again with FOREBAY_JAVA_OPTS=-Dforebay-launcher.log.level=DEBUG to see where)");
         logger().debug("bug", failure);
         return ExitCode.BUG;
     }

@@ -89,7 +89,7 @@ final class NodeLink implements AutoCloseable {
             end(system);
             throw new CliException(
                     ExitCode.NO_NODE,
-                    "no answer from " + node + " within " + Durations.print(timeout) + ". " + notices.advice());
+                    "no answer from " + node + " within " + Durations.print(timeout) + notices.advice());
         } catch (ExecutionException e) {
             end(system);
             if (Refusals.of(e) != null) {
@@ -224,14 +224,9 @@ final class NodeLink implements AutoCloseable {
         }
     }
 
-    /** Ends an actor system, within seconds. */
+    /** Begins to end an actor system. Nobody waits for that: what had to be answered was, and the process ends next. */
     static void end(ActorSystem<Void> system) {
-        boolean isInterrupted = Thread.interrupted();
         system.terminate();
-        isInterrupted |= awaitQuietly(system.getWhenTerminated());
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 
     /** Returns whether the thread was interrupted meanwhile. */
@@ -259,7 +254,7 @@ final class NodeLink implements AutoCloseable {
     private static final class Notices implements java.util.function.Consumer<ClientNotice> {
         private final Console console;
         private final boolean isTold;
-        private volatile String advice = "Is a node running there? Its ready line shows the address to use.";
+        private volatile String advice = ". Is a node running there? Its ready line shows the address to use.";
         private volatile boolean isConnected;
 
         Notices(Console console, boolean isTold) {
@@ -271,6 +266,7 @@ final class NodeLink implements AutoCloseable {
             isConnected = true;
         }
 
+        /** Begins the next sentence, or is empty. */
         String advice() {
             return advice;
         }
@@ -278,7 +274,8 @@ final class NodeLink implements AutoCloseable {
         @Override
         public void accept(ClientNotice notice) {
             if (notice instanceof ClientNotice.NoAnswer noAnswer) {
-                advice = noAnswer.advice();
+                // Said once, here or with the error.
+                advice = isTold ? "" : ". " + noAnswer.advice();
             }
             boolean isNews = !(notice instanceof ClientNotice.Connected connected) || connected.isAgain();
             if (isNews && (isTold || isConnected)) {

@@ -2,9 +2,9 @@ package io.forebay.store;
 
 import akka.Done;
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.ActorSystem;
 import akka.stream.ActorAttributes;
 import akka.stream.BoundedSourceQueue;
+import akka.stream.Materializer;
 import akka.stream.QueueOfferResult;
 import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
@@ -45,9 +45,11 @@ final class Flusher {
     private final Listener listener;
     private final BoundedSourceQueue<Batch> entrance;
     private final CompletionStage<Done> whenEnded;
+    private boolean isCompleted;
 
+    /** @param materializer ends the stream with the StoreWriter, not before it */
     Flusher(
-            ActorSystem<?> system,
+            Materializer materializer,
             String dispatcher,
             StripeLog log,
             StripeBudget budget,
@@ -63,7 +65,7 @@ final class Flusher {
         var stream = Source.<Batch>queue(1)
                 .toMat(Sink.foreach(this::force), Keep.both())
                 .withAttributes(ActorAttributes.dispatcher(dispatcher))
-                .run(system);
+                .run(materializer);
         this.entrance = stream.first();
         this.whenEnded = stream.second();
     }
@@ -81,9 +83,17 @@ final class Flusher {
         return whenEnded;
     }
 
-    /** Ends the stream behind what is in it. */
+    /** Ends the stream behind what is in it; idempotent. */
     void complete() {
-        entrance.complete();
+        if (!isCompleted && !whenEnded.toCompletableFuture().isDone()) {
+            isCompleted = true;
+            try {
+                entrance.complete();
+            } catch (IllegalStateException e) {
+                // It has ended by itself in between: whenEnded tells why.
+                return;
+            }
+        }
     }
 
     private void force(Batch batch) {

@@ -10,6 +10,7 @@ import akka.actor.typed.javadsl.BehaviorBuilder;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
+import akka.stream.Materializer;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
@@ -313,7 +314,12 @@ public final class StoreWriter {
         this.ownOrigin = context.getSystem().<Event>ignoreRef();
         this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
         this.flusher = new Flusher(
-                context.getSystem(), parts.flushDispatcher, log, budget, parts.nanoTime, new Flusher.Listener() {
+                Materializer.createMaterializer(context),
+                parts.flushDispatcher,
+                log,
+                budget,
+                parts.nanoTime,
+                new Flusher.Listener() {
                     @Override
                     public void forced(FlushRange range) {
                         self.tell(new RangeForced(range));

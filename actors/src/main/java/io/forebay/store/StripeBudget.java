@@ -114,7 +114,8 @@ public final class StripeBudget {
         // Wait until an eighth is free, not just a byte: who comes back should find room for a batch.
         long excess = unflushed - (limit - limit / 8);
         long millis = (long) (Math.max(0, excess) / flushRate);
-        String detail = "stripe " + stripeId + ": " + unflushed + " bytes are not flushed, " + tier + " may add up to " + limit;
+        String detail =
+                "stripe " + stripeId + ": " + unflushed + " bytes are not flushed, " + tier + " may add up to " + limit;
         return new NoRoom(
                 Reason.BUSY, Math.min(Math.max(millis, RETRY_AFTER_MILLIS_MIN), RETRY_AFTER_MILLIS_MAX), detail);
     }
@@ -238,7 +239,7 @@ public final class StripeBudget {
         /**
          * Reserves room for the frames an event needs, before it is decided. All or nothing; never waits.
          *
-         * @param bytes upper bound of {@code Frame.retainedBytes()} of what will be appended
+         * @param bytes upper bound of {@code Frame.lengthBytes()} of what will be appended
          * @return false if the tier has no room; {@link StripeBudget#refusal} says why
          */
         public boolean tryReserve(long bytes, Tier tier) {
@@ -249,27 +250,28 @@ public final class StripeBudget {
             return true;
         }
 
-        /** Gives back what was not needed. */
+        /**
+         * Gives back what was not needed, at most what the account holds: a frame that became longer than what was reserved
+         * for it has taken from the rest.
+         */
         public void giveBack(long bytes) {
-            long left = reservedBytes.addAndGet(-bytes);
-            if (left < 0) {
-                throw new AssertionError("gave back " + bytes + " bytes, " + -left + " more than were reserved");
+            long given = Math.min(bytes, reservedBytes.get());
+            if (given > 0) {
+                reservedBytes.addAndGet(-given);
+                release(given);
             }
-            release(bytes);
         }
 
         /**
-         * Moves what a frame holds from this account to the stripe, which gives it back when the frame is durable. Call it once
-         * for each frame, right before the {@link StoreWriter.Append} is told. What the reservations do not cover is taken all
-         * the same (a decided event is never refused).
+         * Moves a frame's bytes ({@code lengthBytes()}) from this account to the stripe, which gives back what the frame holds
+         * when it is durable. Call it once for each frame, right before the {@link StoreWriter.Append} is told. What the
+         * reservations do not cover, and the memory that the frame holds beyond its bytes, is taken all the same (a decided
+         * event is never refused).
          */
         public void spend(Frame frame) {
-            long bytes = frame.retainedBytes();
-            long covered = Math.min(reservedBytes.get(), bytes);
+            long covered = Math.min(reservedBytes.get(), frame.lengthBytes());
             reservedBytes.addAndGet(-covered);
-            if (covered < bytes) {
-                take(bytes - covered);
-            }
+            take(frame.retainedBytes() - covered);
         }
 
         /** Reserved and neither spent nor given back. */

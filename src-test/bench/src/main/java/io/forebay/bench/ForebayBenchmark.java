@@ -5,7 +5,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.Target;
-import io.forebay.node.ForebayNode;
+import io.forebay.node.Forebay;
 import io.forebay.protocol.Durability;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -132,13 +132,23 @@ public final class ForebayBenchmark {
     }
 
     private void inProcess() throws Exception {
-        ForebayNode node = BenchNode.start(directory.resolve("in-process"));
+        ActorSystem<Void> system = ActorSystem.create(
+                Behaviors.empty(),
+                "bench",
+                ConfigFactory.parseMap(Map.of(
+                                "akka.loglevel", "WARNING",
+                                "forebay.storage.low-space", "0 B",
+                                "forebay.storage.directory",
+                                        directory.resolve("in-process").toString()))
+                        .withFallback(ConfigFactory.load()));
         try {
-            ForebayClient client = ForebayClient.connect(node.system(), Target.node(node.entry()));
+            Forebay node = Forebay.get(system).whenReady().toCompletableFuture().get(60, TimeUnit.SECONDS);
+            ForebayClient client = ForebayClient.connect(system, Target.node(node.entry()));
             measure("in-process", client);
             client.close().toCompletableFuture().get(30, TimeUnit.SECONDS);
         } finally {
-            node.stop().toCompletableFuture().get(60, TimeUnit.SECONDS);
+            system.terminate();
+            system.getWhenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
         }
     }
 

@@ -119,7 +119,7 @@ class LauncherScriptTest {
         Files.createSymbolicLink(bin.resolve("forebay"), Path.of("near"));
         Result result = start(bin.resolve("forebay"), List.of("x"), Map.of(), folder.resolve("bin"));
         assertThat(result.code).as(result.err).isEqualTo(42);
-        assertThat(result.out).contains("-Dforebay.home=" + checkout.toRealPath() + "\n");
+        assertThat(result.out).contains("-Dforebay-launcher.home=" + checkout.toRealPath() + "\n");
     }
 
     @Test

@@ -45,6 +45,14 @@ public final class QueueIndex implements AutoCloseable {
     private final byte[] scratch = new byte[ENTRY_BYTES];
     private final QueueTable queues = new QueueTable();
     private List<Extent> dirty = new ArrayList<>();
+    /**
+     * Given up, but not to be taken again before a force: until then a power cut may bring back the header, and then the
+     * entries have to be there as well, because what gave them up may be undone, too.
+     */
+    private List<Extent> released = new ArrayList<>();
+    /** Extents of which there is a copy that no force has covered yet. */
+    private List<Extent> replaced = new ArrayList<>();
+
     private long nextFileNumber = 1;
     private long nextGeneration = 1;
     private volatile int freeCount;
@@ -118,8 +126,37 @@ public final class QueueIndex implements AutoCloseable {
             loser = queue.put(extent);
         }
         if (loser != null) {
-            Extent.writeFree(loser.file, loser.slot, options);
-            free.add(new FreeSlot(loser.file, loser.slot));
+            Extent winner = loser == extent ? other : extent;
+            fillGaps(winner, loser);
+            replaced.add(loser);
+        }
+    }
+
+    /** A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. */
+    private void fillGaps(Extent winner, Extent loser) throws IOException {
+        byte[] entry = new byte[ENTRY_BYTES];
+        for (int index = 0; index < extentEntries; index++) {
+            long offset = winner.number * extentEntries + index;
+            winner.file.file.read(winner.entryAt(index), entry, 0, ENTRY_BYTES);
+            if (Extent.isAbsent(entry) || !winner.isValid(entry, offset)) {
+                copyEntry(loser, winner, index, entry);
+            }
+        }
+        markDirty(winner);
+    }
+
+    private void copyEntry(Extent from, Extent to, int index, byte[] entry) throws IOException {
+        long offset = from.number * extentEntries + index;
+        from.file.file.read(from.entryAt(index), entry, 0, ENTRY_BYTES);
+        if (!Extent.isAbsent(entry) && from.isValid(entry, offset)) {
+            to.encodeEntry(
+                    entry,
+                    offset,
+                    LittleEndian.getLong(entry, 0),
+                    LittleEndian.getInt(entry, 8),
+                    LittleEndian.getInt(entry, 12),
+                    LittleEndian.getUnsignedShort(entry, 16));
+            to.file.file.write(to.entryAt(index), entry, 0, ENTRY_BYTES);
         }
     }
 
@@ -307,10 +344,9 @@ public final class QueueIndex implements AutoCloseable {
         for (Extent extent = queue.removeFirstBelow(belowNumber);
                 extent != null;
                 extent = queue.removeFirstBelow(belowNumber)) {
-            free.add(new FreeSlot(extent.file, extent.slot));
-            freeCount = free.size();
-            // not forced: should the header come back after a power cut, the next start releases it again
             Extent.writeFree(extent.file, extent.slot, options);
+            markDirty(extent);
+            released.add(extent);
         }
     }
 
@@ -362,9 +398,15 @@ public final class QueueIndex implements AutoCloseable {
      */
     public void force() throws IOException {
         List<Extent> taken;
+        List<Extent> releasedBefore;
+        List<Extent> replacedBefore;
         synchronized (this) {
             taken = dirty;
+            releasedBefore = released;
+            replacedBefore = replaced;
             dirty = new ArrayList<>();
+            released = new ArrayList<>();
+            replaced = new ArrayList<>();
             for (Extent extent : taken) {
                 extent.isDirty = false;
             }
@@ -384,10 +426,24 @@ public final class QueueIndex implements AutoCloseable {
                 first.file.file.force(
                         Extent.at(first.slot, options), (last.slot - first.slot + 1L) * options.extentBytes());
             } catch (IOException e) {
+                synchronized (this) {
+                    released.addAll(releasedBefore);
+                    replaced.addAll(replacedBefore);
+                }
                 forceFailed(taken, from, to, e);
                 throw e;
             }
             from = to;
+        }
+        synchronized (this) {
+            for (Extent extent : releasedBefore) {
+                free.add(new FreeSlot(extent.file, extent.slot));
+            }
+            freeCount = free.size();
+            for (Extent extent : replacedBefore) {
+                // Not taken again before the next start: its pages may have failed a force.
+                Extent.writeFree(extent.file, extent.slot, options);
+            }
         }
     }
 
@@ -408,16 +464,31 @@ public final class QueueIndex implements AutoCloseable {
             int lastSlot = slotAt((lastPage + 1) * PAGE_BYTES - 1);
             IndexFile file = taken.get(from).file;
             free.removeIf(slot -> slot.file == file && slot.slot >= firstSlot && slot.slot <= lastSlot);
+            released.removeIf(extent -> extent.file == file && extent.slot >= firstSlot && extent.slot <= lastSlot);
             freeCount = free.size();
             for (Extent extent : extentsIn(file, firstSlot, lastSlot)) {
                 try {
                     move(extent);
                 } catch (IOException e) {
-                    // its old place still reads well, as long as it is not evicted
-                    markDirty(extent);
                     because.addSuppressed(e);
+                    storeAgain(extent, because);
                 }
             }
+        }
+    }
+
+    /**
+     * No other place is to be had. The pages still read well but count as clean, so they could be evicted, and a force
+     * would pass over them: stored again they are dirty, and the next force that succeeds has really written them.
+     */
+    private void storeAgain(Extent extent, IOException because) {
+        markDirty(extent);
+        byte[] bytes = new byte[options.extentBytes()];
+        try {
+            extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+            extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+        } catch (IOException e) {
+            because.addSuppressed(e);
         }
     }
 
@@ -435,21 +506,10 @@ public final class QueueIndex implements AutoCloseable {
         Extent moved = take(old.queueId, old.number);
         byte[] entry = new byte[ENTRY_BYTES];
         for (int index = 0; index < extentEntries; index++) {
-            long offset = old.number * extentEntries + index;
-            old.file.file.read(old.entryAt(index), entry, 0, ENTRY_BYTES);
-            if (!Extent.isAbsent(entry) && old.isValid(entry, offset)) {
-                moved.encodeEntry(
-                        entry,
-                        offset,
-                        LittleEndian.getLong(entry, 0),
-                        LittleEndian.getInt(entry, 8),
-                        LittleEndian.getInt(entry, 12),
-                        LittleEndian.getUnsignedShort(entry, 16));
-                moved.file.file.write(moved.entryAt(index), entry, 0, ENTRY_BYTES);
-            }
+            copyEntry(old, moved, index, entry);
         }
         queues.findOrMake(old.queueId).put(moved);
-        Extent.writeFree(old.file, old.slot, options);
+        replaced.add(old);
     }
 
     /** How many files there are. */

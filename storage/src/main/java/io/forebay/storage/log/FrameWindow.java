@@ -11,7 +11,7 @@ final class FrameWindow {
     private static final int SEARCH_BYTES = 64 * 1024;
 
     private final CRC32C crc = new CRC32C();
-    private byte[] buffer = new byte[READ_AHEAD_BYTES];
+    private byte[] buffer = new byte[0];
     private StorageFile file;
     private long from;
     private long to;
@@ -23,8 +23,9 @@ final class FrameWindow {
     /** Where in {@link #bytes()} that byte of the file is, with at least so many behind it. */
     int load(StorageFile source, long at, int length) throws IOException {
         if (source != file || at < from || at + length > to) {
-            if (length > buffer.length) {
-                buffer = new byte[Math.max(length, Math.min(buffer.length * 2, 1 << 30))];
+            int wanted = (int) Math.max(length, Math.min(READ_AHEAD_BYTES, source.sizeBytes() - at));
+            if (wanted > buffer.length) {
+                buffer = new byte[wanted];
             }
             file = null;
             int count = (int) Math.min(buffer.length, source.sizeBytes() - at);

@@ -200,7 +200,7 @@ public final class QueueReader {
     private String load(Segment segment, long position) throws IOException {
         StorageFile file = segment.file();
         long at = position - segment.base();
-        long room = segment.end() - position;
+        long room = Math.min(segment.end(), segment.limit()) - position;
         if (room < FrameCodec.HEADER_BYTES || at < SegmentHeader.PAGE_BYTES) {
             return "no frame of the log begins here";
         }

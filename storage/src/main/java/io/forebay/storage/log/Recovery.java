@@ -480,12 +480,12 @@ final class Recovery {
                     position,
                     record + " comes again: the last number of " + record.owner() + " was " + last);
         }
-        // Of an owner that was forgotten and is not in the manifest the first number is not known.
-        boolean isGap = number != last + 1 && (last > 0 || known.contains(key));
+        boolean isGap = number != last + 1;
         if (isGap && !scanner.holes().isEmpty()) {
             ownGaps += number - last - 1;
             stopped.add(key);
-        } else if (isGap) {
+        } else if (isGap && (last > 0 || known.contains(key) || manifest == null)) {
+            // Not of one that was forgotten: it is not in the manifest, and where its numbers stood is not known.
             findings.add(found.name + ", position " + position + ": the last number of " + record.owner() + " was "
                     + last + ", now comes " + number + ", but no sequence is missing");
         }
@@ -558,12 +558,17 @@ final class Recovery {
         segments = new SegmentStore(directory, options, epoch, addressLimit);
         keepChain(start, scanner);
         FreshRun run = new FreshRun(segments, options.stripeId(), epoch);
+        boolean isLinked = false;
         try {
             copyTail(scanner, run, epoch, durable, nextSequence);
             link(run, scanner, start, durable);
-        } catch (IOException e) {
-            run.giveUp();
-            throw e instanceof DiskFullException ? diskFull(e) : e;
+            isLinked = true;
+        } catch (DiskFullException e) {
+            throw diskFull(e);
+        } finally {
+            if (!isLinked) {
+                run.giveUp();
+            }
         }
         run.segments().forEach(segments::add);
         writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());

@@ -171,12 +171,20 @@ final class SegmentStore implements AutoCloseable {
                 directory.forceDirectory();
                 file.touch(0, options.segmentBytes());
                 prepared = segment;
-            } catch (IOException e) {
-                // Its pages are not to be trusted any more.
+            } catch (IOException | RuntimeException e) {
                 file.close();
-                deleteQuietly(name, e);
+                removeQuietly(name, e);
                 throw e;
             }
+        }
+    }
+
+    /** The pages of a segment whose preparation failed are not to be trusted; should it stay, a start removes it. */
+    private void removeQuietly(String name, Exception cause) {
+        try {
+            directory.delete(name);
+        } catch (IOException | RuntimeException e) {
+            cause.addSuppressed(e);
         }
     }
 
@@ -197,14 +205,6 @@ final class SegmentStore implements AutoCloseable {
             }
             file.close();
             directory.delete(name);
-        }
-    }
-
-    private void deleteQuietly(String name, IOException cause) {
-        try {
-            directory.delete(name);
-        } catch (IOException e) {
-            cause.addSuppressed(e);
         }
     }
 

@@ -362,7 +362,10 @@ public final class StripeLog implements AutoCloseable {
                 int parts = LittleEndian.getInt(image, body + 28);
                 long held = LittleEndian.getLong(image, body + 8);
                 OwnerTable.Snapshot pending = owners.pending[slot];
-                if (part == 0) {
+                if (held > owners.lastStateNumber[slot]) {
+                    // It claims records that do not exist: not counting it keeps the log, counting it could lose some.
+                    owners.pending[slot] = null;
+                } else if (part == 0) {
                     owners.pending[slot] = new OwnerTable.Snapshot(
                             position, frame.firstSequence() + record, LittleEndian.getLong(image, body), held, parts);
                 } else if (pending != null && pending.partCount == part && pending.heldNumber == held) {

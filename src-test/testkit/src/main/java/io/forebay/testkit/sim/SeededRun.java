@@ -6,9 +6,11 @@ import java.util.random.RandomGeneratorFactory;
 
 /**
  * A random run that can be repeated. Its seed is new each time and is printed with a failure; {@code -Dforebay.seed=…}
- * repeats one, {@code -Dforebay.steps=…} changes how many steps a run makes.
+ * repeats one, {@code -Dforebay.steps=…} changes how many steps a run makes, {@code -Dforebay.trace=true} prints each.
  */
 public final class SeededRun {
+    private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
+
     /** The run itself. Tells how far it is, so that a failure names its step. */
     public interface Body {
         void run(RandomGenerator random, Progress progress) throws Exception;
@@ -26,6 +28,9 @@ public final class SeededRun {
         /** What the step does, for the message of a failure. */
         public void note(String nextNote) {
             note = nextNote;
+            if (IS_TRACED) {
+                System.out.println(step + " " + nextNote);
+            }
         }
     }
 

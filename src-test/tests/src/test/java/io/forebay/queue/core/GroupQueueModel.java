@@ -15,11 +15,11 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /** A group's queue told in the plainest way: one object for each message, everything else found by looking at all of them. */
-final class GroupQueueModel {
+public final class GroupQueueModel {
     /** One delivery attempt's record. */
-    static final class Popped {
-        final PopRecord record;
-        long sequence = -1;
+    public static final class Popped {
+        public final PopRecord record;
+        public long sequence = -1;
 
         Popped(PopRecord record) {
             this.record = record;
@@ -31,13 +31,13 @@ final class GroupQueueModel {
     }
 
     /** A message that was out and is not settled. */
-    static final class Out {
-        Popped last;
-        boolean isReturned;
+    public static final class Out {
+        public Popped last;
+        public boolean isReturned;
         /** The deadline, or when it may go out again. */
-        long dueMillis;
+        public long dueMillis;
 
-        int attempts;
+        public int attempts;
 
         boolean isReady(long nowMillis) {
             return dueMillis <= nowMillis && (isReturned || last.isWritten());
@@ -48,20 +48,20 @@ final class GroupQueueModel {
         }
     }
 
-    final NavigableMap<Long, Out> outs = new TreeMap<>();
+    public final NavigableMap<Long, Out> outs = new TreeMap<>();
     /** Settled ones above {@link #base}. */
     final TreeSet<Long> settled = new TreeSet<>();
 
     final TreeSet<Long> quarantined = new TreeSet<>();
     long base;
-    long cursor;
+    public long cursor;
 
-    GroupQueueModel(long start) {
+    public GroupQueueModel(long start) {
         base = start;
         cursor = start;
     }
 
-    long floor() {
+    public long floor() {
         while (base < cursor && !outs.containsKey(base)) {
             settled.remove(base++);
         }
@@ -99,7 +99,7 @@ final class GroupQueueModel {
         return outs.values().stream().filter(out -> out.isInFlight(nowMillis)).count();
     }
 
-    Popped apply(PopRecord record) {
+    public Popped apply(PopRecord record) {
         Popped popped = new Popped(record);
         for (DeliveryRange range : record.deliveries()) {
             for (long offset = range.firstOffset(); offset <= range.lastOffset(); offset++) {
@@ -117,7 +117,7 @@ final class GroupQueueModel {
         return popped;
     }
 
-    void apply(LogRecord record) {
+    public void apply(LogRecord record) {
         if (record instanceof AckRecord ack) {
             ack.offsets().forEach(offset -> {
                 if (outs.remove(offset) != null) {
@@ -159,7 +159,7 @@ final class GroupQueueModel {
         outs.remove(offset);
     }
 
-    HandleOutcome judge(long offset, long epoch, long sequence, long nonce) {
+    public HandleOutcome judge(long offset, long epoch, long sequence, long nonce) {
         if (offset < 0 || offset >= cursor) {
             return HandleOutcome.UNKNOWN_OFFSET;
         }

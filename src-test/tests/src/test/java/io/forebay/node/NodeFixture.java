@@ -1,0 +1,227 @@
+package io.forebay.node;
+
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.Behaviors;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.wire.WireFrames;
+import io.forebay.store.ForebayStorage;
+import io.forebay.store.StorageEnvironment;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** A whole node inside this JVM, on a disk in memory or on files, and clients that speak its protocol by hand. */
+final class NodeFixture implements AutoCloseable {
+    static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final AtomicLong NUMBERS = new AtomicLong(System.nanoTime());
+
+    /** Small files, so that tests roll and recycle them. */
+    static final Config SMALL = ConfigFactory.parseString("""
+        akka.actor.provider = local
+        akka.loglevel = WARNING
+        akka.log-dead-letters = off
+        akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
+        akka.coordinated-shutdown.exit-jvm = off
+        forebay {
+          storage { segment-size = 4 MiB, low-space = 0 B }
+          store { flush-bytes = 256 KiB, max-unflushed = 32 MiB, flush-interval = 20 ms }
+          queue { body-max = 1 MiB, batch-bytes-max = 2 MiB }
+          topic { auto-create = on, default-queues = 2 }
+          group.pop-bytes-max = 2 MiB
+        }
+        """);
+
+    final ActorSystem<Void> system;
+    final Forebay forebay;
+    final MemoryDisk disk;
+
+    private NodeFixture(Config config, MemoryDisk diskOrNull, StorageEnvironment environmentOrNull) {
+        disk = diskOrNull;
+        system = ActorSystem.create(
+                Behaviors.empty(), "node-test", config.withFallback(SMALL).withFallback(ConfigFactory.load()));
+        if (environmentOrNull != null) {
+            ForebayStorage.get(system).use(environmentOrNull);
+        }
+        forebay = Forebay.get(system);
+    }
+
+    static NodeFixture inMemory() {
+        return inMemory(new MemoryDisk(), "");
+    }
+
+    static NodeFixture inMemory(MemoryDisk disk, String settings) {
+        return inMemory(disk, settings, InstantSource.system());
+    }
+
+    static NodeFixture inMemory(MemoryDisk disk, String settings, InstantSource wall) {
+        return new NodeFixture(
+                        ConfigFactory.parseString(settings), disk, StorageEnvironment.of(disk, wall, System::nanoTime))
+                .started();
+    }
+
+    /** On real files. */
+    static NodeFixture onFiles(java.nio.file.Path directory, String settings) {
+        return new NodeFixture(
+                        ConfigFactory.parseString("forebay.storage.directory = \"" + directory + "\"")
+                                .withFallback(ConfigFactory.parseString(settings)),
+                        null,
+                        null)
+                .started();
+    }
+
+    private NodeFixture started() {
+        forebay.whenReady().toCompletableFuture().join();
+        return this;
+    }
+
+    /** The process dies: nothing is closed, what was written stays. */
+    MemoryDisk kill() {
+        MemoryDisk image = disk.killImage();
+        disk.crash();
+        terminate();
+        return image;
+    }
+
+    private void terminate() {
+        system.terminate();
+        try {
+            system.getWhenTerminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
+        } catch (InterruptedException | java.util.concurrent.ExecutionException | TimeoutException e) {
+            throw new AssertionError("the system does not end", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        terminate();
+    }
+
+    Client open() {
+        return open(NUMBERS.incrementAndGet());
+    }
+
+    Client open(long sessionId) {
+        return new Client(sessionId);
+    }
+
+    static InstantSource at(long millis) {
+        return () -> Instant.ofEpochMilli(millis);
+    }
+
+    static List<Message> messages(String topic, int count, String prefix) {
+        List<Message> messages = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            messages.add(Message.of(topic, (prefix + i).getBytes(StandardCharsets.UTF_8)));
+        }
+        return messages;
+    }
+
+    static String text(Delivery delivery) {
+        return new String(delivery.body(), StandardCharsets.UTF_8);
+    }
+
+    static List<ReceiptHandle> handles(List<Delivery> deliveries) {
+        return deliveries.stream().map(Delivery::handle).toList();
+    }
+
+    /** A client's end of one session. */
+    final class Client {
+        final long sessionId;
+        final TestProbe<SessionEvent> probe;
+        final SessionEvent.Opened opened;
+        private final ActorRef<SessionCommand> session;
+        private long lastRequestId;
+
+        private Client(long sessionId) {
+            this.sessionId = sessionId;
+            probe = TestProbe.create(system);
+            forebay.entry()
+                    .tell(new NodeProtocol.OpenSession(
+                            NodeProtocol.VERSION, sessionId, "test", WireFrames.FRAME_BYTES_DEFAULT, probe.getRef()));
+            opened = probe.expectMessageClass(SessionEvent.Opened.class, PATIENCE);
+            session = opened.session();
+        }
+
+        long nextId() {
+            return ++lastRequestId;
+        }
+
+        void tell(SessionCommand command) {
+            session.tell(command);
+        }
+
+        <T extends SessionEvent> T expect(Class<T> type) {
+            return probe.expectMessageClass(type, PATIENCE);
+        }
+
+        List<SendResult> trySend(String topic, List<Message> messages, Durability level) {
+            tell(new SessionCommand.Send(nextId(), topic, -1, messages, level));
+            return expect(SessionEvent.SendReply.class).results();
+        }
+
+        List<Receipt> send(String topic, int count, String prefix) {
+            return trySend(topic, messages(topic, count, prefix), Durability.WRITTEN).stream()
+                    .map(Receipt.class::cast)
+                    .toList();
+        }
+
+        List<Receipt> sendTo(int queue, String topic, int count, String prefix) {
+            tell(new SessionCommand.Send(nextId(), topic, queue, messages(topic, count, prefix), Durability.WRITTEN));
+            return expect(SessionEvent.SendReply.class).results().stream()
+                    .map(Receipt.class::cast)
+                    .toList();
+        }
+
+        List<Delivery> pop(String topic, String group, int countMax, long invisibleMillis, long waitMillis) {
+            tell(new SessionCommand.Pop(nextId(), topic, group, countMax, 1 << 20, invisibleMillis, waitMillis));
+            return expect(SessionEvent.Popped.class).deliveries();
+        }
+
+        /** Pops until that many have come. */
+        List<Delivery> popAll(String topic, String group, int count, long invisibleMillis) {
+            List<Delivery> all = new ArrayList<>();
+            while (all.size() < count) {
+                List<Delivery> some = pop(topic, group, count - all.size(), invisibleMillis, PATIENCE.toMillis());
+                if (some.isEmpty()) {
+                    throw new AssertionError(all.size() + " of " + count + " messages came");
+                }
+                all.addAll(some);
+            }
+            return all;
+        }
+
+        List<AckResult> ack(String group, List<ReceiptHandle> handles) {
+            return ack(group, handles, Durability.WRITTEN);
+        }
+
+        List<AckResult> ack(String group, List<ReceiptHandle> handles, Durability level) {
+            tell(new SessionCommand.Ack(nextId(), group, handles, level));
+            return expect(SessionEvent.AckReply.class).results();
+        }
+
+        /** The client process is gone: nothing is said any more. */
+        void vanish() {
+            probe.stop();
+        }
+    }
+}
