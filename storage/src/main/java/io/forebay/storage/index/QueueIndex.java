@@ -517,7 +517,7 @@ public final class QueueIndex implements AutoCloseable {
         return files.size();
     }
 
-    /** Closes the files; forces nothing. Nobody may look up any more. */
+    /** Closes the files; forces nothing. A look-up from now on, or one under way, may fail with an IOException. */
     @Override
     public synchronized void close() throws IOException {
         if (!isClosed) {
@@ -533,7 +533,7 @@ public final class QueueIndex implements AutoCloseable {
     private void closeFiles(Exception failure) {
         for (IndexFile file : files) {
             try {
-                file.file.close();
+                file.file.abandon();
             } catch (IOException e) {
                 failure.addSuppressed(e);
             }

@@ -55,7 +55,7 @@ public final class QueueReader {
     public enum Status {
         /** Count or bytes reached, or nothing further is stored. */
         READ,
-        /** The stripe is rewriting what a failed force lost: ask again when it runs. */
+        /** The stripe is rewriting what a failed force lost: ask again when it runs; or it is closed. */
         NOT_READABLE,
         /** The message at {@link Result#nextOffset()} is damaged: name it, count it, never deliver it, never call it acked. */
         QUARANTINED,
@@ -152,6 +152,11 @@ public final class QueueReader {
             } catch (IOException e) {
                 framePosition = NO_FRAME;
                 found = bad(entry.position(), "it cannot be read: " + e.getMessage());
+            }
+            if (found == Found.QUARANTINED && log.phase() == Phase.CLOSED) {
+                // The message is sound for all that is known; its file was closed.
+                framePosition = NO_FRAME;
+                return Found.NOT_READABLE;
             }
             if (generation == log.generation()) {
                 return found;

@@ -271,7 +271,11 @@ final class SegmentStore implements AutoCloseable {
         }
         for (Segment segment : open) {
             try {
-                segment.file().close();
+                if (segment.retire()) {
+                    segment.file().close();
+                } else {
+                    segment.file().abandon();
+                }
             } catch (IOException e) {
                 failure = e;
             }

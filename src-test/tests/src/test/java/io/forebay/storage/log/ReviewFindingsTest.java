@@ -367,6 +367,26 @@ class ReviewFindingsTest {
         assertThat(report.notes()).isEmpty();
     }
 
+    @Test
+    void aReaderOutlivesTheLogThatItReads() throws IOException {
+        for (String read : List.of("segment-", "index/")) {
+            MemoryDisk disk = new MemoryDisk();
+            StripeLog log = open(disk);
+            message(log, QUEUE, "m", 10);
+            QueueReader reader = log.newReader(1);
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.READ && path.startsWith(read)) {
+                    log.close();
+                }
+            });
+            for (int round = 0; round < 2; round++) {
+                QueueReader.Result result = reader.read(0, 1, 1, (offset, message, body) -> {});
+                assertThat(result.status()).as(read).isEqualTo(QueueReader.Status.NOT_READABLE);
+            }
+            assertThat(disk.openFiles()).isEmpty();
+        }
+    }
+
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
         byte[] page = new byte[SegmentHeader.BYTES];
