@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -385,6 +386,26 @@ class ReviewFindingsTest {
             }
             assertThat(disk.openFiles()).isEmpty();
         }
+    }
+
+    @Test
+    void nobodyWaitsForAPreparedSegmentToLearnWhichAddressesAreTaken() throws Exception {
+        SegmentStore store = new SegmentStore(disk, OPTIONS, 1, 0);
+        AtomicReference<Long> limit = new AtomicReference<>();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.CREATE) {
+                Thread other = new Thread(() -> limit.set(store.addressLimit()));
+                other.start();
+                try {
+                    other.join(5_000);
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        });
+        store.prepareNext(0);
+        assertThat(limit.get()).isEqualTo(OPTIONS.segmentBytes());
+        store.close();
     }
 
     /** A header written into a segment that was prepared before. */
