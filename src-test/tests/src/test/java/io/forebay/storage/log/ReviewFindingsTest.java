@@ -389,6 +389,33 @@ class ReviewFindingsTest {
     }
 
     @Test
+    void theSnapshotsOfManyOwnersAreReadInOneGo() throws IOException {
+        StripeLog log = open(disk);
+        List<Frame> held = new ArrayList<>();
+        for (int group = 1; group <= 300; group++) {
+            held.add(append(log, Owner.group(1, group), new SeekRecord(group % 100, 1, 1)));
+        }
+        Checkpoint checkpoint = log.beginCheckpoint();
+        for (int group = 1; group <= 300; group++) {
+            snapshot(log, Owner.group(1, group), held.get(group - 1), group % 100);
+        }
+        log.writeManifest(checkpoint);
+        force(log);
+        log.finishCheckpoint(checkpoint);
+        log.close(true);
+        AtomicLong bytes = new AtomicLong();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.READ_COLD && path.startsWith("segment-")) {
+                bytes.addAndGet(length);
+            }
+        });
+        StripeLog opened = open(disk);
+        assertThat(seeks).hasSize(300);
+        assertThat(bytes.get()).isLessThan(20 * OPTIONS.segmentBytes());
+        opened.close();
+    }
+
+    @Test
     void nobodyWaitsForAPreparedSegmentToLearnWhichAddressesAreTaken() throws Exception {
         SegmentStore store = new SegmentStore(disk, OPTIONS, 1, 0);
         AtomicReference<Long> limit = new AtomicReference<>();
