@@ -521,8 +521,9 @@ public final class StripeLog implements AutoCloseable {
             return;
         }
         synchronized (durability) {
-            generation++;
+            // In this order: a reader that sees the new generation must not read what is void.
             voidFrom = durablePosition;
+            generation++;
         }
         phase = Phase.REWRITING;
         beginRewrite();
