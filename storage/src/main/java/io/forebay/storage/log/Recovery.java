@@ -385,6 +385,7 @@ final class Recovery {
             return;
         }
         findings.add("the queue index is built anew");
+        index.beginRebuild();
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             Found found = files.at(listed.basePosition());
             if (found != null && found.isLinked()) {
@@ -394,6 +395,7 @@ final class Recovery {
                                 eachRecord(bytes, at, (record, ordinal) -> indexMessage(record, ordinal, place)));
             }
         }
+        index.endRebuild();
     }
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {

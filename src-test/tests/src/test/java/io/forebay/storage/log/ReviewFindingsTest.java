@@ -435,6 +435,40 @@ class ReviewFindingsTest {
         store.close();
     }
 
+    @Test
+    void anIndexBuiltAnewSurvivesAPowerCut() throws IOException {
+        StripeLog log = open(disk);
+        Frame last = null;
+        for (int index = 0; index < 150; index++) {
+            last = message(log, QUEUE, "m" + index, 10);
+        }
+        Checkpoint checkpoint = log.beginCheckpoint();
+        snapshot(log, QUEUE, last);
+        log.writeManifest(checkpoint);
+        force(log);
+        log.finishCheckpoint(checkpoint);
+        log.close(true);
+        for (String file : disk.files()) {
+            if (file.startsWith("index/")) {
+                disk.flip(file, 20, 0xFF);
+            }
+        }
+        List<MemoryDisk> images = new ArrayList<>();
+        disk.observe((operation, path, at, length) -> {
+            if (operation != Operation.READ && operation != Operation.READ_COLD && path.startsWith("index")) {
+                images.add(disk.powerCutImage(random(images.size())));
+            }
+        });
+        open(disk).close();
+        images.add(disk.powerCutImage(random(1)));
+        assertThat(images).hasSizeGreaterThan(150);
+        for (MemoryDisk image : images) {
+            StripeLog opened = open(image);
+            assertThat(read(opened, 1, 0)).hasSize(150);
+            opened.close();
+        }
+    }
+
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
         byte[] page = new byte[SegmentHeader.BYTES];
