@@ -469,6 +469,32 @@ class ReviewFindingsTest {
         }
     }
 
+    @Test
+    void aBodyThatIsBeingRewrittenIsNotGone() throws IOException {
+        StripeLog log = open(disk);
+        Frame body = message(log, QUEUE, "body", 10);
+        append(log, OTHER_QUEUE, new EntryRecord(-1, 1, 0, body.firstSequence(), 0, Map.of()));
+        FlushRange range = log.takeUnflushed();
+        List<String> reads = new ArrayList<>();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.READ && path.startsWith("index/")) {
+                reads.add(path);
+                if (reads.size() == 2) {
+                    log.forceFailed(range);
+                }
+            }
+        });
+        List<RecordView> found = new ArrayList<>();
+        QueueReader.Result result =
+                log.newReader(2).read(0, 1, Long.MAX_VALUE, (offset, message, named) -> found.add(named));
+        assertThat(reads).hasSizeGreaterThan(1);
+        assertThat(found).isEmpty();
+        assertThat(result.status()).isEqualTo(QueueReader.Status.NOT_READABLE);
+        rewrite(log);
+        assertThat(read(log, 2, 0)).containsExactly("body");
+        log.close();
+    }
+
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
         byte[] page = new byte[SegmentHeader.BYTES];
