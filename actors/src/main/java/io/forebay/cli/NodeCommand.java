@@ -82,13 +82,17 @@ final class NodeCommand implements Callable<Integer> {
         Duration reportEvery = reportText == null
                 ? null
                 : Durations.parse("--report", reportText, Duration.ofMillis(10), Durations.MAX);
+        Map<String, String> overrides = new LinkedHashMap<>(settings);
+        // A signal stops the node from here; the transport's own hook would cut off clients whose answers are being
+        // drained.
+        overrides.putIfAbsent("akka.jvm-shutdown-hooks", "off");
         NodeOptions options = new NodeOptions(
                 path("--data", data),
                 host,
                 port == null ? -1 : port,
                 system,
                 configFile == null ? Optional.empty() : Optional.of(path("--config", configFile)),
-                settings);
+                overrides);
         ForebayNode node;
         try {
             node = ForebayNode.start(options);

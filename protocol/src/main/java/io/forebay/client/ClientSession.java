@@ -23,7 +23,6 @@ import io.forebay.protocol.wire.MalformedWireException;
 import io.forebay.protocol.wire.WireCutter;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.protocol.wire.WireJoiner;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -51,7 +50,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     /** Something is due. */
-    private enum Tick implements Message {
+    enum Tick implements Message {
         INSTANCE
     }
 
@@ -89,7 +88,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
      */
     record Place(ActorRef<NodeProtocol.Request> entry, String tried, String advice) {}
 
-    private static final String TIMER = "tick";
     /** How often what waits is looked through for what waited too long. */
     private static final long SWEEP_MILLIS = 500;
     /** When to repeat what was refused for now without a time. */
@@ -546,7 +544,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void transmit(InFlight request, long nowMillis) {
-        request.repeatAtMillis =
+        request.resendAtMillis =
                 nowMillis + request.waitMillis + settings.requestTimeout().toMillis();
         tell(request.command());
     }
@@ -950,7 +948,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             if (request instanceof AdminRequest admin && admin.admin.deadlineMillis <= now) {
                 fail(admin.admin, reason);
             }
-            if (session != null && request.repeatAtMillis <= now && !request.isPointless()) {
+            if (session != null && request.resendAtMillis <= now && !request.isPointless()) {
                 transmit(request, now);
             }
         }
@@ -997,7 +995,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         if (next < timerAtMillis) {
             timerAtMillis = next;
-            timers.startSingleTimer(TIMER, Tick.INSTANCE, Duration.ofMillis(Math.max(1, next - now)));
+            environment.alarm().set(timers, getContext().getSelf(), Math.max(1, next - now));
         }
     }
 

@@ -324,6 +324,19 @@ public final class ForebayClient {
     }
 
     private void submit(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
+        submitMore(op, route, patience);
+        flush();
+    }
+
+    /** After {@link #submitMore}. */
+    private void flush() {
+        for (NodeLink link : links) {
+            link.flush();
+        }
+    }
+
+    /** One of several: {@link #flush} has to follow. So they go to the node together. */
+    private void submitMore(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
         if (isClosing) {
             release(op);
             completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
@@ -342,7 +355,7 @@ public final class ForebayClient {
         }
         NodeLink link = route.apply(all);
         if (link != null) {
-            link.add(op);
+            link.addMore(op);
         } else {
             completions.execute(() -> ClientSession.finishRefused(
                     op,
@@ -420,11 +433,12 @@ public final class ForebayClient {
         NodeLink[] all = links;
         NodeLink unkeyed = all.length > 1 ? inTurn(all) : null;
         for (Ops.Send op : ops) {
-            submit(
+            submitMore(
                     op,
                     nodes -> unkeyed != null && !op.message.isKeyed() ? unkeyed : ofMessage(nodes, op.message),
                     settings.sendTimeout());
         }
+        flush();
         return many;
     }
 
@@ -560,8 +574,9 @@ public final class ForebayClient {
         Ops.Many<R> many = new Ops.Many<>(handles.size());
         for (int i = 0; i < handles.size(); i++) {
             Ops.Settle<R> op = new Ops.Settle<>(key, handles.get(i), many, i);
-            submit(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+            submitMore(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
         }
+        flush();
         return many;
     }
 

@@ -137,6 +137,9 @@ final class StripeWorld {
     private final List<Handle> handles = new ArrayList<>();
     private final TokenBatch tokens = new TokenBatch(8);
     private FlushRange flushing;
+    /** Forced, but nobody has said so yet: a failure may come in between. */
+    private FlushRange forced;
+
     private Checkpoint checkpoint;
     private ArrayDeque<Owner> snapshotsWanted;
     private long nextMessage;
@@ -439,6 +442,7 @@ final class StripeWorld {
 
     /** @return whether a force was asked for and succeeded */
     boolean force() {
+        publishForced();
         if (flushing == null) {
             return false;
         }
@@ -450,14 +454,23 @@ final class StripeWorld {
             log.forceFailed(range);
             return false;
         }
-        log.forced(range);
-        promisedDurable = Math.max(promisedDurable, log.durableSequence());
+        forced = range;
         return true;
+    }
+
+    void publishForced() {
+        if (forced != null) {
+            log.forced(forced);
+            forced = null;
+            promisedDurable = Math.max(promisedDurable, log.durableSequence());
+        }
     }
 
     boolean flush() {
         takeRange();
-        return force();
+        boolean isForced = force();
+        publishForced();
+        return isForced;
     }
 
     void prepare() {
@@ -490,10 +503,13 @@ final class StripeWorld {
             } else if (checkpoint.manifestSequence() == 0) {
                 log.writeManifest(checkpoint);
                 promisedWritten = log.writtenSequence();
-            } else if (log.durableSequence() >= checkpoint.manifestSequence()) {
+            } else if (log.durableSequence() >= checkpoint.manifestSequence() || random.nextInt(20) == 0) {
                 Checkpoint finishing = checkpoint;
                 checkpoint = null;
                 log.finishCheckpoint(finishing);
+                assertThat(log.durableSequence())
+                        .as("a checkpoint counts when its manifest is durable")
+                        .isGreaterThanOrEqualTo(finishing.manifestSequence());
                 checkpoints++;
             } else {
                 flush();
@@ -648,6 +664,7 @@ final class StripeWorld {
     private void down() {
         mailbox.clear();
         flushing = null;
+        forced = null;
         checkpoint = null;
     }
 
@@ -884,15 +901,8 @@ final class StripeWorld {
             rewrite(1_000);
             prepare();
             write(Integer.MAX_VALUE);
-            if (flushing != null) {
-                force();
-            } else {
-                takeRange();
-            }
-            if (mailbox.isEmpty()
-                    && log.phase() == Phase.RUNNING
-                    && flushing == null
-                    && log.durableSequence() == log.writtenSequence()) {
+            flush();
+            if (mailbox.isEmpty() && log.phase() == Phase.RUNNING && log.durableSequence() == log.writtenSequence()) {
                 return;
             }
         }

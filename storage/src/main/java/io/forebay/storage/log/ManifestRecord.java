@@ -16,9 +16,9 @@ import java.util.List;
  * byte 52  i32  parts
  * byte 56  i32 count of segments, each 56 bytes:
  *              i64 fileNumber · i64 basePosition · i64 endPosition (−1: still open) · i64 sizeBytes · i64 epoch ·
- *              i64 firstSequence · i32 flags (1 holds moved frames) · i32 0
+ *              i64 firstSequence · i32 flags (1 holds moved frames, 2 holds entries) · i32 0
  *          i32 count of owners, each 64 bytes:
- *              i32 queueId · i32 groupId · i64 nextOwnerNumber · i64 nextOffset · i64 heldSequence ·
+ *              i32 queueId · i32 groupId · i64 nextOwnerNumber (at the replay start) · i64 nextOffset · i64 heldSequence ·
  *              i64 heldOwnerNumber · i64 snapshotPosition · i64 snapshotSequence (−1 without one) ·
  *              i64 releasedBelow (lowest offset still needed, of a queue) </pre>
  */
@@ -47,6 +47,9 @@ public record ManifestRecord(
             int flags) {
         /** In {@link #flags()}: the segment holds frames that were moved there by cleaning. */
         public static final int HOLDS_MOVED = 1;
+
+        /** In {@link #flags()}: the segment holds entries, which pin bodies in other segments. */
+        public static final int HOLDS_ENTRIES = 2;
 
         private static final int BYTES = 56;
 

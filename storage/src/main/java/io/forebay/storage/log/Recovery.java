@@ -28,9 +28,6 @@ import java.util.zip.CRC32C;
  * served is then given its new epoch, the copies of what was not stated durable, and a fresh segment. Used once.
  */
 final class Recovery {
-    /** Flag of a manifest's segment: entries in it may name bodies elsewhere. */
-    static final int SEGMENT_HOLDS_ENTRIES = 2;
-
     private static final long NO_POSITION = -1;
 
     private final StorageDirectory directory;
@@ -45,6 +42,7 @@ final class Recovery {
     private final RecordView view = new RecordView();
     private long newestMillis;
     private long framesReplayed;
+    private long bytesReplayed;
     private long recordsReplayed;
     private long framesCopied;
     private long bytesCopied;
@@ -112,12 +110,7 @@ final class Recovery {
         } catch (NewerCheckpointFormatException e) {
             throw new StripeException(Reason.NEWER_FORMAT, e.getMessage(), e);
         } catch (CorruptCheckpointException e) {
-            if (!files.isEmpty()) {
-                throw new CorruptLogException(path, NO_POSITION, e.getMessage());
-            }
-            // A start that died while it made the file; there cannot have been more.
-            directory.delete(StripeLog.CHECKPOINT_FILE);
-            checkpointFile = CheckpointFile.open(directory, StripeLog.CHECKPOINT_FILE);
+            throw new CorruptLogException(path, NO_POSITION, e.getMessage());
         }
         if (checkpointFile.found().isEmpty()) {
             if (!files.isEmpty()) {
@@ -243,7 +236,7 @@ final class Recovery {
 
     private void restoreOwners() throws IOException {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
-            if ((listed.flags() & SEGMENT_HOLDS_ENTRIES) != 0) {
+            if ((listed.flags() & ManifestRecord.SegmentEntry.HOLDS_ENTRIES) != 0) {
                 basesWithEntries.add(listed.basePosition());
             }
             if (files.at(listed.basePosition()) == null) {
@@ -277,6 +270,13 @@ final class Recovery {
 
     private void restoreSnapshot(ManifestRecord.OwnerEntry listed, FrameWindow window) throws IOException {
         long key = Owner.key(listed.queueId(), listed.groupId());
+        // Also of one that cannot be read: the next manifest has to name it again.
+        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
+                listed.snapshotPosition(),
+                listed.snapshotSequence(),
+                listed.heldSequence(),
+                listed.heldOwnerNumber(),
+                1);
         // Kept apart: a snapshot counts only when all its parts are there.
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
@@ -307,12 +307,6 @@ final class Recovery {
                     + " cannot be read; it is stopped");
             return;
         }
-        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
-                listed.snapshotPosition(),
-                listed.snapshotSequence(),
-                listed.heldSequence(),
-                listed.heldOwnerNumber(),
-                1);
         for (int part = 0; part < frames.size(); part++) {
             sink.snapshot(view.wrap(frames.get(part), 0, places.get(part)[0], places.get(part)[1]));
         }
@@ -443,6 +437,7 @@ final class Recovery {
 
     private void replay(ChainScanner scanner, Found found, byte[] bytes, int at, long position) throws IOException {
         framesReplayed++;
+        bytesReplayed += FrameCodec.length(bytes, at);
         newestMillis = Math.max(newestMillis, FrameCodec.logTimeMillis(bytes, at));
         tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
         dropDurable(scanner);
@@ -738,6 +733,7 @@ final class Recovery {
         opened.manifestSequence = slot == null ? NO_POSITION : slot.manifestSequence();
         opened.nextSequence = nextSequence;
         opened.durablePosition = run.last().end();
+        opened.replayedBytes = bytesReplayed;
         opened.report = new RecoveryReport(
                 options.stripeId(),
                 epoch,

@@ -54,6 +54,7 @@ public final class StripeLog implements AutoCloseable {
         long manifestSequence;
         long nextSequence;
         long durablePosition;
+        long replayedBytes;
         RecoveryReport report;
     }
 
@@ -138,6 +139,7 @@ public final class StripeLog implements AutoCloseable {
         writtenSequence.set(nextSequence - 1);
         logTimeMillis = opened.report.newestLogTimeMillis();
         hotBase = active.base();
+        appendedBytes.set(opened.replayedBytes);
     }
 
     /**
@@ -231,13 +233,18 @@ public final class StripeLog implements AutoCloseable {
         }
     }
 
-    private void keep(Frame frame, long position) {
+    /** Lets go of frames that are durable by now. */
+    private void dropDurable() {
         long durable = durableSequence;
         for (Frame oldest = retained.peekFirst();
                 oldest != null && oldest.lastSequence() <= durable;
                 oldest = retained.peekFirst()) {
             retained.pollFirst();
         }
+    }
+
+    private void keep(Frame frame, long position) {
+        dropDurable();
         retained.addLast(frame);
         if (unflushed.isEmpty()) {
             unflushedFrom = position;
@@ -425,6 +432,7 @@ public final class StripeLog implements AutoCloseable {
 
     /** What was appended since the last call, or null. The StoreWriter's thread. */
     public FlushRange takeUnflushed() {
+        dropDurable();
         if (unflushed.isEmpty()) {
             return null;
         }
@@ -551,8 +559,8 @@ public final class StripeLog implements AutoCloseable {
 
     /** Every frame above the durable position, in order: what origins do not send is taken from here. The StoreWriter's thread. */
     public List<Frame> retainedFrames() {
-        long durable = durableSequence;
-        return retained.stream().filter(frame -> frame.lastSequence() > durable).toList();
+        dropDurable();
+        return List.copyOf(retained);
     }
 
     /**
@@ -824,7 +832,7 @@ public final class StripeLog implements AutoCloseable {
                         segment.sizeBytes(),
                         segment.epoch(),
                         segment.firstSequence(),
-                        basesWithEntries.contains(segment.base()) ? Recovery.SEGMENT_HOLDS_ENTRIES : 0));
+                        basesWithEntries.contains(segment.base()) ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0));
             } else {
                 basesWithEntries.remove(segment.base());
             }
@@ -958,7 +966,8 @@ public final class StripeLog implements AutoCloseable {
 
     /**
      * The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name.
-     * Should a record of it come all the same, its numbers go on and it is there again. The StoreWriter's thread.
+     * Should a record of it come all the same, its numbers go on and it is there again. A start that replays records of it
+     * has to be told again. The StoreWriter's thread.
      */
     public void forget(Owner owner) {
         int slot = owners.find(owner.key());
@@ -1020,7 +1029,7 @@ public final class StripeLog implements AutoCloseable {
         return generation;
     }
 
-    /** Bytes appended since the newest finished checkpoint, or since the start: when to make the next. Any thread. */
+    /** Bytes that a start would have to replay, about: when to make the next checkpoint. Any thread. */
     public long bytesSinceCheckpoint() {
         return appendedBytes.get() - appendedBytesAtCheckpoint;
     }
