@@ -56,7 +56,7 @@ public final class ForebayNode {
         Config config = config(options);
         ForebaySettings settings = settings(config);
         checkAddress(config, settings);
-        ActorSystem<Void> system = createSystem(config, settings);
+        ActorSystem<Void> system = createSystem(withDerived(config, settings), settings);
         try {
             ClusterMembership.joinSelfWithoutSeeds(system);
             Forebay.get(system).whenReady().toCompletableFuture().join();
@@ -113,13 +113,11 @@ public final class ForebayNode {
             if (options.configFile().isPresent()) {
                 config = config.withFallback(configFile(options.configFile().get()));
             }
-            Config resolved = ConfigFactory.defaultOverrides()
+            return ConfigFactory.defaultOverrides()
                     .withFallback(config)
                     .withFallback(ConfigFactory.parseResources(ForebayNode.class.getClassLoader(), BASE_RESOURCE))
                     .withFallback(ConfigFactory.defaultReferenceUnresolved(ForebayNode.class.getClassLoader()))
                     .resolve();
-            return ConfigFactory.parseMap(derived(resolved), "settings of forebay.node")
-                    .withFallback(resolved);
         } catch (ConfigException e) {
             throw new NodeStartException(
                     NodeStartException.Reason.CONFIGURATION, "the configuration cannot be read: " + line(e), e);
@@ -137,17 +135,20 @@ public final class ForebayNode {
     }
 
     /** What of Akka follows from our own settings. */
-    private static Map<String, Object> derived(Config config) {
-        Map<String, Object> derived = new HashMap<>();
-        String host = config.getString("forebay.node.host");
-        derived.put("akka.remote.artery.canonical.hostname", host);
-        derived.put("akka.remote.artery.canonical.port", config.getInt("forebay.node.port"));
+    private static Config withDerived(Config config, ForebaySettings settings) {
         String phases = "akka.coordinated-shutdown.phases.";
-        Duration drain = config.getDuration("forebay.node.drain-timeout").plus(PHASE_MARGIN);
-        Duration stop = config.getDuration("forebay.store.stop-timeout").plus(PHASE_MARGIN);
-        derived.put(phases + "service-requests-done.timeout", drain.toMillis() + " ms");
-        derived.put(phases + "before-actor-system-terminate.timeout", stop.toMillis() + " ms");
-        return derived;
+        Duration drain = settings.node().drainTimeout().plus(PHASE_MARGIN);
+        Duration stop = settings.store().stopTimeout().plus(PHASE_MARGIN);
+        Map<String, Object> derived = Map.of(
+                "akka.remote.artery.canonical.hostname",
+                settings.node().host(),
+                "akka.remote.artery.canonical.port",
+                settings.node().port(),
+                phases + "service-requests-done.timeout",
+                drain.toMillis() + " ms",
+                phases + "before-actor-system-terminate.timeout",
+                stop.toMillis() + " ms");
+        return ConfigFactory.parseMap(derived, "what follows from forebay.node").withFallback(config);
     }
 
     private static ForebaySettings settings(Config config) throws NodeStartException {

@@ -857,7 +857,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private long append(LogRecord record, Waiting waitingOrNull, boolean isReserved) {
         long bytes = FrameSize.ofRecord(record);
-        Outbox.Batch<Part> batch = outbox.batchFor(bytes);
+        Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
         if (waitingOrNull != null) {
             batch.parts.add(new Part(waitingOrNull, batch.recordCount()));
             if (waitingOrNull.level() == Durability.FLUSHED) {

@@ -43,8 +43,6 @@ final class Outbox<P> {
         }
     }
 
-    private static final int BUFFER_BYTES_MIN = 1024;
-
     private final StripePort port;
     private final Owner owner;
     private final int frameBytes;
@@ -52,7 +50,8 @@ final class Outbox<P> {
     private final ArrayDeque<Batch<P>> full = new ArrayDeque<>();
     private Batch<P> sent;
     private Batch<P> gathering;
-    private int expectedBytes = BUFFER_BYTES_MIN;
+    /** What was reserved for batches that are not out yet. */
+    private long reservedBytes;
 
     /** @param frameBytes size from which a frame is not filled further */
     Outbox(StripePort port, Owner owner, int frameBytes) {
@@ -66,8 +65,13 @@ final class Outbox<P> {
         return frameBytesMax;
     }
 
-    /** The batch that a record of this size will be in, if it is added next. */
-    Batch<P> batchFor(long recordBytes) {
+    /**
+     * The batch that a record of this size will be in, if it is added next.
+     *
+     * @param expectedBytes size of what will follow it at once, itself included: a buffer that is larger than its frame
+     *     counts as unflushed, and one that is too small has to grow
+     */
+    Batch<P> batchFor(long recordBytes, long expectedBytes) {
         if (gathering != null
                 && gathering.recordCount() > 0
                 && (gathering.frame.bytes() + recordBytes > frameBytes
@@ -76,7 +80,7 @@ final class Outbox<P> {
             gathering = null;
         }
         if (gathering == null) {
-            gathering = new Batch<>((int) Math.max(expectedBytes, recordBytes + FrameSize.FRAME_BYTES));
+            gathering = new Batch<>((int) Math.max(recordBytes, Math.min(frameBytes, expectedBytes)));
         }
         return gathering;
     }
@@ -94,6 +98,7 @@ final class Outbox<P> {
         }
         batch.frame.add(owner, record);
         if (isReserved) {
+            reservedBytes += bytes;
             batch.reservedBytes += bytes;
             return bytes;
         }
@@ -126,10 +131,13 @@ final class Outbox<P> {
             gathering = null;
         }
         Frame frame = sent.frame.build();
-        // The next one is likely to be about as large: at once, not grown into.
-        expectedBytes = Math.max(BUFFER_BYTES_MIN, Math.min(frameBytes, (expectedBytes + frame.lengthBytes()) / 2));
-        port.account().giveBack(Math.max(0, sent.reservedBytes - frame.lengthBytes()));
+        reservedBytes -= sent.reservedBytes;
         port.append(frame, sent.wantsDurable);
+        // What a frame holds may be more or less than what was reserved for it; what is left belongs to the others.
+        long surplus = port.account().reservedBytes() - reservedBytes;
+        if (surplus > 0) {
+            port.account().giveBack(surplus);
+        }
     }
 
     /** The frame that was out is written. */
@@ -144,5 +152,6 @@ final class Outbox<P> {
         sent = null;
         gathering = null;
         full.clear();
+        reservedBytes = 0;
     }
 }

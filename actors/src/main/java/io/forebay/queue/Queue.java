@@ -245,15 +245,16 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
             return this;
         }
         forgetRepeatedKeys(waiting);
-        gather(waiting, records, reserved);
+        gather(waiting, records, recordBytes, reserved);
         unanswered.addLast(waiting);
         sendNext();
         return this;
     }
 
-    private void gather(Waiting waiting, MessageRecord[] records, long reserved) {
+    private void gather(Waiting waiting, MessageRecord[] records, long recordBytes, long reserved) {
         boolean wantsDurable = waiting.request.level == Durability.FLUSHED || identity.isReadableWhenDurable;
         long left = reserved;
+        long following = recordBytes;
         Outbox.Batch<Part> batch = null;
         int partFirst = 0;
         int partRecord = 0;
@@ -263,7 +264,8 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 continue;
             }
             long bytes = FrameSize.ofRecord(records[i]);
-            Outbox.Batch<Part> next = outbox.batchFor(bytes);
+            Outbox.Batch<Part> next = outbox.batchFor(bytes, following);
+            following -= bytes;
             if (next != batch) {
                 endPart(batch, waiting, partFirst, i, partRecord);
                 batch = next;

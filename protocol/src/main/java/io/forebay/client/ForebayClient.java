@@ -4,7 +4,6 @@ import akka.Done;
 import akka.actor.Cancellable;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.ActorRefResolver;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
 import io.forebay.protocol.AckOutcome;
@@ -146,16 +145,14 @@ public final class ForebayClient {
 
     private void start(Target target) {
         if (target instanceof Target.Node node) {
-            String tried = node.entry().path().toString();
-            addLink(new ClientSession.Place(
-                    node.entry(), tried, "Check that the node which gave this reference is running."));
+            addLink(ClientSession.Place.of(
+                    node.entry(), system, "Check that the node which gave this reference is running."));
         } else if (target instanceof Target.Contact contact) {
             ContactPoint point = contact.contactPoint();
-            ActorRef<NodeProtocol.Request> entry = ActorRefResolver.get(system).resolveActorRef(point.path());
             String advice = "Check that a node runs there and that its ready line shows exactly '" + point.address()
                     + "' (system name, host and port must be the ones the node advertises), and that the node can"
                     + " reach this client at " + system.address() + ".";
-            addLink(new ClientSession.Place(entry, point.path(), advice));
+            addLink(ClientSession.Place.of(NodeProtocol.CONTACT_PATH, point.address(), system, advice));
         } else {
             ActorRef<ClusterNodes.Message> nodes = system.systemActorOf(
                     ClusterNodes.create(this),
@@ -324,6 +321,19 @@ public final class ForebayClient {
     }
 
     private void submit(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
+        submitMore(op, route, patience);
+        flush();
+    }
+
+    /** After {@link #submitMore}. */
+    private void flush() {
+        for (NodeLink link : links) {
+            link.flush();
+        }
+    }
+
+    /** One of several: {@link #flush} has to follow. So they go to the node together. */
+    private void submitMore(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
         if (isClosing) {
             release(op);
             completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
@@ -342,7 +352,7 @@ public final class ForebayClient {
         }
         NodeLink link = route.apply(all);
         if (link != null) {
-            link.add(op);
+            link.addMore(op);
         } else {
             completions.execute(() -> ClientSession.finishRefused(
                     op,
@@ -420,11 +430,12 @@ public final class ForebayClient {
         NodeLink[] all = links;
         NodeLink unkeyed = all.length > 1 ? inTurn(all) : null;
         for (Ops.Send op : ops) {
-            submit(
+            submitMore(
                     op,
                     nodes -> unkeyed != null && !op.message.isKeyed() ? unkeyed : ofMessage(nodes, op.message),
                     settings.sendTimeout());
         }
+        flush();
         return many;
     }
 
@@ -560,8 +571,9 @@ public final class ForebayClient {
         Ops.Many<R> many = new Ops.Many<>(handles.size());
         for (int i = 0; i < handles.size(); i++) {
             Ops.Settle<R> op = new Ops.Settle<>(key, handles.get(i), many, i);
-            submit(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+            submitMore(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
         }
+        flush();
         return many;
     }
 

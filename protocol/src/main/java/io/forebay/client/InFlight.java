@@ -8,7 +8,7 @@ import io.forebay.protocol.SessionEvent;
 abstract class InFlight {
     final long requestId;
     /** When it is repeated although the session seems alive. */
-    long repeatAtMillis;
+    long resendAtMillis;
     /** How long its answer may take before that, beyond the usual. */
     final long waitMillis;
 

@@ -31,6 +31,16 @@ final class NodeLink {
     /** Hands an operation to the session; wakes it only if it sleeps. */
     void add(Op<?> op) {
         queue.add(op);
+        flush();
+    }
+
+    /** One of several: the session takes it when {@link #flush} is called, or earlier. */
+    void addMore(Op<?> op) {
+        queue.add(op);
+    }
+
+    /** After {@link #addMore}. */
+    void flush() {
         wake();
         if (stopped != null) {
             drainStopped();

@@ -1,0 +1,795 @@
+package io.forebay.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.Done;
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.ForebayException;
+import io.forebay.protocol.GiveBackOutcome;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SessionLimits;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The client against a session that does what the test says, on a clock that the test moves. */
+class ClientSessionTest {
+    private static final SessionLimits LIMITS = new SessionLimits(
+            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 2000, 9000);
+
+    /**
+     * The client works in the thread of whoever tells it something, so what follows from that has happened when telling
+     * returns. And the end of a test does not wait until its client has closed.
+     */
+    private static final String CONFIG = """
+        forebay.client.dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
+        forebay.client.callback-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
+        akka.coordinated-shutdown.run-by-actor-system-terminate = off
+        """;
+
+    private final AtomicLong clock = new AtomicLong(1_000_000);
+    /** Of all tests: names of actors are made of them. */
+    private static final AtomicLong randoms = new AtomicLong();
+
+    private final ConcurrentLinkedQueue<ClientNotice> notices = new ConcurrentLinkedQueue<>();
+    private static ActorTestKit kit;
+    private final Map<ActorRef<ClientSession.Message>, Long> alarms = new ConcurrentHashMap<>();
+    private TestProbe<NodeProtocol.Request> entry;
+    private TestProbe<SessionCommand> session;
+    private ForebayClient client;
+    private ActorRef<SessionEvent> toClient;
+    private long sessionId;
+
+    @BeforeAll
+    static void startKit() {
+        kit = ActorTestKit.create(ConfigFactory.parseString(CONFIG).withFallback(ConfigFactory.load()));
+    }
+
+    @AfterAll
+    static void stopKit() {
+        kit.shutdownTestKit();
+    }
+
+    @BeforeEach
+    void start() {
+        entry = kit.createTestProbe(NodeProtocol.Request.class);
+        session = kit.createTestProbe(SessionCommand.class);
+    }
+
+    private ClientSettings settings() {
+        return ClientSettings.of(kit.system());
+    }
+
+    private void connect() {
+        connect(settings());
+        open(session, false);
+    }
+
+    private void connect(ClientSettings settings) {
+        client = ForebayClient.connect(
+                kit.system(),
+                Target.node(entry.getRef()),
+                settings,
+                new ClientEnvironment(
+                        clock::get,
+                        () -> 1_790_000_000_000L + clock.get(),
+                        randoms::incrementAndGet,
+                        (timers, self, delayMillis) -> alarms.put(self, clock.get() + delayMillis)),
+                notices::add);
+        client.whenConnected().exceptionally(failure -> Done.done());
+    }
+
+    private void open(TestProbe<SessionCommand> node, boolean isResumed) {
+        NodeProtocol.OpenSession open = entry.expectMessageClass(NodeProtocol.OpenSession.class);
+        toClient = open.client();
+        assertThat(sessionId == 0 || sessionId == open.sessionId()).isTrue();
+        sessionId = open.sessionId();
+        toClient.tell(new SessionEvent.Opened(node.getRef(), sessionId, "node-1", LIMITS, isResumed));
+        sync();
+    }
+
+    /** Until the session has taken everything that was said to it, and callbacks have run. */
+    private void sync() {
+        join(client.release(new Object()));
+    }
+
+    /** Moves the clock in small steps and rings whoever set an alarm. */
+    private void advance(long millis) {
+        for (long passed = 0; passed < millis; passed += 50) {
+            clock.addAndGet(50);
+            ring();
+            sync();
+        }
+    }
+
+    private void ring() {
+        alarms.forEach((self, at) -> {
+            if (at <= clock.get() && alarms.remove(self, at)) {
+                self.tell(ClientSession.Tick.INSTANCE);
+            }
+        });
+    }
+
+    private static <T> T join(CompletionStage<T> stage) {
+        try {
+            return stage.toCompletableFuture().orTimeout(10, TimeUnit.SECONDS).join();
+        } catch (CompletionException failure) {
+            if (failure.getCause() instanceof ForebayException refused) {
+                throw refused;
+            }
+            throw failure;
+        }
+    }
+
+    private static Message message(String id) {
+        return Message.builder("orders").id(id).body(new byte[10]).build();
+    }
+
+    private static Message keyed(String id, String key) {
+        return Message.builder("orders").id(id).messageGroup(key).build();
+    }
+
+    private static List<String> idsOf(SessionCommand.Send send) {
+        return send.messages().stream().map(Message::id).toList();
+    }
+
+    private static Receipt receipt(long offset) {
+        return new Receipt(Durability.FLUSHED, "node-1", 0, offset, "orders", 0, offset, 0);
+    }
+
+    private void stored(SessionCommand.Send send) {
+        answer(send, message -> receipt(send.requestId()));
+    }
+
+    private void answer(SessionCommand.Send send, Function<Message, SendResult> result) {
+        List<SendResult> results = new ArrayList<>();
+        send.messages().forEach(message -> results.add(result.apply(message)));
+        toClient.tell(new SessionEvent.SendReply(send.requestId(), results));
+        sync();
+    }
+
+    private static Delivery delivery(long offset) {
+        return delivery(offset, 30_000);
+    }
+
+    private static Delivery delivery(long offset, long invisibleMillis) {
+        ReceiptHandle handle = new ReceiptHandle(ReceiptHandle.nodeIdOf("node-1"), 0, 1, 1, offset, 1, 1, 99);
+        return new Delivery(
+                message("m" + offset), "billing", 0, offset, 1, handle, 5_000_000 + invisibleMillis, 5_000_000);
+    }
+
+    private static Refusal busy(long retryAfterMillis) {
+        return Refusal.busy("too much", retryAfterMillis);
+    }
+
+    /** The next command that is no heartbeat. */
+    private <C extends SessionCommand> C next(Class<C> type) {
+        SessionCommand next = session.receiveMessage();
+        while (next instanceof SessionCommand.Heartbeat && type != SessionCommand.Heartbeat.class) {
+            next = session.receiveMessage();
+        }
+        return type.cast(next);
+    }
+
+    /** What has been sent and not been looked at, or null. */
+    private SessionCommand nextOrNull() {
+        sync();
+        try {
+            return session.receiveMessage(Duration.ofMillis(20));
+        } catch (AssertionError nothing) {
+            return null;
+        }
+    }
+
+    private void expectNothingButHeartbeats() {
+        for (SessionCommand next = nextOrNull(); next != null; next = nextOrNull()) {
+            assertThat(next).isInstanceOf(SessionCommand.Heartbeat.class);
+        }
+    }
+
+    private void expectNothing() {
+        sync();
+        session.expectNoMessage(Duration.ofMillis(20));
+    }
+
+    // ---------------------------------------------------------------- sending
+
+    @Test
+    void whatIsSentBeforeANodeIsFoundWaitsForIt() {
+        connect(settings());
+        CompletionStage<Receipt> receipt = client.send(message("a"), Durability.FLUSHED);
+        open(session, false);
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        assertThat(send.topic()).isEqualTo("orders");
+        assertThat(send.queue()).isEqualTo(-1);
+        assertThat(send.durability()).isEqualTo(Durability.FLUSHED);
+        stored(send);
+        assertThat(join(receipt)).isEqualTo(receipt(send.requestId()));
+        assertThat(client.pendingBytes()).isZero();
+    }
+
+    @Test
+    void messagesGatherWhileTheWindowIsFull() {
+        connect();
+        List<SessionCommand.Send> underWay = new ArrayList<>();
+        for (int i = 0; i < settings().sendPipeline(); i++) {
+            client.send(message("first" + i));
+            underWay.add(next(SessionCommand.Send.class));
+        }
+        List<CompletionStage<Receipt>> gathered = new ArrayList<>();
+        for (int i = 0; i < 250; i++) {
+            gathered.add(client.send(message("m" + i)));
+        }
+        expectNothing();
+        stored(underWay.get(2));
+        SessionCommand.Send batch = next(SessionCommand.Send.class);
+        assertThat(batch.messages()).hasSize(LIMITS.batchCountMax());
+        assertThat(idsOf(batch)).startsWith("m0", "m1", "m2");
+        expectNothing();
+        stored(underWay.get(0));
+        assertThat(next(SessionCommand.Send.class).messages()).hasSize(100);
+        stored(underWay.get(1));
+        assertThat(next(SessionCommand.Send.class).messages()).hasSize(50);
+        stored(batch);
+        assertThat(join(gathered.get(0))).isEqualTo(receipt(batch.requestId()));
+    }
+
+    @Test
+    void aBatchHasOneDurability() {
+        connect(settings());
+        client.send(message("a"), Durability.FLUSHED);
+        client.send(message("b"), Durability.WRITTEN);
+        client.send(message("c"), Durability.WRITTEN);
+        client.send(message("d"), Durability.FLUSHED);
+        sync();
+        open(session, false);
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("a");
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("b", "c");
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("d");
+    }
+
+    @Test
+    void idAndBornTimeAreGivenOnce() {
+        connect();
+        client.sendBatch(List.of(Message.of("orders", new byte[1]), Message.of("orders", new byte[1])));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        assertThat(send.messages()).hasSize(2).allSatisfy(message -> {
+            assertThat(message.id()).isNotEmpty();
+            assertThat(message.bornMillis()).isGreaterThan(1_790_000_000_000L);
+        });
+        assertThat(idsOf(send)).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void busyIsRepeatedLaterInTheFirstOrder() {
+        connect(settings());
+        List<CompletionStage<Receipt>> receipts = new ArrayList<>();
+        client.send(keyed("k1", "k"), Durability.WRITTEN);
+        client.send(keyed("k2", "k"), Durability.FLUSHED);
+        receipts.add(client.send(keyed("k3", "k"), Durability.WRITTEN));
+        sync();
+        open(session, false);
+        List<SessionCommand.Send> sends = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            sends.add(next(SessionCommand.Send.class));
+        }
+        receipts.add(client.send(keyed("k4", "k"), Durability.WRITTEN));
+        SessionCommand.Send fourth = next(SessionCommand.Send.class);
+        receipts.add(client.send(keyed("k5", "k"), Durability.WRITTEN));
+        expectNothing();
+        // The answers come in any order; nothing is repeated before all are there and the time is over.
+        answer(sends.get(2), message -> busy(200));
+        answer(sends.get(0), message -> busy(200));
+        expectNothing();
+        answer(fourth, message -> busy(200));
+        answer(sends.get(1), message -> busy(300));
+        advance(250);
+        expectNothing();
+        advance(100);
+        List<String> order = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            SessionCommand.Send again = next(SessionCommand.Send.class);
+            order.addAll(idsOf(again));
+            assertThat(sends.stream()
+                                    .map(SessionCommand.Send::requestId)
+                                    .toList()
+                                    .contains(again.requestId())
+                            || again.requestId() == fourth.requestId())
+                    .as("a whole batch keeps its request id")
+                    .isTrue();
+            stored(again);
+        }
+        assertThat(order).containsExactly("k1", "k2", "k3", "k4");
+        SessionCommand.Send fifth = next(SessionCommand.Send.class);
+        assertThat(idsOf(fifth)).containsExactly("k5");
+        stored(fifth);
+        receipts.forEach(ClientSessionTest::join);
+    }
+
+    @Test
+    void onlyWhatWasRefusedIsRepeated() {
+        connect();
+        CompletionStage<List<SendResult>> results = client.sendBatch(List.of(message("a"), message("b"), message("c")));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        answer(send, message -> message.id().equals("b") ? busy(100) : receipt(1));
+        advance(100);
+        SessionCommand.Send again = next(SessionCommand.Send.class);
+        assertThat(idsOf(again)).containsExactly("b");
+        assertThat(again.requestId()).isNotEqualTo(send.requestId());
+        answer(again, message -> receipt(2));
+        assertThat(join(results)).containsExactly(receipt(1), receipt(2), receipt(1));
+        assertThat(client.pendingBytes()).isZero();
+    }
+
+    @Test
+    void aRefusalForGoodFailsTheStageAndFreesItsKey() {
+        connect();
+        CompletionStage<Receipt> full = client.send(keyed("a", "k"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        answer(send, message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        assertThatThrownBy(() -> join(full))
+                .isInstanceOf(ForebayException.class)
+                .hasMessageContaining("disk is full");
+        assertThat(next(SessionCommand.Withdraw.class)).isEqualTo(new SessionCommand.Withdraw("orders", List.of("a")));
+        CompletionStage<Receipt> unknown = client.send(message("b"));
+        toClient.tell(
+                new SessionEvent.Refused(next(SessionCommand.Send.class).requestId(), Refusal.unknownTopic("orders")));
+        assertThatThrownBy(() -> join(unknown)).hasMessageContaining("no topic 'orders'");
+    }
+
+    @Test
+    void whatStaysBusyIsGivenUpAndWithdrawn() {
+        connect();
+        CompletionStage<Receipt> receipt = client.send(keyed("a", "k"));
+        long until = clock.get() + settings().sendTimeout().toMillis() + 1000;
+        while (clock.get() < until && !receipt.toCompletableFuture().isDone()) {
+            SessionCommand next = nextOrNull();
+            if (next instanceof SessionCommand.Send send) {
+                answer(send, message -> busy(5000));
+            } else if (next instanceof SessionCommand.Heartbeat beat) {
+                toClient.tell(new SessionEvent.Heartbeat(beat.number()));
+            }
+            advance(next == null ? 500 : 50);
+        }
+        assertThatThrownBy(() -> join(receipt))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.code()).isIn(Refusal.Code.TIMED_OUT, Refusal.Code.BUSY));
+        SessionCommand last = session.receiveMessage();
+        while (!(last instanceof SessionCommand.Withdraw)) {
+            last = session.receiveMessage();
+        }
+        assertThat(last).isEqualTo(new SessionCommand.Withdraw("orders", List.of("a")));
+    }
+
+    @Test
+    void moreThanMayBePendingIsRefusedAtOnce() {
+        connect(new Changes(settings()).pendingBytes(2000));
+        CompletionStage<Receipt> first = client.send(message("a"));
+        List<CompletionStage<Receipt>> more = new ArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            more.add(client.send(message("m" + i)));
+        }
+        assertThat(first.toCompletableFuture()).isNotDone();
+        assertThatThrownBy(() -> join(more.get(49)))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(Refusal.Code.LIMIT))
+                .hasMessageContaining("forebay.client.send.pending-bytes-max = 2000");
+        assertThat(client.pendingBytes()).isLessThanOrEqualTo(2000);
+    }
+
+    @Test
+    void aBodyOverTheNodesLimitIsRefusedWithoutBeingSent() {
+        connect();
+        CompletionStage<Receipt> large = client.send(Message.of("orders", new byte[10_001]));
+        CompletionStage<Receipt> small = client.send(message("b"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        assertThat(idsOf(send)).containsExactly("b");
+        stored(send);
+        join(small);
+        assertThatThrownBy(() -> join(large)).hasMessageContaining("10001 bytes, allowed is at most 10000");
+    }
+
+    // ---------------------------------------------------------------- losing the session
+
+    @Test
+    void afterALossEverythingUnansweredIsRepeatedWithItsIds() {
+        connect();
+        CompletionStage<Receipt> receipt = client.send(message("a"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        CompletionStage<List<Delivery>> popped = client.pop(PopRequest.of("orders", "billing", 5));
+        SessionCommand.Pop pop = next(SessionCommand.Pop.class);
+        CompletionStage<AckOutcome> acked = client.ack(delivery(7));
+        SessionCommand.Ack ack = next(SessionCommand.Ack.class);
+        TestProbe<SessionCommand> before = session;
+        before.stop();
+        session = kit.createTestProbe(SessionCommand.class);
+        open(session, true);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(send);
+        assertThat(next(SessionCommand.Pop.class).requestId()).isEqualTo(pop.requestId());
+        assertThat(next(SessionCommand.Ack.class)).isEqualTo(ack);
+        stored(send);
+        toClient.tell(new SessionEvent.Popped(pop.requestId(), List.of(delivery(8))));
+        toClient.tell(SessionEvent.AckReply.allAcked(ack.requestId(), 1, Durability.WRITTEN));
+        join(receipt);
+        assertThat(join(popped)).containsExactly(delivery(8));
+        assertThat(join(acked)).isEqualTo(AckOutcome.ACKED);
+        assertThat(notices.stream().map(ClientNotice::getClass).toList())
+                .isEqualTo(
+                        List.of(ClientNotice.Connected.class, ClientNotice.Lost.class, ClientNotice.Connected.class));
+    }
+
+    @Test
+    void aNodeThatIsNotHeardOfIsLostAndLookedForAgain() {
+        connect();
+        for (int i = 1; i <= 3; i++) {
+            advance(2000);
+            SessionCommand.Heartbeat beat = session.expectMessageClass(SessionCommand.Heartbeat.class);
+            assertThat(beat.number()).isEqualTo(i);
+            toClient.tell(new SessionEvent.Heartbeat(beat.number()));
+        }
+        entry.expectNoMessage(Duration.ofMillis(20));
+        advance(9100);
+        open(session, false);
+        assertThat(notices.stream().map(ClientNotice::text).toList())
+                .anySatisfy(
+                        text -> assertThat(text).contains("lost node node-1").contains("not heard of"));
+    }
+
+    @Test
+    void aPauseOfThisProcessIsNoLoss() {
+        connect();
+        clock.addAndGet(60_000);
+        ring();
+        sync();
+        assertThat(session.expectMessageClass(SessionCommand.Heartbeat.class)).isNotNull();
+        entry.expectNoMessage(Duration.ofMillis(20));
+    }
+
+    @Test
+    void noAnswerIsToldOnceWithWhatWasTried() {
+        connect(settings());
+        entry.expectMessageClass(NodeProtocol.OpenSession.class);
+        advance(3000);
+        assertThat(notices).hasSize(1);
+        assertThat(notices.peek().text())
+                .contains(entry.getRef().path().toString())
+                .contains("for 3.0 s");
+        advance(3000);
+        assertThat(notices).hasSize(1);
+        assertThat(entry.receiveSeveralMessages(2)).hasSize(2);
+        CompletionStage<Receipt> receipt = client.send(message("a"));
+        advance(settings().sendTimeout().toMillis() + 1000);
+        assertThatThrownBy(() -> join(receipt))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(Refusal.Code.NO_NODE));
+    }
+
+    @Test
+    void aNodeThatWillNeverOpenASessionFailsWhatWaits() {
+        connect(settings());
+        CompletionStage<Receipt> receipt = client.send(message("a"));
+        NodeProtocol.OpenSession open = entry.expectMessageClass(NodeProtocol.OpenSession.class);
+        sync();
+        open.client()
+                .tell(new SessionEvent.OpenRefused(
+                        open.sessionId(),
+                        Refusal.of(Refusal.Code.UNSUPPORTED, "protocol version 1 is not spoken here")));
+        assertThatThrownBy(() -> join(receipt)).hasMessageContaining("version 1 is not spoken");
+        assertThatThrownBy(() -> join(client.whenConnected())).hasMessageContaining("version 1 is not spoken");
+    }
+
+    @Test
+    void anAnswerThatNeverComesIsAskedForAgain() {
+        connect();
+        client.send(message("a"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        for (int i = 0; i < 16; i++) {
+            advance(2000);
+            toClient.tell(new SessionEvent.Heartbeat(0));
+        }
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(send);
+    }
+
+    @Test
+    void whatTheNodeClosesIsOpenedAgain() {
+        connect();
+        toClient.tell(new SessionEvent.SessionClosed(
+                sessionId, Refusal.of(Refusal.Code.SHUTTING_DOWN, "the node is stopping")));
+        session = kit.createTestProbe(SessionCommand.class);
+        open(session, false);
+        assertThat(notices.stream().map(ClientNotice::text).toList())
+                .anySatisfy(text -> assertThat(text).contains("the node is stopping"));
+    }
+
+    // ---------------------------------------------------------------- popping and settling
+
+    @Test
+    void aWaitLongerThanTheNodesIsAskedAgain() {
+        connect();
+        CompletionStage<List<Delivery>> popped =
+                client.pop(PopRequest.of("orders", "billing", 5).withWaitMax(Duration.ofSeconds(50)));
+        SessionCommand.Pop first = next(SessionCommand.Pop.class);
+        assertThat(first.waitMillis()).isEqualTo(20_000);
+        assertThat(first.invisibleMillis()).isEqualTo(30_000);
+        for (int i = 0; i < 4; i++) {
+            advance(5000);
+            toClient.tell(new SessionEvent.Heartbeat(0));
+        }
+        toClient.tell(new SessionEvent.Popped(first.requestId(), List.of()));
+        SessionCommand.Pop second = next(SessionCommand.Pop.class);
+        assertThat(second.requestId()).isNotEqualTo(first.requestId());
+        toClient.tell(new SessionEvent.Popped(second.requestId(), List.of(delivery(1))));
+        assertThat(join(popped)).hasSize(1);
+    }
+
+    @Test
+    void acksGatherAndAreSettledEachByItself() {
+        connect();
+        List<SessionCommand.Ack> underWay = new ArrayList<>();
+        for (int i = 0; i < settings().ackPipeline(); i++) {
+            client.ack(delivery(1000 + i));
+            underWay.add(next(SessionCommand.Ack.class));
+        }
+        CompletionStage<AckOutcome> acked = client.ack(delivery(1));
+        CompletionStage<AckOutcome> stale = client.ack(delivery(2));
+        CompletionStage<AckOutcome> settled = client.ack(delivery(3));
+        expectNothing();
+        toClient.tell(SessionEvent.AckReply.allAcked(underWay.get(0).requestId(), 1, Durability.WRITTEN));
+        SessionCommand.Ack batch = next(SessionCommand.Ack.class);
+        assertThat(batch.handles())
+                .containsExactly(
+                        delivery(1).handle(), delivery(2).handle(), delivery(3).handle());
+        toClient.tell(new SessionEvent.AckReply(
+                batch.requestId(),
+                List.of(
+                        AckOutcome.ACKED,
+                        Refusal.of(Refusal.Code.STALE_HANDLE, "it went out again"),
+                        AckOutcome.ALREADY_SETTLED),
+                Durability.WRITTEN));
+        assertThat(join(acked)).isEqualTo(AckOutcome.ACKED);
+        assertThatThrownBy(() -> join(stale)).hasMessageContaining("went out again");
+        assertThat(join(settled)).isEqualTo(AckOutcome.ALREADY_SETTLED);
+    }
+
+    @Test
+    void whatIsHeldIsExtendedAtHalfItsTimeUntilItIsSettled() {
+        connect();
+        pop(5, 3, 10_000);
+        advance(4900);
+        answerHeartbeats();
+        advance(200);
+        SessionCommand.ChangeInvisible extension = next(SessionCommand.ChangeInvisible.class);
+        assertThat(extension.handles()).hasSize(3);
+        assertThat(extension.nack()).isFalse();
+        assertThat(extension.millis()).isEqualTo(10_000);
+        toClient.tell(new SessionEvent.ChangeReply(
+                extension.requestId(),
+                List.of(
+                        new io.forebay.protocol.Changed(1),
+                        Refusal.of(Refusal.Code.STALE_HANDLE, "gone"),
+                        new io.forebay.protocol.Changed(1))));
+        client.ack(delivery(5));
+        next(SessionCommand.Ack.class);
+        advance(4900);
+        answerHeartbeats();
+        advance(200);
+        SessionCommand.ChangeInvisible second = next(SessionCommand.ChangeInvisible.class);
+        assertThat(second.handles()).containsExactly(delivery(7).handle());
+    }
+
+    @Test
+    void nothingIsExtendedBeyondMaxHold() {
+        connect(new Changes(settings()).maxHold(Duration.ofSeconds(12)));
+        open(session, false);
+        pop(1, 1, 10_000);
+        advance(5050);
+        assertThat(next(SessionCommand.ChangeInvisible.class).millis()).isBetween(6900L, 7000L);
+        answerHeartbeats();
+        advance(5050);
+        assertThat(next(SessionCommand.ChangeInvisible.class).millis()).isBetween(1800L, 2000L);
+        for (int i = 0; i < 5; i++) {
+            answerHeartbeats();
+            advance(5000);
+        }
+        expectNothingButHeartbeats();
+    }
+
+    @Test
+    void whoExtendsByHandIsLeftAlone() {
+        connect();
+        pop(1, 1, 10_000);
+        client.extend("billing", delivery(1).handle(), Duration.ofHours(1));
+        assertThat(next(SessionCommand.ChangeInvisible.class).millis()).isEqualTo(3_600_000);
+        advance(5050);
+        expectNothingButHeartbeats();
+    }
+
+    /** Pops {@code count} deliveries from that offset on. */
+    private void pop(long offset, int count, long invisibleMillis) {
+        CompletionStage<List<Delivery>> popped = client.pop(PopRequest.of("orders", "billing", count));
+        SessionCommand.Pop pop = next(SessionCommand.Pop.class);
+        List<Delivery> deliveries = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            deliveries.add(delivery(offset + i, invisibleMillis));
+        }
+        toClient.tell(new SessionEvent.Popped(pop.requestId(), deliveries));
+        assertThat(join(popped)).hasSize(count);
+    }
+
+    private void answerHeartbeats() {
+        toClient.tell(new SessionEvent.Heartbeat(0));
+        sync();
+    }
+
+    @Test
+    void nackAndGiveBackSayWhatTheyAre() {
+        connect();
+        pop(1, 3, 30_000);
+        CompletionStage<?> nacked = client.nack(delivery(1), Duration.ofSeconds(3), "broke");
+        SessionCommand.ChangeInvisible nack = next(SessionCommand.ChangeInvisible.class);
+        assertThat(List.of(nack.nack(), nack.millis(), nack.reason(), nack.group()))
+                .isEqualTo(List.of(true, 3000L, "broke", "billing"));
+        toClient.tell(new SessionEvent.ChangeReply(nack.requestId(), List.of(new io.forebay.protocol.Changed(5))));
+        assertThat(join(nacked)).isEqualTo(new io.forebay.protocol.Changed(5));
+        CompletionStage<?> givenBack = client.giveBack(
+                "billing", List.of(delivery(2).handle(), delivery(3).handle()));
+        SessionCommand.GiveBack giveBack = next(SessionCommand.GiveBack.class);
+        toClient.tell(new SessionEvent.GiveBackReply(
+                giveBack.requestId(), Collections.nCopies(2, GiveBackOutcome.GIVEN_BACK)));
+        assertThat(join(givenBack)).isEqualTo(List.of(GiveBackOutcome.GIVEN_BACK, GiveBackOutcome.GIVEN_BACK));
+    }
+
+    @Test
+    void waitingPopsLeaveRoomForAcks() {
+        connect();
+        for (int i = 0; i < 40; i++) {
+            client.pop(PopRequest.of("orders", "billing", 1));
+        }
+        for (int i = 0; i < LIMITS.requestsInFlightMax() / 2; i++) {
+            next(SessionCommand.Pop.class);
+        }
+        expectNothing();
+        client.ack(delivery(1));
+        next(SessionCommand.Ack.class);
+    }
+
+    // ---------------------------------------------------------------- the end
+
+    @Test
+    void closeWaitsForAnswersGivesBackAndEnds() {
+        connect();
+        pop(1, 2, 30_000);
+        CompletionStage<Receipt> receipt = client.send(message("a"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        CompletionStage<List<Delivery>> waiting = client.pop(PopRequest.of("orders", "billing", 1));
+        SessionCommand.Pop pop = next(SessionCommand.Pop.class);
+        CompletionStage<Done> closed = client.close();
+        SessionCommand.CancelPop cancel = next(SessionCommand.CancelPop.class);
+        assertThat(cancel.popRequestId()).isEqualTo(pop.requestId());
+        toClient.tell(new SessionEvent.Popped(pop.requestId(), List.of()));
+        toClient.tell(new SessionEvent.PopCancelled(cancel.requestId(), true));
+        assertThat(join(waiting)).isEmpty();
+        session.expectNoMessage(Duration.ofMillis(20));
+        stored(send);
+        join(receipt);
+        next(SessionCommand.Close.class);
+        assertThat(closed.toCompletableFuture()).isNotDone();
+        toClient.tell(new SessionEvent.SessionClosed(sessionId, Refusal.of(Refusal.Code.CLOSED, "as asked")));
+        assertThat(join(closed)).isEqualTo(Done.done());
+        assertThat(client.close()).isSameAs(closed);
+        assertThatThrownBy(() -> join(client.send(message("b"))))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(Refusal.Code.CLOSED));
+        assertThat(client.pendingBytes()).isZero();
+    }
+
+    @Test
+    void detachSaysSo() {
+        connect();
+        pop(1, 2, 30_000);
+        CompletionStage<Done> closed = client.detach();
+        next(SessionCommand.Detach.class);
+        toClient.tell(new SessionEvent.SessionClosed(sessionId, Refusal.of(Refusal.Code.CLOSED, "as asked")));
+        join(closed);
+    }
+
+    @Test
+    void closeEndsWithoutANode() {
+        connect(settings());
+        CompletionStage<Receipt> receipt = client.send(message("a"));
+        sync();
+        CompletionStage<Done> closed = client.close();
+        // No sync(): the session ends within this time.
+        for (long passed = 0; passed <= settings().closeTimeout().toMillis(); passed += 500) {
+            clock.addAndGet(500);
+            ring();
+        }
+        assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class);
+        join(closed);
+    }
+
+    @Test
+    void theActorSystemsEndLeavesNobodyWaiting() {
+        ActorTestKit shared = kit;
+        startKit();
+        try {
+            start();
+            connect();
+            CompletionStage<Receipt> receipt = client.send(message("a"));
+            next(SessionCommand.Send.class);
+            kit.system().terminate();
+            join(kit.system().getWhenTerminated());
+            assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class);
+            assertThatThrownBy(() -> join(client.send(message("b")))).isInstanceOf(ForebayException.class);
+        } finally {
+            kit = shared;
+        }
+    }
+
+    /** Settings that differ. */
+    private record Changes(ClientSettings of) {
+        ClientSettings pendingBytes(long bytes) {
+            return with(bytes, of.maxHold());
+        }
+
+        ClientSettings maxHold(Duration value) {
+            return with(of.sendPendingBytesMax(), value);
+        }
+
+        private ClientSettings with(long pendingBytes, Duration maxHold) {
+            return new ClientSettings(
+                    of.name(),
+                    of.bornHost(),
+                    of.noAnswerAfter(),
+                    of.retryMin(),
+                    of.retryMax(),
+                    of.requestTimeout(),
+                    of.sendBatchCountMax(),
+                    of.sendBatchBytesMax(),
+                    of.sendPipeline(),
+                    pendingBytes,
+                    of.sendTimeout(),
+                    of.ackBatchCountMax(),
+                    of.ackPipeline(),
+                    of.ackTimeout(),
+                    of.adminTimeout(),
+                    of.popInvisible(),
+                    of.popWait(),
+                    maxHold,
+                    of.closeTimeout(),
+                    of.streamPrefetch(),
+                    of.streamParallelism());
+        }
+    }
+}

@@ -1,0 +1,229 @@
+package io.forebay.client;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.Changed;
+import io.forebay.protocol.Chunk;
+import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.GiveBackOutcome;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.wire.MalformedWireException;
+import io.forebay.protocol.wire.WireCutter;
+import io.forebay.protocol.wire.WireFrames;
+import io.forebay.protocol.wire.WireJoiner;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** A node of one topic and one group that keeps everything in memory and forgets no delivery; enough for a client's tests. */
+final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
+    static final SessionLimits LIMITS = new SessionLimits(
+            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 500, 3000);
+
+    /** What it holds, looked at by tests from outside. */
+    static final class Store {
+        final ConcurrentLinkedQueue<Message> sent = new ConcurrentLinkedQueue<>();
+        final ConcurrentSkipListMap<Long, Message> ready = new ConcurrentSkipListMap<>();
+        final ConcurrentSkipListMap<Long, Message> out = new ConcurrentSkipListMap<>();
+        final AtomicLong acked = new AtomicLong();
+        final AtomicInteger outMax = new AtomicInteger();
+        final AtomicLong nextOffset = new AtomicLong();
+
+        void fill(int count, int bodyBytes) {
+            for (int i = 0; i < count; i++) {
+                ready.put(nextOffset.getAndIncrement(), Message.of("orders", new byte[bodyBytes]));
+            }
+        }
+    }
+
+    private final String name;
+    private final Store store;
+    private final Map<Long, ActorRef<SessionCommand>> sessions = new HashMap<>();
+
+    static Behavior<NodeProtocol.Request> create(String name, Store store) {
+        return Behaviors.setup(context -> new FakeNode(context, name, store));
+    }
+
+    private FakeNode(ActorContext<NodeProtocol.Request> context, String name, Store store) {
+        super(context);
+        this.name = name;
+        this.store = store;
+    }
+
+    @Override
+    public Receive<NodeProtocol.Request> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(NodeProtocol.OpenSession.class, this::onOpen)
+                .build();
+    }
+
+    private Behavior<NodeProtocol.Request> onOpen(NodeProtocol.OpenSession open) {
+        ActorRef<SessionCommand> before = sessions.get(open.sessionId());
+        if (before != null) {
+            getContext().stop(before);
+        }
+        ActorRef<SessionCommand> session = getContext()
+                .spawnAnonymous(Behaviors.<SessionCommand>setup(context -> new Session(context, open.client())));
+        sessions.put(open.sessionId(), session);
+        open.client().tell(new SessionEvent.Opened(session, open.sessionId(), name, LIMITS, before != null));
+        return this;
+    }
+
+    private final class Session extends AbstractBehavior<SessionCommand> {
+        private final ActorRef<SessionEvent> client;
+        private final boolean isRemote;
+        private final WireCutter<SessionEvent> cutter = WireCutter.ofEvents(262_144, LIMITS.chunkBytesInFlightMax());
+        private final WireJoiner<SessionCommand> joiner = new WireJoiner<>(SessionCommand.class, 16 << 20);
+        private final ArrayDeque<SessionCommand.Pop> waiting = new ArrayDeque<>();
+
+        Session(ActorContext<SessionCommand> context, ActorRef<SessionEvent> client) {
+            super(context);
+            this.client = client;
+            this.isRemote = WireFrames.isRemote(client);
+        }
+
+        @Override
+        public Receive<SessionCommand> createReceive() {
+            return newReceiveBuilder().onMessage(SessionCommand.class, this::on).build();
+        }
+
+        private void tell(SessionEvent event) {
+            if (isRemote) {
+                cutter.offer(event, client::tell);
+            } else {
+                client.tell(event);
+            }
+        }
+
+        private Behavior<SessionCommand> on(SessionCommand command) {
+            if (command instanceof SessionCommand.Send send) {
+                List<SendResult> results = new ArrayList<>(send.messages().size());
+                for (Message message : send.messages()) {
+                    long offset = store.nextOffset.getAndIncrement();
+                    store.sent.add(message);
+                    store.ready.put(offset, message);
+                    results.add(new Receipt(
+                            Durability.WRITTEN, name, 0, offset, send.topic(), 0, offset, Message.crcOf(message.body())));
+                }
+                tell(new SessionEvent.SendReply(send.requestId(), results));
+            } else if (command instanceof SessionCommand.Pop pop) {
+                waiting.add(pop);
+            } else if (command instanceof SessionCommand.CancelPop cancel) {
+                boolean found = waiting.removeIf(pop -> {
+                    if (pop.requestId() == cancel.popRequestId()) {
+                        tell(new SessionEvent.Popped(pop.requestId(), List.of()));
+                        return true;
+                    }
+                    return false;
+                });
+                tell(new SessionEvent.PopCancelled(cancel.requestId(), found));
+            } else if (command instanceof SessionCommand.Ack ack) {
+                List<AckResult> results = new ArrayList<>();
+                for (ReceiptHandle handle : ack.handles()) {
+                    boolean isOut = store.out.remove(handle.queueOffset()) != null;
+                    store.acked.addAndGet(isOut ? 1 : 0);
+                    results.add(isOut ? AckOutcome.ACKED : AckOutcome.ALREADY_SETTLED);
+                }
+                tell(new SessionEvent.AckReply(ack.requestId(), results, Durability.WRITTEN));
+            } else if (command instanceof SessionCommand.GiveBack giveBack) {
+                giveBack.handles().forEach(this::giveBack);
+                tell(new SessionEvent.GiveBackReply(
+                        giveBack.requestId(),
+                        Collections.nCopies(giveBack.handles().size(), GiveBackOutcome.GIVEN_BACK)));
+            } else if (command instanceof SessionCommand.ChangeInvisible change) {
+                tell(new SessionEvent.ChangeReply(
+                        change.requestId(),
+                        Collections.nCopies(change.handles().size(), new Changed(change.millis()))));
+            } else if (command instanceof SessionCommand.Heartbeat heartbeat) {
+                client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
+            } else if (command instanceof Chunk chunk) {
+                client.tell(new ChunkAck(chunk.streamId(), chunk.index()));
+                try {
+                    SessionCommand joined = joiner.accept(chunk);
+                    return joined == null ? this : on(joined);
+                } catch (MalformedWireException malformed) {
+                    throw new AssertionError(malformed);
+                }
+            } else if (command instanceof ChunkAck ack) {
+                cutter.acked(ack, client::tell);
+            } else if (command instanceof SessionCommand.Close || command instanceof SessionCommand.Detach) {
+                tell(new SessionEvent.SessionClosed(0, Refusal.of(Refusal.Code.CLOSED, "as asked")));
+                sessions.forEach((id, session) -> {
+                    if (session.equals(getContext().getSelf())) {
+                        client.tell(new SessionEvent.SessionClosed(id, Refusal.of(Refusal.Code.CLOSED, "as asked")));
+                    }
+                });
+                return Behaviors.stopped();
+            } else {
+                SessionCommand.Request request = (SessionCommand.Request) command;
+                tell(new SessionEvent.Refused(
+                        request.requestId(), Refusal.of(Refusal.Code.UNSUPPORTED, "not in a fake node")));
+            }
+            servePops();
+            return this;
+        }
+
+        private void giveBack(ReceiptHandle handle) {
+            Message message = store.out.remove(handle.queueOffset());
+            if (message != null) {
+                store.ready.put(handle.queueOffset(), message);
+            }
+        }
+
+        private void servePops() {
+            while (!waiting.isEmpty()) {
+                SessionCommand.Pop pop = waiting.peekFirst();
+                List<Delivery> deliveries = new ArrayList<>();
+                int bytes = 0;
+                for (Map.Entry<Long, Message> next = store.ready.pollFirstEntry();
+                        next != null;
+                        next = store.ready.pollFirstEntry()) {
+                    long offset = next.getKey();
+                    store.out.put(offset, next.getValue());
+                    deliveries.add(new Delivery(
+                            next.getValue(),
+                            pop.group(),
+                            0,
+                            offset,
+                            1,
+                            new ReceiptHandle(ReceiptHandle.nodeIdOf(name), 0, 1, 1, offset, 1, pop.requestId(), 7),
+                            pop.invisibleMillis(),
+                            0));
+                    bytes += next.getValue().body().length;
+                    if (deliveries.size() == pop.countMax() || bytes >= pop.bytesMax()) {
+                        break;
+                    }
+                }
+                if (deliveries.isEmpty() && pop.waitMillis() > 0) {
+                    return; // until something is sent, or it is cancelled
+                }
+                waiting.removeFirst();
+                store.outMax.accumulateAndGet(store.out.size(), Math::max);
+                tell(new SessionEvent.Popped(pop.requestId(), deliveries));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package io.forebay.node;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** A node in a process of its own, that can be killed. */
+final class ForkedNode implements AutoCloseable {
+    private final Process process;
+    private final String readyLine;
+
+    private ForkedNode(Process process, String readyLine) {
+        this.process = process;
+        this.readyLine = readyLine;
+    }
+
+    /** Starts one and waits for its ready line. */
+    static ForkedNode start(Path directory, int port) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx512m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1"));
+        if (Runtime.version().feature() >= 24) {
+            command.add("--sun-misc-unsafe-memory-access=allow");
+        }
+        command.addAll(List.of(
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName(),
+                directory.toString(),
+                String.valueOf(port)));
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        BufferedReader output =
+                new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        String line = output.readLine();
+        if (line == null || !line.startsWith("ready ")) {
+            process.destroyForcibly();
+            throw new IOException("the node says '" + line + "' instead of its ready line");
+        }
+        return new ForkedNode(process, line);
+    }
+
+    /** {@code akka://SYSTEM@HOST:PORT}. */
+    String address() {
+        return readyLine.substring("ready ".length());
+    }
+
+    int port() {
+        return Integer.parseInt(readyLine.substring(readyLine.lastIndexOf(':') + 1));
+    }
+
+    /** kill -9, and waits until the process is gone. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly();
+        if (!process.waitFor(30, TimeUnit.SECONDS)) {
+            throw new AssertionError("a killed process goes on");
+        }
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+
+    /** What runs in the process. It ends with whoever started it. */
+    static final class Main {
+        private Main() {}
+
+        public static void main(String[] arguments) {
+            Thread parent = new Thread(Main::endWithParent, "parent");
+            parent.setDaemon(true);
+            parent.start();
+            try {
+                Map<String, String> settings = new HashMap<>(Map.of(
+                        "forebay.topic.auto-create", "on",
+                        "forebay.topic.default-queues", "4",
+                        "forebay.storage.low-space", "0 B",
+                        // A client outside notices by silence alone that its node is gone.
+                        "forebay.session.heartbeat-interval", "400 ms",
+                        "forebay.session.timeout", "2 s",
+                        "forebay.storage.segment-size", "16 MiB",
+                        "forebay.store.checkpoint-bytes", "8 MiB"));
+                ForebayNode node = ForebayNode.start(NodeOptions.of(Path.of(arguments[0]))
+                        .withPort(Integer.parseInt(arguments[1]))
+                        .withOverrides(settings));
+                System.out.println(node.readyLine());
+                node.whenTerminated().toCompletableFuture().join();
+            } catch (NodeStartException e) {
+                System.out.println("failed " + e.getMessage());
+                Runtime.getRuntime().halt(1);
+            }
+        }
+
+        private static void endWithParent() {
+            try {
+                while (System.in.read() >= 0) {
+                    // The parent says nothing.
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            } finally {
+                Runtime.getRuntime().halt(2);
+            }
+        }
+    }
+}
