@@ -3,7 +3,9 @@ package io.forebay.cli;
 import io.forebay.node.ForebayNode;
 import io.forebay.node.NodeOptions;
 import io.forebay.node.NodeStartException;
+import java.io.IOException;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -82,19 +84,31 @@ final class NodeCommand implements Callable<Integer> {
         Duration reportEvery = reportText == null
                 ? null
                 : Durations.parse("--report", reportText, Duration.ofMillis(10), Durations.MAX);
+        Map<String, String> overrides = new LinkedHashMap<>(settings);
+        // A signal stops the node from here; the transport's own hook would cut off clients whose answers are being
+        // drained.
+        overrides.putIfAbsent("akka.jvm-shutdown-hooks", "off");
         NodeOptions options = new NodeOptions(
                 path("--data", data),
                 host,
                 port == null ? -1 : port,
                 system,
                 configFile == null ? Optional.empty() : Optional.of(path("--config", configFile)),
-                settings);
+                overrides);
         ForebayNode node;
         try {
             node = ForebayNode.start(options);
         } catch (NodeStartException e) {
             LoggerFactory.getLogger(NodeCommand.class).debug("the node did not start", e);
-            throw new CliException(exitCode(e), CliException.reasonOf(e));
+            IOException file = LocalFiles.fileFailureBehind(e);
+            throw new CliException(
+                    exitCode(e),
+                    file == null
+                            ? CliException.reasonOf(e)
+                            : "the data directory '" + data + "' cannot be used: "
+                                    + (file instanceof NoSuchFileException
+                                            ? "it is missing and cannot be made"
+                                            : LocalFiles.reasonOf(file)));
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "forebay-stop"));
         shell.console().println(node.readyLine());

@@ -46,8 +46,6 @@ import java.util.concurrent.CompletionStage;
  */
 public final class Forebay implements Extension {
     private static final Id ID = new Id();
-    private static final long GONE_BACKOFF_MILLIS = 100;
-    private static final long GONE_BACKOFF_MAX_MILLIS = 10_000;
     private static final Duration END_TIMEOUT = Duration.ofSeconds(2);
 
     private final ActorSystem<?> system;
@@ -68,12 +66,12 @@ public final class Forebay implements Extension {
                         settings.topic().topicsMax(),
                         settings.topic().groupsMax(),
                         settings.topic().queuesMax(),
-                        Registry.subscriptionsMax()),
+                        settings.topic().subscriptionsMax()),
                 new GroupQueueLimits(
                         settings.group().lookAheadMax(),
                         settings.group().inFlightMax(),
-                        GONE_BACKOFF_MILLIS,
-                        GONE_BACKOFF_MAX_MILLIS));
+                        settings.group().goneBackoff().toMillis(),
+                        settings.group().goneBackoffMax().toMillis()));
         ForebayStorage storage = ForebayStorage.get(system);
         storage.register(recovery);
         storage.open().whenComplete((stripes, failure) -> {

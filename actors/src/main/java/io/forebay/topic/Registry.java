@@ -195,7 +195,6 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
     }
 
     private static final int LIST_COUNT_MAX = 1000;
-    private static final int SUBSCRIPTIONS_MAX = 1 << 20;
     private static final long RECORD_BYTES = 1024;
     /** Frames of queues and groups are sent when they have grown to this; a single message may be larger. */
     private static final int FRAME_BYTES = 512 * 1024;
@@ -226,11 +225,6 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             ready.run();
             return registry;
         });
-    }
-
-    /** How many pairs of topic and group there may be. */
-    public static int subscriptionsMax() {
-        return SUBSCRIPTIONS_MAX;
     }
 
     private Registry(ActorContext<Command> context, Environment environment) {

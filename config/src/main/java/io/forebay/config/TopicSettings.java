@@ -11,8 +11,10 @@ import static io.forebay.config.Checks.checkCount;
  * @param queuesMax queues of one topic
  * @param topicsMax topics of the node
  * @param groupsMax groups of the node
+ * @param subscriptionsMax pairs of a topic and a group that reads it
  */
-public record TopicSettings(boolean autoCreate, int defaultQueues, int queuesMax, int topicsMax, int groupsMax) {
+public record TopicSettings(
+        boolean autoCreate, int defaultQueues, int queuesMax, int topicsMax, int groupsMax, int subscriptionsMax) {
     static final String SECTION = "forebay.topic";
 
     public TopicSettings {
@@ -25,6 +27,7 @@ public record TopicSettings(boolean autoCreate, int defaultQueues, int queuesMax
                 "at most forebay.topic.queues-max, which is " + queuesMax);
         checkCount(SECTION + ".topics-max", topicsMax, 1, 1_000_000);
         checkCount(SECTION + ".groups-max", groupsMax, 1, 1_000_000);
+        checkCount(SECTION + ".subscriptions-max", subscriptionsMax, 1, 1_000_000);
     }
 
     static TopicSettings from(Section section) {
@@ -33,6 +36,7 @@ public record TopicSettings(boolean autoCreate, int defaultQueues, int queuesMax
                 section.count("default-queues"),
                 section.count("queues-max"),
                 section.count("topics-max"),
-                section.count("groups-max"));
+                section.count("groups-max"),
+                section.count("subscriptions-max"));
     }
 }

@@ -1,11 +1,14 @@
 package io.forebay.client;
 
 import akka.Done;
+import akka.actor.ActorSelection;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.PostStop;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Adapter;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
@@ -82,11 +85,31 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /**
      * Where the node is.
      *
-     * @param entry its entry actor
+     * @param entry reaches its entry actor
      * @param tried the address, for people
      * @param advice what to check if there is no answer
      */
-    record Place(ActorRef<NodeProtocol.Request> entry, String tried, String advice) {}
+    record Place(Consumer<NodeProtocol.OpenSession> entry, String tried, String advice) {
+        /** For an entry actor whose reference is known. */
+        static Place of(ActorRef<NodeProtocol.Request> entry, ActorSystem<?> system, String advice) {
+            return WireFrames.isRemote(entry)
+                    ? of(
+                            entry.path().toStringWithoutAddress(),
+                            entry.path().address().toString(),
+                            system,
+                            advice)
+                    : new Place(entry::tell, entry.path().toString(), advice);
+        }
+
+        /**
+         * For an entry actor in another actor system. It goes by selection: a reference of a node that was stopped stays
+         * quarantined, and a selection is the one thing that Akka still sends there; so it finds the node's next life.
+         */
+        static Place of(String path, String address, ActorSystem<?> system, String advice) {
+            ActorSelection selection = Adapter.toClassic(system).actorSelection(address + path);
+            return new Place(open -> selection.tell(open, akka.actor.ActorRef.noSender()), address + path, advice);
+        }
+    }
 
     /** How often what waits is looked through for what waited too long. */
     private static final long SWEEP_MILLIS = 500;
@@ -242,7 +265,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     private void open(long now) {
         place.entry()
-                .tell(new NodeProtocol.OpenSession(
+                .accept(new NodeProtocol.OpenSession(
                         NodeProtocol.VERSION, sessionId, settings.name(), ownFrameBytes, self));
         retryAtMillis = now + retryMillis;
         retryMillis = Math.min(settings.retryMax().toMillis(), retryMillis * 2);
@@ -341,7 +364,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private boolean onEntryChanged(EntryChanged changed) {
-        place = new Place(changed.entry(), place.tried(), place.advice());
+        place = Place.of(changed.entry(), getContext().getSystem(), place.advice());
         if (session == null) {
             look(now());
         }

@@ -66,10 +66,9 @@ final class ClusterNodes extends AbstractBehavior<ClusterNodes.Message> {
             Address address = entry.path().address();
             Known before = known.get(address);
             if (before == null) {
-                String tried = entry.path().toString();
-                ActorRef<ClientSession.Message> session = client.addLink(new ClientSession.Place(
+                ActorRef<ClientSession.Message> session = client.addLink(ClientSession.Place.of(
                         entry,
-                        tried,
+                        getContext().getSystem(),
                         "The Receptionist knows it as a Forebay node; check whether that member is reachable."));
                 known.put(address, new Known(entry, session));
             } else if (!before.entry().equals(entry)) {

@@ -4,7 +4,6 @@ import akka.Done;
 import akka.actor.Cancellable;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.ActorRefResolver;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
 import io.forebay.protocol.AckOutcome;
@@ -146,16 +145,14 @@ public final class ForebayClient {
 
     private void start(Target target) {
         if (target instanceof Target.Node node) {
-            String tried = node.entry().path().toString();
-            addLink(new ClientSession.Place(
-                    node.entry(), tried, "Check that the node which gave this reference is running."));
+            addLink(ClientSession.Place.of(
+                    node.entry(), system, "Check that the node which gave this reference is running."));
         } else if (target instanceof Target.Contact contact) {
             ContactPoint point = contact.contactPoint();
-            ActorRef<NodeProtocol.Request> entry = ActorRefResolver.get(system).resolveActorRef(point.path());
             String advice = "Check that a node runs there and that its ready line shows exactly '" + point.address()
                     + "' (system name, host and port must be the ones the node advertises), and that the node can"
                     + " reach this client at " + system.address() + ".";
-            addLink(new ClientSession.Place(entry, point.path(), advice));
+            addLink(ClientSession.Place.of(NodeProtocol.CONTACT_PATH, point.address(), system, advice));
         } else {
             ActorRef<ClusterNodes.Message> nodes = system.systemActorOf(
                     ClusterNodes.create(this),

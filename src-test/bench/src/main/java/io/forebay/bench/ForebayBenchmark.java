@@ -125,7 +125,8 @@ public final class ForebayBenchmark {
             isGood &= row.full.verdict().isGood() && row.paced.verdict().isGood();
         }
         System.out.printf(
-                "A message counts when it is sent, popped and acked at the level. Times are taken at %,d messages/s.%n",
+                "A message counts when it is sent, popped and acked at the level. Times are taken at %,d messages/s:%n"
+                        + "send is from the call to the receipt, total from the call to the answer to the ack.%n",
                 sizes.pacedPerSecond);
         System.out.println(isGood ? "lost 0, duplicated 0, altered 0 in every run" : "NOT GOOD, see above");
         return isGood;
@@ -136,10 +137,10 @@ public final class ForebayBenchmark {
                 Behaviors.empty(),
                 "bench",
                 ConfigFactory.parseMap(Map.of(
-                                "akka.loglevel", "WARNING",
-                                "forebay.storage.low-space", "0 B",
+                                "forebay.storage.low-space",
+                                "0 B",
                                 "forebay.storage.directory",
-                                        directory.resolve("in-process").toString()))
+                                directory.resolve("in-process").toString()))
                         .withFallback(ConfigFactory.load()));
         try {
             Forebay node = Forebay.get(system).whenReady().toCompletableFuture().get(60, TimeUnit.SECONDS);
@@ -170,6 +171,7 @@ public final class ForebayBenchmark {
                     "bench",
                     ConfigFactory.parseMap(Map.of(
                                     "akka.actor.provider", "remote",
+                                    "akka.remote.warn-about-direct-use", "off",
                                     "akka.remote.artery.canonical.hostname", "127.0.0.1",
                                     "akka.remote.artery.canonical.port", 0))
                             .withFallback(ConfigFactory.load()));

@@ -1,4 +1,5 @@
 /**
- * Benchmarks of the rooms. They assert nothing and are not published. Run by hand, through JMH.
+ * Benchmarks of the rooms. They are not published and assert nothing but that nothing was lost, doubled or altered. Run by
+ * hand: {@code src-test/bench/run}.
  */
 package io.forebay.bench;

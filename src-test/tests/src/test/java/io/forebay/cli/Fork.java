@@ -142,7 +142,8 @@ final class Fork implements AutoCloseable {
 
         /** SIGTERM. Returns the exit code; nothing but the ready line was printed. */
         int stop() throws Exception {
-            fork.process().destroy();
+            // Unlike Process.destroy this leaves the streams open.
+            fork.process().toHandle().destroy();
             int code = fork.awaitExit(60);
             assertThat(line()).as("stdout after the ready line").isNull();
             return code;

@@ -13,7 +13,7 @@ import java.util.zip.CRC32C;
  */
 public final class QueueReader {
     /** A buffer that a large frame made larger is not kept beyond the read. */
-    private static final int KEPT_BYTES_MAX = 256 * 1024;
+    private static final int KEPT_BYTES_MAX = 64 * 1024;
 
     private static final int COLD_READ_BYTES = 64 * 1024;
     private static final long NO_FRAME = -1;
@@ -26,11 +26,21 @@ public final class QueueReader {
     private final RecordView view = new RecordView();
     private final CRC32C crc = new CRC32C();
     private byte[] buffer = new byte[4096];
+
+    /** What of a cold segment the buffer holds; cold segments do not change any more. */
+    private long windowFrom;
+
+    private long windowTo;
+
+    /** The verified frame in the buffer. */
+    private int frameAt;
+
     private long framePosition = NO_FRAME;
     private long frameGeneration;
     private int ordinal;
     private int recordAt;
     private QueueReader bodies;
+    private RecordView body;
 
     QueueReader(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
         this.log = log;
@@ -55,7 +65,7 @@ public final class QueueReader {
     public enum Status {
         /** Count or bytes reached, or nothing further is stored. */
         READ,
-        /** The stripe is rewriting what a failed force lost: ask again when it runs. */
+        /** The stripe is rewriting what a failed force lost: ask again when it runs; or it is closed. */
         NOT_READABLE,
         /** The message at {@link Result#nextOffset()} is damaged: name it, count it, never deliver it, never call it acked. */
         QUARANTINED,
@@ -98,18 +108,18 @@ public final class QueueReader {
                 if (found != Found.FOUND) {
                     return result(found.status, count, bytes, offset);
                 }
+                if (findBody() == Found.NOT_READABLE) {
+                    return result(Status.NOT_READABLE, count, bytes, offset);
+                }
                 int length = view.lengthBytes();
-                sink.message(offset, view, body());
+                sink.message(offset, view, body);
                 count++;
                 bytes += length;
                 offset++;
             }
             return result(Status.READ, count, bytes, offset);
         } finally {
-            if (buffer.length > KEPT_BYTES_MAX) {
-                buffer = new byte[4096];
-                framePosition = NO_FRAME;
-            }
+            dropLargeBuffer();
         }
     }
 
@@ -153,6 +163,11 @@ public final class QueueReader {
                 framePosition = NO_FRAME;
                 found = bad(entry.position(), "it cannot be read: " + e.getMessage());
             }
+            if (found == Found.QUARANTINED && log.phase() == Phase.CLOSED) {
+                // The message is sound for all that is known; its file was closed.
+                framePosition = NO_FRAME;
+                return Found.NOT_READABLE;
+            }
             if (generation == log.generation()) {
                 return found;
             }
@@ -191,7 +206,7 @@ public final class QueueReader {
             framePosition = position;
             frameGeneration = generation;
             ordinal = 0;
-            recordAt = FrameCodec.HEADER_BYTES;
+            recordAt = frameAt + FrameCodec.HEADER_BYTES;
         }
         return select(offset, position);
     }
@@ -205,78 +220,91 @@ public final class QueueReader {
             return "no frame of the log begins here";
         }
         boolean isHot = log.isHot(segment);
-        int loaded;
         if (isHot) {
-            loaded = FrameCodec.HEADER_BYTES;
-            file.read(at, buffer, 0, loaded);
+            windowTo = 0;
+            frameAt = 0;
+            file.read(at, buffer, 0, FrameCodec.HEADER_BYTES);
         } else {
-            loaded = (int) Math.min(room, Math.max(COLD_READ_BYTES, buffer.length));
-            makeRoom(loaded, 0);
-            file.readCold(at, buffer, 0, loaded);
+            loadCold(file, segment.base(), position, FrameCodec.HEADER_BYTES, room);
         }
-        String headerProblem = FrameCodec.headerProblem(buffer, 0, position, room);
+        String headerProblem = FrameCodec.headerProblem(buffer, frameAt, position, room);
         if (headerProblem != null) {
             return headerProblem;
         }
-        int length = FrameCodec.length(buffer, 0);
-        if (length > loaded) {
-            makeRoom(length, loaded);
-            if (isHot) {
-                file.read(at + loaded, buffer, loaded, length - loaded);
-            } else {
-                file.readCold(at + loaded, buffer, loaded, length - loaded);
-            }
+        int length = FrameCodec.length(buffer, frameAt);
+        if (isHot) {
+            makeRoom(length);
+            file.read(at + FrameCodec.HEADER_BYTES, buffer, FrameCodec.HEADER_BYTES, length - FrameCodec.HEADER_BYTES);
+        } else {
+            loadCold(file, segment.base(), position, length, room);
         }
-        return FrameCodec.problem(buffer, 0, crc);
+        return FrameCodec.problem(buffer, frameAt, crc);
     }
 
-    private void makeRoom(int bytes, int kept) {
+    /** Reads ahead, so that the frames behind this one are there already. */
+    private void loadCold(StorageFile file, long base, long position, int length, long room) throws IOException {
+        if (position < windowFrom || position + length > windowTo) {
+            windowTo = 0;
+            int count = (int) Math.min(room, Math.max(length, COLD_READ_BYTES));
+            makeRoom(count);
+            file.readCold(position - base, buffer, 0, count);
+            windowFrom = position;
+            windowTo = position + count;
+        }
+        frameAt = (int) (position - windowFrom);
+    }
+
+    private void makeRoom(int bytes) {
         if (bytes > buffer.length) {
             byte[] larger = new byte[Math.max(bytes, Math.min(KEPT_BYTES_MAX, buffer.length * 2))];
-            System.arraycopy(buffer, 0, larger, 0, kept);
+            System.arraycopy(buffer, 0, larger, 0, FrameCodec.HEADER_BYTES);
             buffer = larger;
         }
     }
 
     private Found select(long offset, long position) {
         int wanted = entry.ordinal();
-        if (wanted >= FrameCodec.recordCount(buffer, 0)) {
+        if (wanted >= FrameCodec.recordCount(buffer, frameAt)) {
             return bad(position, "the frame at position " + position + " has no record " + wanted);
         }
         if (wanted < ordinal) {
             ordinal = 0;
-            recordAt = FrameCodec.HEADER_BYTES;
+            recordAt = frameAt + FrameCodec.HEADER_BYTES;
         }
         for (; ordinal < wanted; ordinal++) {
             recordAt += LittleEndian.getInt(buffer, recordAt);
         }
-        view.wrap(buffer, 0, recordAt, ordinal);
+        view.wrap(buffer, frameAt, recordAt, ordinal);
         if (!view.isMessage() || view.queueId() != queueId() || view.queueOffset() != offset) {
             return bad(position, "record " + wanted + " of the frame at position " + position + " is not it: " + view);
         }
         return Found.FOUND;
     }
 
-    /** What the message in the view carries. */
-    private RecordView body() throws CorruptRecordException {
+    /** Points {@link #body} at what the message in the view carries, or at nothing if that is not stored any more. */
+    private Found findBody() throws CorruptRecordException {
+        body = view;
         if (view.type() != RecordType.ENTRY) {
-            return view;
+            return Found.FOUND;
         }
         EntryRecord named = (EntryRecord) view.decode();
         if (bodies == null || bodies.queueId() != named.bodyQueueId()) {
             bodies = log.newReader(named.bodyQueueId());
         }
         bodies.dropLargeBuffer();
-        boolean isFound = bodies.find(named.bodyOffset(), Long.MAX_VALUE) == Found.FOUND
+        Found found = bodies.find(named.bodyOffset(), Long.MAX_VALUE);
+        boolean isIt = found == Found.FOUND
                 && bodies.view.type() == RecordType.MESSAGE
                 && bodies.view.sequence() == named.bodySequence();
-        return isFound ? bodies.view : null;
+        body = isIt ? bodies.view : null;
+        return found == Found.NOT_READABLE ? found : Found.FOUND;
     }
 
     private void dropLargeBuffer() {
         if (buffer.length > KEPT_BYTES_MAX) {
             buffer = new byte[4096];
             framePosition = NO_FRAME;
+            windowTo = 0;
         }
     }
 }

@@ -26,7 +26,9 @@ final class SegmentStore implements AutoCloseable {
 
     private final Object preparing = new Object();
     private volatile Segment prepared;
-    private long nextBase;
+    /** Changed by who holds {@link #preparing}. */
+    private volatile long nextBase;
+
     private final Deque<String> spares = new ArrayDeque<>();
     private final List<Retired> retired = new ArrayList<>();
 
@@ -116,11 +118,9 @@ final class SegmentStore implements AutoCloseable {
         retired.add(new Retired(segment, false));
     }
 
-    /** Beyond every address given so far. */
+    /** Beyond every address given so far. Waits for nobody: the StoreWriter asks while a segment is being prepared. */
     long addressLimit() {
-        synchronized (preparing) {
-            return nextBase;
-        }
+        return nextBase;
     }
 
     boolean isPrepared() {
@@ -156,7 +156,7 @@ final class SegmentStore implements AutoCloseable {
             }
             // An address is never given twice, not even one whose segment could not be made.
             long base = nextBase;
-            nextBase += options.segmentBytes();
+            nextBase = base + options.segmentBytes();
             String name = Segment.fileName(base);
             StorageFile file = reuse(name);
             boolean isNew = file == null;
@@ -271,7 +271,11 @@ final class SegmentStore implements AutoCloseable {
         }
         for (Segment segment : open) {
             try {
-                segment.file().close();
+                if (segment.retire()) {
+                    segment.file().close();
+                } else {
+                    segment.file().abandon();
+                }
             } catch (IOException e) {
                 failure = e;
             }
