@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.random.RandomGenerator;
@@ -96,7 +97,9 @@ class StripeLogOnFilesTest {
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files.count()).isLessThan(12);
         }
-        assertThat(held()).isEqualTo("files 0, maps 0");
+        // The index leaves its maps to the collector: a reader on another thread may be in the middle of a look-up.
+        assertThat(held()).startsWith("files 0,");
+        assertThat(lastMaps).allMatch(map -> map.contains("/" + StripeLog.INDEX_DIRECTORY + "/"));
     }
 
     private static void checkpoint(StripeLog log, long offset) throws IOException {
@@ -120,12 +123,15 @@ class StripeLogOnFilesTest {
         try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
             files = handles.filter(this::isOfTheLog).count();
         }
-        long maps;
+        List<String> maps;
         try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
-            maps = lines.filter(line -> line.contains(folder.toString())).count();
+            maps = lines.filter(line -> line.contains(folder.toString())).toList();
         }
-        return "files " + files + ", maps " + maps;
+        lastMaps = maps;
+        return "files " + files + ", maps " + maps.size();
     }
+
+    private List<String> lastMaps = List.of();
 
     private boolean isOfTheLog(Path handle) {
         try {
