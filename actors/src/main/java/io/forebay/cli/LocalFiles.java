@@ -5,6 +5,8 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -204,9 +206,25 @@ final class LocalFiles {
         if (e instanceof NoSuchFileException) {
             return "it does not exist";
         }
-        if (e instanceof AccessDeniedException) {
-            return "this user may not";
+        if (e instanceof AccessDeniedException denied) {
+            return "this user may not open " + denied.getFile();
+        }
+        if (e instanceof FileAlreadyExistsException there) {
+            return there.getFile() + " is a file";
+        }
+        if (e instanceof FileSystemException other && other.getReason() != null) {
+            return other.getFile() + ": " + other.getReason();
         }
         return CliException.reasonOf(e);
+    }
+
+    /** The failed file operation behind an exception, or null. */
+    static IOException fileFailureBehind(Throwable thrown) {
+        for (Throwable cause = thrown.getCause(); cause != null; cause = cause.getCause()) {
+            if (cause instanceof FileSystemException failure) {
+                return failure;
+            }
+        }
+        return null;
     }
 }

@@ -3,7 +3,9 @@ package io.forebay.cli;
 import io.forebay.node.ForebayNode;
 import io.forebay.node.NodeOptions;
 import io.forebay.node.NodeStartException;
+import java.io.IOException;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -98,7 +100,15 @@ final class NodeCommand implements Callable<Integer> {
             node = ForebayNode.start(options);
         } catch (NodeStartException e) {
             LoggerFactory.getLogger(NodeCommand.class).debug("the node did not start", e);
-            throw new CliException(exitCode(e), CliException.reasonOf(e));
+            IOException file = LocalFiles.fileFailureBehind(e);
+            throw new CliException(
+                    exitCode(e),
+                    file == null
+                            ? CliException.reasonOf(e)
+                            : "the data directory '" + data + "' cannot be used: "
+                                    + (file instanceof NoSuchFileException
+                                            ? "it is missing and cannot be made"
+                                            : LocalFiles.reasonOf(file)));
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(node), "forebay-stop"));
         shell.console().println(node.readyLine());

@@ -32,12 +32,14 @@ class NodeLifeTest {
 
     @Test
     void nodeIsKilledInTheMiddleAndNoLineIsMissing() throws Exception {
-        try (Fork.Node node = new Fork.Node(folder).start()) {
+        // Clients notice a kill by its silence.
+        String[] soon = {"forebay.session.heartbeat-interval=300 ms", "forebay.session.timeout=2 s"};
+        try (Fork.Node node = new Fork.Node(folder, soon).start()) {
             create(node, "t", "g");
             try (Fork send = Fork.start(
                             folder, "send", "t", "--connect", node.address(), "--json", "--durability", "written");
                     Fork pop = Fork.start(
-                            folder, "pop", "t", "--group", "g", "--connect", node.address(), "--idle-exit", "4s")) {
+                            folder, "pop", "t", "--group", "g", "--connect", node.address(), "--idle-exit", "3s")) {
                 CompletableFuture<byte[]> popped = pop.out();
                 CompletableFuture<Void> fed =
                         CompletableFuture.runAsync(() -> feed(send.process().getOutputStream()));

@@ -86,6 +86,9 @@ final class ForkedNode implements AutoCloseable {
                         "forebay.topic.auto-create", "on",
                         "forebay.topic.default-queues", "4",
                         "forebay.storage.low-space", "0 B",
+                        // A client outside notices by silence alone that its node is gone.
+                        "forebay.session.heartbeat-interval", "400 ms",
+                        "forebay.session.timeout", "2 s",
                         "forebay.storage.segment-size", "16 MiB",
                         "forebay.store.checkpoint-bytes", "8 MiB"));
                 ForebayNode node = ForebayNode.start(NodeOptions.of(Path.of(arguments[0]))

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.client.ClientNotice;
 import io.forebay.client.ClientSettings;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
@@ -26,6 +27,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -51,16 +54,25 @@ class KillTest {
     @TempDir
     Path directory;
 
+    /** Both levels at once: most of the time goes by with processes that start. */
     @Test
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
-    void nothingConfirmedWrittenIsLost() throws Exception {
-        run(100_000, Durability.WRITTEN);
+    void nothingConfirmedIsLost() {
+        CompletableFuture<Void> written = start("written", 100_000, Durability.WRITTEN);
+        CompletableFuture<Void> flushed = start("flushed", 20_000, Durability.FLUSHED);
+        CompletableFuture.allOf(written, flushed).join();
     }
 
-    @Test
-    @Timeout(value = 5, unit = TimeUnit.MINUTES)
-    void nothingConfirmedFlushedIsLost() throws Exception {
-        run(20_000, Durability.FLUSHED);
+    private CompletableFuture<Void> start(String name, int count, Durability level) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    try {
+                        run(directory.resolve(name), count, level);
+                    } catch (Exception e) {
+                        throw new CompletionException(name, e);
+                    }
+                },
+                runnable -> new Thread(runnable, name).start());
     }
 
     private record Line(String id, byte[] body) {}
@@ -92,7 +104,7 @@ class KillTest {
         }
     }
 
-    private void run(int count, Durability level) throws Exception {
+    private static void run(Path directory, int count, Durability level) throws Exception {
         Run run = new Run(lines(count));
         ForkedNode node = ForkedNode.start(directory, 0);
         int port = node.port();
@@ -108,7 +120,12 @@ class KillTest {
                     forebay.client.send.timeout = 120 s
                     """).withFallback(ConfigFactory.load()));
         ForebayClient client =
-                ForebayClient.connect(system, Target.contact(node.address()), ClientSettings.of(system), notice -> {});
+                ForebayClient.connect(system, Target.contact(node.address()), ClientSettings.of(system), notice -> {
+                    if (notice instanceof ClientNotice.Lost) {
+                        // What it repeats now was on its way when the node, or only its answers, went.
+                        run.onTheirWayAtAKill.addAll(run.unconfirmed);
+                    }
+                });
         try {
             Thread producer = new Thread(() -> produce(client, run, level), "producer");
             producer.setDaemon(true);

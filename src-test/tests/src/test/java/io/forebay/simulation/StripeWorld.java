@@ -100,8 +100,13 @@ final class StripeWorld {
         final Owner owner;
         GroupQueueState state = new GroupQueueState(LIMITS, 0);
         GroupQueueModel model = new GroupQueueModel(0);
+        /** Of its last record that is no snapshot. */
         long heldSequence = -1;
+
         long heldNumber;
+        /** Of its last record of any kind. */
+        long lastNumber;
+
         /** As far as the group had settled everything when all its records were written. */
         long writtenFloor;
 
@@ -115,8 +120,13 @@ final class StripeWorld {
         /** The number of each message, by offset. */
         final List<Long> messages = new ArrayList<>();
 
+        /** Of its last record that is no snapshot. */
         long heldSequence = -1;
+
         long heldNumber;
+        /** Of its last record of any kind. */
+        long lastNumber;
+
         long releasedBelow;
 
         QueueSim(Owner owner) {
@@ -349,12 +359,18 @@ final class StripeWorld {
                     assertThat(batch.frame.queueOffset(i)).isEqualTo(queue.messages.size());
                     queue.messages.add((Long) batch.origins.get(i));
                 }
-                queue.heldNumber = nextNumber(owner, queue.heldNumber, number);
-                queue.heldSequence = sequence;
+                queue.lastNumber = nextNumber(owner, queue.lastNumber, number);
+                if (record.type() != RecordType.SNAPSHOT) {
+                    queue.heldNumber = number;
+                    queue.heldSequence = sequence;
+                }
             } else {
                 GroupSim group = groups.get(owner.key());
-                group.heldNumber = nextNumber(owner, group.heldNumber, number);
-                group.heldSequence = sequence;
+                group.lastNumber = nextNumber(owner, group.lastNumber, number);
+                if (record.type() != RecordType.SNAPSHOT) {
+                    group.heldNumber = number;
+                    group.heldSequence = sequence;
+                }
                 if (batch.origins.get(i) instanceof Popped popped) {
                     group.state.written(popped.checkpoint(), sequence);
                     popped.popped().sequence = sequence;
@@ -728,7 +744,6 @@ final class StripeWorld {
     private static final class Recovered implements RecoverySink {
         final Map<Long, GroupQueueState> groups = new HashMap<>();
         final Map<Long, Long> snapshotHeld = new HashMap<>();
-        final Map<Long, Long> heldSequence = new HashMap<>();
         final Map<Long, Long> heldNumber = new HashMap<>();
         private final List<SnapshotRecord> parts = new ArrayList<>();
         private long lastSequence = -1;
@@ -744,9 +759,7 @@ final class StripeWorld {
             parts.clear();
             Owner owner = view.owner();
             snapshotHeld.put(owner.key(), part.heldSequence());
-            heldSequence.put(owner.key(), part.heldSequence());
-            // The snapshot's own number is the owner's newest, unless records behind it say more.
-            heldNumber.put(owner.key(), view.ownerNumber());
+            heldNumber.put(owner.key(), part.heldOwnerNumber());
             if (owner.isGroup()) {
                 groups.put(
                         owner.key(),
@@ -761,8 +774,7 @@ final class StripeWorld {
             assertThat(view.sequence()).as("records come in order").isGreaterThan(lastSequence);
             lastSequence = view.sequence();
             assertThat(view.sequence()).isGreaterThan(snapshotHeld.getOrDefault(key, -1L));
-            heldSequence.put(key, view.sequence());
-            heldNumber.merge(key, view.ownerNumber(), Math::max);
+            heldNumber.put(key, view.ownerNumber());
             if (view.owner().isGroup()) {
                 groups.computeIfAbsent(key, owner -> new GroupQueueState(LIMITS, 0))
                         .replay(view.decode(), view.sequence(), view.logTimeMillis());
@@ -793,14 +805,18 @@ final class StripeWorld {
             group.model = new GroupQueueModel(0);
             group.state = recovered.groups.getOrDefault(group.owner.key(), new GroupQueueState(LIMITS, 0));
         }
-        Map<Long, Long> lastSequences = new HashMap<>();
+        Map<Long, Long> heldSequences = new HashMap<>();
+        Map<Long, Long> heldNumbers = new HashMap<>();
         Map<Long, Long> lastNumbers = new HashMap<>();
         for (Batch batch : journal) {
             for (int i = 0; i < batch.records.size(); i++) {
                 Owner owner = batch.owners.get(i);
-                lastSequences.put(owner.key(), batch.firstSequence + i);
-                lastNumbers.merge(owner.key(), 1L, Long::sum);
+                long number = lastNumbers.merge(owner.key(), 1L, Long::sum);
                 LogRecord record = batch.records.get(i);
+                if (record.type() != RecordType.SNAPSHOT) {
+                    heldSequences.put(owner.key(), batch.firstSequence + i);
+                    heldNumbers.put(owner.key(), number);
+                }
                 if (record.type() == RecordType.MESSAGE) {
                     queues.get(owner.queueId()).messages.add((Long) batch.origins.get(i));
                 } else if (record instanceof PopRecord pop) {
@@ -815,14 +831,22 @@ final class StripeWorld {
             assertThat(log.nextOffset(queue.owner.queueId()))
                     .as("I1: next offset of %s", queue.owner)
                     .isEqualTo(queue.messages.size());
-            queue.heldSequence = lastSequences.getOrDefault(key, -1L);
-            queue.heldNumber = lastNumbers.getOrDefault(key, 0L);
+            queue.heldSequence = heldSequences.getOrDefault(key, -1L);
+            queue.heldNumber = heldNumbers.getOrDefault(key, 0L);
+            queue.lastNumber = lastNumbers.getOrDefault(key, 0L);
             queue.releasedBelow = Math.min(queue.releasedBelow, queue.messages.size());
         }
         for (GroupSim group : groups.values()) {
             long key = group.owner.key();
-            group.heldSequence = lastSequences.getOrDefault(key, -1L);
-            group.heldNumber = lastNumbers.getOrDefault(key, 0L);
+            group.heldSequence = heldSequences.getOrDefault(key, -1L);
+            group.heldNumber = heldNumbers.getOrDefault(key, 0L);
+            group.lastNumber = lastNumbers.getOrDefault(key, 0L);
+            assertThat(recovered.heldNumber.getOrDefault(key, 0L))
+                    .as("own number that %s holds", group.owner)
+                    .isEqualTo(group.heldNumber);
+            assertThat(Math.max(0, group.state.heldSequence()))
+                    .as("sequence that %s holds", group.owner)
+                    .isEqualTo(Math.max(0, group.heldSequence));
             checkGroup(group);
             group.state.recovered(nowMillis);
             checkGroup(group);

@@ -30,6 +30,9 @@ public final class QueueIndex implements AutoCloseable {
     /** Size of one entry. */
     public static final int ENTRY_BYTES = 24;
 
+    /** An empty file that is there while the index is built anew: its extents are no proof of their entries then. */
+    private static final String UNFINISHED = "rebuilding";
+
     private static final int TRIES_MAX = 8;
     private static final int PAGE_BYTES = 4096;
 
@@ -77,6 +80,8 @@ public final class QueueIndex implements AutoCloseable {
                 long number = IndexFile.numberOf(name);
                 if (number >= 0) {
                     index.openFile(name, number);
+                } else if (name.equals(UNFINISHED)) {
+                    index.dropped.add(name + ": it was being built anew");
                 }
             }
             index.freeCount = index.free.size();
@@ -166,6 +171,23 @@ public final class QueueIndex implements AutoCloseable {
      */
     public List<String> droppedOnOpen() {
         return List.copyOf(dropped);
+    }
+
+    /**
+     * Before everything is put again: should it end half-way, with some of it on the device, the next start is told. Blocks.
+     */
+    public void beginRebuild() throws IOException {
+        if (!directory.list().contains(UNFINISHED)) {
+            directory.create(UNFINISHED, 0).close();
+        }
+        directory.forceDirectory();
+    }
+
+    /** Everything is put again: forces it. Blocks. */
+    public void endRebuild() throws IOException {
+        force();
+        directory.delete(UNFINISHED);
+        directory.forceDirectory();
     }
 
     /**
@@ -517,7 +539,7 @@ public final class QueueIndex implements AutoCloseable {
         return files.size();
     }
 
-    /** Closes the files; forces nothing. Nobody may look up any more. */
+    /** Closes the files; forces nothing. A look-up from now on, or one under way, may fail with an IOException. */
     @Override
     public synchronized void close() throws IOException {
         if (!isClosed) {
@@ -533,7 +555,7 @@ public final class QueueIndex implements AutoCloseable {
     private void closeFiles(Exception failure) {
         for (IndexFile file : files) {
             try {
-                file.file.close();
+                file.file.abandon();
             } catch (IOException e) {
                 failure.addSuppressed(e);
             }

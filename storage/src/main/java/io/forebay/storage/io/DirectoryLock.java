@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The exclusive right to a node's data directory: a lock on its file {@code lock}, and the node's name in its file
@@ -19,10 +21,18 @@ public final class DirectoryLock implements AutoCloseable {
     private static final String LOCK_FILE = "lock";
     private static final String NAME_FILE = "node-name";
 
+    /**
+     * Directories that this process has locked. The operating system drops a process's locks of a file as soon as the
+     * process closes any handle of it, so a second attempt must not even open the lock file.
+     */
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+
+    private final Path held;
     private final FileChannel channel;
     private final FileLock lock;
 
-    private DirectoryLock(FileChannel channel, FileLock lock) {
+    private DirectoryLock(Path held, FileChannel channel, FileLock lock) {
+        this.held = held;
         this.channel = channel;
         this.lock = lock;
     }
@@ -36,9 +46,18 @@ public final class DirectoryLock implements AutoCloseable {
     public static DirectoryLock acquire(String directory, String nodeName) throws IOException {
         FileStorageDirectory root = FileStorageDirectory.at(directory);
         Path path = Path.of(root.path());
-        FileChannel channel = FileChannel.open(
-                path.resolve(LOCK_FILE), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        Path held = path.toRealPath();
+        if (!HELD.add(held)) {
+            throw new DirectoryLockedException(
+                    "the data directory " + path + " is already open in this process, by another node");
+        }
+        FileChannel channel = null;
         try {
+            channel = FileChannel.open(
+                    path.resolve(LOCK_FILE),
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.READ,
+                    StandardOpenOption.WRITE);
             FileLock lock = tryLock(channel, path);
             String owner = nodeName(directory);
             if (owner == null) {
@@ -50,15 +69,25 @@ public final class DirectoryLock implements AutoCloseable {
             channel.truncate(0);
             channel.write(
                     ByteBuffer.wrap(Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)));
-            return new DirectoryLock(channel, lock);
+            return new DirectoryLock(held, channel, lock);
         } catch (IOException | RuntimeException e) {
-            channel.close();
+            letGo(held, channel);
             throw e;
         }
     }
 
+    private static void letGo(Path held, FileChannel channelOrNull) throws IOException {
+        try {
+            if (channelOrNull != null) {
+                channelOrNull.close();
+            }
+        } finally {
+            HELD.remove(held);
+        }
+    }
+
     /**
-     * Keeps nodes out of a directory while somebody reads it, and writes nothing. Several may do so at once.
+     * Keeps nodes out of a directory while somebody reads it, and writes nothing. Several processes may do so at once.
      *
      * @return null if there is nothing to lock: a copy without its lock file
      * @throws DirectoryLockedException if a node has it open
@@ -68,8 +97,13 @@ public final class DirectoryLock implements AutoCloseable {
         if (!Files.exists(path.resolve(LOCK_FILE))) {
             return null;
         }
-        FileChannel channel = FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ);
+        Path held = path.toRealPath();
+        if (!HELD.add(held)) {
+            throw inUse(path, "this process");
+        }
+        FileChannel channel = null;
         try {
+            channel = FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ);
             FileLock lock;
             try {
                 lock = channel.tryLock(0, Long.MAX_VALUE, true);
@@ -79,9 +113,9 @@ public final class DirectoryLock implements AutoCloseable {
             if (lock == null) {
                 throw inUse(path, holderOf(path));
             }
-            return new DirectoryLock(channel, lock);
+            return new DirectoryLock(held, channel, lock);
         } catch (IOException | RuntimeException e) {
-            channel.close();
+            letGo(held, channel);
             throw e;
         }
     }
@@ -136,7 +170,7 @@ public final class DirectoryLock implements AutoCloseable {
     public void close() throws IOException {
         if (channel.isOpen()) {
             lock.release();
-            channel.close();
+            letGo(held, channel);
         }
     }
 }

@@ -168,6 +168,16 @@ final class FileStorageFile implements StorageFile {
 
     @Override
     public void close() throws IOException {
+        close(true);
+    }
+
+    /** To read from a map that is gone ends the process; the collector knows when nobody does. */
+    @Override
+    public void abandon() throws IOException {
+        close(false);
+    }
+
+    private void close(boolean isUnmapped) throws IOException {
         synchronized (opening) {
             if (isClosed) {
                 return;
@@ -175,7 +185,7 @@ final class FileStorageFile implements StorageFile {
             isClosed = true;
             MappedByteBuffer mapped = map;
             map = null;
-            if (mapped != null) {
+            if (mapped != null && isUnmapped) {
                 Unmapper.unmap(mapped);
             }
             try {

@@ -46,4 +46,12 @@ public interface StorageFile extends AutoCloseable {
     /** Unmaps and closes. Forces nothing. */
     @Override
     void close() throws IOException;
+
+    /**
+     * As {@link #close()}, but for a file that others may still be reading: their reads end well or with an
+     * {@code IOException}, and the map goes when the last of them has let go of it.
+     */
+    default void abandon() throws IOException {
+        close();
+    }
 }

@@ -32,7 +32,7 @@ final class ChainScanner {
     }
 
     private final LogFiles files;
-    private final FrameWindow window = new FrameWindow();
+    private final FrameWindow window;
     private final List<Hole> holes = new ArrayList<>();
     private long durable;
     private boolean isSearchedBeyond;
@@ -44,8 +44,14 @@ final class ChainScanner {
 
     /** @param statedDurable the highest durable position that slots and headers state */
     ChainScanner(LogFiles files, long statedDurable) {
+        this(files, statedDurable, new FrameWindow());
+    }
+
+    /** The same through a window that may hold some of the bytes already. */
+    ChainScanner(LogFiles files, long statedDurable, FrameWindow window) {
         this.files = files;
         this.durable = statedDurable;
+        this.window = window;
     }
 
     /** The highest durable position that anything read so far states. */

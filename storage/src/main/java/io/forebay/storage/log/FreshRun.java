@@ -45,17 +45,22 @@ final class FreshRun {
         if (length > last.limit() - last.end()) {
             Segment next = store.take(durablePosition);
             next.setOrigin(firstSequence, epoch);
+            try {
+                next.writeHeader(new SegmentHeader(
+                        true,
+                        stripeId,
+                        epoch,
+                        next.base(),
+                        next.sizeBytes(),
+                        durablePosition,
+                        last.base(),
+                        last.end(),
+                        firstSequence));
+            } catch (IOException e) {
+                store.giveUp(next);
+                throw e;
+            }
             segments.add(next);
-            next.writeHeader(new SegmentHeader(
-                    true,
-                    stripeId,
-                    epoch,
-                    next.base(),
-                    next.sizeBytes(),
-                    durablePosition,
-                    last.base(),
-                    last.end(),
-                    firstSequence));
             last = next;
         }
         return last.end();

@@ -1,10 +1,13 @@
 package io.forebay.storage.log;
 
 import java.util.Arrays;
+import java.util.function.IntPredicate;
+import java.util.function.LongConsumer;
 
 /**
  * What the log keeps about each owner, by {@link Owner#key()}: an open-addressing table of primitive columns, so that an
- * append allocates nothing. A slot number is valid until the next {@link #slot} or {@link #remove}. Confined to one thread.
+ * append allocates nothing. A slot number is valid until the next {@link #slot} or
+ * {@link #dropLeftOut}. Confined to one thread.
  */
 final class OwnerTable {
     private static final long EMPTY = -1;
@@ -35,6 +38,12 @@ final class OwnerTable {
 
     /** The one that the running checkpoint's manifest lists; it counts when that is finished. */
     Snapshot[] listed = new Snapshot[64];
+
+    /**
+     * Number of the first checkpoint that leaves out the owner because it is gone; 0 while it is not. It keeps its numbers
+     * until no start can meet the records it had: should more come, they go on from there.
+     */
+    long[] leftOutFrom = new long[64];
 
     /** Of a queue; null for others, and for a queue not heard of. */
     QueueMarks[] marks = new QueueMarks[64];
@@ -72,6 +81,11 @@ final class OwnerTable {
     /** Slots run from 0 to here; unused ones have the key -1. */
     int capacity() {
         return keys.length;
+    }
+
+    /** Whether there is an owner that checkpoints care for. */
+    boolean isThere(int slot) {
+        return keys[slot] != EMPTY && leftOutFrom[slot] == 0;
     }
 
     boolean isUsed(int slot) {
@@ -120,18 +134,45 @@ final class OwnerTable {
     }
 
     private void grow() {
-        rebuild(keys.length * 2, EMPTY);
+        rebuild(keys.length * 2, slot -> false);
     }
 
-    /** Forgets an owner. Rare, so everything is put anew instead of leaving a grave. */
-    void remove(long key) {
-        if (find(key) >= 0) {
-            rebuild(keys.length, key);
+    /** Checkpoints leave the owner out from that one on. */
+    void leaveOut(int slot, long checkpointNumber) {
+        leftOutFrom[slot] = checkpointNumber;
+        current[slot] = null;
+        pending[slot] = null;
+        listed[slot] = null;
+    }
+
+    /** Forgets the owners that a finished checkpoint left out and that have no record behind its replay start. */
+    void dropLeftOut(long checkpointNumber, LongConsumer dropped) {
+        boolean hasSome = false;
+        for (int slot = 0; slot < keys.length; slot++) {
+            if (isDropped(slot, checkpointNumber)) {
+                dropped.accept(keys[slot]);
+                hasSome = true;
+            }
+        }
+        if (hasSome) {
+            // Rare, so everything is put anew instead of leaving graves.
+            rebuild(keys.length, slot -> isDropped(slot, checkpointNumber));
         }
     }
 
-    private void rebuild(int capacity, long left) {
+    private boolean isDropped(int slot, long checkpointNumber) {
+        return keys[slot] != EMPTY
+                && leftOutFrom[slot] != 0
+                && leftOutFrom[slot] <= checkpointNumber
+                && lastNumber[slot] == beginNumber[slot];
+    }
+
+    private void rebuild(int capacity, IntPredicate isLeft) {
         OwnerTable old = new OwnerTable(this);
+        boolean[] left = new boolean[old.keys.length];
+        for (int slot = 0; slot < left.length; slot++) {
+            left[slot] = isLeft.test(slot);
+        }
         keys = new long[capacity];
         Arrays.fill(keys, EMPTY);
         count = 0;
@@ -143,10 +184,11 @@ final class OwnerTable {
         current = new Snapshot[capacity];
         pending = new Snapshot[capacity];
         listed = new Snapshot[capacity];
+        leftOutFrom = new long[capacity];
         marks = new QueueMarks[capacity];
         for (int from = 0; from < old.keys.length; from++) {
             long key = old.keys[from];
-            if (key != EMPTY && key != left) {
+            if (key != EMPTY && !left[from]) {
                 int to = slot(key);
                 lastNumber[to] = old.lastNumber[from];
                 lastStateNumber[to] = old.lastStateNumber[from];
@@ -156,6 +198,7 @@ final class OwnerTable {
                 current[to] = old.current[from];
                 pending[to] = old.pending[from];
                 listed[to] = old.listed[from];
+                leftOutFrom[to] = old.leftOutFrom[from];
                 marks[to] = old.marks[from];
             }
         }
@@ -171,6 +214,7 @@ final class OwnerTable {
         current = other.current;
         pending = other.pending;
         listed = other.listed;
+        leftOutFrom = other.leftOutFrom;
         marks = other.marks;
     }
 

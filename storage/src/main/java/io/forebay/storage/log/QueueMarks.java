@@ -8,6 +8,14 @@ final class QueueMarks {
     private final AtomicLong nextOffset = new AtomicLong();
     private final AtomicLong releasedBelow = new AtomicLong();
 
+    /** What the newest finished checkpoint states as released, and what the running one does. The writer's. */
+    private long releasedForGood;
+
+    private long releasedInManifest;
+
+    /** Address of the first needed message when that was last known: none that is needed lies below. The writer's. */
+    private long neededFrom;
+
     /** The writer's own count, ahead of what is published while an append runs. */
     private long givenOffset;
 
@@ -58,5 +66,37 @@ final class QueueMarks {
         if (offset > releasedBelow.get()) {
             releasedBelow.accumulateAndGet(offset, Math::max);
         }
+    }
+
+    /** The writer's: what the manifest says of {@link #releasedBelow()}. */
+    long stateReleased() {
+        releasedInManifest = releasedBelow.get();
+        return releasedInManifest;
+    }
+
+    /** The writer's: the manifest counts. */
+    void settleReleased() {
+        releasedForGood = Math.max(releasedForGood, releasedInManifest);
+    }
+
+    /** The writer's: a start needs nothing below this any more either. */
+    long releasedForGood() {
+        return releasedForGood;
+    }
+
+    /** The writer's. */
+    long neededFrom() {
+        return neededFrom;
+    }
+
+    /** The writer's. */
+    void needFrom(long position) {
+        neededFrom = position;
+    }
+
+    /** The writer's: the queue is gone. */
+    void releaseAll() {
+        releaseBelow(Long.MAX_VALUE);
+        releasedForGood = Long.MAX_VALUE;
     }
 }

@@ -40,6 +40,7 @@ public final class QueueReader {
     private int ordinal;
     private int recordAt;
     private QueueReader bodies;
+    private RecordView body;
 
     QueueReader(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
         this.log = log;
@@ -64,7 +65,7 @@ public final class QueueReader {
     public enum Status {
         /** Count or bytes reached, or nothing further is stored. */
         READ,
-        /** The stripe is rewriting what a failed force lost: ask again when it runs. */
+        /** The stripe is rewriting what a failed force lost: ask again when it runs; or it is closed. */
         NOT_READABLE,
         /** The message at {@link Result#nextOffset()} is damaged: name it, count it, never deliver it, never call it acked. */
         QUARANTINED,
@@ -107,8 +108,11 @@ public final class QueueReader {
                 if (found != Found.FOUND) {
                     return result(found.status, count, bytes, offset);
                 }
+                if (findBody() == Found.NOT_READABLE) {
+                    return result(Status.NOT_READABLE, count, bytes, offset);
+                }
                 int length = view.lengthBytes();
-                sink.message(offset, view, body());
+                sink.message(offset, view, body);
                 count++;
                 bytes += length;
                 offset++;
@@ -158,6 +162,11 @@ public final class QueueReader {
             } catch (IOException e) {
                 framePosition = NO_FRAME;
                 found = bad(entry.position(), "it cannot be read: " + e.getMessage());
+            }
+            if (found == Found.QUARANTINED && log.phase() == Phase.CLOSED) {
+                // The message is sound for all that is known; its file was closed.
+                framePosition = NO_FRAME;
+                return Found.NOT_READABLE;
             }
             if (generation == log.generation()) {
                 return found;
@@ -272,20 +281,23 @@ public final class QueueReader {
         return Found.FOUND;
     }
 
-    /** What the message in the view carries. */
-    private RecordView body() throws CorruptRecordException {
+    /** Points {@link #body} at what the message in the view carries, or at nothing if that is not stored any more. */
+    private Found findBody() throws CorruptRecordException {
+        body = view;
         if (view.type() != RecordType.ENTRY) {
-            return view;
+            return Found.FOUND;
         }
         EntryRecord named = (EntryRecord) view.decode();
         if (bodies == null || bodies.queueId() != named.bodyQueueId()) {
             bodies = log.newReader(named.bodyQueueId());
         }
         bodies.dropLargeBuffer();
-        boolean isFound = bodies.find(named.bodyOffset(), Long.MAX_VALUE) == Found.FOUND
+        Found found = bodies.find(named.bodyOffset(), Long.MAX_VALUE);
+        boolean isIt = found == Found.FOUND
                 && bodies.view.type() == RecordType.MESSAGE
                 && bodies.view.sequence() == named.bodySequence();
-        return isFound ? bodies.view : null;
+        body = isIt ? bodies.view : null;
+        return found == Found.NOT_READABLE ? found : Found.FOUND;
     }
 
     private void dropLargeBuffer() {

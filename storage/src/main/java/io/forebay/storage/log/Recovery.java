@@ -13,6 +13,7 @@ import io.forebay.storage.log.StripeException.Reason;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -172,7 +173,7 @@ final class Recovery {
         }
         List<ManifestRecord> parts = new ArrayList<>();
         try {
-            readRecords(files, slot.manifestPosition(), slot.manifestSequence(), record -> {
+            readRecords(files, new FrameWindow(), slot.manifestPosition(), slot.manifestSequence(), record -> {
                 if (record.type() != RecordType.MANIFEST) {
                     return true;
                 }
@@ -205,19 +206,19 @@ final class Recovery {
     }
 
     /** Reads records from one on, along the chain, until the visitor has enough or the log is not sound any more. */
-    private static void readRecords(LogFiles files, long position, long firstSequence, RecordVisitor visitor)
+    private static void readRecords(
+            LogFiles files, FrameWindow window, long position, long firstSequence, RecordVisitor visitor)
             throws IOException {
         Found found = files.holding(position);
         if (found == null) {
             return;
         }
-        FrameWindow window = new FrameWindow();
         if (window.check(found.file, found.base, position, found.limit() - position) != null) {
             return;
         }
         long frameSequence = FrameCodec.firstSequence(window.bytes(), window.at());
         try {
-            new ChainScanner(files, 0)
+            new ChainScanner(files, 0, window)
                     .scan(found, position, frameSequence, Long.MAX_VALUE, (segment, bytes, at, place) -> {
                         int recordAt = at + FrameCodec.HEADER_BYTES;
                         for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, at); ordinal++) {
@@ -254,16 +255,20 @@ final class Recovery {
                 queue.releaseBelow(listed.releasedBelow());
             }
         }
-        for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
+        // In the order of the log, through one window: what one checkpoint wrote lies together and is read once.
+        List<ManifestRecord.OwnerEntry> inOrder = new ArrayList<>(manifest.owners());
+        inOrder.sort(Comparator.comparingLong(ManifestRecord.OwnerEntry::snapshotPosition));
+        FrameWindow window = new FrameWindow();
+        for (ManifestRecord.OwnerEntry listed : inOrder) {
             if (listed.snapshotPosition() >= 0) {
-                restoreSnapshot(listed);
+                restoreSnapshot(listed, window);
             }
         }
         restorePins();
         rebuildIndexIfNeeded();
     }
 
-    private void restoreSnapshot(ManifestRecord.OwnerEntry listed) throws IOException {
+    private void restoreSnapshot(ManifestRecord.OwnerEntry listed, FrameWindow window) throws IOException {
         long key = Owner.key(listed.queueId(), listed.groupId());
         // Also of one that cannot be read: the next manifest has to name it again.
         owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
@@ -276,7 +281,7 @@ final class Recovery {
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
         int[] wanted = {1};
-        readRecords(files, listed.snapshotPosition(), listed.snapshotSequence(), record -> {
+        readRecords(files, window, listed.snapshotPosition(), listed.snapshotSequence(), record -> {
             if (record.type() == RecordType.SNAPSHOT
                     && record.ownerKey() == key
                     && record.decode() instanceof SnapshotRecord part
@@ -374,6 +379,7 @@ final class Recovery {
             return;
         }
         findings.add("the queue index is built anew");
+        index.beginRebuild();
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             Found found = files.at(listed.basePosition());
             if (found != null && found.isLinked()) {
@@ -383,20 +389,14 @@ final class Recovery {
                                 eachRecord(bytes, at, (record, ordinal) -> indexMessage(record, ordinal, place)));
             }
         }
+        index.endRebuild();
     }
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {
+        // What the queue has released, too: an entry of another queue may name it as its body.
         if (record.isMessage() && record.bodyBytes() >= 12) {
-            QueueMarks queue = queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId());
-            if (record.queueOffset() >= queue.releasedBelow()) {
-                index.put(
-                        record.queueId(),
-                        record.queueOffset(),
-                        position,
-                        ordinal,
-                        record.lengthBytes(),
-                        record.tagHash());
-            }
+            index.put(
+                    record.queueId(), record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
         }
     }
 

@@ -26,7 +26,9 @@ final class SegmentStore implements AutoCloseable {
 
     private final Object preparing = new Object();
     private volatile Segment prepared;
-    private long nextBase;
+    /** Changed by who holds {@link #preparing}. */
+    private volatile long nextBase;
+
     private final Deque<String> spares = new ArrayDeque<>();
     private final List<Retired> retired = new ArrayList<>();
 
@@ -116,11 +118,9 @@ final class SegmentStore implements AutoCloseable {
         retired.add(new Retired(segment, false));
     }
 
-    /** Beyond every address given so far. */
+    /** Beyond every address given so far. Waits for nobody: the StoreWriter asks while a segment is being prepared. */
     long addressLimit() {
-        synchronized (preparing) {
-            return nextBase;
-        }
+        return nextBase;
     }
 
     boolean isPrepared() {
@@ -134,6 +134,14 @@ final class SegmentStore implements AutoCloseable {
         }
         Segment next = prepared;
         return next == null ? bytes : bytes + next.sizeBytes();
+    }
+
+    /** Bytes that can be appended when the disk has no more to give: the prepared segment and the spare ones. */
+    long roomBytes() {
+        long room = prepared == null ? 0 : options.segmentBytes();
+        synchronized (this) {
+            return room + (long) spares.size() * options.segmentBytes();
+        }
     }
 
     /** The prepared segment, or one prepared now. Touches the disk only if there is none. */
@@ -156,7 +164,7 @@ final class SegmentStore implements AutoCloseable {
             }
             // An address is never given twice, not even one whose segment could not be made.
             long base = nextBase;
-            nextBase += options.segmentBytes();
+            nextBase = base + options.segmentBytes();
             String name = Segment.fileName(base);
             StorageFile file = reuse(name);
             boolean isNew = file == null;
@@ -271,7 +279,11 @@ final class SegmentStore implements AutoCloseable {
         }
         for (Segment segment : open) {
             try {
-                segment.file().close();
+                if (segment.retire()) {
+                    segment.file().close();
+                } else {
+                    segment.file().abandon();
+                }
             } catch (IOException e) {
                 failure = e;
             }

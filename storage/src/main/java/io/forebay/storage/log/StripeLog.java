@@ -34,9 +34,6 @@ public final class StripeLog implements AutoCloseable {
     /** A manifest is cut into frames of about this size. */
     private static final int MANIFEST_FRAME_BYTES_MAX = 1 << 20;
 
-    /** A queue whose first needed offsets have no index entry keeps the log only if that many in a row have none. */
-    private static final int MISSING_ENTRIES_MAX = 256;
-
     /** What recovery hands over. */
     static final class Opened {
         StorageDirectory directory;
@@ -274,6 +271,7 @@ public final class StripeLog implements AutoCloseable {
                 if (recordKey != key) {
                     key = recordKey;
                     slot = owners.slot(key);
+                    owners.leftOutFrom[slot] = 0;
                 }
                 byte type = image[at + 4];
                 if (Frame.isMessage(type)) {
@@ -531,8 +529,9 @@ public final class StripeLog implements AutoCloseable {
             return;
         }
         synchronized (durability) {
-            generation++;
+            // In this order: a reader that sees the new generation must not read what is void.
             voidFrom = durablePosition;
+            generation++;
         }
         phase = Phase.REWRITING;
         beginRewrite();
@@ -622,14 +621,14 @@ public final class StripeLog implements AutoCloseable {
                     predecessor == null ? SegmentHeader.NONE : predecessor.base(),
                     predecessor == null ? SegmentHeader.NONE : durablePosition,
                     durablePosition);
+            for (int index = 0; index < rewritten.size(); index++) {
+                repoint(rewritten.get(index), rewrittenTo[index]);
+            }
         } catch (IOException e) {
             // Whether the link reached the disk is not known. If so it is right: all it stands for was forced before.
             // Whatever comes next gets a higher base and is preferred.
             beginRewrite();
             throw e;
-        }
-        for (int index = 0; index < rewritten.size(); index++) {
-            repoint(rewritten.get(index), rewrittenTo[index]);
         }
         if (predecessor != null) {
             predecessor.setEnd(durablePosition);
@@ -696,7 +695,8 @@ public final class StripeLog implements AutoCloseable {
                 owners.pending[slot] = null;
                 OwnerTable.Snapshot snapshot = owners.current[slot];
                 boolean isChanged = owners.lastStateNumber[slot] > owners.heldNumber(slot);
-                if ((isChanged || (snapshot != null && isInTheWay(snapshot.position, neededFrom)))
+                if (owners.isThere(slot)
+                        && (isChanged || (snapshot != null && isInTheWay(snapshot.position, neededFrom)))
                         && !stopped.contains(owners.key(slot))) {
                     changed.add(Owner.ofKey(owners.key(slot)));
                 }
@@ -728,9 +728,14 @@ public final class StripeLog implements AutoCloseable {
                 }
             }
         }
+        if (last.isReplayMoved) {
+            owners.dropLeftOut(last.number, this::drop);
+        }
         for (QueueMarks queue : marks.values()) {
             long pinned = lowestPinned.getOrDefault(queue.queueId(), Long.MAX_VALUE);
-            long below = Math.min(Math.min(queue.releasedBelow(), pinned), queue.nextOffset());
+            queue.settleReleased();
+            // What only was released since may be wanted by a start, which would have to build the whole index anew.
+            long below = Math.min(Math.min(queue.releasedForGood(), pinned), queue.nextOffset());
             try {
                 index.releaseBelow(queue.queueId(), below);
             } catch (IOException e) {
@@ -749,26 +754,28 @@ public final class StripeLog implements AutoCloseable {
         lowestPinned.clear();
         pins.visit((queueId, offset) -> lowestPinned.merge(queueId, offset, Math::min));
         for (Map.Entry<Integer, Long> pinned : lowestPinned.entrySet()) {
-            lowest = Math.min(lowest, neededFrom(queueMarks(pinned.getKey()), pinned.getValue()));
+            // The body's queue may be gone, so its marks say nothing.
+            lowest = Math.min(lowest, positionOf(pinned.getKey(), pinned.getValue(), 0));
         }
         return lowest;
     }
 
+    /** Where a queue's first needed message lies, or below; a damaged index entry does not free its message. */
     private long neededFrom(QueueMarks queue, long offset) {
-        long end = queue.nextOffset();
-        for (long at = offset; at < end; at++) {
-            if (at - offset == MISSING_ENTRIES_MAX) {
-                return 0;
-            }
-            try {
-                if (index.lookup(queue.queueId(), at, entry)) {
-                    return entry.position();
-                }
-            } catch (IOException e) {
-                return 0;
-            }
+        if (offset >= queue.nextOffset()) {
+            return Long.MAX_VALUE;
         }
-        return Long.MAX_VALUE;
+        long position = positionOf(queue.queueId(), offset, queue.neededFrom());
+        queue.needFrom(position);
+        return position;
+    }
+
+    private long positionOf(int queueId, long offset, long orElse) {
+        try {
+            return index.lookup(queueId, offset, entry) ? entry.position() : orElse;
+        } catch (IOException e) {
+            return orElse;
+        }
     }
 
     /** Appends the manifest, after the snapshots. The StoreWriter's thread. */
@@ -780,7 +787,7 @@ public final class StripeLog implements AutoCloseable {
         boolean isMoved = stopped.isEmpty();
         long neededFrom = neededByQueues();
         for (int slot = 0; slot < owners.capacity(); slot++) {
-            if (owners.isUsed(slot)) {
+            if (owners.isThere(slot)) {
                 OwnerTable.Snapshot pending = owners.pending[slot];
                 OwnerTable.Snapshot snapshot = pending != null && pending.isComplete() ? pending : owners.current[slot];
                 owners.listed[slot] = snapshot;
@@ -832,7 +839,7 @@ public final class StripeLog implements AutoCloseable {
         }
         List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());
         for (int slot = 0; slot < owners.capacity(); slot++) {
-            if (owners.isUsed(slot)) {
+            if (owners.isThere(slot)) {
                 OwnerTable.Snapshot snapshot = owners.listed[slot];
                 Owner owner = Owner.ofKey(owners.key(slot));
                 QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
@@ -845,7 +852,7 @@ public final class StripeLog implements AutoCloseable {
                         snapshot == null ? 0 : snapshot.heldNumber,
                         snapshot == null ? -1 : snapshot.position,
                         snapshot == null ? -1 : snapshot.sequence,
-                        queue == null ? 0 : queue.releasedBelow()));
+                        queue == null ? 0 : queue.stateReleased()));
             }
         }
         return new ManifestRecord(
@@ -958,16 +965,26 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
-     * The owner is gone for good: nothing of it keeps the log from being cleaned. A start that replays records of it has to
-     * be told again. The StoreWriter's thread.
+     * The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name.
+     * Should a record of it come all the same, its numbers go on and it is there again. A start that replays records of it
+     * has to be told again. The StoreWriter's thread.
      */
     public void forget(Owner owner) {
-        owners.remove(owner.key());
-        if (owner.isQueue()) {
-            QueueMarks queue = marks.remove(owner.queueId());
-            if (queue != null) {
-                queue.releaseBelow(Long.MAX_VALUE);
-            }
+        int slot = owners.find(owner.key());
+        if (slot >= 0) {
+            owners.leaveOut(slot, checkpointNumber + 1);
+        }
+        QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
+        if (queue != null) {
+            queue.releaseAll();
+        }
+    }
+
+    /** No start meets a record of the owner any more. */
+    private void drop(long ownerKey) {
+        Owner owner = Owner.ofKey(ownerKey);
+        if (owner.isQueue() && !lowestPinned.containsKey(owner.queueId())) {
+            marks.remove(owner.queueId());
             try {
                 index.release(owner.queueId());
             } catch (IOException e) {
@@ -1015,6 +1032,11 @@ public final class StripeLog implements AutoCloseable {
     /** Bytes that a start would have to replay, about: when to make the next checkpoint. Any thread. */
     public long bytesSinceCheckpoint() {
         return appendedBytes.get() - appendedBytesAtCheckpoint;
+    }
+
+    /** Bytes that can be appended behind the active segment when the disk has no more to give. Any thread. */
+    public long roomBytes() {
+        return segments.roomBytes();
     }
 
     /** Bytes of all segment files. Any thread. */

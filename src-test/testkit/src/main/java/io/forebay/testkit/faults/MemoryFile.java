@@ -3,6 +3,7 @@ package io.forebay.testkit.faults;
 import io.forebay.storage.io.StorageFile;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.util.Objects;
 
 /** An open file of a {@link MemoryDisk}. */
@@ -12,6 +13,7 @@ final class MemoryFile implements StorageFile {
     private final String name;
     private final MemoryInode inode;
     private boolean isOpen = true;
+    private boolean isAbandoned;
 
     MemoryFile(MemoryDisk disk, String path, String name, MemoryInode inode) {
         this.disk = disk;
@@ -55,6 +57,9 @@ final class MemoryFile implements StorageFile {
         disk.observe(operation, path, at, length);
         synchronized (disk) {
             disk.checkRunning(operation, path);
+            if (isAbandoned) {
+                throw new ClosedChannelException();
+            }
             check(at, length);
             disk.checkReadable(path, at, length);
             System.arraycopy(inode.cache, (int) at, target, from, length);
@@ -75,6 +80,14 @@ final class MemoryFile implements StorageFile {
             throw new IllegalStateException(path + " is closed");
         }
         Objects.checkFromIndexSize(at, length, (long) inode.cache.length);
+    }
+
+    @Override
+    public void abandon() {
+        synchronized (disk) {
+            isAbandoned = isOpen;
+            close();
+        }
     }
 
     @Override

@@ -149,4 +149,42 @@ class FileStorageTest {
                 .hasMessageContaining("'n2'");
         DirectoryLock.acquire(path, "n1").close();
     }
+
+    /** Another process that tries to lock a directory; ends with 3 if it is locked. */
+    static final class OtherProcess {
+        private OtherProcess() {}
+
+        public static void main(String[] args) throws IOException {
+            try {
+                DirectoryLock.acquire(args[0], "n1").close();
+            } catch (DirectoryLockedException e) {
+                System.exit(3);
+            }
+        }
+    }
+
+    private static int lockFromAnotherProcess(String path) throws IOException, InterruptedException {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        return new ProcessBuilder(
+                        java,
+                        "-XX:TieredStopAtLevel=1",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        OtherProcess.class.getName(),
+                        path)
+                .inheritIO()
+                .start()
+                .waitFor();
+    }
+
+    @Test
+    void aRefusedSecondLockLeavesTheFirstInPlace() throws Exception {
+        String path = folder.resolve("data").toString();
+        DirectoryLock first = DirectoryLock.acquire(path, "n1");
+        assertThatThrownBy(() -> DirectoryLock.acquire(path, "n1")).isInstanceOf(DirectoryLockedException.class);
+        assertThatThrownBy(() -> DirectoryLock.forReading(path)).isInstanceOf(DirectoryLockedException.class);
+        assertThat(lockFromAnotherProcess(path)).isEqualTo(3);
+        first.close();
+        assertThat(lockFromAnotherProcess(path)).isZero();
+    }
 }
