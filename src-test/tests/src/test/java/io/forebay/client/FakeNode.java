@@ -126,7 +126,14 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                     store.sent.add(message);
                     store.ready.put(offset, message);
                     results.add(new Receipt(
-                            Durability.WRITTEN, name, 0, offset, send.topic(), 0, offset, Message.crcOf(message.body())));
+                            Durability.WRITTEN,
+                            name,
+                            0,
+                            offset,
+                            send.topic(),
+                            0,
+                            offset,
+                            Message.crcOf(message.body())));
                 }
                 tell(new SessionEvent.SendReply(send.requestId(), results));
             } else if (command instanceof SessionCommand.Pop pop) {
@@ -170,7 +177,6 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             } else if (command instanceof ChunkAck ack) {
                 cutter.acked(ack, client::tell);
             } else if (command instanceof SessionCommand.Close || command instanceof SessionCommand.Detach) {
-                tell(new SessionEvent.SessionClosed(0, Refusal.of(Refusal.Code.CLOSED, "as asked")));
                 sessions.forEach((id, session) -> {
                     if (session.equals(getContext().getSelf())) {
                         client.tell(new SessionEvent.SessionClosed(id, Refusal.of(Refusal.Code.CLOSED, "as asked")));

@@ -1,0 +1,111 @@
+package io.forebay.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.UnhandledMessage;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.eventstream.EventStream;
+import io.forebay.protocol.Chunk;
+import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Every command a client can say has a sample here, and none comes back unhandled. */
+class EveryCommandTest {
+    private NodeFixture node;
+    private TestProbe<UnhandledMessage> unhandled;
+
+    @BeforeEach
+    void start() {
+        node = NodeFixture.inMemory();
+        unhandled = TestProbe.create(UnhandledMessage.class, node.system);
+        node.system.eventStream().tell(new EventStream.Subscribe<>(UnhandledMessage.class, unhandled.getRef()));
+    }
+
+    @AfterEach
+    void stop() {
+        node.close();
+    }
+
+    private static Map<Class<?>, SessionCommand> samples() {
+        Map<Class<?>, SessionCommand> samples = new HashMap<>();
+        for (SessionCommand sample : List.of(
+                new SessionCommand.Send(1, "t", -1, NodeFixture.messages("t", 1, "m"), Durability.WRITTEN),
+                new SessionCommand.Pop(2, "t", "g", 1, 1000, 1000, 0),
+                new SessionCommand.Ack(3, "g", List.of(), null),
+                new SessionCommand.ChangeInvisible(4, "g", List.of(), 1000, false, ""),
+                new SessionCommand.GiveBack(5, "g", List.of()),
+                new SessionCommand.CancelPop(6, 99),
+                new SessionCommand.CreateTopic(7, "t2", 1, Map.of()),
+                new SessionCommand.DeleteTopic(8, "t2"),
+                new SessionCommand.ListTopics(9, "", 10),
+                new SessionCommand.DescribeTopic(10, "t"),
+                new SessionCommand.CreateGroup(11, "g2", "", Map.of()),
+                new SessionCommand.DeleteGroup(12, "g2"),
+                new SessionCommand.ListGroups(13, "", "", 10),
+                new SessionCommand.DescribeGroup(14, "g", ""),
+                new SessionCommand.Withdraw("t", List.of("x")),
+                new SessionCommand.Heartbeat(1),
+                new SessionCommand.Detach(),
+                new SessionCommand.Close(),
+                new Chunk(1, 3, 100, new byte[10]),
+                new ChunkAck(1, 0))) {
+            samples.put(sample.getClass(), sample);
+        }
+        return samples;
+    }
+
+    @Test
+    void everyRequestIsAnsweredWithItsId() {
+        NodeFixture.Client client = node.open();
+        Map<Class<?>, SessionCommand> samples = samples();
+        for (Class<?> type : leaves(SessionCommand.Request.class)) {
+            SessionCommand.Request request = (SessionCommand.Request) samples.get(type);
+            assertThat(request).as("a sample of %s", type).isNotNull();
+            client.tell(request);
+            assertThat(client.expect(SessionEvent.Reply.class).requestId()).isEqualTo(request.requestId());
+        }
+        unhandled.expectNoMessage();
+    }
+
+    @Test
+    void noCommandIsUnhandled() {
+        Map<Class<?>, SessionCommand> samples = samples();
+        for (Class<?> type : leaves(SessionCommand.class)) {
+            SessionCommand command = samples.get(type);
+            assertThat(command).as("a sample of %s", type).isNotNull();
+            NodeFixture.Client client = node.open();
+            client.tell(command);
+            if (!(command instanceof SessionCommand.Detach || command instanceof SessionCommand.Close)) {
+                client.tell(new SessionCommand.Close());
+            }
+            client.probe.fishForMessage(
+                    NodeFixture.PATIENCE,
+                    event -> event instanceof SessionEvent.SessionClosed
+                            ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                            : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
+        }
+        assertThat(NodeProtocol.Request.class.getPermittedSubclasses()).containsExactly(NodeProtocol.OpenSession.class);
+        unhandled.expectNoMessage();
+    }
+
+    private static List<Class<?>> leaves(Class<?> type) {
+        if (!type.isSealed()) {
+            return List.of(type);
+        }
+        List<Class<?>> leaves = new ArrayList<>();
+        for (Class<?> permitted : type.getPermittedSubclasses()) {
+            leaves.addAll(leaves(permitted));
+        }
+        return leaves;
+    }
+}
