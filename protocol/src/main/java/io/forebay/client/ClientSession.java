@@ -1005,16 +1005,19 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
+    /** While the node is away; if there are others that could be asked, as soon as the wait itself is over. */
     private void expirePops(long now, Refusal reason) {
+        boolean isImpatient = listener.isRerouting(link);
         for (Iterator<Ops.Pop> each = pops.iterator(); each.hasNext(); ) {
             Ops.Pop pop = each.next();
-            if (pop.deadlineMillis <= now) {
+            if ((isImpatient ? pop.waitUntilMillis : pop.deadlineMillis) <= now) {
                 each.remove();
                 fail(pop, reason);
             }
         }
         for (InFlight request : inFlight.values()) {
-            if (request instanceof PopRequestInFlight pop && pop.pop.deadlineMillis <= now) {
+            if (request instanceof PopRequestInFlight pop
+                    && (isImpatient ? pop.pop.waitUntilMillis : pop.pop.deadlineMillis) <= now) {
                 fail(pop.pop, reason);
             }
         }
