@@ -386,6 +386,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private long readableEnd;
     private long toldAvailable;
     private long toldFloor;
+    /** The floor when nothing was on its way the last time: every Ack below it is written. */
+    private long writtenFloor;
     private long timerMillis = Long.MAX_VALUE;
     private long averageBodyBytes;
 
@@ -438,6 +440,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         outbox = new Outbox<>(port, owner, identity.frameBytes);
         handlesPerRecordMax = (outbox.frameBytesMax() - FrameSize.FRAME_BYTES - FIXED_RECORD_BYTES) / BYTES_PER_HANDLE;
         toldFloor = state.floor();
+        writtenFloor = toldFloor;
         queue.tell(new Queue.Attach(identity.groupId, toldFloor, context.getSelf()));
         tellServedBefore();
     }
@@ -514,10 +517,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             toldAvailable = available;
             dispatcher.accept(new Available(identity.queueId, available));
         }
-        long floor = state.floor();
-        if (floor - toldFloor >= RELEASE_STEP) {
-            toldFloor = floor;
-            queue.tell(new Queue.Released(identity.groupId, floor));
+        // An Ack that is decided and not written must not free its message: a crash would keep neither of them.
+        if (outbox.isEmpty()) {
+            writtenFloor = state.floor();
+        }
+        if (writtenFloor - toldFloor >= RELEASE_STEP) {
+            toldFloor = writtenFloor;
+            queue.tell(new Queue.Released(identity.groupId, toldFloor));
         }
         long due = state.nextDueMillis();
         if (due < timerMillis) {

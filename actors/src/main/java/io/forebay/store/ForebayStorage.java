@@ -163,7 +163,8 @@ public final class ForebayStorage implements Extension {
         var clock = new LogClock(environment.wall(), environment.nanoTime());
         var parts = new StripeSystem(system, settings.store(), storage.lowSpaceBytes(), clock, environment.nanoTime());
         List<CompletableFuture<Stripe>> opening = new ArrayList<>();
-        for (int id = 0; id < countOfStripes(storage); id++) {
+        int count = countOfStripes(storage); // before the first one makes its directory
+        for (int id = 0; id < count; id++) {
             int stripeId = id;
             opening.add(CompletableFuture.supplyAsync(() -> openStripe(parts, storage, stripeId, to), blocking));
         }

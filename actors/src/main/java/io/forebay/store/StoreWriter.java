@@ -172,6 +172,14 @@ public final class StoreWriter {
 
     private record SegmentPrepared(Throwable failure) implements Internal {}
 
+    private enum DiskMeasured implements Internal {
+        INSTANCE
+    }
+
+    private enum MeasureAgain implements Internal {
+        INSTANCE
+    }
+
     private enum PrepareAgain implements Internal {
         INSTANCE
     }
@@ -243,7 +251,7 @@ public final class StoreWriter {
     private final Registrations<Owner, ActorRef<Event>> registrations = new Registrations<>();
     /** Appended and not known to be durable, in order of sequence; the manifests are known to the log alone. */
     private final ArrayDeque<Append> retained = new ArrayDeque<>();
-    /** What came while nothing could be appended, in order of arrival: {@link Append} and {@link Snapshot}. */
+    /** What came while nothing could be appended, in order of arrival: {@link Append}, {@link Snapshot}, {@link Forget}. */
     private final ArrayDeque<Command> waiting = new ArrayDeque<>();
     /** Calls on the blocking dispatcher that have not ended. */
     private final Set<CompletableFuture<?>> operations = new HashSet<>();
@@ -333,6 +341,7 @@ public final class StoreWriter {
         flusher.whenEnded().whenComplete((done, cause) -> self.tell(new FlusherEnded(cause)));
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         prepareIfNeeded();
+        self.tell(MeasureAgain.INSTANCE);
     }
 
     // --- phases ---
@@ -343,6 +352,7 @@ public final class StoreWriter {
                         .onMessage(RangeForced.class, guarded(this::onRangeForced))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
                         .onMessage(Snapshot.class, guarded(this::onSnapshot))
+                        .onMessage(Forget.class, guarded(this::onForget))
                         .onMessage(FlushDue.class, guarded(this::onFlushDue))
                         .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
                         .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
@@ -363,6 +373,7 @@ public final class StoreWriter {
         return inAnyPhase(BehaviorBuilder.<Message>create()
                         .onMessage(Append.class, guarded(this::onWaiting))
                         .onMessage(Snapshot.class, guarded(this::onWaiting))
+                        .onMessage(Forget.class, guarded(this::onWaiting))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
                         .onMessage(Rewrite.class, guarded(this::onRewrite))
                         .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
@@ -386,6 +397,7 @@ public final class StoreWriter {
                         .onMessage(Append.class, guarded(this::onAppendClosed))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
                         .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
+                        .onMessage(Forget.class, guarded(forget -> Behaviors.same()))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
                         .onMessage(Stop.class, guarded(this::onStopClosing))
                         .onMessage(LogClosed.class, guarded(this::onLogClosed))
@@ -399,8 +411,9 @@ public final class StoreWriter {
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
         return phase.onMessage(Register.class, guarded(this::onRegister))
-                .onMessage(Forget.class, guarded(this::onForget))
                 .onMessage(FlusherEnded.class, guarded(this::onFlusherEnded))
+                .onMessage(DiskMeasured.class, guarded(this::onDiskMeasured))
+                .onMessage(MeasureAgain.class, guarded(this::onMeasureAgain))
                 .onSignal(Terminated.class, guarded(this::onTerminated))
                 .onSignal(PostStop.class, guarded(this::onPostStop));
     }
@@ -489,6 +502,8 @@ public final class StoreWriter {
                 }
             } else if (first instanceof Snapshot snapshot) {
                 appendSnapshot(snapshot);
+            } else if (first instanceof Forget forget) {
+                forget(forget);
             } else {
                 throw new AssertionError(first);
             }
@@ -615,11 +630,40 @@ public final class StoreWriter {
                         try {
                             log.prepareNext();
                         } finally {
-                            budget.freeDisk(parts.directory.usableBytes());
+                            measureDisk();
                         }
                     },
                     SegmentPrepared::new);
         }
+    }
+
+    /** Blocks. */
+    private void measureDisk() throws IOException {
+        long usable = parts.directory.usableBytes();
+        long room = log.roomBytes();
+        budget.freeDisk(usable > Long.MAX_VALUE - room ? Long.MAX_VALUE : usable + room);
+    }
+
+    /** Without Sends nothing is prepared, which measures: as long as they are refused, look whether there is space again. */
+    private void watchDisk() {
+        if (budget.isDiskLow()) {
+            timers.startSingleTimer(MeasureAgain.INSTANCE, config.retryBackoff());
+        }
+    }
+
+    private Behavior<Message> onMeasureAgain(MeasureAgain again) {
+        if (closedBecause == null) {
+            offload(this::measureDisk, failure -> DiskMeasured.INSTANCE);
+        }
+        return Behaviors.same();
+    }
+
+    private Behavior<Message> onDiskMeasured(DiskMeasured measured) {
+        if (closedBecause != null) {
+            return close();
+        }
+        watchDisk();
+        return rewrite == null ? Behaviors.same() : finishRewriteIfComplete();
     }
 
     private void stall(StripeException e) {
@@ -640,6 +684,7 @@ public final class StoreWriter {
 
     private Behavior<Message> onSegmentPrepared(SegmentPrepared prepared) {
         isPreparing = false;
+        watchDisk();
         if (prepared.failure != null) {
             prepareFailed(prepared.failure);
             return proceed();
@@ -662,6 +707,7 @@ public final class StoreWriter {
     /** Appends what waited; tells that it is over if nothing waits any more. */
     private void resume() {
         appendWaiting();
+        writeManifestIfGathered();
         if (!isStalled && storeFailure == null) {
             announceAvailable();
         }
@@ -674,6 +720,7 @@ public final class StoreWriter {
 
     private Behavior<Message> onSegmentPreparedRewriting(SegmentPrepared prepared) {
         isPreparing = false;
+        watchDisk();
         if (prepared.failure != null) {
             prepareFailed(prepared.failure);
         } else {
@@ -945,6 +992,7 @@ public final class StoreWriter {
         if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
+        self.tell(MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
     }
 
@@ -1009,16 +1057,19 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onForget(Forget forget) {
-        registrations.forget(forget.owner);
-        if (closedBecause == null) {
-            log.forget(forget.owner);
-            checkpoints.gathered(forget.owner);
-            if (rewrite == null) {
-                writeManifestIfGathered();
-                flushIfDue();
-            }
+        if (waiting.isEmpty()) {
+            forget(forget);
+        } else {
+            waiting.add(forget); // behind the appends of that owner
         }
-        return Behaviors.same();
+        return proceed();
+    }
+
+    private void forget(Forget forget) {
+        registrations.forget(forget.owner);
+        log.forget(forget.owner);
+        checkpoints.gathered(forget.owner);
+        writeManifestIfGathered();
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {

@@ -206,6 +206,11 @@ public final class StripeBudget {
         wakeThoseWithRoom();
     }
 
+    /** Whether Sends are refused for want of disk space. */
+    boolean isDiskLow() {
+        return freeDiskBytes < freeDiskFloors[0];
+    }
+
     private void wakeThoseWithRoom() {
         if (!somebodyWaits) {
             return;

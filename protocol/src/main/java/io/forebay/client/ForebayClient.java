@@ -167,7 +167,7 @@ public final class ForebayClient {
 
     /** One more node. Called by the constructor's caller or by {@link ClusterNodes}. */
     ActorRef<ClientSession.Message> addLink(ClientSession.Place place) {
-        NodeLink link = new NodeLink(completions);
+        NodeLink link = new NodeLink(completions, this::release);
         ActorRef<ClientSession.Message> session = system.systemActorOf(
                 ClientSession.create(
                         place,
@@ -388,7 +388,7 @@ public final class ForebayClient {
      */
     public CompletionStage<Receipt> send(Message message, Durability durability) {
         Message stamped = stamp(message);
-        int bytes = WireFrames.bytesAtMost(stamped);
+        int bytes = bytesOf(stamped);
         Refusal refusal = reserve(bytes);
         if (refusal != null) {
             return CompletableFuture.failedStage(refusal.toException());
@@ -419,7 +419,7 @@ public final class ForebayClient {
         long total = 0;
         for (int i = 0; i < count; i++) {
             Message stamped = stamp(messages.get(i));
-            ops[i] = new Ops.Send(stamped, durability, WireFrames.bytesAtMost(stamped), many, i);
+            ops[i] = new Ops.Send(stamped, durability, bytesOf(stamped), many, i);
             total += ops[i].bytes;
         }
         Refusal refusal = reserve(total);
@@ -442,6 +442,11 @@ public final class ForebayClient {
     private Message stamp(Message message) {
         String id = message.id().isEmpty() ? idPrefix + Long.toString(messageIds.incrementAndGet(), 36) : "";
         return message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
+    }
+
+    /** At least what it takes on the wire, and at least what a node counts it for. */
+    private static int bytesOf(Message message) {
+        return Math.addExact(WireFrames.bytesAtMost(message), 128);
     }
 
     private Refusal reserve(long bytes) {

@@ -104,6 +104,7 @@ public record Refusal(Code code, String text, long retryAfterMillis)
     public boolean isTransient() {
         return switch (code) {
             case BUSY, QUEUE_AWAY, SHUTTING_DOWN, OUTCOME_UNKNOWN -> true;
+            case LIMIT -> retryAfterMillis > 0;
             default -> false;
         };
     }

@@ -2,7 +2,7 @@ package io.forebay.protocol;
 
 /**
  * What a node takes from one session; told in {@link SessionEvent.Opened}. A client that keeps to it is never
- * disconnected for what it sends.
+ * disconnected for what it sends. Where bytes of messages are limited, each counts with its body and 200 bytes.
  *
  * @param frameBytes largest wire form the node's transport takes; larger ones travel as {@link Chunk}s
  * @param bodyBytesMax largest body of a message

@@ -41,7 +41,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /** A node of one topic and one group that keeps everything in memory and forgets no delivery; enough for a client's tests. */
 final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 500, 3000);
+            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 300, 1500);
 
     /** What it holds, looked at by tests from outside. */
     static final class Store {
@@ -126,7 +126,14 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                     store.sent.add(message);
                     store.ready.put(offset, message);
                     results.add(new Receipt(
-                            Durability.WRITTEN, name, 0, offset, send.topic(), 0, offset, Message.crcOf(message.body())));
+                            Durability.WRITTEN,
+                            name,
+                            0,
+                            offset,
+                            send.topic(),
+                            0,
+                            offset,
+                            Message.crcOf(message.body())));
                 }
                 tell(new SessionEvent.SendReply(send.requestId(), results));
             } else if (command instanceof SessionCommand.Pop pop) {
@@ -170,7 +177,6 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             } else if (command instanceof ChunkAck ack) {
                 cutter.acked(ack, client::tell);
             } else if (command instanceof SessionCommand.Close || command instanceof SessionCommand.Detach) {
-                tell(new SessionEvent.SessionClosed(0, Refusal.of(Refusal.Code.CLOSED, "as asked")));
                 sessions.forEach((id, session) -> {
                     if (session.equals(getContext().getSelf())) {
                         client.tell(new SessionEvent.SessionClosed(id, Refusal.of(Refusal.Code.CLOSED, "as asked")));

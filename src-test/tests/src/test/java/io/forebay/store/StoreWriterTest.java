@@ -355,6 +355,42 @@ class StoreWriterTest {
     }
 
     @Test
+    void sendsAreRefusedWhileTheDiskIsLowAndTakenWhenThereIsSpaceAgain() throws IOException {
+        try (StripeFixture fixture =
+                StripeFixture.open(disk, with(LONG, LONG, 1 << 30, SHORT, LONG), 64 * 1024, 10 << 20)) {
+            TestProbe<Event> origin = fixture.origin();
+            StripeBudget budget = fixture.stripe.budget();
+            assertThat(budget.hasRoom(Tier.SEND, 1)).isTrue();
+            disk.fullAfter(8 << 20);
+            origin.awaitAssert(LONG, () -> {
+                assertThat(budget.hasRoom(Tier.SEND, 1)).isFalse();
+                return null;
+            });
+            assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.DISK_FULL);
+            assertThat(budget.hasRoom(Tier.ACK, 1)).isTrue();
+            disk.roomAgain();
+            TestProbe<String> room = fixture.testKit.createTestProbe(String.class);
+            budget.whenRoom(Tier.SEND, 1, () -> room.ref().tell("room"));
+            room.expectMessage(LONG, "room");
+        }
+    }
+
+    @Test
+    void whatIsForgottenIsNotAskedForASnapshot() throws IOException {
+        try (StripeFixture fixture =
+                StripeFixture.open(disk, with(LONG, LONG, CHECKPOINT_BYTES, Duration.ofHours(1), LONG))) {
+            TestProbe<Event> origin = fixture.origin();
+            fixture.writer.tell(new StoreWriter.Register(Owner.queue(1), origin.ref(), null));
+            fixture.writer.tell(new StoreWriter.Register(Owner.queue(2), origin.ref(), null));
+            fixture.append(origin, frame(2, "deleted"));
+            fixture.writer.tell(new StoreWriter.Forget(Owner.queue(2)));
+            makeCheckpointDue(fixture, origin);
+            assertThat(expect(origin, SnapshotRequested.class).owner()).isEqualTo(Owner.queue(1));
+            origin.expectNoMessage(Duration.ZERO);
+        }
+    }
+
+    @Test
     void aBugInTheFlusherClosesTheStripeAndNothingElse() throws IOException {
         try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
             TestProbe<Event> origin = fixture.origin();
@@ -398,7 +434,7 @@ class StoreWriterTest {
     @Test
     void sendsAreRefusedWhileTheDiskIsSlowAndTakenWhenItHasCaughtUp() throws IOException {
         CountDownLatch mayForce = new CountDownLatch(1);
-        try (StripeFixture fixture = StripeFixture.open(disk, patient(), 8 << 20)) {
+        try (StripeFixture fixture = StripeFixture.open(disk, patient(), 8 << 20, 0)) {
             disk.observe((operation, path, at, length) -> {
                 if (operation == Operation.FORCE) {
                     await(mayForce);

@@ -97,12 +97,13 @@ final class StripeFixture implements AutoCloseable {
                 patient.stopTimeout());
     }
 
-    private StripeFixture(ActorTestKit testKit, MemoryDisk disk, StoreSettings settings, int segmentBytes)
+    private StripeFixture(
+            ActorTestKit testKit, MemoryDisk disk, StoreSettings settings, int segmentBytes, long lowSpaceBytes)
             throws IOException {
         this.testKit = testKit;
         this.disk = disk;
         var clock = new LogClock(InstantSource.system(), System::nanoTime);
-        var parts = new StripeSystem(testKit.system(), settings, 0, clock, System::nanoTime);
+        var parts = new StripeSystem(testKit.system(), settings, lowSpaceBytes, clock, System::nanoTime);
         var options = StripeOptions.of(0)
                 .withSegmentBytes(segmentBytes)
                 .withIndexExtentEntries(64)
@@ -124,13 +125,14 @@ final class StripeFixture implements AutoCloseable {
     }
 
     static StripeFixture open(MemoryDisk disk, StoreSettings settings) throws IOException {
-        return open(disk, settings, 64 * 1024);
+        return open(disk, settings, 64 * 1024, 0);
     }
 
-    static StripeFixture open(MemoryDisk disk, StoreSettings settings, int segmentBytes) throws IOException {
+    static StripeFixture open(MemoryDisk disk, StoreSettings settings, int segmentBytes, long lowSpaceBytes)
+            throws IOException {
         ActorTestKit testKit = ActorTestKit.create(QUIET);
         try {
-            return new StripeFixture(testKit, disk, settings, segmentBytes);
+            return new StripeFixture(testKit, disk, settings, segmentBytes, lowSpaceBytes);
         } catch (IOException | RuntimeException | AssertionError e) {
             testKit.shutdownTestKit();
             throw e;

@@ -136,6 +136,14 @@ final class SegmentStore implements AutoCloseable {
         return next == null ? bytes : bytes + next.sizeBytes();
     }
 
+    /** Bytes that can be appended when the disk has no more to give: the prepared segment and the spare ones. */
+    long roomBytes() {
+        long room = prepared == null ? 0 : options.segmentBytes();
+        synchronized (this) {
+            return room + (long) spares.size() * options.segmentBytes();
+        }
+    }
+
     /** The prepared segment, or one prepared now. Touches the disk only if there is none. */
     Segment take(long durablePosition) throws IOException {
         synchronized (preparing) {

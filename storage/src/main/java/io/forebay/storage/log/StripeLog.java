@@ -1034,6 +1034,11 @@ public final class StripeLog implements AutoCloseable {
         return appendedBytes.get() - appendedBytesAtCheckpoint;
     }
 
+    /** Bytes that can be appended behind the active segment when the disk has no more to give. Any thread. */
+    public long roomBytes() {
+        return segments.roomBytes();
+    }
+
     /** Bytes of all segment files. Any thread. */
     public long storedBytes() {
         return segments.storedBytes();

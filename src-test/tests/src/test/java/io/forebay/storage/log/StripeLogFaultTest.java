@@ -2,6 +2,7 @@ package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.MappedAccessException;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
@@ -66,11 +67,6 @@ class StripeLogFaultTest {
                     isKilled = true;
                 }
             } catch (DiskCrashed e) {
-                isKilled = true;
-            } catch (StripeException e) {
-                if (driver == null || e.reason() != StripeException.Reason.DISK_FULL) {
-                    throw e;
-                }
                 isKilled = true;
             }
             if (isKilled) {
@@ -142,6 +138,9 @@ class StripeLogFaultTest {
                 progress.note("failing checkpoint");
                 disk.failNextForces(random.nextInt(4));
                 driver.checkpoint(random, true);
+            } else if (choice < 93) {
+                progress.note("full");
+                disk.fullAfter(random.nextInt(100_000));
             } else if (choice < 97) {
                 progress.note("release");
                 driver.release(random);
@@ -156,9 +155,12 @@ class StripeLogFaultTest {
         } catch (StripeException e) {
             switch (e.reason()) {
                 case STORE_FAILED -> assertThat(driver.log.phase()).isEqualTo(Phase.REWRITING);
+                case DISK_FULL -> disk.roomAgain();
                 case DEVICE_FAILED, CHECKPOINT_VOID, WRONG_PHASE -> progress.note(e.toString());
                 default -> throw e;
             }
+        } catch (DiskFullException e) {
+            disk.roomAgain();
         } catch (IOException e) {
             if (e.getMessage() == null || !e.getMessage().contains("Input/output error")) {
                 throw e;
@@ -175,15 +177,18 @@ class StripeLogFaultTest {
         progress.note("rewrite");
         disk.failNextForces(random.nextInt(6) == 0 ? 1 + random.nextInt(2) : 0);
         disk.failNextWrites(random.nextInt(20) == 0 ? 1 : 0);
+        if (random.nextInt(3) == 0) {
+            disk.roomAgain();
+        }
         try {
             if (driver.rewrite(random.nextInt(3) == 0 ? random.nextInt(5) : Integer.MAX_VALUE)) {
                 disk.evictCleanPages();
                 driver.checkMessages();
             }
-        } catch (StripeException e) {
+        } catch (StripeException | MappedAccessException e) {
             progress.note(e.toString());
-        } catch (MappedAccessException e) {
-            progress.note(e.toString());
+        } catch (DiskFullException e) {
+            disk.roomAgain();
         } catch (IOException e) {
             if (e.getMessage() == null || !e.getMessage().contains("Input/output error")) {
                 throw e;

@@ -444,10 +444,15 @@ class StripeLogTest {
         }
     }
 
-    private static void check(MemoryDisk image, LogDriver written, long promised) throws IOException {
+    private void check(MemoryDisk image, LogDriver written, long promised) throws IOException {
         LogModel model = new LogModel();
         model.entries().addAll(written.model.entries());
         new LogDriver(image, model, new HashMap<>(written.released()), promised).log.close(false);
+        // What that start served was forced by it, whatever the one before had left in memory only.
+        for (int cut = 0; cut < 3; cut++) {
+            new LogDriver(image.powerCutImage(random), model, new HashMap<>(written.released()), model.lastSequence())
+                    .log.close(false);
+        }
     }
 
     // --- a failed force ---
@@ -588,6 +593,61 @@ class StripeLogTest {
         assertThat(again.recovered.records).isLessThan(400);
         again.log.close(true);
         assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+    }
+
+    @Test
+    void eitherSlotAloneIsEnoughToStart() throws IOException {
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int round = 0; round < 3; round++) {
+            for (int step = 0; step < 200; step++) {
+                driver.append(random);
+            }
+            for (int queue = 1; queue <= 4; queue++) {
+                driver.released().put(queue, driver.log.nextOffset(queue));
+                driver.log.releaseBelow(queue, driver.log.nextOffset(queue));
+            }
+            driver.checkpoint(random, false);
+        }
+        MemoryDisk killed = disk.killImage();
+        driver.log.close(false);
+        for (long slot : new long[] {0, 4096}) {
+            MemoryDisk damaged = killed.killImage();
+            damaged.flip(StripeLog.CHECKPOINT_FILE, slot + 20, 4);
+            check(damaged, driver, driver.model.lastSequence());
+        }
+    }
+
+    @Test
+    void aSnapshotKeepsItsSegmentAsLongAsThereIsNoNewerOne() throws IOException {
+        StripeLog log = open(disk);
+        Owner quiet = Owner.group(1, 1);
+        append(log, quiet, new AckRecord(OffsetSet.of(1)));
+        byte[] state = LogModel.encode(new LogModel.State(1, 42), 0);
+        for (int round = 0; round < 3; round++) {
+            Checkpoint checkpoint = log.beginCheckpoint();
+            for (Owner owner : checkpoint.changedOwners()) {
+                if (owner.equals(quiet) && round == 0) {
+                    append(log, quiet, new SnapshotRecord(1, 1, 0, 0, 1, state));
+                } else if (owner.isQueue()) {
+                    long next = log.nextOffset(1);
+                    append(log, owner, new SnapshotRecord(0, next + round - 1, next, 0, 1, state));
+                }
+            }
+            log.writeManifest(checkpoint);
+            force(log);
+            log.finishCheckpoint(checkpoint);
+            for (int step = 0; step < 400; step++) {
+                append(log, Owner.queue(1), message("m"));
+            }
+            log.releaseBelow(1, log.nextOffset(1));
+        }
+        assertThat(log.beginCheckpoint().changedOwners())
+                .as("it is asked for a newer one")
+                .contains(quiet);
+        log.close(true);
+        LogModel.Sink sink = new LogModel.Sink();
+        StripeLog.open(disk, LogDriver.OPTIONS, 1_000, sink).close(false);
+        assertThat(sink.states).containsEntry(quiet, new LogModel.State(1, 42));
     }
 
     @Test

@@ -1,0 +1,109 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+
+/** Frames and segment headers as bytes: they come back as they went in, no flipped byte passes, version 1 stays version 1. */
+class FrameTest {
+    private final CRC32C crc = new CRC32C();
+
+    private Frame sample() {
+        Frame frame = Frame.builder(0)
+                .add(
+                        Owner.queue(7),
+                        MessageRecord.builder()
+                                .id("m-1")
+                                .tag("red")
+                                .bornMillis(1_800_000_000_000L)
+                                .body("hello".getBytes(StandardCharsets.UTF_8))
+                                .build())
+                .add(Owner.group(7, 9), new AckRecord(OffsetSet.range(3, 4)))
+                .build();
+        frame.seal(5, 1234, 65_536 + 4096, 65_536, 1_800_000_000_123L, crc);
+        return frame;
+    }
+
+    private static final SegmentHeader HEADER = new SegmentHeader(true, 2, 5, 65_536, 65_536, 40_000, 0, 50_000, 1234);
+
+    @Test
+    void recordsComeBackFromAFrame() throws IOException {
+        Frame frame = sample();
+        byte[] image = frame.image();
+        assertThat(FrameCodec.headerProblem(image, 0, 69_632, 1000)).isNull();
+        assertThat(FrameCodec.problem(image, 0, crc)).isNull();
+        RecordView view = new RecordView().wrap(image, 0, frame.recordAt(1), 1);
+        assertThat(view.owner()).isEqualTo(Owner.group(7, 9));
+        assertThat(view.sequence()).isEqualTo(1235);
+        assertThat(view.epoch()).isEqualTo(5);
+        assertThat(view.logTimeMillis()).isEqualTo(1_800_000_000_123L);
+        assertThat(view.decode()).isEqualTo(new AckRecord(OffsetSet.range(3, 4)));
+        assertThat(frame.lengthBytes() % 8).isZero();
+        assertThat(frame.recordBytes(0) + frame.recordBytes(1) + FrameCodec.HEADER_BYTES)
+                .isEqualTo(frame.lengthBytes());
+    }
+
+    @Test
+    void noFlippedBitOfAFramePasses() {
+        Frame frame = sample();
+        for (int bit = 0; bit < frame.lengthBytes() * 8; bit++) {
+            byte[] image = java.util.Arrays.copyOf(frame.image(), frame.lengthBytes());
+            image[bit / 8] ^= (byte) (1 << bit % 8);
+            String problem = FrameCodec.headerProblem(image, 0, 69_632, image.length);
+            assertThat(problem == null ? FrameCodec.problem(image, 0, crc) : problem)
+                    .as("bit %d", bit)
+                    .isNotNull();
+        }
+    }
+
+    @Test
+    void aBuilderGrowsAndRefusesWhatIsTooMuch() {
+        Frame.Builder builder = Frame.builder(1);
+        for (int count = 0; count < FrameCodec.RECORD_COUNT_MAX; count++) {
+            builder.add(Owner.STRIPE, new AckRecord(OffsetSet.of(count)));
+        }
+        int bytes = builder.bytes();
+        assertThatThrownBy(() -> builder.add(Owner.STRIPE, new AckRecord(OffsetSet.of(1))))
+                .isInstanceOf(IllegalArgumentException.class);
+        Frame frame = builder.build();
+        assertThat(frame.lengthBytes()).isEqualTo(bytes);
+        assertThat(frame.recordCount()).isEqualTo(FrameCodec.RECORD_COUNT_MAX);
+        assertThat(frame.isAppended()).isFalse();
+    }
+
+    @Test
+    void noFlippedBitOfAHeaderPasses() {
+        byte[] page = HEADER.encode();
+        assertThat(SegmentHeader.problem(page)).isNull();
+        assertThat(SegmentHeader.decode(page)).isEqualTo(HEADER);
+        assertThat(SegmentHeader.problem(new byte[SegmentHeader.BYTES])).isEqualTo(FrameCodec.UNWRITTEN);
+        for (int bit = 0; bit < page.length * 8; bit++) {
+            byte[] flipped = page.clone();
+            flipped[bit / 8] ^= (byte) (1 << bit % 8);
+            assertThat(SegmentHeader.problem(flipped)).as("bit %d", bit).isNotNull();
+        }
+    }
+
+    @Test
+    void framesAndHeadersAreThoseOfTheFirstDay() throws IOException {
+        Frame frame = sample();
+        List<String> golden;
+        try (InputStream in = FrameTest.class.getResourceAsStream("/golden/v1/frames.txt")) {
+            golden = new String(in.readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .toList();
+        }
+        HexFormat hex = HexFormat.of();
+        assertThat(List.of(
+                        "frame " + hex.formatHex(frame.image(), 0, frame.lengthBytes()),
+                        "header " + hex.formatHex(HEADER.encode())))
+                .isEqualTo(golden);
+    }
+}
