@@ -368,7 +368,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private HotOffsets hotOffsets;
 
     private final int handlesPerRecordMax;
-    private final TokenBatch tokens = new TokenBatch(64);
+    private final TokenBatch tokens = new TokenBatch(4);
     /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
     /** Whose bodies are being read, or cannot be read yet, in order. */
