@@ -112,24 +112,34 @@ public final class Session extends AbstractBehavior<Object> {
     private static final long RESTART_GUESS_MILLIS = 1_000;
     private static final long NO_TOKEN = -1;
 
-    /** The latest Pops that were answered with deliveries: a second copy of those is no reason to give them back. */
+    /**
+     * The latest Pops that were answered with deliveries, and the queues these are of: a second copy of those is no reason to
+     * give them back, and a repetition has to find them.
+     */
     private static final class AnsweredPops {
         private static final int COUNT = 256;
 
         private final long[] requestIds = new long[COUNT];
+        private final int[] queueIds = new int[COUNT];
         private int next;
 
-        void add(long requestId) {
-            requestIds[next++ & (COUNT - 1)] = requestId;
+        void add(long requestId, int queueId) {
+            int slot = next++ & (COUNT - 1);
+            requestIds[slot] = requestId;
+            queueIds[slot] = queueId;
         }
 
         boolean contains(long requestId) {
-            for (int i = 0; i < Math.min(next, COUNT); i++) {
+            return queueId(requestId) != Dispatcher.NO_QUEUE;
+        }
+
+        int queueId(long requestId) {
+            for (int i = 0; i < COUNT; i++) {
                 if (requestIds[i] == requestId) {
-                    return true;
+                    return queueIds[i];
                 }
             }
-            return false;
+            return Dispatcher.NO_QUEUE;
         }
     }
 
@@ -228,6 +238,9 @@ public final class Session extends AbstractBehavior<Object> {
     private boolean isWatched;
     private WireCutter<SessionEvent> cutter;
     private long lastHeardMillis;
+    /** When the last chunk was acknowledged, or nothing waited for that. */
+    private long cutterMovedMillis;
+
     private long bytesInFlight;
     private long lastToken;
     private boolean isDraining;
@@ -677,6 +690,7 @@ public final class Session extends AbstractBehavior<Object> {
                                 Math.min(pop.bytesMax(), limits.popBytesMax()),
                                 invisibleMillis),
                         pop.waitMillis(),
+                        answeredPops.queueId(pop.requestId()),
                         queueReplies));
     }
 
@@ -1127,6 +1141,7 @@ public final class Session extends AbstractBehavior<Object> {
     private Behavior<Object> onChunkAck(ChunkAck ack) {
         heard();
         if (cutter != null) {
+            cutterMovedMillis = environment.clock.millis();
             cutter.acked(ack, client::tell);
         }
         return this;
@@ -1138,6 +1153,19 @@ public final class Session extends AbstractBehavior<Object> {
             return gone(Refusal.of(
                     Refusal.Code.TIMED_OUT,
                     "the node has not heard of client '" + clientName + "' for " + silentMillis + " ms"));
+        }
+        long now = environment.clock.millis();
+        if (cutter != null
+                && cutter.waitingBytes() > 0
+                && now - cutterMovedMillis > limits.sessionTimeoutMillis()
+                && !isClosing) {
+            // Chunks or their acknowledgements were lost, and everything waits behind them. The session stays: the
+            // client
+            // attaches again, which starts both directions anew.
+            cutterMovedMillis = now;
+            client.tell(new SessionEvent.SessionClosed(
+                    sessionId,
+                    Refusal.of(Refusal.Code.TIMED_OUT, "the client has not acknowledged chunks of answers in time")));
         }
         return this;
     }
@@ -1345,13 +1373,17 @@ public final class Session extends AbstractBehavior<Object> {
             environment.bytesHeld.release(waiting.bytes);
         }
         if (reply instanceof SessionEvent.Popped popped && !popped.deliveries().isEmpty()) {
-            answeredPops.add(waiting.requestId);
+            answeredPops.add(
+                    waiting.requestId, popped.deliveries().get(0).handle().queueId());
         }
         tell(reply);
     }
 
     private void tell(SessionEvent event) {
         if (isRemote) {
+            if (cutter.waitingBytes() == 0) {
+                cutterMovedMillis = environment.clock.millis();
+            }
             cutter.offer(event, client::tell);
         } else {
             client.tell(event);

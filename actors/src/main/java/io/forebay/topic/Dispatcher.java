@@ -32,8 +32,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
      * QueueReply.PoppedNothing} or {@link QueueReply.PopRefused}. A repetition goes where the first copy went.
      *
      * @param waitMillis how long it may wait for a first message
+     * @param servedBy id of the queue that is known to have answered the first copy, {@link #NO_QUEUE} if none is
      */
-    public record Pop(PopCommand pop, long waitMillis, ActorRef<QueueReply> session) implements Command {}
+    public record Pop(PopCommand pop, long waitMillis, int servedBy, ActorRef<QueueReply> session) implements Command {}
 
     /** Ends the wait of a Pop; answered by {@link QueueReply.PopCancelled}. */
     public record CancelPop(long sessionId, long requestId, ActorRef<QueueReply> session) implements Command {}
@@ -81,6 +82,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** @param sessionCount sessions with a Pop that waits or is being served, or was lately */
     public record Described(int waitingPops, int sessionCount) {}
+
+    /** The id of no queue. */
+    public static final int NO_QUEUE = 0;
 
     private static final long RETRY_AFTER_MILLIS = 1_000;
     private static final long NO_TOKEN = -1;
@@ -146,6 +150,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private Behavior<Command> onPop(Pop request) {
         long now = clock.millis();
         PopCommand pop = request.pop;
+        if (queues.containsKey(request.servedBy)) {
+            state.onServedBefore(request.servedBy, pop.sessionId(), pop.requestId());
+        }
         DispatchState.PopOutcome outcome = state.onPop(
                 now,
                 pop.sessionId(),

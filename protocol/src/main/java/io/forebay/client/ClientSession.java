@@ -148,6 +148,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private long heartbeatAtMillis;
     private long heartbeats;
     private long heardMillis;
+    /** When the last chunk was acknowledged, or nothing waited for that. */
+    private long cutterMovedMillis;
+
     private long tickedMillis;
     private long sweepAtMillis;
     private long wakeAtMillis = Long.MAX_VALUE;
@@ -401,6 +404,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             return onChunk(chunk);
         } else if (event instanceof ChunkAck ack) {
             if (session != null) {
+                cutterMovedMillis = heardMillis;
                 cutter.acked(ack, session::tell);
                 listAll();
             }
@@ -609,6 +613,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             return;
         }
         if (isRemote) {
+            if (cutter.waitingBytes() == 0) {
+                cutterMovedMillis = now();
+            }
             cutter.offer(command, session::tell);
         } else {
             session.tell(command);
@@ -941,6 +948,11 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         if (now - heardMillis >= limits.sessionTimeoutMillis()) {
             lose("not heard of for " + (now - heardMillis) + " ms");
+            return;
+        }
+        if (isRemote && cutter.waitingBytes() > 0 && now - cutterMovedMillis >= limits.sessionTimeoutMillis()) {
+            // Chunks or their acknowledgements were lost, and everything waits behind them: start anew.
+            lose("chunks were not acknowledged for " + (now - cutterMovedMillis) + " ms");
             return;
         }
         if (now >= heartbeatAtMillis) {

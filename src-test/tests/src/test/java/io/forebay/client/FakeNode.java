@@ -51,6 +51,8 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         final AtomicLong acked = new AtomicLong();
         final AtomicInteger outMax = new AtomicInteger();
         final AtomicLong nextOffset = new AtomicLong();
+        /** Whether the transport loses what comes in chunks. */
+        volatile boolean isLosingChunks;
 
         void fill(int count, int bodyBytes) {
             for (int i = 0; i < count; i++) {
@@ -166,6 +168,8 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                         Collections.nCopies(change.handles().size(), new Changed(change.millis()))));
             } else if (command instanceof SessionCommand.Heartbeat heartbeat) {
                 client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
+            } else if (command instanceof Chunk && store.isLosingChunks) {
+                return this;
             } else if (command instanceof Chunk chunk) {
                 client.tell(new ChunkAck(chunk.streamId(), chunk.index()));
                 try {

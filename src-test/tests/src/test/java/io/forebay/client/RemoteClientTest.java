@@ -106,6 +106,22 @@ class RemoteClientTest {
     }
 
     @Test
+    void whenChunksAreLostTheSessionIsOpenedAgainAndTheyAreRepeated() {
+        ForebayClient client = connect("127.0.0.1:" + port());
+        join(client.whenConnected());
+        store.isLosingChunks = true;
+        CompletionStage<Receipt> large = client.send(
+                Message.builder("orders").id("large").body(new byte[3 << 20]).build());
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(15))
+                .until(() -> notices.stream().anyMatch(ClientNotice.Lost.class::isInstance));
+        store.isLosingChunks = false;
+        join(large);
+        assertThat(store.sent.stream().map(Message::id)).contains("large");
+        join(client.close());
+    }
+
+    @Test
     void aNodeThatComesBackIsFoundAndWhatWasUnansweredIsRepeated() {
         int port = port();
         ForebayClient client = connect("akka://forebay@127.0.0.1:" + port);

@@ -8,6 +8,7 @@ import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.config.ForebaySettings;
 import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.ReceiptHandle;
@@ -178,6 +179,19 @@ class SessionTest {
         session.tell(send(3, keyed("k2", 200)));
         assertThat(queue.receiveMessage()).isEqualTo(new Queue.Refused(77, Map.of("k", "k1")));
         queue.expectMessageClass(Queue.Enqueue.class);
+    }
+
+    @Test
+    void aPopAskedForAgainGoesToTheQueueThatAnsweredIt() {
+        session.tell(new SessionCommand.Pop(1, "t", "g", 1, 1000, 60_000, 10_000));
+        Dispatcher.Pop first = dispatcher.expectMessageClass(Dispatcher.Pop.class);
+        assertThat(first.servedBy()).isEqualTo(Dispatcher.NO_QUEUE);
+        Delivery delivery = new Delivery(keyed("a", 1), "g", 1, 10, 1, handle(2, 10), 60_000, 0);
+        first.session().tell(new QueueReply.Delivered(1, List.of(delivery), 1, secondGroup.getRef()));
+        client.expectMessageClass(SessionEvent.Popped.class);
+        session.tell(new SessionCommand.Pop(1, "t", "g", 1, 1000, 60_000, 10_000));
+        assertThat(dispatcher.expectMessageClass(Dispatcher.Pop.class).servedBy())
+                .isEqualTo(2);
     }
 
     @Test
