@@ -521,7 +521,7 @@ class ClientSessionTest {
         TestProbe<SessionCommand> before = session;
         before.stop();
         session = kit.createTestProbe(SessionCommand.class);
-        sync();
+        session.awaitAssert(() -> assertThat(notices).last().isInstanceOf(ClientNotice.Lost.class));
     }
 
     @Test
