@@ -131,12 +131,8 @@ public final class ForebayNode {
         } catch (ConfigException.IO e) {
             throw new NodeStartException(
                     NodeStartException.Reason.CONFIGURATION,
-<<<<<<< HEAD
-                    "the configuration file " + file + " does not exist or cannot be read",
-=======
                     "the configuration file " + file
                             + " cannot be read: it is missing, no file, or not readable for this user",
->>>>>>> main
                     e);
         }
     }
