@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
@@ -254,7 +255,20 @@ final class DemoCommand implements Callable<Integer> {
             nodeState = "killed with -9";
             keepRow();
             nodeState = "starting again";
-            node.start(NODE_PATIENCE);
+            CompletableFuture<Void> serving = new CompletableFuture<>();
+            startThread("forebay-demo-restart", () -> {
+                try {
+                    node.start(NODE_PATIENCE);
+                    serving.complete(null);
+                } catch (RuntimeException e) {
+                    serving.completeExceptionally(e);
+                }
+            });
+            while (!serving.isDone()) {
+                TimeUnit.MILLISECONDS.sleep(TICK_MILLIS);
+                tick();
+            }
+            NodeLink.awaitStage(serving);
             judge.nodeBack();
             awayNanos = System.nanoTime() - killedNanos;
             nodeState = "serving";

@@ -5,6 +5,7 @@ import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.MailboxSelector;
 import akka.actor.typed.Props;
+import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -59,7 +60,10 @@ public final class NodeEntry extends AbstractBehavior<Object> {
     private long sessionNumber;
 
     public static Behavior<Object> create(String nodeName) {
-        return Behaviors.setup(context -> new NodeEntry(context, nodeName));
+        // Nothing of its state is touched before a session is spawned, so an exception costs one request, which is
+        // repeated.
+        return Behaviors.supervise(Behaviors.<Object>setup(context -> new NodeEntry(context, nodeName)))
+                .onFailure(Exception.class, SupervisorStrategy.resume());
     }
 
     private NodeEntry(ActorContext<Object> context, String nodeName) {

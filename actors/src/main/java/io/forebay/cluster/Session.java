@@ -2,6 +2,7 @@ package io.forebay.cluster;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.PostStop;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
@@ -299,6 +300,7 @@ public final class Session extends AbstractBehavior<Object> {
                 .onMessageEquals(Overflowed.INSTANCE, this::onOverflowed)
                 .onMessageEquals(ReleaseTimedOut.INSTANCE, this::stopped)
                 .onSignal(Terminated.class, this::onTerminated)
+                .onSignal(PostStop.class, this::onPostStop)
                 .build();
     }
 
@@ -1113,7 +1115,7 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private Behavior<Object> onConsumerReleased(QueueReply.ConsumerReleased released) {
-        return isClosing && --releasesMissing == 0 ? stopped() : this;
+        return isClosing && released.token() != NO_TOKEN && --releasesMissing == 0 ? stopped() : this;
     }
 
     private Behavior<Object> onDrain() {
@@ -1130,7 +1132,20 @@ public final class Session extends AbstractBehavior<Object> {
         return stopped();
     }
 
+    /** Stopped by a fault, or with the whole system, the client is told at least; deadlines rule what it holds. */
+    private Behavior<Object> onPostStop(PostStop signal) {
+        if (closeReason == null || isClosing) {
+            closeReason = Refusal.of(
+                    Refusal.Code.FAILED,
+                    "the session was stopped on node '"
+                            + environment.settings.node().name() + "'");
+            stopped();
+        }
+        return this;
+    }
+
     private Behavior<Object> stopped() {
+        isClosing = false;
         keyedQueues.forEach(queue -> queue.tell(new Queue.SessionEnded(sessionId)));
         pending.values().forEach(waiting -> environment.bytesHeld.release(waiting.bytes));
         pending.clear();

@@ -8,6 +8,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
 import io.forebay.cluster.ClusterMembership;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.SettingsException;
@@ -20,7 +21,6 @@ import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -125,13 +125,16 @@ public final class ForebayNode {
     }
 
     private static Config configFile(Path file) throws NodeStartException {
-        if (!Files.isReadable(file) || Files.isDirectory(file)) {
+        try {
+            return ConfigFactory.parseFile(
+                    file.toFile(), ConfigParseOptions.defaults().setAllowMissing(false));
+        } catch (ConfigException.IO e) {
             throw new NodeStartException(
                     NodeStartException.Reason.CONFIGURATION,
-                    "the configuration file " + file + (Files.exists(file) ? " cannot be read" : " does not exist"),
-                    null);
+                    "the configuration file " + file
+                            + " cannot be read: it is missing, no file, or not readable for this user",
+                    e);
         }
-        return ConfigFactory.parseFile(file.toFile());
     }
 
     /** What of Akka follows from our own settings. */

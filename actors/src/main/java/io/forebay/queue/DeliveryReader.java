@@ -47,6 +47,15 @@ final class DeliveryReader {
             return rangeCount == 0;
         }
 
+        /** The oldest message to read: if that is in memory all are. */
+        long lowestOffset() {
+            long lowest = Long.MAX_VALUE;
+            for (int range = 0; range < rangeCount; range++) {
+                lowest = Math.min(lowest, firstOffsets[range]);
+            }
+            return lowest;
+        }
+
         private void add(long offset, int attempt, long deadlineMillis) {
             messageCount++;
             int last = rangeCount - 1;
@@ -103,15 +112,7 @@ final class DeliveryReader {
         return job;
     }
 
-    /** Whether everything the job reads is expected in memory. */
-    boolean isHot(Job job) {
-        return true;
-    }
-
-    Outcome readCold(Job job) {
-        return read(job);
-    }
-
+    /** Reads and decodes; may wait for the device if the messages are cold. */
     Outcome read(Job job) {
         QueueReader bodies = reader();
         Assembly assembly = new Assembly(job);
@@ -147,8 +148,7 @@ final class DeliveryReader {
                 }
             }
         }
-        return new Outcome(
-                assembly.deliveries, assembly.bodyBytes, assembly.tooMany, assembly.unreadable, false);
+        return new Outcome(assembly.deliveries, assembly.bodyBytes, assembly.tooMany, assembly.unreadable, false);
     }
 
     /** When the message was made by its producer's clock; 0 if that cannot be told. */
@@ -221,7 +221,9 @@ final class DeliveryReader {
                 throw new CorruptRecordException("offset " + offset + " is a record of type " + record.type());
             }
             Message message = MessageForm.toMessage(identity.topic(), stored);
-            if (view != bodyView && view.decode() instanceof EntryRecord entry && !entry.properties().isEmpty()) {
+            if (view != bodyView
+                    && view.decode() instanceof EntryRecord entry
+                    && !entry.properties().isEmpty()) {
                 message = withProperties(message, entry.properties());
             }
             long size = message.body().length;

@@ -45,6 +45,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
@@ -160,6 +161,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param queueNumber within its topic
      * @param nodeId see {@link ReceiptHandle#nodeIdOf}
      * @param frameBytes size from which a frame is sent rather than filled further
+     * @param segmentBytes size of one file of the stripe's log: what was written within less is expected in memory
      * @param popLevel level of a checkpoint before its messages go out
      * @param readDispatcher path of the dispatcher that cold reads may block
      */
@@ -171,6 +173,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             String group,
             int nodeId,
             int frameBytes,
+            int segmentBytes,
             Durability popLevel,
             String readDispatcher) {}
 
@@ -360,8 +363,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final RandomGenerator random;
     private final DeliveryReader reader;
     private final Executor readExecutor;
+    private final AtomicLong stripeBytes;
+    /** Known when the queue has told where it ends. */
+    private HotOffsets hotOffsets;
+
     private final int handlesPerRecordMax;
-    private final TokenBatch tokens = new TokenBatch(64);
+    private final TokenBatch tokens = new TokenBatch(4);
     /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
     /** Whose bodies are being read, or cannot be read yet, in order. */
@@ -388,6 +395,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param state recovered or new; handed over, nobody else touches it any more
      * @param heldOwnerNumber own number of the last record that is in the state, 0 for none
      * @param dispatcher takes what this queue reports; only tells it on
+     * @param stripeBytes bytes of messages written to the stripe since the start
      * @param random for nonces: handles must not be guessed
      */
     public static Behavior<Command> create(
@@ -397,9 +405,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
             Consumer<ToDispatcher> dispatcher,
+            AtomicLong stripeBytes,
             RandomGenerator random) {
-        return Behaviors.setup(context -> Behaviors.withTimers(timers ->
-                new GroupQueue(context, timers, identity, stripe, state, heldOwnerNumber, queue, dispatcher, random)));
+        return Behaviors.setup(context -> Behaviors.withTimers(timers -> new GroupQueue(
+                context, timers, identity, stripe, state, heldOwnerNumber, queue, dispatcher, stripeBytes, random)));
     }
 
     private GroupQueue(
@@ -411,6 +420,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
             Consumer<ToDispatcher> dispatcher,
+            AtomicLong stripeBytes,
             RandomGenerator random) {
         super(context);
         this.timers = timers;
@@ -421,6 +431,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         this.queue = queue;
         this.dispatcher = dispatcher;
         this.random = random;
+        this.stripeBytes = stripeBytes;
         owner = Owner.group(identity.queueId, identity.groupId);
         reader = new DeliveryReader(identity, stripe);
         readExecutor = context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(identity.readDispatcher));
@@ -586,14 +597,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 continue;
             }
             isReading = true;
-            if (reader.isHot(job)) {
+            if (hotOffsets.isHot(job.lowestOffset())) {
                 onOutcome(reader.read(job));
             } else {
                 // The job owns what it touches; the actor goes on deciding meanwhile.
                 getContext()
                         .pipeToSelf(
-                                CompletableFuture.supplyAsync(() -> reader.readCold(job), readExecutor),
-                                BodiesRead::new);
+                                CompletableFuture.supplyAsync(() -> reader.read(job), readExecutor), BodiesRead::new);
             }
         }
     }
@@ -1020,6 +1030,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     // ---- what else happens ----------------------------------------------------------------------------------------
 
     private Behavior<Command> onReadable(Readable readable) {
+        if (hotOffsets == null) {
+            hotOffsets = new HotOffsets(stripeBytes, identity.segmentBytes, readable.endOffset);
+        } else {
+            hotOffsets.written(readable.endOffset);
+        }
         readableEnd = Math.max(readableEnd, readable.endOffset);
         settleDown();
         return this;
@@ -1034,7 +1049,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private Behavior<Command> onDescribe(Describe describe) {
         GroupQueueCounts counts = state.counts(readableEnd);
-        long oldest = counts.depth() > 0 ? reader.bornMillis(state.floor()) : 0;
+        long oldest = counts.depth() > 0 && !isReading ? reader.bornMillis(state.floor()) : 0;
         describe.replyTo.tell(new Described(identity.queueId, counts, oldest));
         return this;
     }

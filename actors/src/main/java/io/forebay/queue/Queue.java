@@ -29,6 +29,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * One queue on the node that stores it: takes batches of messages, has them appended and answers with receipts, and tells
@@ -153,6 +154,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private final Outbox<Part> outbox;
     private final QueueState state;
     private final QueueMarks marks;
+    private final AtomicLong stripeBytes;
     private final int frameBytesMax;
     private final Map<Integer, ActorRef<? super GroupQueue.Readable>> groups = new HashMap<>();
     /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
@@ -167,19 +169,29 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private long heldSequence;
     private long heldOwnerNumber;
 
-    /** @param marks where the queue's ends are published */
-    public static Behavior<Command> create(Identity identity, StripeHandle stripe, Start start, QueueMarks marks) {
-        return Behaviors.setup(context -> new Queue(context, identity, stripe, start, marks));
+    /**
+     * @param marks where the queue's ends are published
+     * @param stripeBytes counts what all queues of the stripe write
+     */
+    public static Behavior<Command> create(
+            Identity identity, StripeHandle stripe, Start start, QueueMarks marks, AtomicLong stripeBytes) {
+        return Behaviors.setup(context -> new Queue(context, identity, stripe, start, marks, stripeBytes));
     }
 
     private Queue(
-            ActorContext<Command> context, Identity identity, StripeHandle stripe, Start start, QueueMarks marks) {
+            ActorContext<Command> context,
+            Identity identity,
+            StripeHandle stripe,
+            Start start,
+            QueueMarks marks,
+            AtomicLong stripeBytes) {
         super(context);
         this.identity = identity;
         this.stripe = stripe;
         owner = Owner.queue(identity.queueId);
         state = new QueueState(start.firstOffset, start.nextOffset, identity.isReadableWhenDurable);
         this.marks = marks;
+        this.stripeBytes = stripeBytes;
         marks.nextOffset(start.nextOffset);
         marks.firstOffset(start.firstOffset);
         heldSequence = start.heldSequence;
@@ -335,6 +347,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         heldSequence = lastSequence;
         heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
         // Groups first: the consumers' way is the longer one.
+        stripeBytes.addAndGet(frame.lengthBytes());
         marks.nextOffset(frame.queueOffset(frame.recordCount() - 1) + 1);
         if (state.written(frame.queueOffset(frame.recordCount() - 1) + 1, lastSequence)) {
             tellReadable();

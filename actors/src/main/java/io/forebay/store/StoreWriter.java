@@ -390,7 +390,6 @@ public final class StoreWriter {
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
         return phase.onMessage(Register.class, guarded(this::onRegister))
-                .onMessage(Forget.class, guarded(this::onForget))
                 .onMessage(DiskMeasured.class, guarded(this::onDiskMeasured))
                 .onMessage(MeasureAgain.class, guarded(this::onMeasureAgain))
                 .onSignal(Terminated.class, guarded(this::onTerminated))

@@ -43,6 +43,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
@@ -196,14 +197,20 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     private static final int LIST_COUNT_MAX = 1000;
     private static final long RECORD_BYTES = 1024;
-    /** Frames of queues and groups are sent when they have grown to this; a single message may be larger. */
-    private static final int FRAME_BYTES = 512 * 1024;
+    /**
+     * Frames of queues and groups are filled up to this; a single message may be larger. A reader verifies whole frames and
+     * keeps a buffer of this size: with larger ones a small Pop would read, and check, the same bytes over and over.
+     */
+    private static final int FRAME_BYTES = 64 * 1024;
 
     private final Environment environment;
     private final ForebaySettings settings;
     private final TopicDirectory directory;
     private final StripeHandle stripe;
     private final StripePort port;
+    /** By stripe: bytes of messages written since the start. */
+    private final List<AtomicLong> stripeBytes = new ArrayList<>();
+
     private final RegistryState state;
     private final int nodeId;
     private final DispatcherSelector dispatcherSelector = DispatcherSelector.sameAsParent();
@@ -233,6 +240,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         settings = environment.settings;
         directory = environment.directory;
         stripe = environment.stripes.get(0);
+        environment.stripes.forEach(one -> stripeBytes.add(new AtomicLong()));
         nodeId = ReceiptHandle.nodeIdOf(settings.node().name());
         state = environment.recovery.registry();
         heldOwnerNumber = environment.recovery.registryOwnerNumber();
@@ -861,7 +869,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                                                 TopicRules.isReadableWhenDurable(topic.settings())),
                                         home,
                                         start,
-                                        marks),
+                                        marks,
+                                        stripeBytes.get(home.stripeId())),
                                 "queue-" + queueId,
                                 dispatcherSelector);
                 getContext().watchWith(queue, new ChildStopped("queue", topic.name(), "", queueId, 0));
@@ -949,6 +958,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                                         group.name(),
                                         nodeId,
                                         FRAME_BYTES,
+                                        settings.storage().segmentBytes(),
                                         TopicRules.popLevel(group.settings(), settings.group()),
                                         StoreSettings.READ_DISPATCHER),
                                 home,
@@ -956,6 +966,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                                 recovered == null ? 0 : recovered.heldOwnerNumber,
                                 queue.queue(),
                                 report -> dispatcher.tell(Dispatcher.report(report)),
+                                stripeBytes.get(home.stripeId()),
                                 environment.random),
                         "group-" + queueId + "-" + group.groupId(),
                         dispatcherSelector);

@@ -161,6 +161,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** Whether someone was told to wait for room. */
     private boolean isStarved;
 
+    /** Said while no session was open: the node may keep the session meanwhile, and the order of its keys. */
+    private final List<SessionCommand> withdrawals = new ArrayList<>();
+
     private final Map<String, SendLane> sendLanes = new HashMap<>();
     private final Map<Ops.SettleKey, SettleLane> settleLanes = new HashMap<>();
     private SendLane lastSendLane;
@@ -304,6 +307,11 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
+        List<SessionCommand> unsaid = List.copyOf(withdrawals);
+        withdrawals.clear();
+        if (opened.isResumed()) { // a new session holds up no key
+            unsaid.forEach(this::tell);
+        }
         repeatUnanswered(now);
         listAll();
     }
@@ -316,6 +324,12 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     /** In their first order, with their first ids. */
     private void repeatUnanswered(long now) {
+        for (SendLane lane : sendLanes.values()) {
+            for (InFlight behind : lane.takeBehindRefused()) {
+                inFlight.remove(behind.requestId);
+                forget(behind);
+            }
+        }
         for (Iterator<InFlight> each = inFlight.values().iterator(); each.hasNext(); ) {
             InFlight request = each.next();
             if (request.isPointless()) {
@@ -519,7 +533,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             lane.isListed = false;
             lane.pump(now);
             if (lane.isIdle()) {
-                settleLanes.remove(lane.key());
+                settleLanes.remove(lane.key(), lane); // by now its key may have a newer one
                 lastSettleLane = lastSettleLane == lane ? null : lastSettleLane;
             }
         }
@@ -589,6 +603,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     @Override
     public void tell(SessionCommand command) {
         if (session == null) {
+            if (command instanceof SessionCommand.Withdraw) {
+                withdrawals.add(command);
+            }
             return;
         }
         if (isRemote) {
@@ -967,26 +984,40 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         settleLanes.values().removeIf(SettleLane::isIdle);
         lastSendLane = null;
         lastSettleLane = null;
+        List<InFlight> pointless = new ArrayList<>();
         for (InFlight request : inFlight.values()) {
             if (request instanceof AdminRequest admin && admin.admin.deadlineMillis <= now) {
                 fail(admin.admin, reason);
             }
-            if (session != null && request.resendAtMillis <= now && !request.isPointless()) {
-                transmit(request, now);
+            if (session != null && request.resendAtMillis <= now) {
+                if (request.isPointless()) {
+                    pointless.add(request);
+                } else {
+                    transmit(request, now);
+                }
             }
+        }
+        // Nobody waits for their answers, which seem lost: they must not take up room for ever.
+        for (InFlight request : pointless) {
+            inFlight.remove(request.requestId);
+            forget(request);
+            request.failed(reason);
         }
     }
 
+    /** While the node is away; if there are others that could be asked, as soon as the wait itself is over. */
     private void expirePops(long now, Refusal reason) {
+        boolean isImpatient = listener.isRerouting(link);
         for (Iterator<Ops.Pop> each = pops.iterator(); each.hasNext(); ) {
             Ops.Pop pop = each.next();
-            if (pop.deadlineMillis <= now) {
+            if ((isImpatient ? pop.waitUntilMillis : pop.deadlineMillis) <= now) {
                 each.remove();
                 fail(pop, reason);
             }
         }
         for (InFlight request : inFlight.values()) {
-            if (request instanceof PopRequestInFlight pop && pop.pop.deadlineMillis <= now) {
+            if (request instanceof PopRequestInFlight pop
+                    && (isImpatient ? pop.pop.waitUntilMillis : pop.pop.deadlineMillis) <= now) {
                 fail(pop.pop, reason);
             }
         }

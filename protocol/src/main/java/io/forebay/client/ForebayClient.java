@@ -167,7 +167,7 @@ public final class ForebayClient {
 
     /** One more node. Called by the constructor's caller or by {@link ClusterNodes}. */
     ActorRef<ClientSession.Message> addLink(ClientSession.Place place) {
-        NodeLink link = new NodeLink(completions);
+        NodeLink link = new NodeLink(completions, this::release);
         ActorRef<ClientSession.Message> session = system.systemActorOf(
                 ClientSession.create(
                         place,

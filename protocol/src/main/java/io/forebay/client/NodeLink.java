@@ -13,6 +13,7 @@ final class NodeLink {
     private final OpQueue queue = new OpQueue();
     private final AtomicBoolean isWoken = new AtomicBoolean();
     private final Completions completions;
+    private final Consumer<Op<?>> released;
 
     private volatile ActorRef<ClientSession.Message> session;
     private volatile Peer peer = new Peer("", 0, false);
@@ -24,8 +25,10 @@ final class NodeLink {
      */
     record Peer(String nodeName, int nodeId, boolean isConnected) {}
 
-    NodeLink(Completions completions) {
+    /** @param released told what has been taken by nobody; any thread */
+    NodeLink(Completions completions, Consumer<Op<?>> released) {
         this.completions = completions;
+        this.released = released;
     }
 
     /** Hands an operation to the session; wakes it only if it sleeps. */
@@ -105,6 +108,7 @@ final class NodeLink {
         synchronized (queue) {
             for (Op<?> op = queue.poll(); op != null; op = queue.poll()) {
                 Op<?> orphan = op;
+                released.accept(orphan);
                 completions.execute(() -> ClientSession.finishRefused(orphan, stopped));
             }
         }

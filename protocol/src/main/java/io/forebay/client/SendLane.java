@@ -23,6 +23,8 @@ import java.util.function.Consumer;
  * survives. Confined to its session.
  */
 final class SendLane {
+    private static final Comparator<Batch> IN_FIRST_ORDER = Comparator.comparingLong(batch -> batch.ops[0].number);
+
     private final String topic;
     private final ClientSettings settings;
     private final Requests requests;
@@ -115,6 +117,21 @@ final class SendLane {
             }
         }
         refused.removeIf(Batch::isPointless);
+    }
+
+    /**
+     * After a loss: what was under way behind something refused. The node that refused it may have forgotten that, and
+     * would take what comes first.
+     */
+    List<InFlight> takeBehindRefused() {
+        if (refused.isEmpty() || underWay.isEmpty()) {
+            return List.of();
+        }
+        List<InFlight> taken = List.copyOf(underWay);
+        refused.addAll(underWay);
+        underWay.clear();
+        refused.sort(IN_FIRST_ORDER);
+        return taken;
     }
 
     private Batch nextBatch() {
@@ -293,7 +310,7 @@ final class SendLane {
             if (again != null) {
                 repeatAtMillis = Math.max(repeatAtMillis, nowMillis + retryAfterMillis);
                 refused.add(again.size() == ops.length ? this : rest(again));
-                refused.sort(Comparator.comparingLong(batch -> batch.ops[0].number));
+                refused.sort(IN_FIRST_ORDER);
             }
         }
 
@@ -317,9 +334,20 @@ final class SendLane {
         @Override
         void failed(Refusal refusal) {
             underWay.remove(this);
+            requests.list(SendLane.this);
             List<Ops.Send> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);
+            // Without its answer nobody knows whether the node has refused it and waits for its repetition.
+            List<String> withdrawn = null;
+            for (Ops.Send op : ops) {
+                if (op.message.isKeyed()) {
+                    withdrawn = added(withdrawn, op.message.id());
+                }
+            }
+            if (withdrawn != null) {
+                requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+            }
         }
     }
 

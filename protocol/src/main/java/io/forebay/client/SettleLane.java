@@ -196,6 +196,7 @@ final class SettleLane {
         @Override
         void failed(Refusal refusal) {
             underWay.remove(this);
+            requests.list(SettleLane.this);
             List<Ops.Settle<?>> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);

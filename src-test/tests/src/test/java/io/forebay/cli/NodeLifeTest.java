@@ -149,6 +149,10 @@ class NodeLifeTest {
             CommandLineTest.assertOneLine(CliRunner.run("log", "dump", data.toString()), 5, data.toString());
             assertThat(node.stop()).isZero();
         }
+        CommandLineTest.assertOneLine(
+                CliRunner.run("node", "--data", data.toString(), "--port", "0", "--set", "forebay.node.name=other"),
+                5,
+                "belongs to the node 'forebay-1', this node is 'other'");
         copy(data, copy);
         List<String> before = listing(copy);
         CliRunner.Result sound = CliRunner.run("log", "verify", copy.toString());

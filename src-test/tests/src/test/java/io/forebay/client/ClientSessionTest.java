@@ -448,6 +448,83 @@ class ClientSessionTest {
     }
 
     @Test
+    void afterALossWhatWasSentBehindARefusedMessageStaysBehindIt() {
+        connect();
+        client.send(keyed("k1", "k"));
+        client.send(keyed("k2", "k"));
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        SessionCommand.Send second = next(SessionCommand.Send.class);
+        answer(first, message -> busy(200));
+        lose();
+        open(session, false);
+        advance(250);
+        SessionCommand.Send again = next(SessionCommand.Send.class);
+        assertThat(idsOf(again)).containsExactly("k1");
+        expectNothing();
+        stored(again);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(second);
+    }
+
+    @Test
+    void whatIsGivenUpDuringALossIsWithdrawnWhenTheSessionIsResumed() {
+        connect();
+        CompletionStage<Receipt> refused = client.send(keyed("k1", "k"));
+        answer(next(SessionCommand.Send.class), message -> busy(200));
+        lose();
+        advance(settings().sendTimeout().toMillis() + 1000);
+        assertThatThrownBy(() -> join(refused)).isInstanceOf(ForebayException.class);
+        open(session, true);
+        assertThat(next(SessionCommand.Withdraw.class)).isEqualTo(new SessionCommand.Withdraw("orders", List.of("k1")));
+    }
+
+    @Test
+    void aLostAnswerThatNobodyWaitsForTakesUpNoRoom() {
+        connect();
+        List<CompletionStage<Receipt>> lost = new ArrayList<>();
+        for (int i = 0; i < settings().sendPipeline(); i++) {
+            lost.add(client.send(keyed("m" + i, "k")));
+        }
+        long until = clock.get() + 2 * settings().sendTimeout().toMillis();
+        while (clock.get() < until) {
+            advance(2000);
+            toClient.tell(new SessionEvent.Heartbeat(0));
+        }
+        lost.forEach(receipt -> assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class));
+        CompletionStage<Receipt> later = client.send(message("later"));
+        SessionCommand next = session.receiveMessage();
+        while (!(next instanceof SessionCommand.Send send && idsOf(send).contains("later"))) {
+            next = session.receiveMessage();
+        }
+        stored((SessionCommand.Send) next);
+        join(later);
+    }
+
+    @Test
+    void anAckThatCameDuringALossIsRepeatedWhenItIsRefused() {
+        connect();
+        lose();
+        CompletionStage<AckOutcome> expired = client.ack(delivery(1));
+        advance(settings().ackTimeout().toMillis() + 1000);
+        assertThatThrownBy(() -> join(expired)).isInstanceOf(ForebayException.class);
+        CompletionStage<AckOutcome> acked = client.ack(delivery(2));
+        open(session, true);
+        SessionCommand.Ack ack = next(SessionCommand.Ack.class);
+        toClient.tell(new SessionEvent.AckReply(ack.requestId(), List.of(busy(100)), Durability.WRITTEN));
+        sync();
+        advance(200);
+        SessionCommand.Ack again = next(SessionCommand.Ack.class);
+        toClient.tell(SessionEvent.AckReply.allAcked(again.requestId(), 1, Durability.WRITTEN));
+        assertThat(join(acked)).isEqualTo(AckOutcome.ACKED);
+    }
+
+    private void lose() {
+        TestProbe<SessionCommand> before = session;
+        before.stop();
+        session = kit.createTestProbe(SessionCommand.class);
+        session.awaitAssert(() -> assertThat(notices).last().isInstanceOf(ClientNotice.Lost.class));
+    }
+
+    @Test
     void aNodeThatIsNotHeardOfIsLostAndLookedForAgain() {
         connect();
         for (int i = 1; i <= 3; i++) {
@@ -752,6 +829,7 @@ class ClientSessionTest {
             join(kit.system().getWhenTerminated());
             assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class);
             assertThatThrownBy(() -> join(client.send(message("b")))).isInstanceOf(ForebayException.class);
+            assertThat(client.pendingBytes()).isZero();
         } finally {
             kit = shared;
         }

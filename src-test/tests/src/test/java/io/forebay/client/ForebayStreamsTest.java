@@ -80,12 +80,12 @@ class ForebayStreamsTest {
         assertThat(client.pendingBytes()).isZero();
     }
 
-    /** 200 MiB through a client that takes 64 MiB: the stream waits for room. */
+    /** 100 MiB through a client that takes 64 MiB: the stream waits for room. */
     @Test
     void aSendStreamWaitsForRoomInTheClient() {
         byte[] body = new byte[1 << 20];
-        join(Source.range(1, 200).map(i -> Message.of("orders", body)).runWith(ForebaySink.send(client), kit.system()));
-        assertThat(store.sent).hasSize(200);
+        join(Source.range(1, 100).map(i -> Message.of("orders", body)).runWith(ForebaySink.send(client), kit.system()));
+        assertThat(store.sent).hasSize(100);
     }
 
     @Test
@@ -142,9 +142,8 @@ class ForebayStreamsTest {
     @Test
     void aStreamThatIsCancelledGivesBack() {
         store.fill(1000, 10);
-        List<Delivery> taken = join(ForebaySource.deliveries(client, "orders", "billing")
-                .take(5)
-                .runWith(Sink.seq(), kit.system()));
+        List<Delivery> taken = join(
+                ForebaySource.deliveries(client, "orders", "billing").take(5).runWith(Sink.seq(), kit.system()));
         assertThat(taken).hasSize(5);
         Awaitility.await()
                 .atMost(Duration.ofSeconds(10))

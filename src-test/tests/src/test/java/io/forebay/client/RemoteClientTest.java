@@ -35,12 +35,13 @@ class RemoteClientTest {
 
     private static Config config(int port) {
         return ConfigFactory.parseString("""
-                        akka.actor.provider = remote
-                        akka.remote.artery.canonical.hostname = 127.0.0.1
-                        akka.remote.artery.canonical.port = %d
-                        akka.coordinated-shutdown.run-by-actor-system-terminate = off
-                        akka.loglevel = ERROR
-                        """.formatted(port)).withFallback(ConfigFactory.load());
+            akka.actor.provider = remote
+            akka.remote.artery.canonical.hostname = 127.0.0.1
+            akka.remote.artery.canonical.port = %d
+            akka.coordinated-shutdown.run-by-actor-system-terminate = off
+            akka.loglevel = ERROR
+            forebay.client.lookup.no-answer-after = 500 ms
+            """.formatted(port)).withFallback(ConfigFactory.load());
     }
 
     @BeforeEach
@@ -51,8 +52,7 @@ class RemoteClientTest {
 
     private void startNode(int port) {
         nodeKit = ActorTestKit.create("forebay", config(port));
-        nodeKit.system()
-                .systemActorOf(FakeNode.create("node-1", store), NodeProtocol.ENTRY_NAME, Props.empty());
+        nodeKit.system().systemActorOf(FakeNode.create("node-1", store), NodeProtocol.ENTRY_NAME, Props.empty());
     }
 
     @AfterEach
@@ -67,10 +67,7 @@ class RemoteClientTest {
 
     private ForebayClient connect(String address) {
         return ForebayClient.connect(
-                clientKit.system(),
-                Target.contact(address),
-                ClientSettings.of(clientKit.system()),
-                notices::add);
+                clientKit.system(), Target.contact(address), ClientSettings.of(clientKit.system()), notices::add);
     }
 
     private static <T> T join(CompletionStage<T> stage) {
@@ -114,7 +111,8 @@ class RemoteClientTest {
         ForebayClient client = connect("akka://forebay@127.0.0.1:" + port);
         join(client.send(Message.of("orders", new byte[1])));
         nodeKit.shutdownTestKit();
-        CompletionStage<Receipt> receipt = client.send(Message.builder("orders").id("while-away").build());
+        CompletionStage<Receipt> receipt =
+                client.send(Message.builder("orders").id("while-away").build());
         Awaitility.await()
                 .atMost(Duration.ofSeconds(20))
                 .until(() -> notices.stream().anyMatch(ClientNotice.Lost.class::isInstance));
@@ -142,8 +140,8 @@ class RemoteClientTest {
 
     @Test
     void anActorSystemWithoutRemotingIsRefused() {
-        ActorTestKit local = ActorTestKit.create("local", ConfigFactory.parseString("akka.loglevel = ERROR")
-                .withFallback(ConfigFactory.load()));
+        ActorTestKit local = ActorTestKit.create(
+                "local", ConfigFactory.parseString("akka.loglevel = ERROR").withFallback(ConfigFactory.load()));
         try {
             assertThatThrownBy(() -> ForebayClient.connect(local.system(), Target.contact("127.0.0.1:1")))
                     .isInstanceOfSatisfying(

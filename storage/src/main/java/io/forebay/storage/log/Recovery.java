@@ -369,7 +369,7 @@ final class Recovery {
 
     /** The log is read from its oldest segment if the index does not reach over all that is stored. */
     private void rebuildIndexIfNeeded() throws IOException {
-        boolean isCovered = index.droppedOnOpen().isEmpty();
+        boolean isCovered = index.droppedOnOpen().isEmpty() && isCoveredForPins();
         for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
             if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
                 isCovered &= index.covers(listed.queueId(), listed.releasedBelow(), listed.nextOffset());
@@ -390,6 +390,12 @@ final class Recovery {
             }
         }
         index.endRebuild();
+    }
+
+    private boolean isCoveredForPins() {
+        boolean[] isCovered = {true};
+        pins.visit((queueId, offset) -> isCovered[0] &= index.covers(queueId, offset, offset + 1));
+        return isCovered[0];
     }
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {

@@ -495,6 +495,33 @@ class ReviewFindingsTest {
         log.close();
     }
 
+    @Test
+    void aLostIndexFileIsBuiltAnewForBodiesThatOnlyAnEntryNeeds() throws IOException {
+        StripeLog log = open(disk);
+        Frame body = message(log, QUEUE, "body", 10);
+        log.releaseBelow(1, 1);
+        List<Frame> held = new ArrayList<>(List.of(body));
+        for (int queue = 3; queue < 23; queue++) {
+            // Their extents fill the first file.
+            held.add(message(log, Owner.queue(queue), "m", 10));
+            log.releaseBelow(queue, 1);
+        }
+        held.add(append(log, OTHER_QUEUE, new EntryRecord(-1, 1, 0, body.firstSequence(), 0, Map.of())));
+        Checkpoint checkpoint = log.beginCheckpoint();
+        for (Frame frame : held) {
+            snapshot(log, frame.owner(0), frame);
+        }
+        log.writeManifest(checkpoint);
+        force(log);
+        log.finishCheckpoint(checkpoint);
+        log.close(true);
+        StorageDirectory index = disk.child("index");
+        index.delete(index.list().get(0));
+        StripeLog opened = open(disk);
+        assertThat(read(opened, 2, 0)).containsExactly("body");
+        opened.close();
+    }
+
     /** A header written into a segment that was prepared before. */
     private boolean isLink(String path, StripeLog log) throws IOException {
         byte[] page = new byte[SegmentHeader.BYTES];
