@@ -271,19 +271,15 @@ public final class StoreWriter {
     /** A store into the log failed: rewriting begins when the range at the Flusher has come back. */
     private StripeException storeFailure;
 
-    /** Told to the origins; null while the stripe is available. */
-    private Unavailable announced;
+    private final Availability availability;
 
     // rewriting
     private RewriteState<ActorRef<Event>> rewrite;
     private List<Frame> rewriteFrames = List.of();
-    private boolean isRewritePaused;
-    private boolean isRewriteFinishing;
 
     // checkpoints
     private final CheckpointState checkpoints;
     private Checkpoint checkpoint;
-    private boolean isCheckpointPaused;
 
     // stopping
     private final List<ActorRef<Done>> stopReplies = new ArrayList<>();
@@ -312,6 +308,7 @@ public final class StoreWriter {
         this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
         this.unflushed = new Unflushed(config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
+        this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
@@ -563,7 +560,7 @@ public final class StoreWriter {
     // --- segments ---
 
     private void prepareIfNeeded() {
-        if (!isRewriteFinishing && supply.isDue(log.isPreparationNeeded())) {
+        if (supply.isDue(log.isPreparationNeeded())) {
             supply.preparing();
             offload(
                     () -> {
@@ -611,7 +608,7 @@ public final class StoreWriter {
         if (supply.stalled()) {
             // Preparing a segment did not help: do not try in a circle.
             pausePreparing();
-            announceUnavailable(
+            availability.failing(
                     e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
         }
     }
@@ -643,7 +640,7 @@ public final class StoreWriter {
         context.getLog().warn("stripe {}: no segment could be prepared: {}", parts.stripeId, cause.getMessage());
         pausePreparing();
         if (supply.isStalled()) {
-            announceUnavailable(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
+            availability.failing(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
         }
     }
 
@@ -652,7 +649,7 @@ public final class StoreWriter {
         appendWaiting();
         writeManifestIfGathered();
         if (!supply.isStalled() && storeFailure == null) {
-            announceAvailable();
+            availability.available();
         }
     }
 
@@ -694,37 +691,14 @@ public final class StoreWriter {
         }
         log.forceFailed(range);
         rewriteFrames = List.copyOf(log.retainedFrames());
-        rewrite = new RewriteState<>(originsOf(rewriteFrames), config.rewriteAttemptsMax());
+        rewrite = new RewriteState<>(unflushed.entriesOf(rewriteFrames, ownOrigin), config.rewriteAttemptsMax());
         rewrite.awaited().forEach(context::watch);
         flusher.tell(new Flusher.TellFailed(log.durableSequence(), rewrite.awaited(), unflushed.takeWaiters()));
         timers.startSingleTimer(RewriteTimedOut.INSTANCE, config.rewriteTimeout());
-        isRewritePaused = false;
         return switchTo(rewriting(), this::rewriteFurther);
     }
 
-    private List<RewriteState.Entry<ActorRef<Event>>> originsOf(List<Frame> frames) {
-        List<RewriteState.Entry<ActorRef<Event>>> entries = new ArrayList<>(frames.size());
-        var known = unflushed.gathered().iterator();
-        Append append = known.hasNext() ? known.next() : null;
-        for (Frame frame : frames) {
-            boolean isKnown = append != null && append.frame == frame;
-            ActorRef<Event> origin = isKnown && append.origin != ownOrigin ? append.origin : null;
-            entries.add(new RewriteState.Entry<>(frame.firstSequence(), origin));
-            if (isKnown) {
-                append = known.hasNext() ? known.next() : null;
-            }
-        }
-        if (append != null) {
-            throw new AssertionError("stripe " + parts.stripeId + ": the log does not retain the frame of sequence "
-                    + append.frame.firstSequence());
-        }
-        return entries;
-    }
-
     private Behavior<Message> rewriteFurther() {
-        if (isRewritePaused || isRewriteFinishing) {
-            return Behaviors.same();
-        }
         while (true) {
             int index = rewrite.next();
             if (index == RewriteState.WAIT) {
@@ -743,12 +717,12 @@ public final class StoreWriter {
 
     private Behavior<Message> finishRewriteIfComplete() {
         // What else works on the log ends first; what ends comes by here again.
-        if (!isRewritePaused && !isRewriteFinishing && !blockingCalls.isAnyRunning() && rewrite.isHandedOut()) {
+        if (rewrite.isReadyToFinish() && !blockingCalls.isAnyRunning()) {
             if (!log.isRewriteComplete()) {
                 throw new AssertionError(
                         "stripe " + parts.stripeId + ": more is to be written again than was retained");
             }
-            isRewriteFinishing = true;
+            rewrite.finishing();
             offload(log::finishRewrite, RewriteFinished::new);
         }
         return Behaviors.same();
@@ -758,10 +732,9 @@ public final class StoreWriter {
         status.flushFailed(cause.getMessage());
         boolean isReadOnly = rewrite.failed();
         log.forceFailed(null);
-        isRewritePaused = true;
         if (isReadOnly) {
             status.phase(StripePhase.READ_ONLY);
-            announceUnavailable(Reason.READ_ONLY, cause);
+            availability.failing(Reason.READ_ONLY, cause);
             timers.startSingleTimer(RewriteAgain.INSTANCE, config.retryBackoff());
         } else {
             context.getLog().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId, cause.getMessage());
@@ -795,13 +768,12 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onRewriteAgain(RewriteAgain again) {
-        isRewritePaused = false;
+        rewrite.again();
         return rewriteFurther();
     }
 
     private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
         if (finished.failure != null) {
-            isRewriteFinishing = false;
             return rewriteFailed(environment(finished.failure));
         }
         long durable = log.durableSequence();
@@ -812,7 +784,6 @@ public final class StoreWriter {
 
     /** Only now, so that Rewritten comes before what is told of the appends that waited. */
     private Behavior<Message> onRewrittenTold(RewrittenTold told) {
-        isRewriteFinishing = false;
         rewrite = null;
         rewriteFrames = List.of();
         timers.cancel(RewriteTimedOut.INSTANCE);
@@ -830,7 +801,7 @@ public final class StoreWriter {
     // --- checkpoints ---
 
     private void beginCheckpoint() {
-        if (checkpoints.isUnderWay() || isCheckpointPaused || !canAppend()) {
+        if (!checkpoints.mayBegin() || !canAppend()) {
             return;
         }
         try {
@@ -920,7 +891,7 @@ public final class StoreWriter {
         status.failed("checkpoint: " + cause.getMessage());
         context.getLog().warn("stripe {}: no checkpoint was made: {}", parts.stripeId, cause.getMessage());
         abandonCheckpoint();
-        isCheckpointPaused = true;
+        checkpoints.pause();
         timers.startSingleTimer(CheckpointPauseOver.INSTANCE, config.retryBackoff());
     }
 
@@ -931,12 +902,12 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onCheckpointPauseOver(CheckpointPauseOver over) {
-        isCheckpointPaused = false;
+        checkpoints.pauseOver();
         return proceed();
     }
 
     private Behavior<Message> onCheckpointPauseOverElsewhere(CheckpointPauseOver over) {
-        isCheckpointPaused = false;
+        checkpoints.pauseOver();
         return Behaviors.same();
     }
 
@@ -967,8 +938,8 @@ public final class StoreWriter {
         if (registrations.register(owner, register.origin, register.account)) {
             context.watch(register.origin);
         }
-        if (announced != null) {
-            register.origin.tell(announced);
+        if (availability.announced() != null) {
+            register.origin.tell(availability.announced());
         }
         if (checkpoints.awaits(owner)) {
             register.origin.tell(new SnapshotRequested(checkpoints.id(), owner));
@@ -1011,38 +982,6 @@ public final class StoreWriter {
         return proceed();
     }
 
-    private void announceUnavailable(Reason reason, IOException cause) {
-        if (announced == null) {
-            context.getLog()
-                    .error("stripe {}: takes nothing for now ({}): {}", parts.stripeId, reason, cause.getMessage());
-        }
-        announce(new Unavailable(reason, "stripe " + parts.stripeId + ": " + cause.getMessage()));
-    }
-
-    private void announce(Unavailable unavailable) {
-        budget.unavailable(unavailable.reason, unavailable.detail);
-        if (announced != null && announced.reason == unavailable.reason) {
-            return;
-        }
-        announced = unavailable;
-        concerned().forEach(origin -> origin.tell(unavailable));
-    }
-
-    private void announceAvailable() {
-        if (announced == null) {
-            return;
-        }
-        announced = null;
-        if (stopReplies.isEmpty()) {
-            budget.available();
-        } else {
-            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
-        }
-        context.getLog().info("stripe {}: takes appends again", parts.stripeId);
-        var available = new Available();
-        concerned().forEach(origin -> origin.tell(available));
-    }
-
     private Set<ActorRef<Event>> concerned() {
         Set<ActorRef<Event>> all = new HashSet<>(registrations.origins());
         unflushed.addOriginsTo(all);
@@ -1068,7 +1007,7 @@ public final class StoreWriter {
 
     private void beginStop(Stop stop) {
         if (stopReplies.isEmpty()) {
-            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
+            availability.stopping();
             if (rewrite == null) {
                 status.phase(StripePhase.CLOSING);
             }
@@ -1086,7 +1025,7 @@ public final class StoreWriter {
         }
         if (!isLastCheckpointTried) {
             isLastCheckpointTried = true;
-            isCheckpointPaused = false;
+            checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
                 flushIfDue();
@@ -1116,7 +1055,7 @@ public final class StoreWriter {
         isCleanStop = clean;
         closedBecause = "stripe " + parts.stripeId + " stops";
         status.phase(StripePhase.CLOSING);
-        announce(new Unavailable(Reason.SHUTTING_DOWN, closedBecause));
+        availability.unavailable(Reason.SHUTTING_DOWN, closedBecause);
         rejectWaiting();
         return switchTo(closing(), this::close);
     }
@@ -1128,7 +1067,7 @@ public final class StoreWriter {
         isCleanStop = false;
         if (closedBecause == null) {
             closedBecause = "stripe " + parts.stripeId + " is closed by a bug: " + bug;
-            announce(new Unavailable(Reason.CLOSED, closedBecause));
+            availability.unavailable(Reason.CLOSED, closedBecause);
             rejectWaiting();
         }
         return switchTo(closing(), this::close);
@@ -1149,7 +1088,7 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onAwaitDurableClosed(AwaitDurable await) {
-        await.origin.tell(announced);
+        await.origin.tell(availability.announced());
         return Behaviors.same();
     }
 

@@ -2,6 +2,7 @@ package io.forebay.store;
 
 import akka.actor.typed.ActorRef;
 import io.forebay.storage.log.FlushRange;
+import io.forebay.storage.log.Frame;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -100,9 +101,28 @@ final class Unflushed {
         appendsAtFlusher = List.of();
     }
 
-    /** In order of sequence: what a failure has to have written again when nothing is at the Flusher. */
-    List<StoreWriter.Append> gathered() {
-        return gathered;
+    /**
+     * Whose the frames are that a failure has to have written again; when nothing is at the Flusher.
+     *
+     * @param retained all frames above the durable position, in order of sequence; those that are not known here, and those of
+     *     {@code own}, are the stripe's
+     */
+    List<RewriteState.Entry<ActorRef<StoreWriter.Event>>> entriesOf(
+            List<Frame> retained, ActorRef<StoreWriter.Event> own) {
+        List<RewriteState.Entry<ActorRef<StoreWriter.Event>>> entries = new ArrayList<>(retained.size());
+        int knownCount = 0;
+        for (Frame frame : retained) {
+            ActorRef<StoreWriter.Event> origin = null;
+            if (knownCount < gathered.size() && gathered.get(knownCount).frame() == frame) {
+                origin = gathered.get(knownCount++).origin();
+            }
+            entries.add(new RewriteState.Entry<>(frame.firstSequence(), own.equals(origin) ? null : origin));
+        }
+        if (knownCount < gathered.size()) {
+            throw new AssertionError("the log does not retain the frame of sequence "
+                    + gathered.get(knownCount).frame().firstSequence());
+        }
+        return entries;
     }
 
     /** Who waits for what gathers; they are somebody else's to tell from now on. */
