@@ -203,6 +203,12 @@ final class Recovery {
         Enough() {
             super("enough");
         }
+
+        /** Thrown for every snapshot of a start, and nobody looks where from. */
+        @Override
+        public synchronized Throwable fillInStackTrace() {
+            return this;
+        }
     }
 
     /** Reads records from one on, along the chain, until the visitor has enough or the log is not sound any more. */
