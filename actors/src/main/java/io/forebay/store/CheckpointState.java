@@ -21,6 +21,7 @@ final class CheckpointState {
     private final long checkpointBytes;
     private final Set<Owner> awaited = new HashSet<>();
     private Step step = Step.IDLE;
+    private boolean isPaused;
     private long id;
     private long manifestSequence;
     private long completedCount;
@@ -60,6 +61,20 @@ final class CheckpointState {
     /** Whether there is anything a further checkpoint would save a start from replaying. */
     boolean hasChanges() {
         return bytesSince > 0;
+    }
+
+    /** Whether none is under way and none has failed just now. */
+    boolean mayBegin() {
+        return step == Step.IDLE && !isPaused;
+    }
+
+    /** One has failed: the next one does not begin before {@link #pauseOver()}. */
+    void pause() {
+        isPaused = true;
+    }
+
+    void pauseOver() {
+        isPaused = false;
     }
 
     boolean isUnderWay() {

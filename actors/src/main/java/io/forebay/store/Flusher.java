@@ -1,120 +1,254 @@
 package io.forebay.store;
 
-import akka.Done;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
 import akka.stream.ActorAttributes;
-import akka.stream.BoundedSourceQueue;
 import akka.stream.Materializer;
-import akka.stream.QueueOfferResult;
+import akka.stream.OverflowStrategy;
 import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
+import akka.stream.javadsl.SourceQueueWithComplete;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.StripeLog;
 import java.io.IOException;
 import java.util.Collection;
-import java.util.concurrent.CompletionStage;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.function.LongSupplier;
 
 /**
- * Forces behind the StoreWriter, on a thread of its own: a stream with a bounded entrance. It holds a range's frames until
- * they are durable, publishes how far that is, gives their room back, and tells those who wait. A force that fails is the
- * StoreWriter's to deal with; a stream that ends for another reason is a bug and closes the stripe.
+ * Forces behind the StoreWriter, whose child it is, and tells the origins whatever concerns durability: {@code Durable},
+ * {@code FlushFailed}, {@code Rewritten}. The actor never blocks; the forces run in its stream, on a dispatcher for that.
+ * It holds a range, and with it the encoded frames, until the range is durable or the StoreWriter has it back.
  *
- * <p>{@link #flush} belongs to the StoreWriter's thread.
+ * <p>Who tells what. The StoreWriter tells what concerns appending ({@code Written}, {@code Rejected}, availability, snapshots),
+ * so what it says to one origin is in order, and so is what this actor says. Between the two:
+ *
+ * <ul>
+ *   <li>Origins live in the same actor system, where a message lies in the mailbox when {@code tell} returns. The StoreWriter
+ *       hands a range over, or has a failure told, behind the {@code Written} of its frames; so neither {@code Durable} nor
+ *       {@code FlushFailed} comes before the {@code Written} of a frame that it covers.
+ *   <li>A failed force is told in two steps: this actor reports to the StoreWriter, which makes the failed addresses unreadable
+ *       and stops appending, and only then says whom to tell. So {@code FlushFailed} covers every frame that was answered
+ *       {@code Written}, and none is answered until {@code Rewritten} is told: the StoreWriter goes on behind {@link
+ *       StoreWriter.RewrittenTold}.
+ *   <li>{@code Durable} and the {@code Written} of <em>later</em> frames come as it happens. Both are facts that nothing takes
+ *       back, whatever fails next: an origin compares {@code Durable} with the sequences it waits for, and before it waits it
+ *       looks at {@link StripeLog#durableSequence()}, which is published before {@code Durable} is told.
+ * </ul>
  */
-final class Flusher {
-    /** What the Flusher tells the StoreWriter. */
-    interface Listener {
-        /** The range is durable and published, or a failed store has overtaken it; the entrance is free. */
-        void forced(FlushRange range);
+final class Flusher extends AbstractBehavior<Flusher.Message> {
+    /** What the actor understands. {@link Command} is the StoreWriter's. */
+    sealed interface Message permits Command, Internal {}
 
-        /** Nothing of the range may be taken for durable; the entrance is free. */
-        void failed(FlushRange range, IOException cause);
-    }
+    sealed interface Command extends Message permits Flush, Await, TellFailed, TellRewritten, Finish {}
+
+    private sealed interface Internal extends Message permits ForceDone, ForceFailed, StreamEnded {}
 
     /**
-     * @param frameBytes what the budget gets back
-     * @param waiters who is told how far the log is durable
+     * Forces a range. The answer is {@link StoreWriter.RangeForced} or {@link StoreWriter.RangeFailed}, and before it comes there
+     * must not be another one: what is appended meanwhile gathers at the StoreWriter.
+     *
+     * @param frameBytes what the budget gets back when the range is durable
+     * @param waiters are told {@code Durable} when it is, if it takes a rewrite then after that
      */
-    private record Batch(FlushRange range, long frameBytes, Collection<ActorRef<StoreWriter.Event>> waiters) {}
+    record Flush(FlushRange range, long frameBytes, Collection<ActorRef<StoreWriter.Event>> waiters)
+            implements Command {}
 
+    /** Tells {@code Durable} at once if the sequence is, else with the range that is here or the rewrite under way. Idempotent. */
+    record Await(long sequence, ActorRef<StoreWriter.Event> origin) implements Command {}
+
+    /**
+     * Nothing above the sequence counts as forced, and nothing is appended for now: tells the origins {@code FlushFailed}.
+     *
+     * @param waiters as in {@link Flush}, of frames that were in no range yet
+     */
+    record TellFailed(
+            long aboveSequence,
+            Collection<ActorRef<StoreWriter.Event>> origins,
+            Collection<ActorRef<StoreWriter.Event>> waiters)
+            implements Command {}
+
+    /** All is written again and durable: tells the same origins, and whoever waits. The answer is {@link StoreWriter.RewrittenTold}. */
+    record TellRewritten(long durableSequence) implements Command {}
+
+    /** Ends the actor behind what is in its stream. */
+    enum Finish implements Command {
+        INSTANCE
+    }
+
+    /** The range is on the device, and published unless a failed store has overtaken it. */
+    private record ForceDone(Flush flush, long forceNanos) implements Internal {}
+
+    private record ForceFailed(Flush flush, IOException cause) implements Internal {}
+
+    /** @param cause a bug; null if the stream was completed */
+    private record StreamEnded(Throwable cause) implements Internal {}
+
+    private final ActorRef<? super StoreWriter.Internal> writer;
     private final StripeLog log;
     private final StripeBudget budget;
-    private final LongSupplier nanoTime;
-    private final Listener listener;
-    private final BoundedSourceQueue<Batch> entrance;
-    private final CompletionStage<Done> whenEnded;
-    private boolean isCompleted;
+    private final SourceQueueWithComplete<Flush> entrance;
+    /** Told {@code Durable} after the next force that succeeds, or the rewrite. */
+    private final Set<ActorRef<StoreWriter.Event>> waiters = new HashSet<>();
+    /** Who was told {@code FlushFailed} and has yet to be told {@code Rewritten}. */
+    private Collection<ActorRef<StoreWriter.Event>> rewriting = List.of();
+    /** Keeps the frames until they are durable; null while there is nothing to force. */
+    private Flush underWay;
 
-    /** @param materializer ends the stream with the StoreWriter, not before it */
-    Flusher(
-            Materializer materializer,
-            String dispatcher,
+    private boolean isFinishing;
+
+    /**
+     * @param forceDispatcher path of the dispatcher that may block
+     * @param writer who hands ranges over
+     */
+    static Behavior<Message> create(
+            ActorRef<? super StoreWriter.Internal> writer,
+            String forceDispatcher,
             StripeLog log,
             StripeBudget budget,
-            LongSupplier nanoTime,
-            Listener listener) {
+            LongSupplier nanoTime) {
+        return Behaviors.setup(context -> new Flusher(context, writer, forceDispatcher, log, budget, nanoTime));
+    }
+
+    private Flusher(
+            ActorContext<Message> context,
+            ActorRef<? super StoreWriter.Internal> writer,
+            String forceDispatcher,
+            StripeLog log,
+            StripeBudget budget,
+            LongSupplier nanoTime) {
+        super(context);
+        this.writer = writer;
         this.log = log;
         this.budget = budget;
-        this.nanoTime = nanoTime;
-        this.listener = listener;
-        // A force blocks the stream's thread; that is what makes the entrance hold back. The StoreWriter has one range
-        // in
-        // here at most, so all that gathers meanwhile becomes the next one.
-        var stream = Source.<Batch>queue(1)
-                .toMat(Sink.foreach(this::force), Keep.both())
-                .withAttributes(ActorAttributes.dispatcher(dispatcher))
-                .run(materializer);
+        ActorRef<Message> self = context.getSelf();
+        // A force blocks the stream's thread, and so holds the entrance back; that thread touches nothing of the actor.
+        // The stream ends with this actor, and this actor ends when the force under way has.
+        var stream = Source.<Flush>queue(1, OverflowStrategy.backpressure())
+                .map(flush -> force(log, nanoTime, flush))
+                .toMat(Sink.foreach(self::tell), Keep.both())
+                .withAttributes(ActorAttributes.dispatcher(forceDispatcher))
+                .run(Materializer.createMaterializer(context));
         this.entrance = stream.first();
-        this.whenEnded = stream.second();
+        context.pipeToSelf(stream.second(), (done, cause) -> new StreamEnded(cause));
     }
 
-    void flush(FlushRange range, long frameBytes, Collection<ActorRef<StoreWriter.Event>> waiters) {
-        QueueOfferResult result = entrance.offer(new Batch(range, frameBytes, waiters));
-        if (result == QueueOfferResult.dropped()) {
-            throw new AssertionError("a second range at the Flusher's entrance: " + range);
-        }
-        // Otherwise the stream has ended, which whenEnded tells.
-    }
-
-    /** Completes when the stream has ended; exceptionally if by a bug. */
-    CompletionStage<Done> whenEnded() {
-        return whenEnded;
-    }
-
-    /** Ends the stream behind what is in it; idempotent. */
-    void complete() {
-        if (!isCompleted && !whenEnded.toCompletableFuture().isDone()) {
-            isCompleted = true;
-            try {
-                entrance.complete();
-            } catch (IllegalStateException e) {
-                // It has ended by itself in between: whenEnded tells why.
-                return;
-            }
-        }
-    }
-
-    private void force(Batch batch) {
+    /** Blocks; on the stream's thread. */
+    private static Message force(StripeLog log, LongSupplier nanoTime, Flush flush) {
         long start = nanoTime.getAsLong();
         try {
-            log.force(batch.range);
+            log.force(flush.range);
         } catch (IOException e) {
-            listener.failed(batch.range, e);
-            return;
+            return new ForceFailed(flush, e);
         }
-        log.forced(batch.range);
-        if (log.durableSequence() < batch.range.toSequence()) {
-            // A store behind it failed meanwhile: it is written again with the rest, and its room is still taken.
-            listener.forced(batch.range);
-            return;
+        // Published here: who reads the durable sequence need not wait for this actor's turn.
+        log.forced(flush.range);
+        return new ForceDone(flush, nanoTime.getAsLong() - start);
+    }
+
+    @Override
+    public Receive<Message> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Flush.class, this::onFlush)
+                .onMessage(ForceDone.class, this::onForceDone)
+                .onMessage(Await.class, this::onAwait)
+                .onMessage(ForceFailed.class, this::onForceFailed)
+                .onMessage(TellFailed.class, this::onTellFailed)
+                .onMessage(TellRewritten.class, this::onTellRewritten)
+                .onMessage(Finish.class, this::onFinish)
+                .onMessage(StreamEnded.class, this::onStreamEnded)
+                .build();
+    }
+
+    private Behavior<Message> onFlush(Flush flush) {
+        if (underWay != null) {
+            throw new AssertionError("a second range, " + flush.range + ", beside " + underWay.range);
         }
-        budget.flushed(batch.frameBytes, nanoTime.getAsLong() - start);
-        if (!batch.waiters.isEmpty()) {
-            var durable = new StoreWriter.Durable(batch.range.toSequence());
-            batch.waiters.forEach(waiter -> waiter.tell(durable));
+        underWay = flush;
+        waiters.addAll(flush.waiters);
+        // Its answer says nothing that ForceDone, ForceFailed or StreamEnded does not.
+        entrance.offer(flush);
+        return this;
+    }
+
+    private Behavior<Message> onForceDone(ForceDone done) {
+        FlushRange range = ended(done.flush).range;
+        long durable = log.durableSequence();
+        // Else a store behind it failed meanwhile: it is written again with the rest, and its room is still taken.
+        if (durable >= range.toSequence()) {
+            budget.flushed(done.flush.frameBytes, done.forceNanos);
+            tellWaiters(durable);
         }
-        listener.forced(batch.range);
+        writer.tell(new StoreWriter.RangeForced(range));
+        return this;
+    }
+
+    private Behavior<Message> onForceFailed(ForceFailed failed) {
+        writer.tell(new StoreWriter.RangeFailed(ended(failed.flush).range, failed.cause));
+        return this;
+    }
+
+    private Flush ended(Flush flush) {
+        if (flush != underWay) {
+            throw new AssertionError("the force of " + flush + " ended, not of " + underWay);
+        }
+        underWay = null;
+        return flush;
+    }
+
+    private Behavior<Message> onAwait(Await await) {
+        long durable = log.durableSequence();
+        if (await.sequence <= durable) {
+            await.origin.tell(new StoreWriter.Durable(durable));
+        } else {
+            waiters.add(await.origin);
+        }
+        return this;
+    }
+
+    private void tellWaiters(long durableSequence) {
+        if (!waiters.isEmpty()) {
+            var durable = new StoreWriter.Durable(durableSequence);
+            waiters.forEach(waiter -> waiter.tell(durable));
+            waiters.clear();
+        }
+    }
+
+    private Behavior<Message> onTellFailed(TellFailed tell) {
+        waiters.addAll(tell.waiters);
+        rewriting = tell.origins;
+        var failed = new StoreWriter.FlushFailed(tell.aboveSequence);
+        rewriting.forEach(origin -> origin.tell(failed));
+        return this;
+    }
+
+    private Behavior<Message> onTellRewritten(TellRewritten tell) {
+        var rewritten = new StoreWriter.Rewritten(tell.durableSequence);
+        rewriting.forEach(origin -> origin.tell(rewritten));
+        rewriting = List.of();
+        tellWaiters(tell.durableSequence);
+        writer.tell(StoreWriter.RewrittenTold.INSTANCE);
+        return this;
+    }
+
+    private Behavior<Message> onFinish(Finish finish) {
+        isFinishing = true;
+        entrance.complete();
+        return this;
+    }
+
+    private Behavior<Message> onStreamEnded(StreamEnded ended) {
+        if (isFinishing && ended.cause == null) {
+            return Behaviors.stopped();
+        }
+        // Fails this actor; the StoreWriter sees that and closes the stripe.
+        throw new AssertionError("the Flusher's stream has ended", ended.cause);
     }
 }

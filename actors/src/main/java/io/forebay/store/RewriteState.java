@@ -32,6 +32,10 @@ final class RewriteState<O> {
 
     private int nextIndex;
     private int failedAttempts;
+    /** Between a failed attempt and the next one. */
+    private boolean isPaused;
+
+    private boolean isFinishing;
 
     /**
      * @param entries every frame above the durable position, in order of sequence
@@ -88,6 +92,9 @@ final class RewriteState<O> {
 
     /** The index of the frame to write now, or {@link #WAIT} or {@link #COMPLETE}; each is handed out once per attempt. */
     int next() {
+        if (isPaused || isFinishing) {
+            return WAIT;
+        }
         if (nextIndex == entries.size()) {
             return COMPLETE;
         }
@@ -100,16 +107,33 @@ final class RewriteState<O> {
         return nextIndex == entries.size();
     }
 
+    /** Whether all is written in this attempt, and its force may begin. */
+    boolean isReadyToFinish() {
+        return !isPaused && !isFinishing && isHandedOut();
+    }
+
+    /** The copies are being forced, or everybody is being told that they are. */
+    void finishing() {
+        isFinishing = true;
+    }
+
     /**
-     * Writing or forcing the copies failed; the next attempt begins with the first frame. Nobody is asked a second time: the
+     * Writing or forcing the copies failed; the next attempt begins with the first frame, after {@link #again()}. Nobody is asked a second time: the
      * frames are the same ones.
      *
      * @return whether so many attempts failed that the stripe is read-only until the next one succeeds
      */
     boolean failed() {
         nextIndex = 0;
+        isPaused = true;
+        isFinishing = false;
         failedAttempts++;
         return failedAttempts >= attemptsMax;
+    }
+
+    /** Begins the next attempt. */
+    void again() {
+        isPaused = false;
     }
 
     int failedAttempts() {

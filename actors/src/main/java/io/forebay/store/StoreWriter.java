@@ -3,6 +3,8 @@ package io.forebay.store;
 import akka.Done;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.ChildFailed;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.PostStop;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.ActorContext;
@@ -10,7 +12,7 @@ import akka.actor.typed.javadsl.BehaviorBuilder;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
-import akka.stream.Materializer;
+import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
@@ -29,17 +31,18 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
 /**
  * The only writer of a stripe's log, on a thread of its own. It gives sequences and queue offsets to what it appends,
- * answers right after the append, and has the Flusher force behind it.
+ * answers right after the append, and has the Flusher, its child, force behind it.
  *
- * <p>Order: the frames of one origin are appended in the order in which it sent them, and everything told to an origin comes
- * in the order in which it happened. A frame sent once is appended once; nothing here is idempotent unless it says so.
+ * <p>Order: the frames of one origin are appended in the order in which it sent them. What concerns durability ({@link Durable},
+ * {@link FlushFailed}, {@link Rewritten}) is told by the Flusher, the rest by this actor; {@code Written} of a frame comes before
+ * either of the first two that covers it, and {@link Rewritten} before what is written next. {@link Durable} and the {@link
+ * Written} of later frames come as it happens. A frame sent once is appended once; nothing here is idempotent unless it says so.
  */
 public final class StoreWriter {
 
@@ -110,7 +113,7 @@ public final class StoreWriter {
      */
     public record Stop(Duration within, ActorRef<Done> replyTo) implements Command {}
 
-    /** What the stripe tells the origin of records. */
+    /** What the stripe tells the origin of records, which lives in its actor system. */
     public sealed interface Event
             permits Written, Durable, FlushFailed, Rewritten, Unavailable, Available, SnapshotRequested, Rejected {}
 
@@ -160,11 +163,20 @@ public final class StoreWriter {
 
     // --- the actor's own messages ---
 
-    private record RangeForced(FlushRange range) implements Internal {}
+    // From the Flusher:
 
-    private record RangeFailed(FlushRange range, IOException cause) implements Internal {}
+    /** The range is durable and published, or a failed store has overtaken it; the Flusher is free. */
+    record RangeForced(FlushRange range) implements Internal {}
 
-    private record FlusherEnded(Throwable cause) implements Internal {}
+    /** Nothing of the range may be taken for durable; the Flusher is free. */
+    record RangeFailed(FlushRange range, IOException cause) implements Internal {}
+
+    /** {@link Rewritten} lies in the mailboxes of those who were told {@link FlushFailed}. */
+    enum RewrittenTold implements Internal {
+        INSTANCE
+    }
+
+    // From itself:
 
     private enum FlushDue implements Internal {
         INSTANCE
@@ -217,7 +229,7 @@ public final class StoreWriter {
      *
      * @param directory asked for free space only
      * @param blocking runs what blocks, but for the forces
-     * @param flushDispatcher path of the dispatcher of the Flusher's stream
+     * @param flushDispatcher path of the dispatcher on which the Flusher's stream forces
      */
     record Parts(
             int stripeId,
@@ -231,11 +243,6 @@ public final class StoreWriter {
             Executor blocking,
             String flushDispatcher) {}
 
-    /** A call that blocks. */
-    private interface Operation {
-        void run() throws IOException;
-    }
-
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final ActorRef<Message> self;
@@ -244,57 +251,35 @@ public final class StoreWriter {
     private final StripeLog log;
     private final StripeBudget budget;
     private final StripeStatus status;
-    private final Flusher flusher;
+    private final ActorRef<Flusher.Message> flusher;
     /** The origin of the stripe's own frames, which it writes again by itself. */
     private final ActorRef<Event> ownOrigin;
 
     private final Registrations<Owner, ActorRef<Event>> registrations = new Registrations<>();
-    /** Appended and not known to be durable, in order of sequence; the manifests are known to the log alone. */
-    private final ArrayDeque<Append> retained = new ArrayDeque<>();
+    /** The manifests are known to the log alone. */
+    private final Unflushed unflushed;
+
+    private final SegmentSupply supply = new SegmentSupply();
     /** What came while nothing could be appended, in order of arrival: {@link Append}, {@link Snapshot}, {@link Forget}. */
     private final ArrayDeque<Command> waiting = new ArrayDeque<>();
-    /** Calls on the blocking dispatcher that have not ended. */
-    private final Set<CompletableFuture<?>> operations = new HashSet<>();
 
-    // flushing
-    /** Who waits for FLUSHED of what is not at the Flusher yet; handed to it with the range. */
-    private Set<ActorRef<Event>> durableWaiters = new HashSet<>();
-    /** Who waits for the range at the Flusher and is told by it. */
-    private Set<ActorRef<Event>> waitersAtFlusher = Set.of();
-    /** Who began to wait when that range had been handed over. */
-    private final Set<ActorRef<Event>> lateWaiters = new HashSet<>();
-    /** Memory of the frames that are not at the Flusher yet. */
-    private long gatheredBytes;
+    private final BlockingCalls blockingCalls;
 
-    private boolean isFlushing;
-    private boolean isForceWanted;
     private boolean isFlushTimerSet;
     private boolean isFlusherEnded;
 
-    // segments
-    private boolean isPreparing;
-    private boolean isPreparePaused;
-    /** What waits for a segment, or for a device that works. */
-    private boolean isStalled;
-
-    private int stallCount;
     /** A store into the log failed: rewriting begins when the range at the Flusher has come back. */
     private StripeException storeFailure;
 
-    /** Told to the origins; null while the stripe is available. */
-    private Unavailable announced;
+    private final Availability availability;
 
     // rewriting
     private RewriteState<ActorRef<Event>> rewrite;
     private List<Frame> rewriteFrames = List.of();
-    private Set<ActorRef<Event>> rewriteOrigins = Set.of();
-    private boolean isRewritePaused;
-    private boolean isRewriteFinishing;
 
     // checkpoints
     private final CheckpointState checkpoints;
     private Checkpoint checkpoint;
-    private boolean isCheckpointPaused;
 
     // stopping
     private final List<ActorRef<Done>> stopReplies = new ArrayList<>();
@@ -321,24 +306,14 @@ public final class StoreWriter {
         this.status = parts.status;
         this.ownOrigin = context.getSystem().<Event>ignoreRef();
         this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
-        this.flusher = new Flusher(
-                Materializer.createMaterializer(context),
-                parts.flushDispatcher,
-                log,
-                budget,
-                parts.nanoTime,
-                new Flusher.Listener() {
-                    @Override
-                    public void forced(FlushRange range) {
-                        self.tell(new RangeForced(range));
-                    }
-
-                    @Override
-                    public void failed(FlushRange range, IOException cause) {
-                        self.tell(new RangeFailed(range, cause));
-                    }
-                });
-        flusher.whenEnded().whenComplete((done, cause) -> self.tell(new FlusherEnded(cause)));
+        this.unflushed = new Unflushed(config.flushBytes());
+        this.blockingCalls = new BlockingCalls(parts.blocking);
+        this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
+        this.flusher = context.spawn(
+                Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
+                "flusher",
+                DispatcherSelector.fromConfig(QueueSettings.DISPATCHER));
+        context.watch(flusher);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         prepareIfNeeded();
         self.tell(MeasureAgain.INSTANCE);
@@ -374,11 +349,12 @@ public final class StoreWriter {
                         .onMessage(Append.class, guarded(this::onWaiting))
                         .onMessage(Snapshot.class, guarded(this::onWaiting))
                         .onMessage(Forget.class, guarded(this::onWaiting))
-                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
+                        .onMessage(AwaitDurable.class, guarded(this::awaitAtFlusher))
                         .onMessage(Rewrite.class, guarded(this::onRewrite))
                         .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
                         .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
                         .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
                         .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
                         .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
                         .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
@@ -411,7 +387,6 @@ public final class StoreWriter {
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
         return phase.onMessage(Register.class, guarded(this::onRegister))
-                .onMessage(FlusherEnded.class, guarded(this::onFlusherEnded))
                 .onMessage(DiskMeasured.class, guarded(this::onDiskMeasured))
                 .onMessage(MeasureAgain.class, guarded(this::onMeasureAgain))
                 .onSignal(Terminated.class, guarded(this::onTerminated))
@@ -440,7 +415,7 @@ public final class StoreWriter {
     }
 
     private boolean canAppend() {
-        return waiting.isEmpty() && !isStalled && storeFailure == null;
+        return waiting.isEmpty() && !supply.isStalled() && storeFailure == null;
     }
 
     /** @return false if it has to be tried again later */
@@ -456,14 +431,9 @@ public final class StoreWriter {
             reject(append, refused, e.getMessage());
             return true;
         }
-        stallCount = 0;
-        retained.add(append);
-        gatheredBytes += frame.retainedBytes();
+        supply.appended();
+        unflushed.appended(append);
         checkpoints.appended(frame.lengthBytes());
-        if (append.wantsDurable) {
-            durableWaiters.add(append.origin);
-            isForceWanted = true;
-        }
         append.origin.tell(new Written(append.tag, frame));
         return true;
     }
@@ -494,7 +464,7 @@ public final class StoreWriter {
 
     /** Appends what waited, as far as that goes. */
     private void appendWaiting() {
-        while (!waiting.isEmpty() && !isStalled && storeFailure == null) {
+        while (!waiting.isEmpty() && !supply.isStalled() && storeFailure == null) {
             Command first = waiting.peek();
             if (first instanceof Append append) {
                 if (!tryAppend(append)) {
@@ -515,7 +485,7 @@ public final class StoreWriter {
     private Behavior<Message> proceed() {
         if (storeFailure != null) {
             // The range at the Flusher must come back first: it may still turn out durable.
-            return isFlushing ? Behaviors.same() : beginRewrite(null, storeFailure);
+            return unflushed.isAtFlusher() ? Behaviors.same() : beginRewrite(null, storeFailure);
         }
         if (checkpoints.isDue()) {
             beginCheckpoint();
@@ -528,12 +498,12 @@ public final class StoreWriter {
     // --- flushing ---
 
     private void flushIfDue() {
-        if (isFlushing || storeFailure != null) {
+        if (storeFailure != null) {
             return;
         }
-        if (isForceWanted || gatheredBytes >= config.flushBytes()) {
+        if (unflushed.isDue()) {
             flush();
-        } else if (gatheredBytes > 0 && !isFlushTimerSet) {
+        } else if (unflushed.isDueLater() && !isFlushTimerSet) {
             isFlushTimerSet = true;
             timers.startSingleTimer(FlushDue.INSTANCE, config.flushInterval());
         }
@@ -541,21 +511,16 @@ public final class StoreWriter {
 
     private void flush() {
         FlushRange range = log.takeUnflushed();
-        isForceWanted = false;
         if (range == null) {
-            return;
+            unflushed.nothingToTake();
+        } else {
+            flusher.tell(unflushed.take(range));
         }
-        isFlushing = true;
-        long bytes = gatheredBytes;
-        gatheredBytes = 0;
-        waitersAtFlusher = durableWaiters;
-        durableWaiters = new HashSet<>();
-        flusher.flush(range, bytes, waitersAtFlusher);
     }
 
     private Behavior<Message> onFlushDue(FlushDue due) {
         isFlushTimerSet = false;
-        isForceWanted = true;
+        unflushed.wantForce();
         return proceed();
     }
 
@@ -565,14 +530,11 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onRangeForced(RangeForced forced) {
-        isFlushing = false;
-        if (storeFailure != null && log.durableSequence() < forced.range.toSequence()) {
+        long durable = log.durableSequence();
+        unflushed.backFromFlusher(durable);
+        if (storeFailure != null && durable < forced.range.toSequence()) {
             return beginRewrite(null, storeFailure);
         }
-        waitersAtFlusher = Set.of();
-        long durable = log.durableSequence();
-        letGo(durable);
-        tellLateWaiters(durable);
         if (checkpoints.isForced(durable)) {
             checkpoints.finishing();
             Checkpoint finishing = checkpoint;
@@ -581,50 +543,25 @@ public final class StoreWriter {
         return proceed();
     }
 
-    private void letGo(long durableSequence) {
-        while (!retained.isEmpty() && retained.peek().frame.lastSequence() <= durableSequence) {
-            retained.remove();
-        }
-    }
-
-    private void tellLateWaiters(long durableSequence) {
-        if (!lateWaiters.isEmpty()) {
-            var durable = new Durable(durableSequence);
-            lateWaiters.forEach(waiter -> waiter.tell(durable));
-            lateWaiters.clear();
-        }
-    }
-
     private Behavior<Message> onAwaitDurable(AwaitDurable await) {
-        long durable = log.durableSequence();
-        if (await.sequence <= durable) {
-            await.origin.tell(new Durable(durable));
-            return Behaviors.same();
+        if (await.sequence <= log.durableSequence() || unflushed.isAtFlusher(await.sequence)) {
+            return awaitAtFlusher(await);
         }
-        // It may be in the range at the Flusher or behind it: wait for both, the first Durable may not be the one.
-        if (isFlushing) {
-            lateWaiters.add(await.origin);
-        }
-        durableWaiters.add(await.origin);
-        isForceWanted = true;
+        unflushed.await(await.origin);
         return proceed();
     }
 
-    private Behavior<Message> onAwaitDurableRewriting(AwaitDurable await) {
-        long durable = log.durableSequence();
-        if (await.sequence <= durable) {
-            await.origin.tell(new Durable(durable));
-        } else {
-            durableWaiters.add(await.origin);
-        }
+    /** Also when it is durable already: who is told anything about durability is told it by the Flusher. */
+    private Behavior<Message> awaitAtFlusher(AwaitDurable await) {
+        flusher.tell(new Flusher.Await(await.sequence, await.origin));
         return Behaviors.same();
     }
 
     // --- segments ---
 
     private void prepareIfNeeded() {
-        if (!isPreparing && !isPreparePaused && !isRewriteFinishing && (isStalled || log.isPreparationNeeded())) {
-            isPreparing = true;
+        if (supply.isDue(log.isPreparationNeeded())) {
+            supply.preparing();
             offload(
                     () -> {
                         try {
@@ -667,31 +604,34 @@ public final class StoreWriter {
     }
 
     private void stall(StripeException e) {
-        isStalled = true;
         status.failed(e.getMessage());
-        if (stallCount++ > 0) {
+        if (supply.stalled()) {
             // Preparing a segment did not help: do not try in a circle.
             pausePreparing();
-            announceUnavailable(
+            availability.failing(
                     e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
         }
     }
 
     private void pausePreparing() {
-        isPreparePaused = true;
+        supply.pause();
         timers.startSingleTimer(PrepareAgain.INSTANCE, config.retryBackoff());
     }
 
     private Behavior<Message> onSegmentPrepared(SegmentPrepared prepared) {
-        isPreparing = false;
+        segmentPrepared(prepared);
+        if (prepared.failure == null) {
+            resume();
+        }
+        return proceed();
+    }
+
+    private void segmentPrepared(SegmentPrepared prepared) {
+        supply.prepared(prepared.failure == null);
         watchDisk();
         if (prepared.failure != null) {
             prepareFailed(prepared.failure);
-            return proceed();
         }
-        isStalled = false;
-        resume();
-        return proceed();
     }
 
     private void prepareFailed(Throwable failure) {
@@ -699,8 +639,8 @@ public final class StoreWriter {
         status.failed(cause.getMessage());
         context.getLog().warn("stripe {}: no segment could be prepared: {}", parts.stripeId, cause.getMessage());
         pausePreparing();
-        if (isStalled) {
-            announceUnavailable(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
+        if (supply.isStalled()) {
+            availability.failing(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
         }
     }
 
@@ -708,36 +648,30 @@ public final class StoreWriter {
     private void resume() {
         appendWaiting();
         writeManifestIfGathered();
-        if (!isStalled && storeFailure == null) {
-            announceAvailable();
+        if (!supply.isStalled() && storeFailure == null) {
+            availability.available();
         }
     }
 
     private Behavior<Message> onPrepareAgain(PrepareAgain again) {
-        isPreparePaused = false;
+        supply.pauseOver();
         return proceed();
     }
 
     private Behavior<Message> onSegmentPreparedRewriting(SegmentPrepared prepared) {
-        isPreparing = false;
-        watchDisk();
-        if (prepared.failure != null) {
-            prepareFailed(prepared.failure);
-        } else {
-            isStalled = false;
-        }
+        segmentPrepared(prepared);
         return finishRewriteIfComplete();
     }
 
     private Behavior<Message> onPrepareAgainElsewhere(PrepareAgain again) {
-        isPreparePaused = false;
+        supply.pauseOver();
         return Behaviors.same();
     }
 
     // --- rewriting ---
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
-        isFlushing = false;
+        unflushed.backFromFlusher(log.durableSequence());
         return storeFailure == null ? beginRewrite(failed.range, failed.cause) : beginRewrite(null, storeFailure);
     }
 
@@ -751,53 +685,20 @@ public final class StoreWriter {
         status.flushFailed(cause.getMessage());
         status.phase(StripePhase.REWRITING);
         storeFailure = null;
-        isStalled = false;
+        supply.unstall();
         if (checkpoints.step() != CheckpointState.Step.FINISHING) {
             abandonCheckpoint();
         }
-        durableWaiters.addAll(waitersAtFlusher);
-        durableWaiters.addAll(lateWaiters);
-        waitersAtFlusher = Set.of();
-        lateWaiters.clear();
-
         log.forceFailed(range);
-        letGo(log.durableSequence());
         rewriteFrames = List.copyOf(log.retainedFrames());
-        rewrite = new RewriteState<>(originsOf(rewriteFrames), config.rewriteAttemptsMax());
-        rewriteOrigins = rewrite.awaited();
-        var flushFailed = new FlushFailed(log.durableSequence());
-        for (ActorRef<Event> origin : rewriteOrigins) {
-            context.watch(origin);
-            origin.tell(flushFailed);
-        }
+        rewrite = new RewriteState<>(unflushed.entriesOf(rewriteFrames, ownOrigin), config.rewriteAttemptsMax());
+        rewrite.awaited().forEach(context::watch);
+        flusher.tell(new Flusher.TellFailed(log.durableSequence(), rewrite.awaited(), unflushed.takeWaiters()));
         timers.startSingleTimer(RewriteTimedOut.INSTANCE, config.rewriteTimeout());
-        isRewritePaused = false;
         return switchTo(rewriting(), this::rewriteFurther);
     }
 
-    private List<RewriteState.Entry<ActorRef<Event>>> originsOf(List<Frame> frames) {
-        List<RewriteState.Entry<ActorRef<Event>>> entries = new ArrayList<>(frames.size());
-        var known = retained.iterator();
-        Append append = known.hasNext() ? known.next() : null;
-        for (Frame frame : frames) {
-            boolean isKnown = append != null && append.frame == frame;
-            ActorRef<Event> origin = isKnown && append.origin != ownOrigin ? append.origin : null;
-            entries.add(new RewriteState.Entry<>(frame.firstSequence(), origin));
-            if (isKnown) {
-                append = known.hasNext() ? known.next() : null;
-            }
-        }
-        if (append != null) {
-            throw new AssertionError("stripe " + parts.stripeId + ": the log does not retain the frame of sequence "
-                    + append.frame.firstSequence());
-        }
-        return entries;
-    }
-
     private Behavior<Message> rewriteFurther() {
-        if (isRewritePaused || isRewriteFinishing) {
-            return Behaviors.same();
-        }
         while (true) {
             int index = rewrite.next();
             if (index == RewriteState.WAIT) {
@@ -816,12 +717,12 @@ public final class StoreWriter {
 
     private Behavior<Message> finishRewriteIfComplete() {
         // What else works on the log ends first; what ends comes by here again.
-        if (!isRewritePaused && !isRewriteFinishing && nothingRuns() && rewrite.isHandedOut()) {
+        if (rewrite.isReadyToFinish() && !blockingCalls.isAnyRunning()) {
             if (!log.isRewriteComplete()) {
                 throw new AssertionError(
                         "stripe " + parts.stripeId + ": more is to be written again than was retained");
             }
-            isRewriteFinishing = true;
+            rewrite.finishing();
             offload(log::finishRewrite, RewriteFinished::new);
         }
         return Behaviors.same();
@@ -831,10 +732,9 @@ public final class StoreWriter {
         status.flushFailed(cause.getMessage());
         boolean isReadOnly = rewrite.failed();
         log.forceFailed(null);
-        isRewritePaused = true;
         if (isReadOnly) {
             status.phase(StripePhase.READ_ONLY);
-            announceUnavailable(Reason.READ_ONLY, cause);
+            availability.failing(Reason.READ_ONLY, cause);
             timers.startSingleTimer(RewriteAgain.INSTANCE, config.retryBackoff());
         } else {
             context.getLog().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId, cause.getMessage());
@@ -868,35 +768,27 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onRewriteAgain(RewriteAgain again) {
-        isRewritePaused = false;
+        rewrite.again();
         return rewriteFurther();
     }
 
     private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
-        isRewriteFinishing = false;
         if (finished.failure != null) {
             return rewriteFailed(environment(finished.failure));
         }
         long durable = log.durableSequence();
-        long bytes = 0;
-        for (Append append : retained) {
-            bytes += append.frame.retainedBytes();
-        }
-        retained.clear();
-        gatheredBytes = 0;
-        isForceWanted = false;
         context.getLog().info("stripe {}: written again and durable up to sequence {}", parts.stripeId, durable);
+        flusher.tell(new Flusher.TellRewritten(durable));
+        return Behaviors.same();
+    }
+
+    /** Only now, so that Rewritten comes before what is told of the appends that waited. */
+    private Behavior<Message> onRewrittenTold(RewrittenTold told) {
         rewrite = null;
         rewriteFrames = List.of();
         timers.cancel(RewriteTimedOut.INSTANCE);
         status.phase(stopReplies.isEmpty() ? StripePhase.RUNNING : StripePhase.CLOSING);
-        var rewritten = new Rewritten(durable);
-        rewriteOrigins.forEach(origin -> origin.tell(rewritten));
-        rewriteOrigins = Set.of();
-        var nowDurable = new Durable(durable);
-        durableWaiters.forEach(waiter -> waiter.tell(nowDurable));
-        durableWaiters.clear();
-        budget.release(bytes);
+        budget.release(unflushed.rewritten());
         resume();
         return switchTo(running(), this::proceed);
     }
@@ -909,7 +801,7 @@ public final class StoreWriter {
     // --- checkpoints ---
 
     private void beginCheckpoint() {
-        if (checkpoints.isUnderWay() || isCheckpointPaused || !canAppend()) {
+        if (!checkpoints.mayBegin() || !canAppend()) {
             return;
         }
         try {
@@ -955,17 +847,16 @@ public final class StoreWriter {
                 status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
                 break;
             }
-            stallCount = 0;
+            supply.appended();
             budget.take(frame.retainedBytes());
-            gatheredBytes += frame.retainedBytes();
-            retained.add(new Append(frame, ownOrigin, false, 0));
+            unflushed.appended(new Append(frame, ownOrigin, false, 0));
         }
         checkpoints.gathered(snapshot.owner);
         writeManifestIfGathered();
     }
 
     private void writeManifestIfGathered() {
-        if (!checkpoints.isGathered() || isStalled || storeFailure != null) {
+        if (!checkpoints.isGathered() || supply.isStalled() || storeFailure != null) {
             return;
         }
         timers.cancel("snapshots");
@@ -979,7 +870,7 @@ public final class StoreWriter {
             return;
         }
         checkpoints.manifestWritten(checkpoint.manifestSequence());
-        isForceWanted = true;
+        unflushed.wantForce();
     }
 
     private Behavior<Message> onSnapshotsTimedOut(SnapshotsTimedOut timeout) {
@@ -1000,7 +891,7 @@ public final class StoreWriter {
         status.failed("checkpoint: " + cause.getMessage());
         context.getLog().warn("stripe {}: no checkpoint was made: {}", parts.stripeId, cause.getMessage());
         abandonCheckpoint();
-        isCheckpointPaused = true;
+        checkpoints.pause();
         timers.startSingleTimer(CheckpointPauseOver.INSTANCE, config.retryBackoff());
     }
 
@@ -1011,12 +902,12 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onCheckpointPauseOver(CheckpointPauseOver over) {
-        isCheckpointPaused = false;
+        checkpoints.pauseOver();
         return proceed();
     }
 
     private Behavior<Message> onCheckpointPauseOverElsewhere(CheckpointPauseOver over) {
-        isCheckpointPaused = false;
+        checkpoints.pauseOver();
         return Behaviors.same();
     }
 
@@ -1047,8 +938,8 @@ public final class StoreWriter {
         if (registrations.register(owner, register.origin, register.account)) {
             context.watch(register.origin);
         }
-        if (announced != null) {
-            register.origin.tell(announced);
+        if (availability.announced() != null) {
+            register.origin.tell(availability.announced());
         }
         if (checkpoints.awaits(owner)) {
             register.origin.tell(new SnapshotRequested(checkpoints.id(), owner));
@@ -1073,6 +964,9 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {
+        if (terminated.getRef().equals(flusher)) {
+            return onFlusherEnded(terminated instanceof ChildFailed failed ? failed.cause() : null);
+        }
         ActorRef<Event> origin = terminated.getRef().unsafeUpcast();
         for (Owner owner : registrations.gone(origin)) {
             checkpoints.gathered(owner);
@@ -1088,49 +982,14 @@ public final class StoreWriter {
         return proceed();
     }
 
-    private void announceUnavailable(Reason reason, IOException cause) {
-        if (announced == null) {
-            context.getLog()
-                    .error("stripe {}: takes nothing for now ({}): {}", parts.stripeId, reason, cause.getMessage());
-        }
-        announce(new Unavailable(reason, "stripe " + parts.stripeId + ": " + cause.getMessage()));
-    }
-
-    private void announce(Unavailable unavailable) {
-        budget.unavailable(unavailable.reason, unavailable.detail);
-        if (announced != null && announced.reason == unavailable.reason) {
-            return;
-        }
-        announced = unavailable;
-        concerned().forEach(origin -> origin.tell(unavailable));
-    }
-
-    private void announceAvailable() {
-        if (announced == null) {
-            return;
-        }
-        announced = null;
-        if (stopReplies.isEmpty()) {
-            budget.available();
-        } else {
-            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
-        }
-        context.getLog().info("stripe {}: takes appends again", parts.stripeId);
-        var available = new Available();
-        concerned().forEach(origin -> origin.tell(available));
-    }
-
     private Set<ActorRef<Event>> concerned() {
         Set<ActorRef<Event>> all = new HashSet<>(registrations.origins());
-        retained.forEach(append -> all.add(append.origin));
+        unflushed.addOriginsTo(all);
         for (Command command : waiting) {
             if (command instanceof Append append) {
                 all.add(append.origin);
             }
         }
-        all.addAll(durableWaiters);
-        all.addAll(waitersAtFlusher);
-        all.addAll(lateWaiters);
         return all;
     }
 
@@ -1148,7 +1007,7 @@ public final class StoreWriter {
 
     private void beginStop(Stop stop) {
         if (stopReplies.isEmpty()) {
-            budget.unavailable(Reason.SHUTTING_DOWN, "stripe " + parts.stripeId + " stops");
+            availability.stopping();
             if (rewrite == null) {
                 status.phase(StripePhase.CLOSING);
             }
@@ -1166,7 +1025,7 @@ public final class StoreWriter {
         }
         if (!isLastCheckpointTried) {
             isLastCheckpointTried = true;
-            isCheckpointPaused = false;
+            checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
                 flushIfDue();
@@ -1196,7 +1055,7 @@ public final class StoreWriter {
         isCleanStop = clean;
         closedBecause = "stripe " + parts.stripeId + " stops";
         status.phase(StripePhase.CLOSING);
-        announce(new Unavailable(Reason.SHUTTING_DOWN, closedBecause));
+        availability.unavailable(Reason.SHUTTING_DOWN, closedBecause);
         rejectWaiting();
         return switchTo(closing(), this::close);
     }
@@ -1208,7 +1067,7 @@ public final class StoreWriter {
         isCleanStop = false;
         if (closedBecause == null) {
             closedBecause = "stripe " + parts.stripeId + " is closed by a bug: " + bug;
-            announce(new Unavailable(Reason.CLOSED, closedBecause));
+            availability.unavailable(Reason.CLOSED, closedBecause);
             rejectWaiting();
         }
         return switchTo(closing(), this::close);
@@ -1229,28 +1088,24 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onAwaitDurableClosed(AwaitDurable await) {
-        await.origin.tell(announced);
+        await.origin.tell(availability.announced());
         return Behaviors.same();
     }
 
     private Behavior<Message> backFromFlusher(boolean isForced) {
-        isFlushing = false;
-        if (isForced) {
-            letGo(log.durableSequence());
-        } else {
-            isCleanStop = false;
-        }
+        unflushed.backFromFlusher(log.durableSequence());
+        isCleanStop &= isForced;
         return close();
     }
 
     /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
     private Behavior<Message> close() {
-        if (isLogClosing || (isFlushing && !isFlusherEnded) || !nothingRuns()) {
+        if (isLogClosing || (unflushed.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
             return Behaviors.same();
         }
         if (isCleanStop && !isFlusherEnded) {
             flush();
-            if (isFlushing) {
+            if (unflushed.isAtFlusher()) {
                 return Behaviors.same();
             }
         }
@@ -1267,13 +1122,16 @@ public final class StoreWriter {
             status.failed("close: " + closed.failure);
             context.getLog().warn("stripe {}: was not closed clean: {}", parts.stripeId, closed.failure.toString());
         }
-        flusher.complete();
-        return stopIfAsked();
+        if (isFlusherEnded) {
+            return stopIfAsked();
+        }
+        flusher.tell(Flusher.Finish.INSTANCE);
+        return Behaviors.same();
     }
 
     private Behavior<Message> onStopClosing(Stop stop) {
         stopReplies.add(stop.replyTo);
-        return isLogClosed ? stopIfAsked() : Behaviors.same();
+        return isLogClosed && isFlusherEnded ? stopIfAsked() : Behaviors.same();
     }
 
     /** A stripe closed by a bug stays to say so, until it is asked to stop. */
@@ -1285,28 +1143,23 @@ public final class StoreWriter {
         return Behaviors.stopped();
     }
 
-    private Behavior<Message> onFlusherEnded(FlusherEnded ended) {
+    private Behavior<Message> onFlusherEnded(Throwable cause) {
         isFlusherEnded = true;
-        if (isLogClosed) {
-            return Behaviors.same();
-        }
-        return closeByBug(new AssertionError("the Flusher's stream has ended", ended.cause));
+        return isLogClosed ? stopIfAsked() : closeByBug(new AssertionError("the Flusher has ended", cause));
     }
 
     /** Without a {@link Stop} before, the ActorSystem ends abruptly: let go of the files when nobody touches them any more. */
     private Behavior<Message> onPostStop(PostStop signal) {
-        flusher.complete();
         if (!isLogClosing) {
             isLogClosing = true;
-            operations.add(flusher.whenEnded().toCompletableFuture());
-            CompletableFuture.allOf(operations.toArray(CompletableFuture[]::new))
-                    .whenComplete((done, failure) -> {
-                        try {
-                            log.close(false);
-                        } catch (IOException e) {
-                            status.failed("close: " + e.getMessage());
-                        }
-                    });
+            // The Flusher, a child, has ended before, and so has its force.
+            blockingCalls.whenEnded().whenComplete((done, failure) -> {
+                try {
+                    log.close(false);
+                } catch (IOException e) {
+                    status.failed("close: " + e.getMessage());
+                }
+            });
         }
         return Behaviors.same();
     }
@@ -1319,24 +1172,8 @@ public final class StoreWriter {
         return next == Behaviors.<Message>same() ? phase : next;
     }
 
-    private void offload(Operation operation, java.util.function.Function<Throwable, Message> ended) {
-        CompletableFuture<Void> running = new CompletableFuture<>();
-        operations.add(running);
-        parts.blocking.execute(() -> {
-            Throwable failure = null;
-            try {
-                operation.run();
-            } catch (IOException | RuntimeException | AssertionError e) {
-                failure = e;
-            }
-            running.complete(null);
-            self.tell(ended.apply(failure));
-        });
-    }
-
-    private boolean nothingRuns() {
-        operations.removeIf(CompletableFuture::isDone);
-        return operations.isEmpty();
+    private void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
+        blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
     }
 
     /** A failure of the environment, to be dealt with; anything else is a bug. */

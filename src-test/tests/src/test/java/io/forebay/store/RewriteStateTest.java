@@ -69,6 +69,8 @@ class RewriteStateTest {
         assertThat(state.next()).isZero();
         assertThat(state.failed()).isFalse();
         assertThat(state.awaited()).containsExactly("b");
+        assertThat(state.next()).isEqualTo(RewriteState.WAIT);
+        state.again();
         assertThat(state.next()).isZero();
         assertThat(state.next()).isEqualTo(RewriteState.WAIT);
         state.gone("b");
@@ -76,7 +78,25 @@ class RewriteStateTest {
         assertThat(state.failed()).isFalse();
         assertThat(state.failed()).isTrue();
         assertThat(state.failed()).isTrue();
+        state.again();
         assertThat(state.next()).isZero();
+    }
+
+    @Test
+    void itFinishesOncePerAttempt() {
+        RewriteState<String> state = state(1, null);
+        assertThat(state.isReadyToFinish()).isFalse();
+        state.next();
+        assertThat(state.isReadyToFinish()).isTrue();
+        state.finishing();
+        assertThat(state.isReadyToFinish()).isFalse();
+        assertThat(state.next()).isEqualTo(RewriteState.WAIT);
+        state.failed();
+        assertThat(state.isReadyToFinish()).isFalse();
+        state.again();
+        assertThat(state.next()).isZero();
+        assertThat(state.next()).isEqualTo(RewriteState.COMPLETE);
+        assertThat(state.isReadyToFinish()).isTrue();
     }
 
     @Test
@@ -124,6 +144,7 @@ class RewriteStateTest {
                     assertThat(index).as("seed %d", seed).isEqualTo(expected++);
                     if (random.nextInt(30) == 0) {
                         state.failed();
+                        state.again();
                         expected = 0;
                     }
                 }

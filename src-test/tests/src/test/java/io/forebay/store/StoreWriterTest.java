@@ -599,6 +599,8 @@ class StoreWriterTest {
         private final List<Frame> frames = new ArrayList<>();
         private final Random random;
         private int writtenCount;
+        private long toldDurable = -1;
+        private boolean isRewriting;
 
         Sender(StripeFixture fixture, Random random) {
             this.fixture = fixture;
@@ -616,22 +618,41 @@ class StoreWriterTest {
             fixture.writer.tell(new StoreWriter.Append(frame, ref, wantsDurable, 0));
         }
 
-        /** Takes one event if there is one. */
+        /** Takes one event if there is one, in the order that is promised although two actors tell. */
         void handle() {
             Event event = events.poll();
             if (event instanceof Written written) {
+                assertThat(isRewriting).isFalse();
+                assertThat(written.frame().firstSequence()).isGreaterThan(toldDurable);
                 frames.add(written.frame());
                 writtenCount++;
+            } else if (event instanceof Durable durable) {
+                toldDurable(durable.upToSequence());
+            } else if (event instanceof Rewritten rewritten) {
+                assertThat(isRewriting).isTrue();
+                isRewriting = false;
+                toldDurable(rewritten.durableSequence());
             } else if (event instanceof FlushFailed failed) {
+                assertThat(isRewriting).isFalse();
+                isRewriting = true;
+                assertThat(failed.aboveSequence()).isGreaterThanOrEqualTo(toldDurable);
                 List<Frame> again = frames.stream()
                         .filter(frame -> frame.lastSequence() > failed.aboveSequence())
                         .toList();
                 fixture.writer.tell(new Rewrite(random.nextInt(5) == 0 ? List.of() : again, ref));
             }
         }
+
+        private void toldDurable(long sequence) {
+            assertThat(sequence).isGreaterThanOrEqualTo(toldDurable);
+            toldDurable = sequence;
+        }
     }
 
-    /** Many segments, random forces that fail, two origins: nothing is lost, doubled or out of order, at either kind of crash. */
+    /**
+     * Many segments, random forces that fail, two origins: nothing is lost, doubled or out of order, at either kind of crash. Each
+     * origin hears Written before what covers it, and nothing between FlushFailed and Rewritten.
+     */
     @Test
     void randomFailuresNeitherLoseNorReorder() throws IOException {
         long seed = 20261122L;
