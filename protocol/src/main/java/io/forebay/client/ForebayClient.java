@@ -185,6 +185,9 @@ public final class ForebayClient {
             links = more;
             orphans.forEach(link::add);
             orphans.clear();
+            if (isClosing) {
+                link.add(new Ops.Close(false)); // those that were closed did not include it
+            }
         }
         return session;
     }
@@ -343,12 +346,17 @@ public final class ForebayClient {
         if (all.length == 0) {
             synchronized (orphans) {
                 all = links;
-                if (all.length == 0) {
+                if (all.length == 0 && !isClosing) {
                     op.deadlineMillis = environment.monotonicMillis().getAsLong() + patience.toMillis();
                     orphans.add(op);
                     return;
                 }
             }
+        }
+        if (all.length == 0) {
+            release(op);
+            completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
+            return;
         }
         NodeLink link = route.apply(all);
         if (link != null) {

@@ -817,6 +817,19 @@ class ClientSessionTest {
     }
 
     @Test
+    void aNodeThatIsFoundWhileTheClientClosesIsNotKept() {
+        connect();
+        CompletionStage<Done> closed = client.close();
+        ActorRef<ClientSession.Message> late =
+                client.addLink(ClientSession.Place.of(entry.getRef(), kit.system(), "advice"));
+        session.expectTerminated(late);
+        next(SessionCommand.Close.class);
+        toClient.tell(
+                new SessionEvent.SessionClosed(sessionId, Refusal.of(Refusal.Code.CLOSED, "as the client asked")));
+        join(closed);
+    }
+
+    @Test
     void theActorSystemsEndLeavesNobodyWaiting() {
         ActorTestKit shared = kit;
         startKit();
