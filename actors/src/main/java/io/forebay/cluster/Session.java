@@ -188,8 +188,10 @@ public final class Session extends AbstractBehavior<Object> {
      * A part of a request that a queue or group answers.
      *
      * @param indexes where its results belong; null for the whole request
+     * @param target who answers it
+     * @param told what that one was told
      */
-    private record Part(Pending pending, int[] indexes) {}
+    private record Part(Pending pending, int[] indexes, ActorRef<?> target, Object told) {}
 
     private final Environment environment;
     private final SessionLimits limits;
@@ -212,6 +214,11 @@ public final class Session extends AbstractBehavior<Object> {
     private final Set<ActorRef<Dispatcher.Command>> dispatchers = new HashSet<>();
     private final Set<ActorRef<GroupQueue.Command>> holders = new HashSet<>();
     private final Set<ActorRef<Queue.Command>> keyedQueues = new HashSet<>();
+    /** Whoever owes this session an answer: what one of them took with it when it stopped has to be answered here. */
+    private final Set<ActorRef<?>> watched = new HashSet<>();
+
+    private final Set<ActorRef<?>> releasing = new HashSet<>();
+    private final Map<Long, ActorRef<?>> releaseTokens = new HashMap<>();
 
     private final AnsweredPops answeredPops = new AnsweredPops();
 
@@ -224,11 +231,16 @@ public final class Session extends AbstractBehavior<Object> {
     private long bytesInFlight;
     private long lastToken;
     private boolean isDraining;
-    private int releasesMissing;
     private boolean isClosing;
+    private boolean isRegistryGone;
+    private boolean hasEnded;
     private Refusal closeReason;
 
-    private record SendAgain(SessionCommand.Send send, SendPending pending) {}
+    /**
+     * @param send null if it was refused
+     * @param refusedKeys what it holds up then
+     */
+    private record SendAgain(SessionCommand.Send send, SendPending pending, Map<String, String> refusedKeys) {}
 
     /** @param heldBefore groups that held deliveries of this session when the node was started */
     public static Behavior<Object> create(
@@ -261,6 +273,8 @@ public final class Session extends AbstractBehavior<Object> {
         queueReplies = self.narrow();
         joiner = new WireJoiner<>(SessionCommand.class, limits.bytesInFlightMax() + STREAM_OVERHEAD_BYTES);
         holders.addAll(heldBefore);
+        heldBefore.forEach(this::watchOnce);
+        watchOnce(environment.registry);
         attach(client, frameBytes, clientName, false);
         timers.startTimerWithFixedDelay(
                 LifeCheck.INSTANCE, environment.settings.session().heartbeatInterval());
@@ -318,6 +332,9 @@ public final class Session extends AbstractBehavior<Object> {
         }
         Refusal refusal = refuseSend(send, bytes);
         if (refusal != null) {
+            if (refusal.retryAfterMillis() > 0) {
+                holdUpKeys(send);
+            }
             tell(new SessionEvent.Refused(send.requestId(), refusal));
             return this;
         }
@@ -334,15 +351,60 @@ public final class Session extends AbstractBehavior<Object> {
         if (topic != null && deferred == null) {
             dispatch(send, waiting, topic);
         } else {
-            if (deferred == null) {
-                deferredSends.put(send.topic(), deferred = new ArrayDeque<>());
-                long token = ++lastToken;
-                topicsAsked.put(token, send.topic());
-                environment.registry.tell(new Registry.EnsureTopic(send.topic(), token, self.narrow()));
-            }
-            deferred.addLast(new SendAgain(send, waiting));
+            defer(send.topic(), new SendAgain(send, waiting, Map.of()));
         }
         return this;
+    }
+
+    private void defer(String topic, SendAgain again) {
+        ArrayDeque<SendAgain> deferred = deferredSends.get(topic);
+        if (deferred == null) {
+            deferredSends.put(topic, deferred = new ArrayDeque<>());
+            long token = ++lastToken;
+            topicsAsked.put(token, topic);
+            environment.registry.tell(new Registry.EnsureTopic(topic, token, self.narrow()));
+        }
+        deferred.addLast(again);
+        if (isRegistryGone) {
+            onRegistryGone();
+        }
+    }
+
+    /** What is refused here has to hold up its keys as if their queues had refused it, or what comes behind overtakes it. */
+    private void holdUpKeys(SessionCommand.Send send) {
+        if (isDraining || Names.check("topic", send.topic()) != null) {
+            return;
+        }
+        Map<String, String> firstIds = new LinkedHashMap<>();
+        for (Message message : send.messages()) {
+            if (message.isKeyed() && message.id() != null) {
+                firstIds.putIfAbsent(message.messageGroup(), message.id());
+            }
+        }
+        if (firstIds.isEmpty()) {
+            return;
+        }
+        TopicDirectory.TopicRoute topic = directory.topic(send.topic());
+        if (topic != null && !deferredSends.containsKey(send.topic())) {
+            tellRefused(topic, firstIds);
+        } else {
+            defer(send.topic(), new SendAgain(null, null, firstIds));
+        }
+    }
+
+    private void tellRefused(TopicDirectory.TopicRoute topic, Map<String, String> firstIds) {
+        Map<Integer, Map<String, String>> byQueue = new HashMap<>();
+        int queueCount = topic.queues().size();
+        firstIds.forEach(
+                (key, id) -> byQueue.computeIfAbsent(queueOfKey(key, queueCount), queue -> new LinkedHashMap<>())
+                        .put(key, id));
+        byQueue.forEach((number, part) -> {
+            ActorRef<Queue.Command> queue = topic.queues().get(number).queue();
+            if (queue != null) {
+                keyedQueues.add(queue);
+                queue.tell(new Queue.Refused(sessionId, part));
+            }
+        });
     }
 
     /** Reserves the bytes if it returns null. */
@@ -446,13 +508,15 @@ public final class Session extends AbstractBehavior<Object> {
     private void enqueue(
             TopicDirectory.QueueRoute queue, List<Message> messages, Durability level, SendPending waiting, int[] at) {
         long token = ++lastToken;
-        Part part = new Part(waiting, at);
+        Queue.Enqueue enqueue = new Queue.Enqueue(sessionId, messages, level, token, queueReplies);
+        Part part = new Part(waiting, at, queue.queue(), enqueue);
         if (queue.queue() == null) {
             enqueued(part, Collections.nCopies(messages.size(), notServed("queue " + queue.number())));
             return;
         }
         parts.put(token, part);
-        queue.queue().tell(new Queue.Enqueue(sessionId, messages, level, token, queueReplies));
+        watchOnce(queue.queue());
+        queue.queue().tell(enqueue);
     }
 
     private Refusal refusal(Message message, String topic) {
@@ -552,6 +616,9 @@ public final class Session extends AbstractBehavior<Object> {
             long token = ++lastToken;
             groupsAsked.put(token, waiting);
             environment.registry.tell(new Registry.EnsureGroup(pop.topic(), pop.group(), token, self.narrow()));
+            if (isRegistryGone) {
+                onRegistryGone();
+            }
         }
         return this;
     }
@@ -597,6 +664,7 @@ public final class Session extends AbstractBehavior<Object> {
         SessionCommand.Pop pop = waiting.request;
         waiting.dispatcher = group.dispatcher();
         dispatchers.add(group.dispatcher());
+        watchOnce(group.dispatcher());
         long invisibleMillis = pop.invisibleMillis() == 0
                 ? environment.settings.group().invisibleDefault().toMillis()
                 : pop.invisibleMillis();
@@ -614,6 +682,7 @@ public final class Session extends AbstractBehavior<Object> {
 
     private Behavior<Object> onDelivered(QueueReply.Delivered delivered) {
         holders.add(delivered.from());
+        watchOnce(delivered.from());
         Pending waiting = isClosing ? null : pending.get(delivered.requestId());
         if (waiting instanceof PopPending) {
             answer(waiting, new SessionEvent.Popped(delivered.requestId(), delivered.deliveries()));
@@ -683,12 +752,8 @@ public final class Session extends AbstractBehavior<Object> {
                 waiting,
                 ack.group(),
                 handles,
-                (route, part, token) -> route.groupQueue()
-                        .tell(new GroupQueue.Ack(
-                                part,
-                                ack.durability() == null ? route.ackLevel() : ack.durability(),
-                                token,
-                                queueReplies)));
+                (route, part, token) -> new GroupQueue.Ack(
+                        part, ack.durability() == null ? route.ackLevel() : ack.durability(), token, queueReplies));
         if (waiting.missingParts == 0) {
             answer(waiting, new SessionEvent.AckReply(waiting.requestId, waiting.results(), waiting.level));
         }
@@ -738,9 +803,8 @@ public final class Session extends AbstractBehavior<Object> {
                 waiting,
                 change.group(),
                 handles,
-                (route, part, token) -> route.groupQueue()
-                        .tell(new GroupQueue.Change(
-                                part, kind, change.millis(), change.reason(), token, queueReplies)));
+                (route, part, token) ->
+                        new GroupQueue.Change(part, kind, change.millis(), change.reason(), token, queueReplies));
         if (waiting.missingParts == 0) {
             answer(waiting, new SessionEvent.ChangeReply(waiting.requestId, waiting.results()));
         }
@@ -787,7 +851,7 @@ public final class Session extends AbstractBehavior<Object> {
                 waiting,
                 giveBack.group(),
                 handles,
-                (route, part, token) -> route.groupQueue().tell(new GroupQueue.GiveBack(part, token, queueReplies)));
+                (route, part, token) -> new GroupQueue.GiveBack(part, token, queueReplies));
         if (waiting.missingParts == 0) {
             answer(waiting, new SessionEvent.GiveBackReply(waiting.requestId, waiting.results()));
         }
@@ -818,12 +882,19 @@ public final class Session extends AbstractBehavior<Object> {
         return refusal != null;
     }
 
-    private interface PartSender {
-        void send(TopicDirectory.GroupQueueRoute route, List<ReceiptHandle> part, long token);
+    private interface PartCommand {
+        GroupQueue.Command of(TopicDirectory.GroupQueueRoute route, List<ReceiptHandle> part, long token);
+    }
+
+    private void tellPart(
+            TopicDirectory.GroupQueueRoute route, Pending waiting, int[] at, long token, GroupQueue.Command command) {
+        parts.put(token, new Part(waiting, at, route.groupQueue(), command));
+        watchOnce(route.groupQueue());
+        route.groupQueue().tell(command);
     }
 
     /** Sends each group's queue its handles; sets how many parts are missing, 0 if every handle was refused here. */
-    private void split(HandlesPending<?> waiting, String group, List<ReceiptHandle> handles, PartSender sender) {
+    private void split(HandlesPending<?> waiting, String group, List<ReceiptHandle> handles, PartCommand command) {
         if (handles.isEmpty()) {
             waiting.missingParts = 0;
             return;
@@ -832,8 +903,7 @@ public final class Session extends AbstractBehavior<Object> {
         TopicDirectory.GroupQueueRoute route = route(first, group);
         if (route != null && isOneQueue(handles, first)) {
             long token = ++lastToken;
-            parts.put(token, new Part(waiting, null));
-            sender.send(route, handles, token);
+            tellPart(route, waiting, null, token, command.of(route, handles, token));
             return;
         }
         Map<TopicDirectory.GroupQueueRoute, List<Integer>> byQueue = new LinkedHashMap<>();
@@ -850,12 +920,8 @@ public final class Session extends AbstractBehavior<Object> {
             List<ReceiptHandle> part = new ArrayList<>(indexes.size());
             indexes.forEach(index -> part.add(handles.get(index)));
             long token = ++lastToken;
-            parts.put(
-                    token,
-                    new Part(
-                            waiting,
-                            indexes.stream().mapToInt(Integer::intValue).toArray()));
-            sender.send(queue, part, token);
+            int[] at = indexes.stream().mapToInt(Integer::intValue).toArray();
+            tellPart(queue, waiting, at, token, command.of(queue, part, token));
         });
     }
 
@@ -921,7 +987,11 @@ public final class Session extends AbstractBehavior<Object> {
             Refusal refusal =
                     ensured.refusal() != null || topic != null ? ensured.refusal() : Refusal.unknownTopic(topicName);
             for (SendAgain again : deferredSends.remove(topicName)) {
-                if (refusal != null) {
+                if (again.send == null) {
+                    if (refusal == null) {
+                        tellRefused(topic, again.refusedKeys);
+                    }
+                } else if (refusal != null) {
                     refusePending(again.pending, refusal);
                 } else {
                     dispatch(again.send, again.pending, topic);
@@ -951,6 +1021,9 @@ public final class Session extends AbstractBehavior<Object> {
             if (refusal == null) {
                 pending.put(request.requestId(), new AdminPending(request.requestId()));
                 environment.registry.tell(new Registry.Administer(request, self.narrow()));
+                if (isRegistryGone) {
+                    onRegistryGone();
+                }
             } else {
                 tell(new SessionEvent.Refused(request.requestId(), refusal));
             }
@@ -1070,9 +1143,85 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private Behavior<Object> onTerminated(Terminated terminated) {
-        return terminated.getRef().equals(client)
-                ? gone(Refusal.of(Refusal.Code.CLOSED, "client '" + clientName + "' has stopped"))
-                : this;
+        if (terminated.getRef().equals(client)) {
+            return gone(Refusal.of(Refusal.Code.CLOSED, "client '" + clientName + "' has stopped"));
+        }
+        return onTargetGone(terminated.getRef());
+    }
+
+    private void watchOnce(ActorRef<?> target) {
+        if (watched.add(target)) {
+            getContext().watch(target);
+        }
+    }
+
+    /**
+     * A queue, group, dispatcher or the registry has stopped: deleted, or failed. What it was told behind its last message
+     * nobody else will answer.
+     */
+    private Behavior<Object> onTargetGone(ActorRef<?> target) {
+        if (!watched.remove(target)) {
+            return this;
+        }
+        Refusal unknown = Refusal.of(
+                Refusal.Code.OUTCOME_UNKNOWN, "whether it happened is not known: what it was for has stopped");
+        List<Object> unanswered = new ArrayList<>();
+        parts.values().forEach(part -> {
+            if (part.target.equals(target)) {
+                unanswered.add(part.told);
+            }
+        });
+        for (Object told : unanswered) {
+            if (told instanceof Queue.Enqueue enqueue) {
+                onEnqueued(new QueueReply.Enqueued(
+                        enqueue.token(), Collections.nCopies(enqueue.messages().size(), unknown)));
+            } else if (told instanceof GroupQueue.Ack ack) {
+                onAcked(new QueueReply.Acked(
+                        ack.token(), Collections.nCopies(ack.handles().size(), unknown), ack.level()));
+            } else if (told instanceof GroupQueue.Change change) {
+                onChanged(new QueueReply.Changed(
+                        change.token(), Collections.nCopies(change.handles().size(), unknown)));
+            } else if (told instanceof GroupQueue.GiveBack giveBack) {
+                onGivenBack(new QueueReply.GivenBack(
+                        giveBack.token(), Collections.nCopies(giveBack.handles().size(), unknown)));
+            } else {
+                throw new AssertionError(told);
+            }
+        }
+        for (Pending waiting : List.copyOf(pending.values())) {
+            if (waiting instanceof PopPending pop && target.equals(pop.dispatcher)) {
+                cancels.remove(pop.requestId);
+                // Asked again, it is told whether the group is there.
+                refusePending(
+                        pop, new Refusal(Refusal.Code.QUEUE_AWAY, "the group has stopped", CONGESTED_RETRY_MILLIS));
+            }
+        }
+        dispatchers.removeIf(target::equals);
+        keyedQueues.removeIf(target::equals);
+        holders.removeIf(target::equals);
+        if (target.equals(environment.registry)) {
+            onRegistryGone();
+        }
+        return isClosing ? released(target) : this;
+    }
+
+    private void onRegistryGone() {
+        isRegistryGone = true;
+        for (Long token : List.copyOf(topicsAsked.keySet())) {
+            onEnsured(new RegistryReply.Ensured(token, noRegistry()));
+        }
+        for (Long token : List.copyOf(groupsAsked.keySet())) {
+            onEnsured(new RegistryReply.Ensured(token, noRegistry()));
+        }
+        for (Pending waiting : List.copyOf(pending.values())) {
+            if (waiting instanceof AdminPending) {
+                refusePending(waiting, noRegistry());
+            }
+        }
+    }
+
+    private static Refusal noRegistry() {
+        return notServed("the list of topics and groups");
     }
 
     private Behavior<Object> onOverflowed() {
@@ -1107,15 +1256,25 @@ public final class Session extends AbstractBehavior<Object> {
         closeReason = Refusal.of(Refusal.Code.CLOSED, "the client has closed the session");
         dispatchers.forEach(
                 dispatcher -> dispatcher.tell(new Dispatcher.SessionEnded(sessionId, Dispatcher.Ending.CLOSED)));
-        releasesMissing = holders.size();
-        holders.forEach(holder -> holder.tell(new GroupQueue.SessionClosed(sessionId, ++lastToken, queueReplies)));
+        releasing.addAll(holders);
+        for (ActorRef<GroupQueue.Command> holder : holders) {
+            long token = ++lastToken;
+            releaseTokens.put(token, holder);
+            holder.tell(new GroupQueue.SessionClosed(sessionId, token, queueReplies));
+        }
         timers.startSingleTimer(
                 ReleaseTimedOut.INSTANCE, environment.settings.session().timeout());
-        return releasesMissing == 0 ? stopped() : this;
+        return releasing.isEmpty() ? stopped() : this;
     }
 
     private Behavior<Object> onConsumerReleased(QueueReply.ConsumerReleased released) {
-        return isClosing && released.token() != NO_TOKEN && --releasesMissing == 0 ? stopped() : this;
+        ActorRef<?> holder = releaseTokens.remove(released.token());
+        return holder == null ? this : released(holder);
+    }
+
+    private Behavior<Object> released(ActorRef<?> holder) {
+        releasing.remove(holder);
+        return releasing.isEmpty() ? stopped() : this;
     }
 
     private Behavior<Object> onDrain() {
@@ -1132,25 +1291,22 @@ public final class Session extends AbstractBehavior<Object> {
         return stopped();
     }
 
-    /** Stopped by a fault, or with the whole system, the client is told at least; deadlines rule what it holds. */
-    private Behavior<Object> onPostStop(PostStop signal) {
-        if (closeReason == null || isClosing) {
-            closeReason = Refusal.of(
-                    Refusal.Code.FAILED,
-                    "the session was stopped on node '"
-                            + environment.settings.node().name() + "'");
-            stopped();
-        }
-        return this;
-    }
-
     private Behavior<Object> stopped() {
-        isClosing = false;
+        hasEnded = true;
         keyedQueues.forEach(queue -> queue.tell(new Queue.SessionEnded(sessionId)));
         pending.values().forEach(waiting -> environment.bytesHeld.release(waiting.bytes));
         pending.clear();
         client.tell(new SessionEvent.SessionClosed(sessionId, closeReason));
         return Behaviors.stopped();
+    }
+
+    /** After a bug, or with the actor system: what is held is free, and the client opens a session again. */
+    private Behavior<Object> onPostStop(PostStop signal) {
+        if (!hasEnded) {
+            closeReason = Refusal.of(Refusal.Code.FAILED, "the session has failed; the node's log says more");
+            stopped();
+        }
+        return this;
     }
 
     // ---- answers ----------------------------------------------------------------------------------------------------

@@ -388,6 +388,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private long toldFloor;
     /** The floor when nothing was on its way the last time: every Ack below it is written. */
     private long writtenFloor;
+
     private long timerMillis = Long.MAX_VALUE;
     private long averageBodyBytes;
 
@@ -540,9 +541,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         PopCommand pop = bounded(asked);
         long reserved = FrameSize.FRAME_BYTES + FIXED_RECORD_BYTES + (long) BYTES_PER_HANDLE * pop.maxMessages();
         if (!port.account().tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
+            // The dispatcher first: it must not take a repetition for one that the queue still has.
+            tellPopped(asked, 1);
             request.session.tell(new QueueReply.PopRefused(
                     pop.requestId(), StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.DELIVERY))));
-            tellPopped(asked, 1);
             return;
         }
         PopDecision decision = state.decidePop(
@@ -622,6 +624,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private void onOutcome(DeliveryReader.Outcome outcome) {
         isReading = false;
         PopWaiting pop = unread.pollFirst();
+        if (pop == null) {
+            // Refused meanwhile: the stripe is closed.
+            return;
+        }
         for (DeliveryReader.Unreadable bad : outcome.unreadable()) {
             getContext()
                     .getLog()
@@ -817,7 +823,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         GivenBackRecord record =
                 state.decideSessionClosed(closed.sessionId, stripe.clock().millis());
         if (record == null || record.offsets().isEmpty()) {
-            waitForWritten(waiting, true);
+            waitForWritten(waiting, false);
             return;
         }
         state.apply(record);
@@ -860,7 +866,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Returns how much of the reservation the records take. */
     private long appendAll(List<LogRecord> records, Waiting waiting) {
         if (records.isEmpty()) {
-            waitForWritten(waiting, true);
+            waitForWritten(waiting, false);
             return 0;
         }
         long taken = 0;
@@ -940,11 +946,16 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         // The next frame goes first: bodies are read and answers made while it is written.
         outbox.sendNext();
         long firstSequence = frame.firstSequence();
+        List<Checkpoint> unheard = null;
         for (Part part : batch.parts) {
             Waiting waiting = part.waiting;
             long sequence = part.lastRecord < 0 ? lastSequence : firstSequence + part.lastRecord;
             if (part.lastRecord >= 0 && waiting instanceof PopWaiting pop) {
                 pop.recordWritten(sequence);
+                if (pop.isAnswered && !isAskedAgain(pop, batch.parts)) {
+                    unheard = unheard == null ? new ArrayList<>(1) : unheard;
+                    unheard.add(pop.checkpoint);
+                }
             }
             if (waiting.level() == Durability.FLUSHED) {
                 if (batch.wantsDurable()) {
@@ -957,6 +968,34 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             }
         }
         state.written(lastSequence);
+        if (unheard != null) {
+            unheard.forEach(this::returnUnheard);
+        }
+    }
+
+    private static boolean isAskedAgain(PopWaiting refused, List<Part> parts) {
+        for (Part part : parts) {
+            if (!part.waiting.isAnswered
+                    && part.waiting instanceof PopWaiting pop
+                    && pop.checkpoint == refused.checkpoint) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Refused with an unknown outcome, and written after all: nobody has seen these messages, so they go back uncounted. */
+    private void returnUnheard(Checkpoint checkpoint) {
+        tokens.clear();
+        state.visitInFlight(
+                checkpoint,
+                (offset, attempt, deadline) ->
+                        tokens.add(offset, checkpoint.epoch(), checkpoint.sequence(), checkpoint.nonce()));
+        GivenBackRecord record = state.decideGiveBack(tokens, stripe.clock().millis());
+        if (record != null) {
+            state.apply(record);
+            append(record, null, false);
+        }
     }
 
     /** When nothing is on its way the state is what is written. */
@@ -1000,6 +1039,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         outbox.clear();
         closed = StoreRefusals.of(rejected);
         refuseUnanswered(closed);
+        refuseUnread(closed);
         heldBack.forEach(command -> refuse(command, closed));
         heldBack.clear();
         snapshotsWanted.clear();
@@ -1012,10 +1052,18 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         unanswered.clear();
     }
 
+    /** What is written and out, but not read: its deadline rules. */
+    private void refuseUnread(Refusal refusal) {
+        for (PopWaiting pop : unread) {
+            pop.refuse(refusal);
+        }
+        unread.clear();
+    }
+
     private void refuse(Command command, Refusal refusal) {
         if (command instanceof Pop pop) {
-            pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
             tellPopped(pop.pop, 1);
+            pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
         } else if (command instanceof Ack ack) {
             new AckWaiting(ack, null).refuse(refusal);
         } else if (command instanceof Change change) {
@@ -1075,6 +1123,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 Refusal.Code.UNKNOWN_GROUP,
                 "group " + identity.group + " of topic " + identity.topic + " has been deleted");
         refuseUnanswered(refusal);
+        refuseUnread(refusal);
         heldBack.forEach(command -> refuse(command, refusal));
         heldBack.clear();
         queue.tell(new Queue.Released(identity.groupId, state.floor()));
@@ -1083,8 +1132,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private Behavior<Command> onPostStop(PostStop signal) {
-        refuseUnanswered(StoreRefusals.outcomeUnknown("queue " + identity.queueNumber + " of topic " + identity.topic
-                + " stops for group " + identity.group));
+        Refusal refusal = StoreRefusals.outcomeUnknown(
+                "queue " + identity.queueNumber + " of topic " + identity.topic + " stops for group " + identity.group);
+        refuseUnanswered(refusal);
+        refuseUnread(refusal);
         return this;
     }
 }

@@ -42,7 +42,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     /** What a queue understands. */
     public sealed interface Command
-            permits Enqueue, Withdraw, SessionEnded, Attach, Released, DetachGroup, Delete, Drain, FromStore {}
+            permits Enqueue, Refused, Withdraw, SessionEnded, Attach, Released, DetachGroup, Delete, Drain, FromStore {}
 
     /**
      * Stores messages, which have been checked; answered by {@link QueueReply.Enqueued}. Not idempotent: sent twice they are
@@ -55,6 +55,14 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     public record Enqueue(
             long sessionId, List<Message> messages, Durability level, long token, ActorRef<QueueReply> replyTo)
             implements Command {}
+
+    /**
+     * The session has refused keyed messages of this queue itself: as if it had been the queue, what comes behind them waits
+     * until they are sent again. Idempotent.
+     *
+     * @param firstIds by key, the id of its first message that was refused
+     */
+    public record Refused(long sessionId, Map<String, String> firstIds) implements Command {}
 
     /** The session gives these messages up: what was refused behind them may be sent. Idempotent. */
     public record Withdraw(long sessionId, List<String> messageIds) implements Command {}
@@ -208,6 +216,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 .onMessage(Enqueue.class, this::onEnqueue)
                 .onMessage(FromStore.class, this::onStoreEvent)
                 .onMessage(Released.class, this::onReleased)
+                .onMessage(Refused.class, this::onRefused)
                 .onMessage(Withdraw.class, this::onWithdraw)
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(Attach.class, this::onAttach)
@@ -476,13 +485,23 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 if (keys == null) {
                     keys = refusedKeys.computeIfAbsent(waiting.request.sessionId, id -> new LinkedHashMap<>());
                 }
-                keys.putIfAbsent(message.messageGroup(), message.id());
-                if (keys.size() > REFUSED_KEYS_MAX) {
-                    // A client that gives up so many without a word has no order left to keep.
-                    keys.remove(keys.keySet().iterator().next());
-                }
+                remember(keys, message.messageGroup(), message.id());
             }
         }
+    }
+
+    private static void remember(Map<String, String> keys, String key, String firstId) {
+        keys.putIfAbsent(key, firstId);
+        if (keys.size() > REFUSED_KEYS_MAX) {
+            // A client that gives up so many without a word has no order left to keep.
+            keys.remove(keys.keySet().iterator().next());
+        }
+    }
+
+    private Behavior<Command> onRefused(Refused refused) {
+        Map<String, String> keys = refusedKeys.computeIfAbsent(refused.sessionId, id -> new LinkedHashMap<>());
+        refused.firstIds.forEach((key, firstId) -> remember(keys, key, firstId));
+        return this;
     }
 
     private void forgetRepeatedKeys(Waiting waiting) {

@@ -942,7 +942,9 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         groupState.recovered(home.clock().millis());
         ActorRef<Dispatcher.Command> dispatcher = groupRoute.dispatcher();
         List<Long> holders = new ArrayList<>();
+        List<long[]> served = new ArrayList<>();
         groupState.visitRequests((sessionId, requestId) -> {
+            served.add(new long[] {sessionId, requestId});
             if (holders.isEmpty() || holders.get(holders.size() - 1) != sessionId) {
                 holders.add(sessionId);
             }
@@ -971,6 +973,16 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                         "group-" + queueId + "-" + group.groupId(),
                         dispatcherSelector);
         dispatcher.tell(new Dispatcher.AddQueue(queueId, groupQueue));
+        if (!served.isEmpty()) {
+            // The queue says so, too, but a client that finds the node again repeats its Pop at once, maybe before the
+            // queue's
+            // actor has begun: then the Pop would go to another queue, and what it had been given lie until the
+            // deadline.
+            dispatcher.tell(Dispatcher.report(new GroupQueue.ServedBefore(
+                    queueId,
+                    served.stream().mapToLong(ids -> ids[0]).toArray(),
+                    served.stream().mapToLong(ids -> ids[1]).toArray())));
+        }
         getContext()
                 .watchWith(groupQueue, new ChildStopped("group", topic.name(), group.name(), queueId, group.groupId()));
         holders.forEach(sessionId -> directory.heldBefore(sessionId, groupQueue));

@@ -322,6 +322,8 @@ public final class DispatchState<P> {
      * queues know from their checkpoints.
      */
     public void onServedBefore(int queueId, long sessionId, long requestId) {
+        // It may have nothing to hand out and so never say that it is there.
+        queues.computeIfAbsent(queueId, QueueHint::new);
         Session<P> session = sessions.get(sessionId);
         if (session == null) {
             session = new Session<>(sessionId);

@@ -102,6 +102,11 @@ final class NodeFixture implements AutoCloseable {
         return image;
     }
 
+    /** A clean stop. */
+    void stop() {
+        terminate();
+    }
+
     private void terminate() {
         system.terminate();
         try {

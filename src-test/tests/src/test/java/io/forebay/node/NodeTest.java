@@ -71,6 +71,16 @@ class NodeTest {
     }
 
     @Test
+    void aTopicMayDeliverOnlyWhatIsDurable() {
+        NodeFixture.Client client = node.open();
+        client.tell(new SessionCommand.CreateTopic(client.nextId(), "durable", 1, Map.of("readable", "durable")));
+        client.expect(SessionEvent.TopicCreated.class);
+        client.send("durable", 10, "d");
+        List<Delivery> deliveries = client.popAll("durable", "g", 10, LONG);
+        assertThat(client.ack("g", NodeFixture.handles(deliveries))).containsOnly(AckOutcome.ACKED);
+    }
+
+    @Test
     void eachGroupSeesEveryMessage() {
         NodeFixture.Client client = node.open();
         client.send("shared", 20, "s");

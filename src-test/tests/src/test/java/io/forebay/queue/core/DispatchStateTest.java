@@ -134,7 +134,6 @@ class DispatchStateTest {
     void repetitionAfterARestartGoesToTheQueueThatRemembers() {
         state.onServedBefore(2, 1, 77);
         state.onAvailable(1, 5, out);
-        state.onAvailable(2, 0, out);
         state.onPop(0, 1, 77, 1, 100, "a", out);
         assertThat(told).containsExactly("a>2");
     }
