@@ -98,9 +98,9 @@ final class DemoNode {
             }
         } catch (IOException e) {
             // It was killed in the middle of a line.
-            durableSequence = Math.max(durableSequence, 0);
+            ready.completeExceptionally(e);
         }
-        ready.completeExceptionally(new IOException("ended"));
+        ready.completeExceptionally(new IOException("the node's process has ended"));
     }
 
     /** Sums over the stripes, of which a demo has one. */

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * nothing is altered. Faults: kill -9 of the node under send and pop, SIGTERM to both, a closed pipe, a flipped byte.
  */
 class NodeLifeTest {
-    private static final int LINES = 20_000;
+    private static final int LINES = 10_000;
 
     @TempDir
     Path folder;
@@ -188,11 +188,11 @@ class NodeLifeTest {
             lines.append(line(index)).append('\n');
         }
         Files.writeString(text, lines);
-        try (Fork demo = Fork.start(folder, "demo", text.toString(), "--messages", "20000", "--json")) {
+        try (Fork demo = Fork.start(folder, "demo", text.toString(), "--messages", "10000", "--json")) {
             CompletableFuture<byte[]> out = demo.out();
             assertThat(demo.awaitExit(100)).as(demo.err()).isZero();
             assertThat(new String(out.get(), UTF_8))
-                    .startsWith("{\"good\":true,\"sent\":20000,")
+                    .startsWith("{\"good\":true,\"sent\":10000,")
                     .contains("\"lost\":0,\"altered\":0,")
                     .contains("\"logSound\":true");
             assertThat(demo.err()).contains("killed with -9");
