@@ -155,7 +155,12 @@ final class DemoNode {
     void destroyNow() {
         Process current = process;
         if (current != null) {
-            current.destroyForcibly();
+            try {
+                // Gone for good, or it might still make files in a directory that is being removed.
+                current.destroyForcibly().waitFor(5, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
