@@ -33,7 +33,8 @@ public final class Main {
             // A client says itself what becomes of its connections; a node's log is all that is known of it.
             System.setProperty(LOG_LEVEL, List.of(arguments).contains("node") ? "WARN" : "ERROR");
         }
-        boolean isErrTerminal = System.getProperty("forebay-launcher.terminal", "").contains("2");
+        boolean isErrTerminal =
+                System.getProperty("forebay-launcher.terminal", "").contains("2");
         Interruption interruption = new Interruption();
         interruption.install();
         int code = run(new Shell(System.in, new Console(out, System.err, isErrTerminal), interruption), arguments);

@@ -12,7 +12,6 @@ import akka.actor.typed.javadsl.BehaviorBuilder;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
-import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
@@ -282,13 +281,7 @@ public final class StoreWriter {
     private Checkpoint checkpoint;
 
     // stopping
-    private final List<ActorRef<Done>> stopReplies = new ArrayList<>();
-    private boolean isLastCheckpointTried;
-    private boolean isStopTimeOver;
-    private boolean isCleanStop;
-    private boolean isLogClosing;
-    private boolean isLogClosed;
-    private String closedBecause;
+    private final StopState<ActorRef<Done>> stop = new StopState<>();
 
     static Behavior<Message> create(Parts parts) {
         return Behaviors.setup(
@@ -312,7 +305,7 @@ public final class StoreWriter {
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
-                DispatcherSelector.fromConfig(QueueSettings.DISPATCHER));
+                DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         prepareIfNeeded();
@@ -492,7 +485,7 @@ public final class StoreWriter {
         }
         flushIfDue();
         prepareIfNeeded();
-        return stopReplies.isEmpty() ? Behaviors.same() : proceedToStop();
+        return stop.isAsked() ? proceedToStop() : Behaviors.same();
     }
 
     // --- flushing ---
@@ -589,14 +582,14 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onMeasureAgain(MeasureAgain again) {
-        if (closedBecause == null) {
+        if (!stop.isClosing()) {
             offload(this::measureDisk, failure -> DiskMeasured.INSTANCE);
         }
         return Behaviors.same();
     }
 
     private Behavior<Message> onDiskMeasured(DiskMeasured measured) {
-        if (closedBecause != null) {
+        if (stop.isClosing()) {
             return close();
         }
         watchDisk();
@@ -787,7 +780,7 @@ public final class StoreWriter {
         rewrite = null;
         rewriteFrames = List.of();
         timers.cancel(RewriteTimedOut.INSTANCE);
-        status.phase(stopReplies.isEmpty() ? StripePhase.RUNNING : StripePhase.CLOSING);
+        status.phase(stop.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
         budget.release(unflushed.rewritten());
         resume();
         return switchTo(running(), this::proceed);
@@ -971,7 +964,7 @@ public final class StoreWriter {
         for (Owner owner : registrations.gone(origin)) {
             checkpoints.gathered(owner);
         }
-        if (closedBecause != null) {
+        if (stop.isClosing()) {
             return Behaviors.same();
         }
         if (rewrite != null) {
@@ -995,36 +988,34 @@ public final class StoreWriter {
 
     // --- stopping ---
 
-    private Behavior<Message> onStop(Stop stop) {
-        beginStop(stop);
+    private Behavior<Message> onStop(Stop asked) {
+        beginStop(asked);
         return proceed();
     }
 
-    private Behavior<Message> onStopRewriting(Stop stop) {
-        beginStop(stop);
+    private Behavior<Message> onStopRewriting(Stop asked) {
+        beginStop(asked);
         return Behaviors.same();
     }
 
-    private void beginStop(Stop stop) {
-        if (stopReplies.isEmpty()) {
+    private void beginStop(Stop asked) {
+        if (stop.ask(asked.replyTo)) {
             availability.stopping();
             if (rewrite == null) {
                 status.phase(StripePhase.CLOSING);
             }
-            timers.startSingleTimer(StopTimedOut.INSTANCE, stop.within);
+            timers.startSingleTimer(StopTimedOut.INSTANCE, asked.within);
         }
-        stopReplies.add(stop.replyTo);
     }
 
     private Behavior<Message> proceedToStop() {
-        if (isStopTimeOver) {
+        if (stop.isTimeOver()) {
             return beginClosing(false);
         }
         if (checkpoints.isUnderWay() || !waiting.isEmpty()) {
             return Behaviors.same();
         }
-        if (!isLastCheckpointTried) {
-            isLastCheckpointTried = true;
+        if (stop.takeLastCheckpoint()) {
             checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
@@ -1038,7 +1029,7 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onStopTimedOut(StopTimedOut timeout) {
-        isStopTimeOver = true;
+        stop.timeOver();
         return proceed();
     }
 
@@ -1047,15 +1038,14 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onStopTimedOutClosing(StopTimedOut timeout) {
-        isCleanStop = false;
+        stop.timeOver();
         return close();
     }
 
     private Behavior<Message> beginClosing(boolean clean) {
-        isCleanStop = clean;
-        closedBecause = "stripe " + parts.stripeId + " stops";
+        stop.close("stripe " + parts.stripeId + " stops", clean);
         status.phase(StripePhase.CLOSING);
-        availability.unavailable(Reason.SHUTTING_DOWN, closedBecause);
+        availability.unavailable(Reason.SHUTTING_DOWN, stop.because());
         rejectWaiting();
         return switchTo(closing(), this::close);
     }
@@ -1064,10 +1054,9 @@ public final class StoreWriter {
         context.getLog().error("stripe " + parts.stripeId + " is closed by a bug", bug);
         status.failed("closed by a bug: " + bug);
         status.phase(StripePhase.CLOSED);
-        isCleanStop = false;
-        if (closedBecause == null) {
-            closedBecause = "stripe " + parts.stripeId + " is closed by a bug: " + bug;
-            availability.unavailable(Reason.CLOSED, closedBecause);
+        stop.notClean();
+        if (stop.close("stripe " + parts.stripeId + " is closed by a bug: " + bug, false)) {
+            availability.unavailable(Reason.CLOSED, stop.because());
             rejectWaiting();
         }
         return switchTo(closing(), this::close);
@@ -1076,14 +1065,14 @@ public final class StoreWriter {
     private void rejectWaiting() {
         for (Command command : waiting) {
             if (command instanceof Append append) {
-                reject(append, Refused.CLOSED, closedBecause);
+                reject(append, Refused.CLOSED, stop.because());
             }
         }
         waiting.clear();
     }
 
     private Behavior<Message> onAppendClosed(Append append) {
-        reject(append, Refused.CLOSED, closedBecause);
+        reject(append, Refused.CLOSED, stop.because());
         return Behaviors.same();
     }
 
@@ -1094,29 +1083,31 @@ public final class StoreWriter {
 
     private Behavior<Message> backFromFlusher(boolean isForced) {
         unflushed.backFromFlusher(log.durableSequence());
-        isCleanStop &= isForced;
+        if (!isForced) {
+            stop.notClean();
+        }
         return close();
     }
 
     /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
     private Behavior<Message> close() {
-        if (isLogClosing || (unflushed.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
+        if (stop.isLogClosing() || (unflushed.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
             return Behaviors.same();
         }
-        if (isCleanStop && !isFlusherEnded) {
+        if (stop.isClean() && !isFlusherEnded) {
             flush();
             if (unflushed.isAtFlusher()) {
                 return Behaviors.same();
             }
         }
-        isLogClosing = true;
-        boolean clean = isCleanStop;
+        stop.logClosing();
+        boolean clean = stop.isClean();
         offload(() -> log.close(clean), LogClosed::new);
         return Behaviors.same();
     }
 
     private Behavior<Message> onLogClosed(LogClosed closed) {
-        isLogClosed = true;
+        stop.logClosed();
         status.phase(StripePhase.CLOSED);
         if (closed.failure != null) {
             status.failed("close: " + closed.failure);
@@ -1129,29 +1120,29 @@ public final class StoreWriter {
         return Behaviors.same();
     }
 
-    private Behavior<Message> onStopClosing(Stop stop) {
-        stopReplies.add(stop.replyTo);
-        return isLogClosed && isFlusherEnded ? stopIfAsked() : Behaviors.same();
+    private Behavior<Message> onStopClosing(Stop asked) {
+        stop.ask(asked.replyTo);
+        return stop.isLogClosed() && isFlusherEnded ? stopIfAsked() : Behaviors.same();
     }
 
     /** A stripe closed by a bug stays to say so, until it is asked to stop. */
     private Behavior<Message> stopIfAsked() {
-        if (stopReplies.isEmpty()) {
+        if (!stop.isAsked()) {
             return Behaviors.same();
         }
-        stopReplies.forEach(replyTo -> replyTo.tell(Done.getInstance()));
+        stop.replies().forEach(replyTo -> replyTo.tell(Done.getInstance()));
         return Behaviors.stopped();
     }
 
     private Behavior<Message> onFlusherEnded(Throwable cause) {
         isFlusherEnded = true;
-        return isLogClosed ? stopIfAsked() : closeByBug(new AssertionError("the Flusher has ended", cause));
+        return stop.isLogClosed() ? stopIfAsked() : closeByBug(new AssertionError("the Flusher has ended", cause));
     }
 
     /** Without a {@link Stop} before, the ActorSystem ends abruptly: let go of the files when nobody touches them any more. */
     private Behavior<Message> onPostStop(PostStop signal) {
-        if (!isLogClosing) {
-            isLogClosing = true;
+        if (!stop.isLogClosing()) {
+            stop.logClosing();
             // The Flusher, a child, has ended before, and so has its force.
             blockingCalls.whenEnded().whenComplete((done, failure) -> {
                 try {

@@ -42,6 +42,8 @@ public record StoreSettings(
 
     /** A thread of its own for each StoreWriter. */
     public static final String WRITER_DISPATCHER = SECTION + ".writer-dispatcher";
+    /** A thread of its own for each Flusher, which never blocks; its forces run on {@link #FLUSH_DISPATCHER}. */
+    public static final String FLUSHER_DISPATCHER = SECTION + ".flusher-dispatcher";
     /** Where forces, file creation and checkpoints block. */
     public static final String FLUSH_DISPATCHER = SECTION + ".flush-dispatcher";
     /** Where cold reads block. */
@@ -73,6 +75,7 @@ public record StoreSettings(
 
     static StoreSettings from(Section section) {
         section.akkaSection("writer-dispatcher");
+        section.akkaSection("flusher-dispatcher");
         section.akkaSection("flush-dispatcher");
         section.akkaSection("read-dispatcher");
         return new StoreSettings(

@@ -105,7 +105,8 @@ public final class Checkpoint extends DueHeap.Node {
 
     @Override
     public String toString() {
-        return "Checkpoint[epoch=" + epoch + ", sequence=" + sequence + ", session=" + sessionId + ", request=" + requestId
+        return "Checkpoint[epoch=" + epoch + ", sequence=" + sequence + ", session=" + sessionId + ", request="
+                + requestId
                 + ", popped=" + poppedMillis + ", deadline=" + deadlineMillis + ", inFlight=" + inFlightCount
                 + ", deliveries=" + deliveries + "]";
     }

@@ -60,7 +60,8 @@ class LauncherScriptTest {
         assertThat(first.code).as(first.err).isEqualTo(42);
         assertThat(first.err)
                 .contains("first use, building")
-                .contains("mvn -q -B -Dstyle.color=never -DskipTests package -pl actors -am in " + checkout.toRealPath());
+                .contains(
+                        "mvn -q -B -Dstyle.color=never -DskipTests package -pl actors -am in " + checkout.toRealPath());
         assertThat(first.err).doesNotContain("was given stdin");
         assertThat(first.out)
                 .as("stdout is the JVM's alone")

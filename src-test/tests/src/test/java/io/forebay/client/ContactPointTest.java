@@ -14,7 +14,8 @@ class ContactPointTest {
         ContactPoint plain = new ContactPoint("forebay", "host.example", 7400);
         assertThat(ContactPoint.parse("host.example:7400")).isEqualTo(plain);
         assertThat(ContactPoint.parse(" akka://forebay@host.example:7400 ")).isEqualTo(plain);
-        assertThat(ContactPoint.parse("akka://forebay@host.example:7400/system/forebay")).isEqualTo(plain);
+        assertThat(ContactPoint.parse("akka://forebay@host.example:7400/system/forebay"))
+                .isEqualTo(plain);
         assertThat(ContactPoint.parse("akka://other-1@[::1]:1")).isEqualTo(new ContactPoint("other-1", "[::1]", 1));
         assertThat(plain.path()).isEqualTo("akka://forebay@host.example:7400/system/forebay");
     }
@@ -22,7 +23,17 @@ class ContactPointTest {
     @Test
     void anythingElseIsRefusedByName() {
         for (String wrong : new String[] {
-            null, "", "host", "host:", ":7400", "host:0", "host:65536", "host:x", "akka://@h:1", "akka.tcp://s@h:1", "a b:1"
+            null,
+            "",
+            "host",
+            "host:",
+            ":7400",
+            "host:0",
+            "host:65536",
+            "host:x",
+            "akka://@h:1",
+            "akka.tcp://s@h:1",
+            "a b:1"
         }) {
             assertThatThrownBy(() -> ContactPoint.parse(wrong))
                     .as(wrong)
@@ -62,7 +73,9 @@ class ContactPointTest {
         assertThatThrownBy(() -> PopRequest.of("orders", "", 1)).hasMessageContaining("group name ''");
         assertThatThrownBy(() -> good.withCountMax(0)).hasMessageContaining("messages to pop is 0");
         assertThatThrownBy(() -> good.withBytesMax(-1)).hasMessageContaining("bytes to pop is -1");
-        assertThatThrownBy(() -> good.withInvisible(java.time.Duration.ZERO)).hasMessageContaining("invisible duration");
-        assertThatThrownBy(() -> good.withWaitMax(java.time.Duration.ofSeconds(-1))).hasMessageContaining("wait of a pop");
+        assertThatThrownBy(() -> good.withInvisible(java.time.Duration.ZERO))
+                .hasMessageContaining("invisible duration");
+        assertThatThrownBy(() -> good.withWaitMax(java.time.Duration.ofSeconds(-1)))
+                .hasMessageContaining("wait of a pop");
     }
 }

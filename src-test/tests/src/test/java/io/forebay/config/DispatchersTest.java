@@ -31,6 +31,7 @@ class DispatchersTest {
     @ValueSource(
             strings = {
                 StoreSettings.WRITER_DISPATCHER,
+                StoreSettings.FLUSHER_DISPATCHER,
                 StoreSettings.FLUSH_DISPATCHER,
                 StoreSettings.READ_DISPATCHER,
                 QueueSettings.DISPATCHER

@@ -69,6 +69,7 @@ class ForebaySettingsTest {
             out("store.snapshot-timeout", "9 ms", "11 minutes"),
             out("store.stop-timeout", "99 ms", "11 minutes"),
             out("store.writer-dispatcher", "5", "off"),
+            out("store.flusher-dispatcher", "5"),
             out("store.flush-dispatcher", "[]"),
             out("store.read-dispatcher", "akka.actor.default-dispatcher"),
             out("queue.body-max", "1023 B", "65 MiB"),

@@ -9,7 +9,6 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.DispatcherSelector;
-import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
@@ -70,7 +69,7 @@ class FlusherTest {
         other = testKit.createTestProbe(Event.class);
         flusher = testKit.spawn(
                 Flusher.create(writer.ref(), StoreSettings.FLUSH_DISPATCHER, log, budget, () -> 0),
-                DispatcherSelector.fromConfig(QueueSettings.DISPATCHER));
+                DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
     }
 
     @AfterEach

@@ -39,11 +39,14 @@ class ForebayStorageTest {
     private final List<ActorTestKit> testKits = new ArrayList<>();
 
     private ActorTestKit testKit(String... settings) {
-        Config small = ConfigFactory.parseString("forebay.storage.segment-size = 256 KiB, forebay.storage.low-space = 0 B,"
-                        + " forebay.queue.body-max = 16 KiB, forebay.queue.batch-bytes-max = 64 KiB,"
-                        + " forebay.group.pop-bytes-max = 64 KiB")
+        Config small = ConfigFactory.parseString(
+                        "forebay.storage.segment-size = 256 KiB, forebay.storage.low-space = 0 B,"
+                                + " forebay.queue.body-max = 16 KiB, forebay.queue.batch-bytes-max = 64 KiB,"
+                                + " forebay.group.pop-bytes-max = 64 KiB")
                 .withValue("forebay.storage.directory", ConfigValueFactory.fromAnyRef(directory.toString()));
-        Config config = ConfigFactory.parseString(String.join("\n", settings)).withFallback(small).withFallback(QUIET);
+        Config config = ConfigFactory.parseString(String.join("\n", settings))
+                .withFallback(small)
+                .withFallback(QUIET);
         ActorTestKit testKit = ActorTestKit.create(config);
         testKits.add(testKit);
         return testKit;
@@ -75,8 +78,7 @@ class ForebayStorageTest {
         }
         assertThat(recovered[0].bodies).containsExactly("in stripe 0");
         assertThat(recovered[1].bodies).containsExactly("in stripe 1");
-        assertThat(((StripeFixture.Recovered) another).bodies)
-                .containsExactlyInAnyOrder("in stripe 0", "in stripe 1");
+        assertThat(((StripeFixture.Recovered) another).bodies).containsExactlyInAnyOrder("in stripe 0", "in stripe 1");
     }
 
     @Test
