@@ -232,7 +232,8 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private Behavior<Command> onAddQueue(AddQueue add) {
         queues.put(add.queueId, add.queue);
         // Known from now on, though it may have nothing to hand out: a Pop it answered before a restart may come again.
-        state.onAvailable(add.queueId, 0, handout);
+        // What it has to hand out it may have said already, before this message came.
+        state.onQueueAdded(add.queueId);
         return this;
     }
 

@@ -241,6 +241,11 @@ public final class DispatchState<P> {
         return PopOutcome.HELD;
     }
 
+    /** A queue is there; what it has is not known, or was told before. Idempotent. */
+    public void onQueueAdded(int queueId) {
+        queues.computeIfAbsent(queueId, QueueHint::new);
+    }
+
     /**
      * A queue says how many messages it could hand out now. Adds the queue if it is new.
      *
@@ -323,7 +328,7 @@ public final class DispatchState<P> {
      */
     public void onServedBefore(int queueId, long sessionId, long requestId) {
         // It may have nothing to hand out and so never say that it is there.
-        queues.computeIfAbsent(queueId, QueueHint::new);
+        onQueueAdded(queueId);
         Session<P> session = sessions.get(sessionId);
         if (session == null) {
             session = new Session<>(sessionId);
