@@ -231,8 +231,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private Behavior<Command> onAddQueue(AddQueue add) {
         queues.put(add.queueId, add.queue);
-        // Known from now on, though it may have nothing to hand out: a Pop it answered before a restart may come again.
-        state.onAvailable(add.queueId, 0, handout);
+        // Not its count: the queue has begun already, and what it reported may have come before this.
         return this;
     }
 
