@@ -106,6 +106,12 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
             waiting.session.tell(new QueueReply.PoppedNothing(requestId));
         }
     };
+    /**
+     * What queues said before they were added: a queue begins at once, and its word and the registry's have no order between
+     * them. One that said something after it was removed stays in here.
+     */
+    private final Map<Integer, Long> early = new HashMap<>();
+
     private long timerMillis = Long.MAX_VALUE;
     private boolean isDraining;
 
@@ -191,7 +197,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                     handout);
             setTimer();
         } else if (message instanceof GroupQueue.Available available) {
-            state.onAvailable(available.queueId(), available.count(), handout);
+            if (queues.containsKey(available.queueId())) {
+                state.onAvailable(available.queueId(), available.count(), handout);
+            } else {
+                early.put(available.queueId(), available.count());
+            }
         } else if (message instanceof GroupQueue.ServedBefore served) {
             for (int i = 0; i < served.sessionIds().length; i++) {
                 state.onServedBefore(served.queueId(), served.sessionIds()[i], served.requestIds()[i]);
@@ -232,8 +242,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private Behavior<Command> onAddQueue(AddQueue add) {
         queues.put(add.queueId, add.queue);
         // Known from now on, though it may have nothing to hand out: a Pop it answered before a restart may come again.
-        // What it has to hand out it may have said already, before this message came.
         state.onQueueAdded(add.queueId);
+        Long count = early.remove(add.queueId);
+        if (count != null) {
+            state.onAvailable(add.queueId, count, handout);
+        }
         return this;
     }
 

@@ -39,4 +39,17 @@ class DispatcherTest {
                 new PopCommand(7, 1, 10, 1 << 20, 60_000), 10_000, Dispatcher.NO_QUEUE, session.getRef()));
         queue.expectMessageClass(GroupQueue.Pop.class);
     }
+
+    @Test
+    void aPopThatWaitsIsServedWhenAQueueThatSpokeTooEarlyIsAdded() {
+        ActorRef<Dispatcher.Command> dispatcher = kit.spawn(Dispatcher.create(
+                new LogClock(InstantSource.system(), System::nanoTime), new DispatchState.Limits(10, 10)));
+        TestProbe<GroupQueue.Command> queue = kit.createTestProbe(GroupQueue.Command.class);
+        TestProbe<QueueReply> session = kit.createTestProbe(QueueReply.class);
+        dispatcher.tell(new Dispatcher.Pop(
+                new PopCommand(7, 1, 10, 1 << 20, 60_000), 10_000, Dispatcher.NO_QUEUE, session.getRef()));
+        dispatcher.tell(Dispatcher.report(new GroupQueue.Available(1, 5)));
+        dispatcher.tell(new Dispatcher.AddQueue(1, queue.getRef()));
+        queue.expectMessageClass(GroupQueue.Pop.class);
+    }
 }
