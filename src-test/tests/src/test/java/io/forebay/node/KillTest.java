@@ -42,12 +42,13 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Lines of real files go through a node in another process that is killed with -9 five times: I1 nothing confirmed is
+ * Lines of real files go through a node in another process that is killed with -9 twice, and the client's calls are watched one by
+ * one (the command line's own test kills five times): I1 nothing confirmed is
  * missing, I2 nothing is altered or invented, I4 what was acked does not come back. More than once comes only what was on
  * its way at a kill.
  */
 class KillTest {
-    private static final int[] KILL_PERCENT = {10, 30, 50, 70, 90};
+    private static final int[] KILL_PERCENT = {30, 70};
     private static final int UNCONFIRMED_MAX = 4000;
     private static final String TOPIC = "lines";
     private static final String GROUP = "readers";
@@ -59,8 +60,8 @@ class KillTest {
     @Test
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void nothingConfirmedIsLost() {
-        CompletableFuture<Void> written = start("written", 100_000, Durability.WRITTEN);
-        CompletableFuture<Void> flushed = start("flushed", 20_000, Durability.FLUSHED);
+        CompletableFuture<Void> written = start("written", 40_000, Durability.WRITTEN);
+        CompletableFuture<Void> flushed = start("flushed", 10_000, Durability.FLUSHED);
         CompletableFuture.allOf(written, flushed).join();
     }
 
