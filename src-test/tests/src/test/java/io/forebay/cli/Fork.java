@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** A command in a JVM of its own; its stderr goes to a file. */
 final class Fork implements AutoCloseable {
@@ -110,10 +111,26 @@ final class Fork implements AutoCloseable {
             }
             fork = Fork.start(folder, arguments.toArray(String[]::new));
             out = new BufferedReader(new InputStreamReader(fork.process().getInputStream(), UTF_8));
-            String ready = CompletableFuture.supplyAsync(this::line).get(60, TimeUnit.SECONDS);
+            String ready;
+            try {
+                ready = CompletableFuture.supplyAsync(this::line).get(60, TimeUnit.SECONDS);
+            } catch (TimeoutException e) {
+                throw new AssertionError("the node does not serve; it said: " + fork.err() + "\n" + threads(), e);
+            }
             assertThat(ready).as(fork.err()).isNotNull().startsWith("ready akka://");
             address = ready.substring("ready ".length());
             return this;
+        }
+
+        /** What a node that hangs is doing. */
+        private String threads() throws IOException {
+            String jstack =
+                    Path.of(System.getProperty("java.home"), "bin", "jstack").toString();
+            Process dump = new ProcessBuilder(
+                            jstack, String.valueOf(fork.process().pid()))
+                    .redirectErrorStream(true)
+                    .start();
+            return new String(dump.getInputStream().readAllBytes(), UTF_8);
         }
 
         private String line() {

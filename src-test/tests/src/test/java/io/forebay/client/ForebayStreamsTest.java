@@ -115,7 +115,8 @@ class ForebayStreamsTest {
                 .run(kit.system());
         join(some);
         assertThat(join(running.first().drainAndShutdown(running.second()))).isEqualTo(Done.done());
-        assertThat(store.acked.get()).isBetween(500L, 4999L);
+        // A tenth of what came before the 501st is never settled.
+        assertThat(store.acked.get()).isBetween(450L, 4999L);
         everythingIsReadyOrAcked(5000);
         assertThat(store.ready).containsKeys(3L, 13L);
     }
