@@ -11,11 +11,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** A command in a JVM of its own; its stderr goes to a file. */
 final class Fork implements AutoCloseable {
+    /** A thread for each task that blocks: with two cores the common pool may have one thread for all of them. */
+    static final Executor THREADS = task -> new Thread(task).start();
+
     private final Process process;
     private final Path err;
 
@@ -57,13 +61,15 @@ final class Fork implements AutoCloseable {
 
     /** Everything it prints, once it has ended. */
     CompletableFuture<byte[]> out() {
-        return CompletableFuture.supplyAsync(() -> {
-            try {
-                return process.getInputStream().readAllBytes();
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        });
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    try {
+                        return process.getInputStream().readAllBytes();
+                    } catch (IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                    }
+                },
+                THREADS);
     }
 
     int awaitExit(long seconds) throws InterruptedException, IOException {
@@ -113,7 +119,7 @@ final class Fork implements AutoCloseable {
             out = new BufferedReader(new InputStreamReader(fork.process().getInputStream(), UTF_8));
             String ready;
             try {
-                ready = CompletableFuture.supplyAsync(this::line).get(60, TimeUnit.SECONDS);
+                ready = CompletableFuture.supplyAsync(this::line, THREADS).get(60, TimeUnit.SECONDS);
             } catch (TimeoutException e) {
                 throw new AssertionError("the node does not serve; it said: " + fork.err() + "\n" + threads(), e);
             }

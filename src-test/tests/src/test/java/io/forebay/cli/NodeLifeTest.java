@@ -41,10 +41,10 @@ class NodeLifeTest {
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void nodeIsKilledFiveTimesAndNoLineIsMissing() throws Exception {
         List<String> lines = realLines();
-        CompletableFuture<Void> written = CompletableFuture.runAsync(
-                () -> killUnderLoad("written", lines), runnable -> new Thread(runnable).start());
-        CompletableFuture<Void> flushed = CompletableFuture.runAsync(
-                () -> killUnderLoad("flushed", lines), runnable -> new Thread(runnable).start());
+        CompletableFuture<Void> written =
+                CompletableFuture.runAsync(() -> killUnderLoad("written", lines), Fork.THREADS);
+        CompletableFuture<Void> flushed =
+                CompletableFuture.runAsync(() -> killUnderLoad("flushed", lines), Fork.THREADS);
         CompletableFuture.allOf(written, flushed).join();
     }
 
@@ -60,7 +60,7 @@ class NodeLifeTest {
                             home, "pop", "t", "--group", "g", "--connect", node.address(), "--idle-exit", "5s")) {
                 CompletableFuture<byte[]> popped = pop.out();
                 CompletableFuture<Void> fed =
-                        CompletableFuture.runAsync(() -> feed(send.process().getOutputStream(), lines));
+                        CompletableFuture.runAsync(() -> feed(send.process().getOutputStream(), lines), Fork.THREADS);
                 BufferedReader receipts =
                         new BufferedReader(new InputStreamReader(send.process().getInputStream(), UTF_8));
                 int confirmed = 0;
