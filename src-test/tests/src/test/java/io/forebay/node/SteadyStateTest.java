@@ -1,0 +1,110 @@
+package io.forebay.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.ExtendedActorSystem;
+import akka.actor.typed.javadsl.Adapter;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What goes in comes out and is acked, through 200 segments: a node then holds no more than after the first 20. */
+class SteadyStateTest {
+    private static final int SEGMENT_BYTES = 1 << 20;
+    private static final int BODY_BYTES = 50_000;
+    /** What fills up between two checkpoints, is prepared or spare: it depends on the moment, a leak would be 180. */
+    private static final int SEGMENTS_SLACK = 8;
+    /** Allocated once and for all by whoever reads or writes first. */
+    private static final long DIRECT_SLACK_BYTES = 1 << 20;
+
+    private static final String SETTINGS = """
+        forebay.storage { segment-size = 1 MiB }
+        forebay.store { checkpoint-bytes = 4 MiB, max-unflushed = 16 MiB }
+        forebay.queue { body-max = 100 KiB, batch-bytes-max = 300 KiB }
+        forebay.group.pop-bytes-max = 1 MiB
+        """;
+
+    @TempDir
+    Path folder;
+
+    /** Actors of ours; open files and maps below the test's folder. */
+    private record Held(long actors, long files, long maps) {}
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void twoHundredSegmentsLeaveNothingBehind() throws Exception {
+        try (NodeFixture node = NodeFixture.onFiles(folder, SETTINGS)) {
+            NodeFixture.Client client = node.open();
+            turnOver(client, 20);
+            Held early = held(node);
+            long earlyDirectBytes = directBytes();
+            turnOver(client, 180);
+            Awaitility.await("what was needed meanwhile is given back").untilAsserted(() -> {
+                Held late = held(node);
+                assertThat(late.actors).isEqualTo(early.actors);
+                assertThat(late.files).isLessThanOrEqualTo(early.files + SEGMENTS_SLACK);
+                assertThat(late.maps).isLessThanOrEqualTo(early.maps + SEGMENTS_SLACK);
+            });
+            assertThat(directBytes()).isLessThanOrEqualTo(earlyDirectBytes + DIRECT_SLACK_BYTES);
+            try (Stream<Path> files = Files.walk(folder)) {
+                assertThat(files.filter(file -> file.toString().endsWith(".log"))
+                                .count())
+                        .isLessThan(40);
+            }
+        }
+    }
+
+    private static void turnOver(NodeFixture.Client client, int segments) {
+        byte[] body = new byte[BODY_BYTES];
+        List<Message> batch =
+                Stream.generate(() -> Message.of("steady", body)).limit(5).toList();
+        for (long sent = 0; sent < (long) segments * SEGMENT_BYTES; sent += 5L * BODY_BYTES) {
+            assertThat(client.trySend("steady", batch, Durability.WRITTEN)).hasSize(5);
+            List<Delivery> deliveries = client.popAll("steady", "g", 5, 60_000);
+            client.ack("g", NodeFixture.handles(deliveries));
+        }
+    }
+
+    private Held held(NodeFixture node) throws IOException {
+        String tree = ((ExtendedActorSystem) Adapter.toClassic(node.system)).printTree();
+        long actors = tree.lines()
+                .filter(line -> line.contains("forebay") || line.contains("queue-") || line.contains("group-"))
+                .count();
+        long files;
+        try (Stream<Path> handles = Files.list(Path.of("/proc/self/fd"))) {
+            files = handles.filter(this::isOfTheLog).count();
+        }
+        long maps;
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
+            maps = lines.filter(line -> line.contains(folder.toString())).count();
+        }
+        return new Held(actors, files, maps);
+    }
+
+    private static long directBytes() {
+        return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                .filter(pool -> pool.getName().equals("direct"))
+                .mapToLong(BufferPoolMXBean::getMemoryUsed)
+                .sum();
+    }
+
+    private boolean isOfTheLog(Path handle) {
+        try {
+            return Files.readSymbolicLink(handle).startsWith(folder);
+        } catch (IOException e) {
+            return false; // closed meanwhile
+        }
+    }
+}
