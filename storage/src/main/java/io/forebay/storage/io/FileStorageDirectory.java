@@ -19,7 +19,8 @@ public final class FileStorageDirectory implements StorageDirectory {
     /** They write a block elsewhere instead of overwriting it, so space that was allocated is not space that is there. */
     private static final Set<String> NOT_OVERWRITTEN_IN_PLACE = Set.of("btrfs", "zfs", "bcachefs");
 
-    private static final int ZEROS_BYTES = 1 << 20;
+    /** Never written; each use has a duplicate. One for each file would be direct memory that waits for the collector. */
+    private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(1 << 20).asReadOnlyBuffer();
 
     private final Path path;
     private final boolean isMapped;
@@ -102,7 +103,7 @@ public final class FileStorageDirectory implements StorageDirectory {
             throw named("create", file, e);
         }
         try {
-            ByteBuffer zeros = ByteBuffer.allocateDirect((int) Math.min(ZEROS_BYTES, Math.max(1, sizeBytes)));
+            ByteBuffer zeros = ZEROS.duplicate();
             for (long at = 0; at < sizeBytes; ) {
                 zeros.clear().limit((int) Math.min(zeros.capacity(), sizeBytes - at));
                 at += channel.write(zeros, at);
