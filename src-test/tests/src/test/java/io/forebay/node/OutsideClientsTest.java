@@ -17,6 +17,8 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,10 +27,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
-/** Clients outside the cluster come by the thousand and are gone without a word: nothing of them is left on the node. */
+/** Clients outside the cluster come by the thousand and are killed with -9: nothing of them is left on the node. */
 class OutsideClientsTest {
-    private static final int SYSTEMS = 4;
-    private static final int CLIENTS_PER_SYSTEM = 250;
+    private static final int PROCESSES = 2;
+    private static final int CLIENTS_PER_PROCESS = 500;
     private static final String REMOTE = """
         akka.actor.provider = remote
         akka.remote.warn-about-direct-use = off
@@ -38,7 +40,7 @@ class OutsideClientsTest {
         """;
 
     @Test
-    void aThousandThatVanishLeaveNothing() throws Exception {
+    void aThousandThatAreKilledLeaveNothing() throws Exception {
         String settings = REMOTE + "forebay.session { heartbeat-interval = 500 ms, timeout = 4 s }";
         try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), settings)) {
             NodeFixture.Client inside = node.open();
@@ -48,28 +50,23 @@ class OutsideClientsTest {
             inside.send("alone", 1, "a");
             inside.popAll("crowd", "g", 1, 10);
             List<String> before = actors(node.system);
-            AtomicInteger popped = new AtomicInteger();
-            List<ActorSystem<Void>> systems = new ArrayList<>();
             String address = node.system.address() + "/system/forebay";
-            for (int i = 0; i < SYSTEMS; i++) {
-                ActorSystem<Void> system = ActorSystem.create(
-                        Behaviors.empty(),
-                        "crowd-" + i,
-                        ConfigFactory.parseString(REMOTE).withFallback(ConfigFactory.load()));
-                systems.add(system);
-                ActorRef<NodeProtocol.Request> entry =
-                        ActorRefResolver.get(system).resolveActorRef(address);
-                for (int c = 0; c < CLIENTS_PER_SYSTEM; c++) {
-                    long sessionId = 1_000_000 + i * CLIENTS_PER_SYSTEM + c;
-                    system.systemActorOf(client(entry, sessionId, popped), "client-" + c, Props.empty());
+            List<Process> crowds = new ArrayList<>();
+            try {
+                for (int i = 0; i < PROCESSES; i++) {
+                    crowds.add(Crowd.start(address, 1_000_000 + i * CLIENTS_PER_PROCESS));
                 }
+                for (Process crowd : crowds) {
+                    assertThat(crowd.inputReader().readLine()).isEqualTo(Crowd.ALL_HAVE_POPPED);
+                }
+                assertThat(node.forebay.countSessions().toCompletableFuture().get())
+                        .isEqualTo(1 + PROCESSES * CLIENTS_PER_PROCESS);
+            } finally {
+                // SIGKILL: nothing is closed, nothing is said.
+                crowds.forEach(Process::destroyForcibly);
             }
-            Awaitility.await("all have popped")
-                    .atMost(Duration.ofSeconds(60))
-                    .until(() -> popped.get() == SYSTEMS * CLIENTS_PER_SYSTEM);
-            for (ActorSystem<Void> system : systems) {
-                system.terminate();
-                system.getWhenTerminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
+            for (Process crowd : crowds) {
+                assertThat(crowd.waitFor(30, TimeUnit.SECONDS)).isTrue();
             }
             Awaitility.await("sessions end")
                     .atMost(Duration.ofSeconds(60))
@@ -80,6 +77,46 @@ class OutsideClientsTest {
             assertThat(inside.popAll("crowd", "g", 3000, 60_000)).hasSize(3000);
             assertThat(node.forebay.bytesHeldForClients()).isZero();
             Awaitility.await("actors end").until(() -> actors(node.system).equals(before));
+        }
+    }
+
+    /** Many clients in a process of its own, that can be killed. */
+    static final class Crowd {
+        static final String ALL_HAVE_POPPED = "all have popped";
+
+        private Crowd() {}
+
+        static Process start(String address, int firstSessionId) throws IOException {
+            List<String> command = new ArrayList<>(List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-Xmx256m",
+                    "-XX:+UseSerialGC",
+                    "-XX:TieredStopAtLevel=1"));
+            if (Runtime.version().feature() >= 24) {
+                command.add("--sun-misc-unsafe-memory-access=allow");
+            }
+            command.addAll(List.of(
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    Crowd.class.getName(),
+                    address,
+                    String.valueOf(firstSessionId)));
+            return new ProcessBuilder(command)
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+        }
+
+        public static void main(String[] arguments) {
+            AtomicInteger popped = new AtomicInteger();
+            ActorSystem<Void> system = ActorSystem.create(
+                    Behaviors.empty(),
+                    "crowd",
+                    ConfigFactory.parseString(REMOTE).withFallback(ConfigFactory.load()));
+            ActorRef<NodeProtocol.Request> entry = ActorRefResolver.get(system).resolveActorRef(arguments[0]);
+            int firstSessionId = Integer.parseInt(arguments[1]);
+            for (int c = 0; c < CLIENTS_PER_PROCESS; c++) {
+                system.systemActorOf(client(entry, firstSessionId + c, popped), "client-" + c, Props.empty());
+            }
         }
     }
 
@@ -102,7 +139,9 @@ class OutsideClientsTest {
                         return Behaviors.same();
                     })
                     .onMessage(SessionEvent.Popped.class, one -> {
-                        popped.incrementAndGet();
+                        if (popped.incrementAndGet() == CLIENTS_PER_PROCESS) {
+                            System.out.println(Crowd.ALL_HAVE_POPPED);
+                        }
                         return Behaviors.same();
                     })
                     .onAnyMessage(other -> Behaviors.same())
