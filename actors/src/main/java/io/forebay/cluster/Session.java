@@ -469,7 +469,7 @@ public final class Session extends AbstractBehavior<Object> {
                             queueCount == 1 ? "0" : "0 to " + (queueCount - 1) + " for topic '" + topic.name() + "'"));
             return;
         }
-        Durability level = send.durability() == null ? topic.sendLevel() : send.durability();
+        Durability level = send.durability() == null ? topic.policy().sendLevel() : send.durability();
         boolean isSimple = true;
         for (int i = 0; i < count && isSimple; i++) {
             Message message = messages.get(i);
@@ -678,9 +678,7 @@ public final class Session extends AbstractBehavior<Object> {
         waiting.dispatcher = group.dispatcher();
         dispatchers.add(group.dispatcher());
         watchOnce(group.dispatcher());
-        long invisibleMillis = pop.invisibleMillis() == 0
-                ? environment.settings.group().invisibleDefault().toMillis()
-                : pop.invisibleMillis();
+        long invisibleMillis = pop.invisibleMillis() == 0 ? group.policy().invisibleMillis() : pop.invisibleMillis();
         group.dispatcher()
                 .tell(new Dispatcher.Pop(
                         new PopCommand(
@@ -767,7 +765,10 @@ public final class Session extends AbstractBehavior<Object> {
                 ack.group(),
                 handles,
                 (route, part, token) -> new GroupQueue.Ack(
-                        part, ack.durability() == null ? route.ackLevel() : ack.durability(), token, queueReplies));
+                        part,
+                        ack.durability() == null ? route.policy().ackLevel() : ack.durability(),
+                        token,
+                        queueReplies));
         if (waiting.missingParts == 0) {
             answer(waiting, new SessionEvent.AckReply(waiting.requestId, waiting.results(), waiting.level));
         }

@@ -20,6 +20,7 @@ import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.Checkpoint;
+import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueCounts;
 import io.forebay.queue.core.GroupQueueState;
 import io.forebay.queue.core.HandleOutcome;
@@ -68,6 +69,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Readable,
                     ConsumerGone,
                     SessionClosed,
+                    Configure,
                     Describe,
                     Drain,
                     Delete,
@@ -111,6 +113,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** A session ends in good order and gives back what it holds; answered by {@link QueueReply.ConsumerReleased}. */
     public record SessionClosed(long sessionId, long token, ActorRef<QueueReply> replyTo) implements Command {}
+
+    /** The group's settings have changed. Idempotent. */
+    public record Configure(GroupPolicy policy) implements Command {}
 
     /** Answered by {@link Described}. */
     public record Describe(ActorRef<Described> replyTo) implements Command {}
@@ -162,7 +167,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param nodeId see {@link ReceiptHandle#nodeIdOf}
      * @param frameBytes size from which a frame is sent rather than filled further
      * @param segmentBytes size of one file of the stripe's log: what was written within less is expected in memory
-     * @param popLevel level of a checkpoint before its messages go out
+     * @param policy until it is {@link Configure configured} anew
      * @param readDispatcher path of the dispatcher that cold reads may block
      */
     public record Identity(
@@ -174,7 +179,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             int nodeId,
             int frameBytes,
             int segmentBytes,
-            Durability popLevel,
+            GroupPolicy policy,
             String readDispatcher) {}
 
     private static final int FIXED_RECORD_BYTES = 160;
@@ -219,12 +224,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         final PopCommand pop;
         final ActorRef<QueueReply> session;
         final boolean isNew;
+        final Durability level;
 
         PopWaiting(Checkpoint checkpoint, Pop request, boolean isNew) {
             this.checkpoint = checkpoint;
             this.pop = request.pop;
             this.session = request.session;
             this.isNew = isNew;
+            this.level = policy.popLevel();
         }
 
         /** Called for its own record at WRITTEN, whatever the level; see {@link #recordWritten}. */
@@ -246,7 +253,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
         @Override
         Durability level() {
-            return identity.popLevel;
+            return level;
         }
     }
 
@@ -355,6 +362,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final Owner owner;
     private final StripeHandle stripe;
     private final GroupQueueState state;
+    private GroupPolicy policy;
     private final StripePort port;
     private final Outbox<Part> outbox;
     private final ActorRef<? super Queue.Released> queue;
@@ -426,6 +434,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         super(context);
         this.timers = timers;
         this.identity = identity;
+        this.policy = identity.policy;
         this.stripe = stripe;
         this.state = state;
         this.heldOwnerNumber = heldOwnerNumber;
@@ -505,6 +514,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             onConsumerGone(gone);
         } else if (command instanceof SessionClosed closed) {
             onSessionClosed(closed);
+        } else if (command instanceof Configure configure) {
+            policy = configure.policy;
         } else {
             throw new AssertionError(command);
         }

@@ -13,6 +13,7 @@ import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.queue.core.QueueState;
+import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.Owner;
@@ -42,7 +43,17 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     /** What a queue understands. */
     public sealed interface Command
-            permits Enqueue, Refused, Withdraw, SessionEnded, Attach, Released, DetachGroup, Delete, Drain, FromStore {}
+            permits Enqueue,
+                    Refused,
+                    Withdraw,
+                    SessionEnded,
+                    Attach,
+                    Released,
+                    DetachGroup,
+                    Configure,
+                    Delete,
+                    Drain,
+                    FromStore {}
 
     /**
      * Stores messages, which have been checked; answered by {@link QueueReply.Enqueued}. Not idempotent: sent twice they are
@@ -79,6 +90,9 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     /** The group reads this queue no more. Idempotent. */
     public record DetachGroup(int groupId) implements Command {}
 
+    /** The topic's settings have changed. Idempotent. */
+    public record Configure(TopicPolicy policy) implements Command {}
+
     /** Refuses what is not written yet and stops; its records are forgotten. */
     public enum Delete implements Command {
         INSTANCE
@@ -97,10 +111,10 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
      *
      * @param number within its topic
      * @param frameBytes size from which a frame is sent rather than filled further; one message may be larger
-     * @param isReadableWhenDurable whether messages may be delivered only when they are flushed
+     * @param policy until it is {@link Configure configured} anew
      */
     public record Identity(
-            int queueId, int number, String topic, String nodeName, int frameBytes, boolean isReadableWhenDurable) {}
+            int queueId, int number, String topic, String nodeName, int frameBytes, TopicPolicy policy) {}
 
     /**
      * Where a queue goes on.
@@ -164,6 +178,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private final QueueMarks marks;
     private final AtomicLong stripeBytes;
     private final int frameBytesMax;
+    private TopicPolicy policy;
     private final Map<Integer, ActorRef<? super GroupQueue.Readable>> groups = new HashMap<>();
     /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
@@ -196,8 +211,9 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         super(context);
         this.identity = identity;
         this.stripe = stripe;
+        policy = identity.policy;
         owner = Owner.queue(identity.queueId);
-        state = new QueueState(start.firstOffset, start.nextOffset, identity.isReadableWhenDurable);
+        state = new QueueState(start.firstOffset, start.nextOffset, policy.isReadableWhenDurable());
         this.marks = marks;
         this.stripeBytes = stripeBytes;
         marks.nextOffset(start.nextOffset);
@@ -221,6 +237,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(Attach.class, this::onAttach)
                 .onMessage(DetachGroup.class, this::onDetachGroup)
+                .onMessage(Configure.class, this::onConfigure)
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Delete.INSTANCE, this::onDelete)
                 .onSignal(PostStop.class, this::onPostStop)
@@ -273,7 +290,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     }
 
     private void gather(Waiting waiting, MessageRecord[] records, long recordBytes, long reserved) {
-        boolean wantsDurable = waiting.request.level == Durability.FLUSHED || identity.isReadableWhenDurable;
+        boolean wantsDurable = waiting.request.level == Durability.FLUSHED || policy.isReadableWhenDurable();
         long left = reserved;
         long following = recordBytes;
         Outbox.Batch<Part> batch = null;
@@ -553,6 +570,11 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private Behavior<Command> onDetachGroup(DetachGroup detach) {
         groups.remove(detach.groupId);
         release(state.removeGroup(detach.groupId));
+        return this;
+    }
+
+    private Behavior<Command> onConfigure(Configure configure) {
+        policy = configure.policy;
         return this;
     }
 

@@ -11,6 +11,7 @@ import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
 import io.forebay.queue.core.DispatchState;
+import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.store.LogClock;
 import java.time.Duration;
@@ -25,7 +26,17 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** What a dispatcher understands. */
     public sealed interface Command
-            permits Pop, CancelPop, SessionEnded, AddQueue, RemoveQueue, Drain, Describe, Delete, Due, FromQueue {}
+            permits Pop,
+                    CancelPop,
+                    SessionEnded,
+                    AddQueue,
+                    RemoveQueue,
+                    Configure,
+                    Drain,
+                    Describe,
+                    Delete,
+                    Due,
+                    FromQueue {}
 
     /**
      * Takes messages from any queue; answered to {@code session} by {@link QueueReply.Delivered}, {@link
@@ -60,6 +71,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** The queue is gone: what it had to decide is handed on. */
     public record RemoveQueue(int queueId) implements Command {}
+
+    /** The group's settings have changed. Idempotent. */
+    public record Configure(GroupPolicy policy) implements Command {}
 
     /** Ends every Pop that waits, now and from now on: the node stops. */
     public enum Drain implements Command {
@@ -112,13 +126,17 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
      */
     private final Map<Integer, Long> early = new HashMap<>();
 
+    private GroupPolicy policy;
     private long timerMillis = Long.MAX_VALUE;
     private boolean isDraining;
 
-    /** @param limits bounds of what it holds */
-    public static Behavior<Command> create(LogClock clock, DispatchState.Limits limits) {
+    /**
+     * @param policy until it is {@link Configure configured} anew
+     * @param limits bounds of what it holds
+     */
+    public static Behavior<Command> create(LogClock clock, GroupPolicy policy, DispatchState.Limits limits) {
         return Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new Dispatcher(context, timers, clock, limits)));
+                context -> Behaviors.withTimers(timers -> new Dispatcher(context, timers, clock, policy, limits)));
     }
 
     /** The message in which a queue's report travels. */
@@ -130,8 +148,10 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
             ActorContext<Command> context,
             TimerScheduler<Command> timers,
             LogClock clock,
+            GroupPolicy policy,
             DispatchState.Limits limits) {
         super(context);
+        this.policy = policy;
         this.timers = timers;
         this.clock = clock;
         this.state = new DispatchState<>(limits);
@@ -146,6 +166,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(AddQueue.class, this::onAddQueue)
                 .onMessage(RemoveQueue.class, this::onRemoveQueue)
+                .onMessage(Configure.class, this::onConfigure)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(Describe.class, this::onDescribe)
                 .onMessageEquals(Drain.INSTANCE, this::onDrain)
@@ -254,6 +275,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         queues.remove(remove.queueId);
         state.onQueueGone(clock.millis(), remove.queueId, handout);
         setTimer();
+        return this;
+    }
+
+    private Behavior<Command> onConfigure(Configure configure) {
+        policy = configure.policy;
         return this;
     }
 

@@ -23,7 +23,9 @@ import io.forebay.queue.QueueMarks;
 import io.forebay.queue.StoreRefusals;
 import io.forebay.queue.StripePort;
 import io.forebay.queue.core.DispatchState;
+import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueState;
+import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GroupDeletedRecord;
 import io.forebay.storage.log.GroupRecord;
@@ -838,6 +840,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     /** @param isNew whether the topic was created in this life of the node: then there is nothing to recover */
     private void publish(TopicRecord topic, boolean isNew) {
+        TopicPolicy policy = TopicRules.topicPolicy(topic.settings(), settings);
         List<TopicDirectory.QueueRoute> queues = new ArrayList<>(topic.queueIds().length);
         for (int number = 0; number < topic.queueIds().length; number++) {
             int queueId = topic.queueIds()[number];
@@ -866,7 +869,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                                                 topic.name(),
                                                 settings.node().name(),
                                                 FRAME_BYTES,
-                                                TopicRules.isReadableWhenDurable(topic.settings())),
+                                                policy),
                                         home,
                                         start,
                                         marks,
@@ -878,12 +881,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             queues.add(new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), queue, marks));
         }
         directory.put(new TopicDirectory.TopicRoute(
-                topic.topicId(),
-                topic.name(),
-                List.copyOf(queues),
-                TopicRules.sendLevel(topic.settings(), settings.queue()),
-                topic.settings(),
-                topic.createdMillis()));
+                topic.topicId(), topic.name(), List.copyOf(queues), policy, topic.settings(), topic.createdMillis()));
     }
 
     private void publish(SubscriptionRecord subscription) {
@@ -894,10 +892,12 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             // Deleted again before this was flushed.
             return;
         }
+        GroupPolicy policy = TopicRules.groupPolicy(group.settings(), settings);
         ActorRef<Dispatcher.Command> dispatcher = getContext()
                 .spawn(
                         Dispatcher.create(
                                 stripe.clock(),
+                                policy,
                                 new DispatchState.Limits(
                                         settings.group().waitingPopsMax(),
                                         settings.session().requestsMax())),
@@ -905,8 +905,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                         dispatcherSelector);
         getContext()
                 .watchWith(dispatcher, new ChildStopped("dispatcher", topic.name(), group.name(), 0, group.groupId()));
-        TopicDirectory.GroupRoute groupRoute = new TopicDirectory.GroupRoute(
-                group.groupId(), dispatcher, TopicRules.ackLevel(group.settings(), settings.group()));
+        TopicDirectory.GroupRoute groupRoute = new TopicDirectory.GroupRoute(group.groupId(), dispatcher, policy);
         for (TopicDirectory.QueueRoute queue : route.queues()) {
             publish(subscription, topic, group, groupRoute, queue);
         }
@@ -961,7 +960,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                                         nodeId,
                                         FRAME_BYTES,
                                         settings.storage().segmentBytes(),
-                                        TopicRules.popLevel(group.settings(), settings.group()),
+                                        groupRoute.policy(),
                                         StoreSettings.READ_DISPATCHER),
                                 home,
                                 groupState,
@@ -989,7 +988,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         directory.put(
                 queueId,
                 group.groupId(),
-                new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.ackLevel()));
+                new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy()));
     }
 
     private static boolean isStopped(StripeHandle home, Owner owner) {
@@ -1045,7 +1044,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                         route.topicId(),
                         route.name(),
                         List.copyOf(queues),
-                        route.sendLevel(),
+                        route.policy(),
                         route.settings(),
                         route.createdMillis()));
             }

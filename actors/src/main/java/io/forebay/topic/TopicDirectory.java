@@ -1,10 +1,11 @@
 package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
-import io.forebay.protocol.Durability;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
+import io.forebay.queue.core.GroupPolicy;
+import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Owner;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,26 +29,22 @@ public final class TopicDirectory {
      * A topic.
      *
      * @param queues in order of their numbers
-     * @param sendLevel what a Send is answered for that asks for nothing
+     * @param settings its own ones, as they were given
      */
     public record TopicRoute(
             int topicId,
             String name,
             List<QueueRoute> queues,
-            Durability sendLevel,
+            TopicPolicy policy,
             Map<String, String> settings,
             long createdMillis) {}
 
-    /**
-     * A group in one topic.
-     *
-     * @param ackLevel what an Ack is answered for that asks for nothing
-     */
-    public record GroupRoute(int groupId, ActorRef<Dispatcher.Command> dispatcher, Durability ackLevel) {}
+    /** A group in one topic. */
+    public record GroupRoute(int groupId, ActorRef<Dispatcher.Command> dispatcher, GroupPolicy policy) {}
 
     /** A group in one queue. */
     public record GroupQueueRoute(
-            String topic, String group, ActorRef<GroupQueue.Command> groupQueue, Durability ackLevel) {}
+            String topic, String group, ActorRef<GroupQueue.Command> groupQueue, GroupPolicy policy) {}
 
     private record TopicAndGroup(String topic, String group) {}
 

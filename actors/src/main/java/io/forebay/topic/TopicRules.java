@@ -1,11 +1,18 @@
 package io.forebay.topic;
 
 import io.forebay.config.DurabilitySetting;
+import io.forebay.config.ForebaySettings;
 import io.forebay.config.GroupSettings;
-import io.forebay.config.QueueSettings;
 import io.forebay.config.StartSetting;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
+import io.forebay.queue.core.Deduplication;
+import io.forebay.queue.core.DeliveryMode;
+import io.forebay.queue.core.GroupPolicy;
+import io.forebay.queue.core.MessageFilter;
+import io.forebay.queue.core.PoisonPolicy;
+import io.forebay.queue.core.RetryBackoff;
+import io.forebay.queue.core.TopicPolicy;
 import io.forebay.topic.core.StartAt;
 import java.util.List;
 import java.util.Map;
@@ -57,20 +64,40 @@ final class TopicRules {
         return null;
     }
 
-    static Durability sendLevel(Map<String, String> topic, QueueSettings defaults) {
-        return level(topic.get(SEND_DURABILITY), defaults.sendDurability());
+    /** What a topic's own settings and the node's make together. */
+    static TopicPolicy topicPolicy(Map<String, String> topic, ForebaySettings defaults) {
+        return new TopicPolicy(
+                level(topic.get(SEND_DURABILITY), defaults.queue().sendDurability()),
+                "durable".equals(topic.get(READABLE)),
+                0,
+                0,
+                0,
+                0,
+                false,
+                Deduplication.OFF,
+                600_000,
+                100_000);
     }
 
-    static boolean isReadableWhenDurable(Map<String, String> topic) {
-        return "durable".equals(topic.get(READABLE));
-    }
-
-    static Durability popLevel(Map<String, String> group, GroupSettings defaults) {
-        return level(group.get(POP_DURABILITY), defaults.popDurability());
-    }
-
-    static Durability ackLevel(Map<String, String> group, GroupSettings defaults) {
-        return level(group.get(ACK_DURABILITY), defaults.ackDurability());
+    /** What a group's own settings and the node's make together. */
+    static GroupPolicy groupPolicy(Map<String, String> group, ForebaySettings defaults) {
+        GroupSettings node = defaults.group();
+        return new GroupPolicy(
+                level(group.get(POP_DURABILITY), node.popDurability()),
+                level(group.get(ACK_DURABILITY), node.ackDurability()),
+                node.invisibleDefault().toMillis(),
+                0,
+                RetryBackoff.NONE,
+                false,
+                PoisonPolicy.DEAD_LETTER,
+                "",
+                MessageFilter.ALL,
+                node.inFlightMax(),
+                0,
+                0,
+                false,
+                DeliveryMode.POP,
+                0);
     }
 
     static StartAt start(Map<String, String> group, GroupSettings defaults) {

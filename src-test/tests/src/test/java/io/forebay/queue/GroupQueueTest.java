@@ -6,10 +6,10 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
-import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.queue.core.GroupQueueState;
+import io.forebay.queue.core.Policies;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.MessageRecord;
@@ -91,7 +91,7 @@ class GroupQueueTest {
                         5,
                         32 * 1024,
                         64 * 1024,
-                        Durability.WRITTEN,
+                        Policies.group(),
                         "akka.actor.default-blocking-io-dispatcher"),
                 stripe,
                 new GroupQueueState(new GroupQueueLimits(1000, 1000, 0, 0), 0),

@@ -1,9 +1,9 @@
 package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
-import io.forebay.protocol.Durability;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
+import io.forebay.queue.core.Policies;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -19,16 +19,16 @@ public final class DirectoryForTests {
             routes.add(new TopicDirectory.QueueRoute(
                     number + 1, number, 0, queues.get(number), new io.forebay.queue.QueueMarks()));
         }
-        directory.put(new TopicDirectory.TopicRoute(1, name, routes, Durability.WRITTEN, Map.of(), 0));
+        directory.put(new TopicDirectory.TopicRoute(1, name, routes, Policies.topic(), Map.of(), 0));
     }
 
     public static void putGroup(
             TopicDirectory directory, String topic, String group, ActorRef<Dispatcher.Command> dispatcher) {
-        directory.put(topic, group, new TopicDirectory.GroupRoute(1, dispatcher, Durability.WRITTEN));
+        directory.put(topic, group, new TopicDirectory.GroupRoute(1, dispatcher, Policies.group()));
     }
 
     public static void putGroupQueue(
             TopicDirectory directory, String topic, String group, int queueId, ActorRef<GroupQueue.Command> queue) {
-        directory.put(queueId, 1, new TopicDirectory.GroupQueueRoute(topic, group, queue, Durability.WRITTEN));
+        directory.put(queueId, 1, new TopicDirectory.GroupQueueRoute(topic, group, queue, Policies.group()));
     }
 }

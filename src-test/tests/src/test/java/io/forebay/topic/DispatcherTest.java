@@ -6,6 +6,7 @@ import akka.actor.typed.ActorRef;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
 import io.forebay.queue.core.DispatchState;
+import io.forebay.queue.core.Policies;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.store.LogClock;
 import java.time.InstantSource;
@@ -30,7 +31,9 @@ class DispatcherTest {
     @Test
     void whatAQueueHasIsKnownThoughItSaidSoBeforeItWasAdded() {
         ActorRef<Dispatcher.Command> dispatcher = kit.spawn(Dispatcher.create(
-                new LogClock(InstantSource.system(), System::nanoTime), new DispatchState.Limits(10, 10)));
+                new LogClock(InstantSource.system(), System::nanoTime),
+                Policies.group(),
+                new DispatchState.Limits(10, 10)));
         TestProbe<GroupQueue.Command> queue = kit.createTestProbe(GroupQueue.Command.class);
         TestProbe<QueueReply> session = kit.createTestProbe(QueueReply.class);
         dispatcher.tell(Dispatcher.report(new GroupQueue.Available(1, 5)));
@@ -43,7 +46,9 @@ class DispatcherTest {
     @Test
     void aPopThatWaitsIsServedWhenAQueueThatSpokeTooEarlyIsAdded() {
         ActorRef<Dispatcher.Command> dispatcher = kit.spawn(Dispatcher.create(
-                new LogClock(InstantSource.system(), System::nanoTime), new DispatchState.Limits(10, 10)));
+                new LogClock(InstantSource.system(), System::nanoTime),
+                Policies.group(),
+                new DispatchState.Limits(10, 10)));
         TestProbe<GroupQueue.Command> queue = kit.createTestProbe(GroupQueue.Command.class);
         TestProbe<QueueReply> session = kit.createTestProbe(QueueReply.class);
         dispatcher.tell(new Dispatcher.Pop(
