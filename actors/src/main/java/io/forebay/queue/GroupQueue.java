@@ -67,6 +67,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Change,
                     GiveBack,
                     Readable,
+                    Truncated,
                     ConsumerGone,
                     SessionClosed,
                     Configure,
@@ -105,8 +106,16 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Returns deliveries uncounted; answered by {@link QueueReply.GivenBack}. Idempotent. */
     public record GiveBack(List<ReceiptHandle> handles, long token, ActorRef<QueueReply> replyTo) implements Command {}
 
-    /** Messages below this offset may be read. */
-    public record Readable(long endOffset) implements Command {}
+    /**
+     * What may be read.
+     *
+     * @param endOffset messages below it may be
+     * @param firstOffset the lowest that is stored: what lies below is not there any more, settled or not
+     */
+    public record Readable(long endOffset, long firstOffset) implements Command {}
+
+    /** The queue stores nothing below this offset any more, settled or not: too old, too much, or purged. Idempotent. */
+    public record Truncated(long firstOffset) implements Command {}
 
     /** A consumer is gone: what it holds comes back with its attempt counted. Idempotent. */
     public record ConsumerGone(long sessionId) implements Command {}
@@ -477,6 +486,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return newReceiveBuilder()
                 .onMessage(FromStore.class, this::onStoreEvent)
                 .onMessage(Readable.class, this::onReadable)
+                .onMessage(Truncated.class, this::onTruncated)
                 .onMessage(BodiesRead.class, this::onBodiesRead)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessageEquals(ReadAgain.INSTANCE, this::onReadAgain)
@@ -1096,6 +1106,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
         readableEnd = Math.max(readableEnd, readable.endOffset);
         settleDown();
+        return this;
+    }
+
+    private Behavior<Command> onTruncated(Truncated truncated) {
         return this;
     }
 

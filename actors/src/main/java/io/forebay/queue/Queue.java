@@ -44,6 +44,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     /** What a queue understands. */
     public sealed interface Command
             permits Enqueue,
+                    Appended,
                     Refused,
                     Withdraw,
                     SessionEnded,
@@ -66,6 +67,16 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     public record Enqueue(
             long sessionId, List<Message> messages, Durability level, long token, ActorRef<QueueReply> replyTo)
             implements Command {}
+
+    /**
+     * Another actor has appended entries to this queue in a frame of its own, which is written: dead letters, which go in
+     * one step with what they settle. Idempotent, and comes in any order.
+     *
+     * @param endOffset one behind the last of them; everything below is written
+     * @param lastSequence sequence of the last of them
+     * @param lastOwnerNumber this queue's own number of the last of them
+     */
+    public record Appended(long endOffset, long lastSequence, long lastOwnerNumber) implements Command {}
 
     /**
      * The session has refused keyed messages of this queue itself: as if it had been the queue, what comes behind them waits
@@ -231,6 +242,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         return newReceiveBuilder()
                 .onMessage(Enqueue.class, this::onEnqueue)
                 .onMessage(FromStore.class, this::onStoreEvent)
+                .onMessage(Appended.class, this::onAppended)
                 .onMessage(Released.class, this::onReleased)
                 .onMessage(Refused.class, this::onRefused)
                 .onMessage(Withdraw.class, this::onWithdraw)
@@ -370,20 +382,37 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         long lastSequence = port.onWritten(written);
         Frame frame = written.frame();
         Outbox.Batch<Part> batch = outbox.written();
-        heldSequence = lastSequence;
-        heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
+        int last = frame.recordCount() - 1;
         // Groups first: the consumers' way is the longer one.
         stripeBytes.addAndGet(frame.lengthBytes());
-        marks.nextOffset(frame.queueOffset(frame.recordCount() - 1) + 1);
-        if (state.written(frame.queueOffset(frame.recordCount() - 1) + 1, lastSequence)) {
-            tellReadable();
-        }
+        noteWritten(frame.queueOffset(last) + 1, lastSequence, frame.ownerNumber(last));
         answerSnapshots();
         sendNext();
         for (Part part : batch.parts) {
             receipt(frame, part);
         }
         dropAnswered();
+    }
+
+    private void noteWritten(long endOffset, long lastSequence, long lastOwnerNumber) {
+        // A frame of another appender may lie between those that are known here; its word comes when it comes.
+        heldSequence = Math.max(heldSequence, lastSequence);
+        heldOwnerNumber = Math.max(heldOwnerNumber, lastOwnerNumber);
+        boolean isMore = state.written(endOffset, lastSequence);
+        marks.nextOffset(state.writtenEnd());
+        if (isMore) {
+            tellReadable();
+        }
+    }
+
+    private Behavior<Command> onAppended(Appended appended) {
+        noteWritten(appended.endOffset, appended.lastSequence, appended.lastOwnerNumber);
+        if (state.awaitsDurability()) {
+            // Whoever appended it need not have asked for more than WRITTEN.
+            port.requestDurable(appended.lastSequence);
+            onDurable();
+        }
+        return this;
     }
 
     private void receipt(Frame frame, Part part) {
@@ -422,10 +451,14 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     }
 
     private void tellReadable() {
-        GroupQueue.Readable readable = new GroupQueue.Readable(state.readableEnd());
+        GroupQueue.Readable readable = readable();
         for (ActorRef<? super GroupQueue.Readable> group : groups.values()) {
             group.tell(readable);
         }
+    }
+
+    private GroupQueue.Readable readable() {
+        return new GroupQueue.Readable(state.readableEnd(), state.releaseFloor());
     }
 
     private void answerSnapshots() {
@@ -556,7 +589,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private Behavior<Command> onAttach(Attach attach) {
         groups.put(attach.groupId, attach.group);
         release(state.groupFloor(attach.groupId, attach.floor));
-        attach.group.tell(new GroupQueue.Readable(state.readableEnd()));
+        attach.group.tell(readable());
         return this;
     }
 

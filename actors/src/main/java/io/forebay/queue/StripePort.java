@@ -143,10 +143,15 @@ public final class StripePort {
 
     /** As {@link #whenDurable} for what was appended without wanting it. */
     public void awaitDurable(long sequence, Runnable action) {
+        requestDurable(sequence);
+        whenDurable(sequence, action);
+    }
+
+    /** Asks for {@code Durable} when the sequence, of whomever, is durable; nothing if it is. */
+    public void requestDurable(long sequence) {
         if (sequence > stripe.log().durableSequence()) {
             stripe.writer().tell(new StoreWriter.AwaitDurable(sequence, origin));
         }
-        whenDurable(sequence, action);
     }
 
     /** Whether somebody waits for what is written already to be durable. */

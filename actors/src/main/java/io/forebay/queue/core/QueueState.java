@@ -35,15 +35,16 @@ public final class QueueState {
     }
 
     /**
-     * Messages up to an offset are written.
+     * Messages up to an offset are written. Those that append to the queue may tell in any order: what is known already
+     * changes nothing.
      *
-     * @param endOffset exclusive
+     * @param endOffset exclusive; the log gives out offsets in its own order, so that everything below is written
      * @param lastSequence the highest sequence among them
      * @return whether more is readable than before
      */
     public boolean written(long endOffset, long lastSequence) {
-        if (endOffset < writtenEnd) {
-            throw new AssertionError("written up to " + endOffset + " after " + writtenEnd);
+        if (endOffset <= writtenEnd) {
+            return false;
         }
         writtenEnd = endOffset;
         if (readableWhenDurable) {

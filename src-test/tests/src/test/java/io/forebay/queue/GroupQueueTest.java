@@ -101,7 +101,7 @@ class GroupQueueTest {
                 new java.util.concurrent.atomic.AtomicLong(),
                 new Random(1)));
         writer.expectMessageClass(StoreWriter.Register.class);
-        group.tell(new GroupQueue.Readable(3));
+        group.tell(new GroupQueue.Readable(3, 0));
     }
 
     @AfterEach
