@@ -91,7 +91,11 @@ class QueueTest {
 
     private void start(TopicPolicy policy) {
         queue = kit.spawn(Queue.create(
-                new Queue.Identity(1, 0, "t", "n", 32 * 1024, policy), stripe, Queue.Start.NEW, marks, new AtomicLong()));
+                new Queue.Identity(1, 0, "t", "n", 32 * 1024, policy),
+                stripe,
+                Queue.Start.NEW,
+                marks,
+                new AtomicLong()));
         origin = writer.expectMessageClass(StoreWriter.Register.class).origin();
         queue.tell(new Queue.Attach(1, 0, group.getRef()));
         assertReadable(0, 0);

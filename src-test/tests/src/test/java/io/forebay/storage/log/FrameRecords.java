@@ -13,8 +13,7 @@ public final class FrameRecords {
         RecordView view = new RecordView();
         try {
             for (int i = 0; i < frame.recordCount(); i++) {
-                records.add(
-                        view.wrap(frame.image(), 0, frame.recordAt(i), i).decode());
+                records.add(view.wrap(frame.image(), 0, frame.recordAt(i), i).decode());
             }
         } catch (CorruptRecordException e) {
             throw new AssertionError(e);
