@@ -1,5 +1,6 @@
 package io.forebay.config;
 
+import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigParseOptions;
@@ -9,7 +10,6 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.UncheckedIOException;
-import java.net.URI;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
@@ -18,7 +18,7 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** This room's {@code reference.conf} as text: other rooms have one, too, so the right one is found beside the classes. */
+/** This room's {@code reference.conf} as text: other rooms have one, too, so the right one is known by what it sets. */
 final class ReferenceConf {
     private static final ConfigObject ROOT = parse();
 
@@ -50,19 +50,19 @@ final class ReferenceConf {
     }
 
     private static ConfigObject parse() {
-        String name = ForebaySettings.class.getSimpleName() + ".class";
-        String location = String.valueOf(ForebaySettings.class.getResource(name));
-        String suffix = ForebaySettings.class.getName().replace('.', '/') + ".class";
-        String root = location.substring(0, location.length() - suffix.length());
         try {
-            URL url = URI.create(root + "reference.conf").toURL();
-            try (InputStream in = url.openStream();
-                    Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8)) {
-                return ConfigFactory.parseReader(reader, ConfigParseOptions.defaults())
-                        .root();
+            for (URL url : Collections.list(ForebaySettings.class.getClassLoader().getResources("reference.conf"))) {
+                try (InputStream in = url.openStream();
+                        Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8)) {
+                    Config parsed = ConfigFactory.parseReader(reader, ConfigParseOptions.defaults());
+                    if (parsed.hasPath("forebay.storage.directory")) {
+                        return parsed.root();
+                    }
+                }
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+        throw new AssertionError("no reference.conf on the class path says where a node stores its messages");
     }
 }
