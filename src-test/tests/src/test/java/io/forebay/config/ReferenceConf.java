@@ -51,7 +51,8 @@ final class ReferenceConf {
 
     private static ConfigObject parse() {
         try {
-            for (URL url : Collections.list(ForebaySettings.class.getClassLoader().getResources("reference.conf"))) {
+            for (URL url :
+                    Collections.list(ForebaySettings.class.getClassLoader().getResources("reference.conf"))) {
                 try (InputStream in = url.openStream();
                         Reader reader = new InputStreamReader(in, StandardCharsets.UTF_8)) {
                     Config parsed = ConfigFactory.parseReader(reader, ConfigParseOptions.defaults());
