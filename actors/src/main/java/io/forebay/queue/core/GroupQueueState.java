@@ -616,7 +616,14 @@ public final class GroupQueueState {
                     live.computeIfAbsent(last, LiveDeliveries::new).add(offset, attempts[slot], dueMillis[slot]);
                 case WAITING, RETURNED ->
                     redeliveries.add(new GroupSnapshot.Redelivery(
-                            offset, dueMillis[slot], attempts[slot], last.epoch(), last.sequence(), last.nonce()));
+                            offset,
+                            dueMillis[slot],
+                            attempts[slot],
+                            last.epoch(),
+                            last.sequence(),
+                            last.nonce(),
+                            0,
+                            0));
                 case SKIPPED -> {
                     // Neither settled nor out: whoever restores this finds it as the rest.
                 }
@@ -625,7 +632,8 @@ public final class GroupQueueState {
         }
         List<GroupSnapshot.CheckpointState> checkpoints = new ArrayList<>(live.size());
         live.values().forEach(deliveries -> checkpoints.add(deliveries.toState()));
-        return new GroupSnapshot(floor, cursor, settled.toSet(), checkpoints, redeliveries);
+        return new GroupSnapshot(
+                floor, cursor, settled.toSet(), checkpoints, redeliveries, 0, List.of(), List.of(), List.of());
     }
 
     private void fill(GroupSnapshot snapshot) {

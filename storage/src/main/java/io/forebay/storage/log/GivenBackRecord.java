@@ -4,7 +4,7 @@ package io.forebay.storage.log;
  * Messages in flight come back before their deadline. Owner: the group.
  * <pre> byte  0  i64  dueMillis        log time from which they may go out again
  * byte  8  u8   counted          1 if the attempt counts
- * byte  9  u8   cause            1 returned · 2 consumer gone
+ * byte  9  u8   cause            1 returned · 2 consumer gone · 3 failed while the breaker was open
  * byte 10  offsets, see {@link OffsetSet} </pre>
  */
 public record GivenBackRecord(OffsetSet offsets, boolean counted, Cause cause, long dueMillis) implements LogRecord {
@@ -13,7 +13,9 @@ public record GivenBackRecord(OffsetSet offsets, boolean counted, Cause cause, l
         /** The consumer gave them back unprocessed. */
         RETURNED,
         /** The consumer was declared gone. */
-        CONSUMER_GONE
+        CONSUMER_GONE,
+        /** The attempt failed while the group's breaker was open, which burns none. */
+        BREAKER_OPEN
     }
 
     private static final Cause[] CAUSES = Cause.values();

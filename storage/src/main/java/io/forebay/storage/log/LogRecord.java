@@ -24,6 +24,7 @@ public sealed interface LogRecord
                 SeekRecord,
                 SettingsChangedRecord,
                 QuarantinedRecord,
+                FilteredRecord,
                 TimerScheduledRecord,
                 TimerFiredRecord,
                 TimerRecalledRecord,
@@ -96,6 +97,7 @@ public sealed interface LogRecord
             case SEEK -> SeekRecord.decode(in);
             case SETTINGS_CHANGED -> SettingsChangedRecord.decode(in);
             case QUARANTINED -> QuarantinedRecord.decode(in);
+            case FILTERED -> FilteredRecord.decode(in);
             case TIMER_SCHEDULED -> TimerScheduledRecord.decode(in);
             case TIMER_FIRED -> TimerFiredRecord.decode(in);
             case TIMER_RECALLED -> TimerRecalledRecord.decode(in);

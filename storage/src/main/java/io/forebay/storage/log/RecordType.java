@@ -26,6 +26,7 @@ public enum RecordType {
     SUBSCRIPTION_ENDED(17),
     SETTINGS_CHANGED(18),
     QUARANTINED(19),
+    FILTERED(20),
 
     TIMER_SCHEDULED(32),
     TIMER_FIRED(33),

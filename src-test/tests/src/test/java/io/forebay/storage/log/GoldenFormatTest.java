@@ -49,6 +49,35 @@ class GoldenFormatTest {
         }
     }
 
+    /** Payloads of every version are read; those of the newest are written as on their first day. */
+    @Test
+    void snapshotPayloadsAreReadAndWrittenAsOnTheFirstDay() throws Exception {
+        List<String> newest = List.of(
+                payload("QUEUE", new QueueSnapshot(1234, 100).encode()),
+                payload("GROUP", RecordSamples.group().encode()),
+                payload("REGISTRY", RecordSamples.registry().encode()));
+        List<String> golden = golden("snapshot-payloads.txt");
+        assertThat(golden).containsAll(newest);
+        for (String line : golden) {
+            byte[] payload = HEX.parseHex(line.substring(line.lastIndexOf(' ') + 1));
+            if (line.startsWith("QUEUE")) {
+                assertThat(QueueSnapshot.decode(payload).nextOffset()).isEqualTo(1234);
+            } else if (line.startsWith("GROUP")) {
+                GroupSnapshot read = GroupSnapshot.decode(payload);
+                assertThat(read.acked()).isEqualTo(RecordSamples.group().acked());
+                assertThat(read.checkpoints()).isEqualTo(RecordSamples.group().checkpoints());
+                assertThat(read.redeliveries().get(0).nonce()).isEqualTo(0x1122_3344_5566_7788L);
+            } else {
+                assertThat(RegistrySnapshot.decode(payload).topics())
+                        .isEqualTo(RecordSamples.registry().topics());
+            }
+        }
+    }
+
+    private static String payload(String kind, byte[] payload) {
+        return kind + " " + payload[1] + " " + HEX.formatHex(payload);
+    }
+
     @Test
     void recordNumbersAreThoseOfTheFirstDay() throws Exception {
         List<String> numbers = new ArrayList<>();

@@ -135,15 +135,25 @@ class RecordPropertyTest {
                         Arbitraries.longs().between(0, Long.MAX_VALUE),
                         any,
                         Arbitraries.integers().between(0, 99))
-                .as((offset, due, attempts) -> new Redelivery(offset, due, attempts, 4, 5, due));
+                .as((offset, due, attempts) -> new Redelivery(offset, due, attempts, 4, 5, due, due - 9, due - 3));
         return Combinators.combine(
                         Arbitraries.longs().between(0, 1L << 50),
                         Arbitraries.longs().between(0, 5000),
                         offsets(0),
                         checkpoint.list().ofMaxSize(6),
                         redelivery.list().ofMaxSize(6))
-                .as((floor, ahead, acked, checkpoints, redeliveries) ->
-                        new GroupSnapshot(floor, floor + ahead, acked, checkpoints, redeliveries));
+                .as((floor, ahead, acked, checkpoints, redeliveries) -> new GroupSnapshot(
+                        floor,
+                        floor + ahead,
+                        acked,
+                        checkpoints,
+                        redeliveries,
+                        floor / 2,
+                        List.of(new GroupSnapshot.FirstPop(floor, ahead)),
+                        List.of(new GroupSnapshot.Reason("r" + ahead, acked)),
+                        redeliveries.stream()
+                                .map(one -> new GroupSnapshot.Parked(one, "key", "reason"))
+                                .toList()));
     }
 
     private static void assertReadBack(LogRecord record) throws CorruptRecordException {

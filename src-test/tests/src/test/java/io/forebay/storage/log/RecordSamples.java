@@ -3,7 +3,11 @@ package io.forebay.storage.log;
 import io.forebay.storage.log.GroupSnapshot.CheckpointState;
 import io.forebay.storage.log.GroupSnapshot.MovedDeadline;
 import io.forebay.storage.log.GroupSnapshot.Redelivery;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,10 +40,11 @@ public final class RecordSamples {
                         OffsetSet.of(17), 1_800_000_005_000L, DeadlineRecord.Kind.NACKED, "no room on the truck"),
                 new GivenBackRecord(OffsetSet.range(104, 4), false, GivenBackRecord.Cause.RETURNED, 1_800_000_001_000L),
                 new GivenBackRecord(OffsetSet.of(108), true, GivenBackRecord.Cause.CONSUMER_GONE, 1_800_000_002_000L),
+                new GivenBackRecord(OffsetSet.of(110), false, GivenBackRecord.Cause.BREAKER_OPEN, 1_800_000_003_000L),
                 new DeadLetteredRecord(17, 9, 16, "attempts exhausted"),
-                new SnapshotRecord(500, 77, 1234, 0, 1, new QueueSnapshot(1234, 100).encode()),
-                new SnapshotRecord(501, 78, 0, 0, 2, group().encode()),
-                new SnapshotRecord(502, 79, 0, 1, 2, registry().encode()),
+                new SnapshotRecord(500, 77, 1234, 0, 1, goldenPayload("QUEUE 1")),
+                new SnapshotRecord(501, 78, 0, 0, 2, goldenPayload("GROUP 1")),
+                new SnapshotRecord(502, 79, 0, 1, 2, goldenPayload("REGISTRY 1")),
                 manifest(),
                 topic(),
                 new TopicDeletedRecord(4, 1_800_000_000_001L),
@@ -59,6 +64,7 @@ public final class RecordSamples {
                         1_800_000_000_009L,
                         QuarantinedRecord.Cause.MISSING_SEGMENT,
                         "segment 12 is not there"),
+                new FilteredRecord(OffsetSet.range(700, 9)),
                 new TimerScheduledRecord(11, 1_800_003_600_000L, 7, 8, 1235, 98766, "0 0 * * *", "Europe/Zürich"),
                 new TimerFiredRecord(11, 1_800_003_600_000L, -1, 1_800_003_600_004L),
                 new TimerRecalledRecord(12, 1_800_000_000_010L, "order cancelled"),
@@ -135,7 +141,37 @@ public final class RecordSamples {
                         List.of(new MovedDeadline(
                                 1_800_000_060_000L, DeadlineRecord.Kind.EXTENDED, OffsetSet.range(100, 2))),
                         OffsetSet.of(104))),
-                List.of(new Redelivery(104, 1_800_000_001_000L, 0, 3, 480, 0x1122_3344_5566_7788L)));
+                List.of(new Redelivery(
+                        104, 1_800_000_001_000L, 0, 3, 480, 0x1122_3344_5566_7788L, 0, 1_800_000_000_000L)),
+                100,
+                List.of(new GroupSnapshot.FirstPop(97, 1_799_999_000_000L)),
+                List.of(new GroupSnapshot.Reason("no room on the truck", OffsetSet.of(97, 104))),
+                List.of(new GroupSnapshot.Parked(
+                        new Redelivery(
+                                116,
+                                1_800_000_002_000L,
+                                16,
+                                3,
+                                470,
+                                0x1122_3344_5566_7788L,
+                                1_799_999_000_000L,
+                                1_799_999_900_000L),
+                        "customer-7",
+                        "always fails")));
+    }
+
+    /** A payload as version 1 of it was written; what a snapshot's payload holds is nothing to its record. */
+    static byte[] goldenPayload(String kindAndVersion) {
+        try (InputStream in = RecordSamples.class.getResourceAsStream("/golden/v1/snapshot-payloads.txt")) {
+            return new String(in.readAllBytes(), StandardCharsets.US_ASCII)
+                    .lines()
+                    .filter(line -> line.startsWith(kindAndVersion + " "))
+                    .map(line -> HexFormat.of().parseHex(line.substring(kindAndVersion.length() + 1)))
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     static RegistrySnapshot registry() {
