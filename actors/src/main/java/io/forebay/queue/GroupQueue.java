@@ -30,6 +30,7 @@ import io.forebay.queue.core.PopReason;
 import io.forebay.queue.core.TokenBatch;
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.DeadlineRecord;
+import io.forebay.storage.log.DeliveryRange;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.LogRecord;
@@ -71,6 +72,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     ConsumerGone,
                     SessionClosed,
                     Configure,
+                    BreakerChanged,
                     Describe,
                     Drain,
                     Delete,
@@ -126,6 +128,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** The group's settings have changed. Idempotent. */
     public record Configure(GroupPolicy policy) implements Command {}
 
+    /**
+     * The group's breaker has opened or closed. While it is open a failed attempt is not counted: the consumers are taken for
+     * broken, not the messages. Idempotent.
+     */
+    public record BreakerChanged(boolean isOpen) implements Command {}
+
     /** Answered by {@link Described}. */
     public record Describe(ActorRef<Described> replyTo) implements Command {}
 
@@ -156,14 +164,38 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     public record Drained() {}
 
     /** What a dispatcher is told. */
-    public sealed interface ToDispatcher permits Available, Popped, ServedBefore {}
+    public sealed interface ToDispatcher permits Available, Popped, Activity, ServedBefore {}
 
     /** So many messages could be popped now. Told when it was none before. */
     public record Available(int queueId, long count) implements ToDispatcher {}
 
-    /** A Pop is decided. {@code gotCount} is 0 if it got nothing and nobody was answered. */
+    /**
+     * A Pop is decided.
+     *
+     * @param maxMessages as it was asked for
+     * @param gotCount how many messages are newly in flight with it; 0: it got nothing and nobody was answered; {@link
+     *     #ANSWERED}: nothing is newly in flight, and the session is answered all the same
+     */
     public record Popped(
             int queueId, long sessionId, long requestId, int maxMessages, int gotCount, long availableCount)
+            implements ToDispatcher {
+        /** The Pop was refused, or repeated and gets what it got before. */
+        public static final int ANSWERED = -1;
+    }
+
+    /**
+     * What has become of deliveries since the last one of these. Told at most once per turn of the queue's actor, behind the
+     * {@link Popped} of that turn, if {@link GroupPolicy#wantsActivity}; a first one when the queue begins with something in
+     * flight, or when the policy begins to want it.
+     *
+     * @param inFlight deliveries in flight now, all of them
+     * @param acked deliveries that were acked
+     * @param failed attempts that failed: nacked, expired, or their consumer gone; not what was given back
+     * @param freedSessionIds sessions of deliveries that are not in flight any more, each once
+     * @param freedCounts how many deliveries of each; negative: so many are in flight that no {@link Popped} told of
+     */
+    public record Activity(
+            int queueId, int inFlight, int acked, int failed, long[] freedSessionIds, int[] freedCounts)
             implements ToDispatcher {}
 
     /** Requests that this queue has served before the start: their repetitions belong here. */
@@ -526,7 +558,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             onSessionClosed(closed);
         } else if (command instanceof Configure configure) {
             policy = configure.policy;
-        } else {
+        } else if (!(command instanceof BreakerChanged)) {
             throw new AssertionError(command);
         }
     }
@@ -563,7 +595,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         long reserved = FrameSize.FRAME_BYTES + FIXED_RECORD_BYTES + (long) BYTES_PER_HANDLE * pop.maxMessages();
         if (!port.account().tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
             // The dispatcher first: it must not take a repetition for one that the queue still has.
-            tellPopped(asked, 1);
+            tellPopped(asked, Popped.ANSWERED);
             request.session.tell(new QueueReply.PopRefused(
                     pop.requestId(), StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.DELIVERY))));
             return;
@@ -575,14 +607,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             PopWaiting waiting = new PopWaiting(checkpoint, request, true);
             port.account().giveBack(reserved - append(decision.record(), waiting, true));
             unanswered.addLast(waiting);
-            tellPopped(asked, 1);
+            tellPopped(asked, countOf(decision.record().deliveries()));
             return;
         }
         port.account().giveBack(reserved);
         if (decision.reason() == PopReason.REPEATED) {
             PopWaiting waiting = new PopWaiting(decision.repeated(), request, false);
             waitForWritten(waiting, decision.repeated().isWritten());
-            tellPopped(asked, 1);
+            tellPopped(asked, Popped.ANSWERED);
         } else {
             tellPopped(asked, 0);
         }
@@ -596,6 +628,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return count == pop.maxMessages()
                 ? pop
                 : new PopCommand(pop.sessionId(), pop.requestId(), count, pop.maxBytes(), pop.invisibleMillis());
+    }
+
+    private static int countOf(List<DeliveryRange> deliveries) {
+        int count = 0;
+        for (DeliveryRange range : deliveries) {
+            count += range.count();
+        }
+        return count;
     }
 
     private void tellPopped(PopCommand asked, int gotCount) {
@@ -1083,7 +1123,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void refuse(Command command, Refusal refusal) {
         if (command instanceof Pop pop) {
-            tellPopped(pop.pop, 1);
+            tellPopped(pop.pop, Popped.ANSWERED);
             pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
         } else if (command instanceof Ack ack) {
             new AckWaiting(ack, null).refuse(refusal);

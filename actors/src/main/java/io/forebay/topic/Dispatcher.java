@@ -227,7 +227,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
             for (int i = 0; i < served.sessionIds().length; i++) {
                 state.onServedBefore(served.queueId(), served.sessionIds()[i], served.requestIds()[i]);
             }
-        } else {
+        } else if (!(message instanceof GroupQueue.Activity)) {
             throw new AssertionError(message);
         }
         return this;

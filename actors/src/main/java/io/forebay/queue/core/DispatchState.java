@@ -269,7 +269,7 @@ public final class DispatchState<P> {
      * A queue has decided a Pop it was assigned.
      *
      * @param maxMessages as assigned
-     * @param gotCount how many messages it got; if any, the queue answers the client
+     * @param gotCount how many messages it got; if any, the queue answers the client; negative: none, and it is answered
      * @param availableCount how many more the queue could hand out now
      */
     public void onPopResult(
@@ -290,7 +290,7 @@ public final class DispatchState<P> {
         Session<P> session = sessions.get(sessionId);
         Poll<P> poll = session == null ? null : session.polls.get(requestId);
         if (poll != null && poll.askedQueueId == queueId) {
-            if (gotCount > 0) {
+            if (gotCount != 0) {
                 session.polls.remove(requestId);
             } else {
                 handOn(nowMillis, poll, out);
