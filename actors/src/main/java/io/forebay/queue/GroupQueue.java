@@ -194,8 +194,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param freedSessionIds sessions of deliveries that are not in flight any more, each once
      * @param freedCounts how many deliveries of each; negative: so many are in flight that no {@link Popped} told of
      */
-    public record Activity(
-            int queueId, int inFlight, int acked, int failed, long[] freedSessionIds, int[] freedCounts)
+    public record Activity(int queueId, int inFlight, int acked, int failed, long[] freedSessionIds, int[] freedCounts)
             implements ToDispatcher {}
 
     /** Requests that this queue has served before the start: their repetitions belong here. */
