@@ -407,7 +407,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         RegistryDecision<SubscriptionRecord> decision = state.decideSubscribe(
                 topicName,
                 groupName,
-                group == null ? null : TopicRules.start(group.settings(), settings.group()),
+                group == null ? null : TopicRules.start(group.settings(), settings),
                 firstOffsets,
                 nextOffsets,
                 Map.of(),
@@ -478,7 +478,9 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         AdminWaiting waiting =
                 new AdminWaiting(command, () -> new SessionEvent.TopicCreated(create.requestId(), describe(name)));
         Refusal refusal = Names.check("topic", name);
-        refusal = refusal != null ? refusal : TopicRules.checkTopic(create.settings());
+        refusal = refusal != null
+                ? refusal
+                : TopicRules.topic(create.settings(), settings).refusal();
         if (refusal == null && create.queues() < 0) {
             refusal = Refusal.illegalArgument(
                     "the number of queues",
@@ -510,7 +512,9 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         String name = create.group();
         AdminWaiting waiting = new AdminWaiting(command, () -> new SessionEvent.GroupCreated(create.requestId(), name));
         Refusal refusal = Names.check("group", name);
-        refusal = refusal != null ? refusal : TopicRules.checkGroup(create.settings());
+        refusal = refusal != null
+                ? refusal
+                : TopicRules.group(create.settings(), settings).refusal();
         if (refusal == null && !create.topic().isEmpty() && state.topic(create.topic()) == null) {
             refusal = unknownTopic(create.topic());
         }
@@ -840,7 +844,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     /** @param isNew whether the topic was created in this life of the node: then there is nothing to recover */
     private void publish(TopicRecord topic, boolean isNew) {
-        TopicPolicy policy = TopicRules.topicPolicy(topic.settings(), settings);
+        TopicPolicy policy =
+                TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
         List<TopicDirectory.QueueRoute> queues = new ArrayList<>(topic.queueIds().length);
         for (int number = 0; number < topic.queueIds().length; number++) {
             int queueId = topic.queueIds()[number];
@@ -892,7 +897,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             // Deleted again before this was flushed.
             return;
         }
-        GroupPolicy policy = TopicRules.groupPolicy(group.settings(), settings);
+        GroupPolicy policy =
+                TopicRules.groupPolicy(group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
         ActorRef<Dispatcher.Command> dispatcher = getContext()
                 .spawn(
                         Dispatcher.create(
@@ -989,6 +995,12 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                 queueId,
                 group.groupId(),
                 new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy()));
+    }
+
+    private void leftOut(String kind, String name, Refusal refusal) {
+        getContext()
+                .getLog()
+                .warn("{} {}: a setting is not used, the node's default holds: {}", kind, name, refusal.text());
     }
 
     private static boolean isStopped(StripeHandle home, Owner owner) {

@@ -1,9 +1,15 @@
 package io.forebay.topic;
 
+import io.forebay.config.DeduplicationSetting;
+import io.forebay.config.DeliverySetting;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.GroupSettings;
+import io.forebay.config.OwnSettings;
+import io.forebay.config.PoisonSetting;
+import io.forebay.config.SettingsException;
 import io.forebay.config.StartSetting;
+import io.forebay.config.TopicDefaults;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.Deduplication;
@@ -14,104 +20,180 @@ import io.forebay.queue.core.PoisonPolicy;
 import io.forebay.queue.core.RetryBackoff;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.topic.core.StartAt;
-import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
 
-/** What may be set for a single topic or group, and what holds where nothing is set. Thread-safe. */
+/**
+ * What may be set for a single topic or group, and what holds together with the node's settings. Names and values are those
+ * of the sections {@code forebay.topic} and {@code forebay.group}; {@link #SEND_DURABILITY} is found in {@code forebay.queue},
+ * and {@link #READABLE}, {@link #FILTER} and {@link #PAUSED} have no default for all. Thread-safe.
+ */
 final class TopicRules {
     /** What a Send is answered for that asks for nothing. */
     static final String SEND_DURABILITY = "send-durability";
-    /** From when on messages may be delivered: written or durable. */
+    /** From when on messages may be delivered: written or durable. Fixed when the topic is created. */
     static final String READABLE = "readable";
-    /** Level of a checkpoint before its messages go out. */
-    static final String POP_DURABILITY = "pop-durability";
-    /** What an Ack is answered for that asks for nothing. */
-    static final String ACK_DURABILITY = "ack-durability";
-    /** Where the group begins in a topic that is new to it. */
-    static final String START = "start";
+    /** Which messages a group wants; empty for all. */
+    static final String FILTER = "filter";
+    /** Whether a group gets nothing for the time being. */
+    static final String PAUSED = "paused";
 
-    private static final List<String> LEVELS = List.of("written", "flushed");
-    private static final Map<String, List<String>> TOPIC =
-            Map.of(SEND_DURABILITY, LEVELS, READABLE, List.of("written", "durable"));
-    private static final Map<String, List<String>> GROUP =
-            Map.of(POP_DURABILITY, LEVELS, ACK_DURABILITY, LEVELS, START, List.of("earliest", "latest"));
+    /** Longest text of one setting. */
+    static final int TEXT_CHARS_MAX = 4096;
+
+    private enum Readable {
+        WRITTEN,
+        DURABLE
+    }
+
+    /**
+     * What a map of texts means.
+     *
+     * @param policy null if it is refused
+     * @param startAt of a group, else null
+     * @param refusal names setting, value and what is allowed; null if all is well
+     */
+    record Parsed<P>(P policy, StartAt startAt, Refusal refusal) {
+        private static <P> Parsed<P> refused(Refusal refusal) {
+            return new Parsed<>(null, null, refusal);
+        }
+    }
 
     private TopicRules() {}
 
-    /** Null if all is well. */
-    static Refusal checkTopic(Map<String, String> settings) {
-        return check("topic", TOPIC, settings);
-    }
-
-    /** Null if all is well. */
-    static Refusal checkGroup(Map<String, String> settings) {
-        return check("group", GROUP, settings);
-    }
-
-    private static Refusal check(String kind, Map<String, List<String>> known, Map<String, String> settings) {
-        for (Map.Entry<String, String> setting : settings.entrySet()) {
-            List<String> allowed = known.get(setting.getKey());
-            if (allowed == null) {
-                return Refusal.illegalArgument(
-                        "the name of a setting of a " + kind,
-                        setting.getKey(),
-                        String.join(", ", known.keySet().stream().sorted().toList()));
-            }
-            if (!allowed.contains(setting.getValue())) {
-                return Refusal.illegalArgument(setting.getKey(), setting.getValue(), String.join(" or ", allowed));
-            }
-        }
-        return null;
-    }
-
     /** What a topic's own settings and the node's make together. */
-    static TopicPolicy topicPolicy(Map<String, String> topic, ForebaySettings defaults) {
-        return new TopicPolicy(
-                level(topic.get(SEND_DURABILITY), defaults.queue().sendDurability()),
-                "durable".equals(topic.get(READABLE)),
-                0,
-                0,
-                0,
-                0,
-                false,
-                Deduplication.OFF,
-                600_000,
-                100_000);
+    static Parsed<TopicPolicy> topic(Map<String, String> texts, ForebaySettings node) {
+        return parse("topic", texts, own -> {
+            TopicDefaults topic = node.topic().defaults().with(own);
+            TopicPolicy policy = new TopicPolicy(
+                    level(own.choice(
+                            SEND_DURABILITY,
+                            DurabilitySetting.class,
+                            node.queue().sendDurability())),
+                    own.choice(READABLE, Readable.class, Readable.WRITTEN) == Readable.DURABLE,
+                    topic.retentionGrace().toMillis(),
+                    topic.maxAge().toMillis(),
+                    topic.maxBytes(),
+                    topic.rateLimit(),
+                    topic.isOrdered(),
+                    deduplication(topic.deduplication()),
+                    topic.deduplicationWindow().toMillis(),
+                    topic.deduplicationMax());
+            return new Parsed<>(policy, null, null);
+        });
     }
 
     /** What a group's own settings and the node's make together. */
-    static GroupPolicy groupPolicy(Map<String, String> group, ForebaySettings defaults) {
-        GroupSettings node = defaults.group();
-        return new GroupPolicy(
-                level(group.get(POP_DURABILITY), node.popDurability()),
-                level(group.get(ACK_DURABILITY), node.ackDurability()),
-                node.invisibleDefault().toMillis(),
-                0,
-                RetryBackoff.NONE,
-                false,
-                PoisonPolicy.DEAD_LETTER,
-                "",
-                MessageFilter.ALL,
-                node.inFlightMax(),
-                0,
-                0,
-                false,
-                DeliveryMode.POP,
-                0);
+    static Parsed<GroupPolicy> group(Map<String, String> texts, ForebaySettings node) {
+        return parse("group", texts, own -> {
+            GroupSettings group = node.group().with(own);
+            boolean isOrdered = group.defaults().isOrdered();
+            boolean isParking = group.defaults().poison() == PoisonSetting.PARK;
+            if (isParking && !isOrdered && texts.containsKey("poison")) {
+                return Parsed.refused(Refusal.illegalArgument(
+                        "poison", "park", "dead-letter, because the group is not ordered; park needs ordered = on"));
+            }
+            String filterText = own.text(FILTER, "").strip();
+            if (!filterText.isEmpty()) {
+                return Parsed.refused(Refusal.of(
+                        Refusal.Code.UNSUPPORTED, FILTER + " is \"" + filterText + "\", but there are no filters yet"));
+            }
+            GroupPolicy policy = new GroupPolicy(
+                    level(group.defaults().popDurability()),
+                    level(group.defaults().ackDurability()),
+                    Math.max(1, group.defaults().invisibleDefault().toMillis()),
+                    group.defaults().maxAttempts(),
+                    RetryBackoff.parse(group.defaults().retryBackoff()),
+                    isOrdered,
+                    isParking && isOrdered ? PoisonPolicy.PARK : PoisonPolicy.DEAD_LETTER,
+                    filterText,
+                    MessageFilter.ALL,
+                    group.inFlightMax(),
+                    group.defaults().consumerInFlightMax(),
+                    group.defaults().rateLimit(),
+                    own.flag(PAUSED, false),
+                    group.defaults().delivery() == DeliverySetting.PUSH ? DeliveryMode.PUSH : DeliveryMode.POP,
+                    group.defaults().breakerPercent());
+            StartAt startAt = group.defaults().start() == StartSetting.LATEST ? StartAt.LATEST : StartAt.EARLIEST;
+            return new Parsed<>(policy, startAt, null);
+        });
     }
 
-    static StartAt start(Map<String, String> group, GroupSettings defaults) {
-        String start = group.get(START);
-        if (start == null) {
-            return defaults.start() == StartSetting.LATEST ? StartAt.LATEST : StartAt.EARLIEST;
-        }
-        return start.equals("latest") ? StartAt.LATEST : StartAt.EARLIEST;
+    /**
+     * As {@link #topic}, of a topic that is there already: a text that cannot be used any more, because the node's settings
+     * or its version have changed, is left out and told of.
+     */
+    static TopicPolicy topicPolicy(Map<String, String> texts, ForebaySettings node, Consumer<Refusal> leftOut) {
+        return usable(texts, node, TopicRules::topic, leftOut).policy();
     }
 
-    private static Durability level(String setting, DurabilitySetting otherwise) {
-        if (setting == null) {
-            return otherwise == DurabilitySetting.FLUSHED ? Durability.FLUSHED : Durability.WRITTEN;
+    /** As {@link #group}, of a group that is there already, as {@link #topicPolicy}. */
+    static GroupPolicy groupPolicy(Map<String, String> texts, ForebaySettings node, Consumer<Refusal> leftOut) {
+        return usable(texts, node, TopicRules::group, leftOut).policy();
+    }
+
+    /** Where a group begins in a topic that is new to it. */
+    static StartAt start(Map<String, String> texts, ForebaySettings node) {
+        return usable(texts, node, TopicRules::group, refusal -> {}).startAt();
+    }
+
+    private interface Reader<P> {
+        Parsed<P> read(OwnSettings own);
+    }
+
+    private static <P> Parsed<P> parse(String kind, Map<String, String> texts, Reader<P> reader) {
+        for (Map.Entry<String, String> text : texts.entrySet()) {
+            if (text.getValue().length() > TEXT_CHARS_MAX) {
+                return Parsed.refused(Refusal.tooLarge(
+                        text.getKey(), text.getValue().length() + " characters", "at most " + TEXT_CHARS_MAX));
+            }
         }
-        return setting.equals("flushed") ? Durability.FLUSHED : Durability.WRITTEN;
+        OwnSettings own = new OwnSettings(texts);
+        try {
+            Parsed<P> parsed = reader.read(own);
+            if (parsed.refusal() == null && !own.unknown().isEmpty()) {
+                return Parsed.refused(Refusal.illegalArgument(
+                        "the name of a setting of a " + kind, own.unknown().first(), String.join(", ", own.known())));
+            }
+            return parsed;
+        } catch (SettingsException e) {
+            return Parsed.refused(Refusal.illegalArgument(e.key(), e.value(), e.allowed()));
+        }
+    }
+
+    private static <P> Parsed<P> usable(
+            Map<String, String> texts,
+            ForebaySettings node,
+            BiFunction<Map<String, String>, ForebaySettings, Parsed<P>> parser,
+            Consumer<Refusal> leftOut) {
+        Parsed<P> all = parser.apply(texts, node);
+        if (all.refusal() == null) {
+            return all;
+        }
+        // In order of the names, so that "poison" is judged when "ordered" is there.
+        Map<String, String> taken = new TreeMap<>();
+        for (Map.Entry<String, String> text : new TreeMap<>(texts).entrySet()) {
+            taken.put(text.getKey(), text.getValue());
+            Refusal refusal = parser.apply(taken, node).refusal();
+            if (refusal != null) {
+                taken.remove(text.getKey());
+                leftOut.accept(refusal);
+            }
+        }
+        return parser.apply(taken, node);
+    }
+
+    private static Deduplication deduplication(DeduplicationSetting setting) {
+        return switch (setting) {
+            case OFF -> Deduplication.OFF;
+            case PRODUCER -> Deduplication.PRODUCER;
+            case MESSAGE_ID -> Deduplication.MESSAGE_ID;
+        };
+    }
+
+    private static Durability level(DurabilitySetting setting) {
+        return setting == DurabilitySetting.FLUSHED ? Durability.FLUSHED : Durability.WRITTEN;
     }
 }

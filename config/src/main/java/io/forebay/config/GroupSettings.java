@@ -13,7 +13,6 @@ import java.time.Duration;
 /**
  * Section {@code forebay.group}: what a consumer group may take and hold.
  *
- * @param invisibleDefault invisible duration of a Pop that asks for none
  * @param invisibleMin shortest that may be asked for
  * @param invisibleMax longest that may be asked for
  * @param lookAheadMax offsets per queue that the cursor goes past what is blocked
@@ -24,12 +23,9 @@ import java.time.Duration;
  * @param waitingPopsMax Pops of one topic and group that wait for messages
  * @param goneBackoff wait before a message goes out again that its consumer did not survive; doubles with each attempt
  * @param goneBackoffMax upper bound of that wait
- * @param popDurability level at which a checkpoint must be before its messages go out
- * @param ackDurability what an Ack is answered for that asks for nothing
- * @param start where a new group begins
+ * @param defaults what holds for a group that sets nothing itself
  */
 public record GroupSettings(
-        Duration invisibleDefault,
         Duration invisibleMin,
         Duration invisibleMax,
         int lookAheadMax,
@@ -40,9 +36,7 @@ public record GroupSettings(
         int waitingPopsMax,
         Duration goneBackoff,
         Duration goneBackoffMax,
-        DurabilitySetting popDurability,
-        DurabilitySetting ackDurability,
-        StartSetting start) {
+        GroupDefaults defaults) {
     static final String SECTION = "forebay.group";
 
     public GroupSettings {
@@ -54,7 +48,11 @@ public record GroupSettings(
                 SECTION + ".invisible-max",
                 duration(invisibleMax),
                 "at least forebay.group.invisible-min, which is " + duration(invisibleMin));
-        checkDuration(SECTION + ".invisible-default", invisibleDefault, invisibleMin, invisibleMax);
+        checkDuration(
+                SECTION + "." + GroupDefaults.INVISIBLE_DEFAULT,
+                defaults.invisibleDefault(),
+                invisibleMin,
+                invisibleMax);
         checkCount(SECTION + ".look-ahead-max", lookAheadMax, 64, 16 << 20);
         checkCount(SECTION + ".in-flight-max", inFlightMax, 1, 16 << 20);
         checkCount(SECTION + ".pop-messages-max", popMessagesMax, 1, 65_535);
@@ -77,7 +75,6 @@ public record GroupSettings(
 
     static GroupSettings from(Section section) {
         return new GroupSettings(
-                section.duration("invisible-default"),
                 section.duration("invisible-min"),
                 section.duration("invisible-max"),
                 section.count("look-ahead-max"),
@@ -88,8 +85,31 @@ public record GroupSettings(
                 section.count("waiting-pops-max"),
                 section.duration("gone-backoff"),
                 section.duration("gone-backoff-max"),
-                section.choice("pop-durability", DurabilitySetting.class),
-                section.choice("ack-durability", DurabilitySetting.class),
-                section.choice("start", StartSetting.class));
+                GroupDefaults.from(section));
+    }
+
+    /**
+     * These, except for what a group sets for itself.
+     *
+     * @throws SettingsException if one of its texts cannot be used
+     */
+    public GroupSettings with(OwnSettings own) {
+        GroupDefaults changed = defaults.with(own);
+        int inFlight = own.count("in-flight-max", inFlightMax);
+        return own.bare(() -> {
+            checkCount(SECTION + ".in-flight-max", inFlight, 1, inFlightMax);
+            return new GroupSettings(
+                    invisibleMin,
+                    invisibleMax,
+                    lookAheadMax,
+                    inFlight,
+                    Math.min(popMessagesMax, inFlight),
+                    popBytesMax,
+                    waitMax,
+                    waitingPopsMax,
+                    goneBackoff,
+                    goneBackoffMax,
+                    changed);
+        });
     }
 }

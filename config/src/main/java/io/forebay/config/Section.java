@@ -72,9 +72,11 @@ final class Section {
     <E extends Enum<E>> E choice(String name, Class<E> type) {
         String key = key(name);
         String expected = Arrays.stream(type.getEnumConstants())
-                .map(choice -> choice.name().toLowerCase(Locale.ROOT))
+                .map(choice -> choice.name().toLowerCase(Locale.ROOT).replace('_', '-'))
                 .collect(Collectors.joining(" or "));
-        String chosen = typed(key, expected, () -> root.getString(key)).toUpperCase(Locale.ROOT);
+        String chosen = typed(key, expected, () -> root.getString(key))
+                .toUpperCase(Locale.ROOT)
+                .replace('-', '_');
         for (E choice : type.getEnumConstants()) {
             if (choice.name().equals(chosen)) return choice;
         }

@@ -4,7 +4,7 @@ import static io.forebay.config.Checks.check;
 import static io.forebay.config.Checks.checkCount;
 
 /**
- * Section {@code forebay.topic}: which topics and groups there may be.
+ * Section {@code forebay.topic}: which topics and groups there may be, and what holds for a topic.
  *
  * @param autoCreate whether a Send or Pop to an unknown topic, or a Pop by an unknown group, creates it
  * @param defaultQueues queues of a topic that is created without a number
@@ -12,9 +12,16 @@ import static io.forebay.config.Checks.checkCount;
  * @param topicsMax topics of the node
  * @param groupsMax groups of the node
  * @param subscriptionsMax pairs of a topic and a group that reads it
+ * @param defaults what holds for a topic that sets nothing itself
  */
 public record TopicSettings(
-        boolean autoCreate, int defaultQueues, int queuesMax, int topicsMax, int groupsMax, int subscriptionsMax) {
+        boolean autoCreate,
+        int defaultQueues,
+        int queuesMax,
+        int topicsMax,
+        int groupsMax,
+        int subscriptionsMax,
+        TopicDefaults defaults) {
     static final String SECTION = "forebay.topic";
 
     public TopicSettings {
@@ -37,6 +44,7 @@ public record TopicSettings(
                 section.count("queues-max"),
                 section.count("topics-max"),
                 section.count("groups-max"),
-                section.count("subscriptions-max"));
+                section.count("subscriptions-max"),
+                TopicDefaults.from(section));
     }
 }

@@ -91,12 +91,28 @@ class ForebaySettingsTest {
             out("group.pop-durability", "durable"),
             out("group.ack-durability", "none"),
             out("group.start", "first"),
+            out("group.max-attempts", "-1", "1001", "many"),
+            out("group.retry-backoff", "soon", "fixed 5", "fixed -1 s", "exponential 2 s to 1 s", "fixed 8 d"),
+            out("group.ordered", "sometimes"),
+            out("group.poison", "drop"),
+            out("group.consumer-in-flight-max", "-1", "16777217"),
+            out("group.rate-limit", "-1", "100000001", "10 per second"),
+            out("group.delivery", "pull"),
+            out("group.breaker", "-1", "101", "50 %"),
             out("topic.auto-create", "perhaps"),
             out("topic.default-queues", "0", "1025", "257"),
             out("topic.queues-max", "0", "1025"),
             out("topic.topics-max", "0", "1000001"),
             out("topic.groups-max", "0", "1000001"),
             out("topic.subscriptions-max", "0", "1000001"),
+            out("topic.retention-grace", "-1 s", "3651 d", "5"),
+            out("topic.max-age", "-1 s", "3651 d", "259200"),
+            out("topic.max-bytes", "-1 B", "1001 TiB", "0"),
+            out("topic.rate-limit", "-1", "100000001"),
+            out("topic.ordered", "1"),
+            out("topic.deduplication", "on"),
+            out("topic.deduplication-window", "0 s", "8 d", "600"),
+            out("topic.deduplication-max", "0", "16777217"),
             out("session.heartbeat-interval", "9 ms", "6 minutes"),
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),
@@ -111,9 +127,9 @@ class ForebaySettingsTest {
         ForebaySettings settings = ForebaySettings.from(ConfigFactory.defaultReference());
         assertThat(settings.storage().segmentBytes()).isEqualTo(128 << 20);
         assertThat(settings.queue().sendDurability()).isEqualTo(DurabilitySetting.FLUSHED);
-        assertThat(settings.group().popDurability()).isEqualTo(DurabilitySetting.WRITTEN);
-        assertThat(settings.group().ackDurability()).isEqualTo(DurabilitySetting.WRITTEN);
-        assertThat(settings.group().invisibleDefault()).isEqualTo(Duration.ofSeconds(30));
+        assertThat(settings.group().defaults().popDurability()).isEqualTo(DurabilitySetting.WRITTEN);
+        assertThat(settings.group().defaults().ackDurability()).isEqualTo(DurabilitySetting.WRITTEN);
+        assertThat(settings.group().defaults().invisibleDefault()).isEqualTo(Duration.ofSeconds(30));
         assertThat(settings.group().invisibleMax()).isEqualTo(Duration.ofHours(12));
         assertThat(settings.topic().autoCreate()).isFalse();
         assertThat(settings.node().allowPlaintext()).isFalse();
