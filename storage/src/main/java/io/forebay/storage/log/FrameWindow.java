@@ -56,6 +56,29 @@ final class FrameWindow {
         return problem;
     }
 
+    /** The same without reading ahead: for single frames here and there. */
+    String checkAlone(StorageFile source, long base, long position, long roomBytes) throws IOException {
+        if (roomBytes < FrameCodec.HEADER_BYTES) {
+            return FULL;
+        }
+        at = 0;
+        loadAlone(source, position - base, FrameCodec.HEADER_BYTES);
+        String problem = FrameCodec.headerProblem(buffer, 0, position, roomBytes);
+        if (problem == null) {
+            loadAlone(source, position - base, FrameCodec.length(buffer, 0));
+            problem = FrameCodec.problem(buffer, 0, crc);
+        }
+        return problem;
+    }
+
+    private void loadAlone(StorageFile source, long from, int length) throws IOException {
+        file = null;
+        if (length > buffer.length) {
+            buffer = new byte[length];
+        }
+        source.readCold(from, buffer, 0, length);
+    }
+
     /** The next address where a frame that lies in its place might begin, or the limit. */
     long nextCandidate(StorageFile source, long base, long fromPosition, long limit) throws IOException {
         for (long next = fromPosition; next + FrameCodec.HEADER_BYTES <= limit; ) {

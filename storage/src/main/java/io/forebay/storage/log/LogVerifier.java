@@ -119,25 +119,78 @@ public final class LogVerifier {
         return new LogVerifier(directory).run(sink);
     }
 
+    /** Takes frames in order. */
+    interface FrameSink {
+        /** @return whether it wants more */
+        boolean frame(Found segment, byte[] bytes, int at, long position) throws IOException;
+    }
+
+    /** Thrown to end a scan whose taker has had enough. */
+    private static final class Enough extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        Enough() {
+            super("enough");
+        }
+    }
+
+    /**
+     * Hands out the frames of the stripe in that directory, from the oldest segment to the log's end.
+     *
+     * @return the damage that was met
+     */
+    static List<String> frames(StorageDirectory directory, FrameSink sink) throws IOException {
+        LogVerifier verifier = new LogVerifier(directory);
+        try {
+            verifier.read((segment, bytes, at, position) -> {
+                if (!sink.frame(segment, bytes, at, position)) {
+                    throw new Enough();
+                }
+            });
+        } catch (Enough e) {
+            // What lies behind was not asked for.
+            return verifier.problems.stream().map(Problem::toString).toList();
+        }
+        return verifier.problems.stream().map(Problem::toString).toList();
+    }
+
+    private void read(ChainScanner.Visitor visitor) throws IOException {
+        try (LogFiles opened = LogFiles.open(directory)) {
+            files = opened;
+            readCheckpointFile();
+            readManifest();
+            scan(oldest(), visitor);
+        }
+    }
+
+    private long stated() {
+        return slot == null
+                ? files.statedDurable()
+                : Math.max(files.statedDurable(), Math.max(slot.durablePosition(), slot.cleanEnd()));
+    }
+
+    private ChainScanner scan(Found start, ChainScanner.Visitor visitor) throws IOException {
+        long stated = stated();
+        ChainScanner scanner = new ChainScanner(files, stated);
+        if (start != null) {
+            scanner.scan(start, start.firstPosition(), start.header.firstSequence(), Long.MAX_VALUE, visitor);
+            scanner.holes().forEach(this::report);
+            noteEnd(scanner);
+        } else if (stated > 0) {
+            problems.add(new Problem(
+                    directory.path(), -1, "no segment holds the log's beginning, durable was position " + stated));
+        }
+        return scanner;
+    }
+
     private Report run(RecordSink sink) throws IOException {
         try (LogFiles opened = LogFiles.open(directory)) {
             files = opened;
             readCheckpointFile();
             readManifest();
             Found start = oldest();
-            long stated = slot == null
-                    ? files.statedDurable()
-                    : Math.max(files.statedDurable(), Math.max(slot.durablePosition(), slot.cleanEnd()));
             Counter counter = new Counter(sink);
-            ChainScanner scanner = new ChainScanner(files, stated);
-            if (start != null) {
-                scanner.scan(start, start.firstPosition(), start.header.firstSequence(), Long.MAX_VALUE, counter);
-                scanner.holes().forEach(this::report);
-                noteEnd(scanner);
-            } else if (stated > 0) {
-                problems.add(new Problem(
-                        directory.path(), -1, "no segment holds the log's beginning, durable was position " + stated));
-            }
+            ChainScanner scanner = scan(start, counter);
             checkFiles(start, scanner);
             return new Report(
                     slot == null ? -1 : slot.stripeId(),

@@ -90,6 +90,11 @@ public final class RecordView {
         return sequence;
     }
 
+    /** Whether cleaning has copied it forward: the log then holds it behind records with higher sequences. */
+    public boolean isMoved() {
+        return FrameCodec.isMoved(bytes, frameAt);
+    }
+
     public long logTimeMillis() {
         return FrameCodec.logTimeMillis(bytes, frameAt);
     }

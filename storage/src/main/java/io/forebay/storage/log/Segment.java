@@ -15,6 +15,10 @@ final class Segment {
     private volatile long end;
 
     private volatile boolean isHeaderForced;
+
+    /** Whether frames of it were moved there by cleaning. */
+    private volatile boolean holdsMoved;
+
     private long firstSequence = SegmentHeader.NONE;
     private long epoch;
 
@@ -76,6 +80,14 @@ final class Segment {
     void setOrigin(long firstSequenceInIt, long epochOfIt) {
         firstSequence = firstSequenceInIt;
         epoch = epochOfIt;
+    }
+
+    boolean holdsMoved() {
+        return holdsMoved;
+    }
+
+    void setHoldsMoved() {
+        holdsMoved = true;
     }
 
     boolean isHeaderForced() {

@@ -1066,6 +1066,20 @@ public final class StripeLog implements AutoCloseable {
         return new QueueReader(this, queueMarks(queueId), index, segments);
     }
 
+    /** A walker through the whole log, for one thread that may block. Any thread. */
+    public LogWalker newWalker() {
+        return new LogWalker(this, segments);
+    }
+
+    /** What lies below may be read, if it was written. */
+    long readableEnd() {
+        return voidFrom;
+    }
+
+    long durablePosition() {
+        return durablePosition;
+    }
+
     boolean isReadable(long position) {
         return position < voidFrom;
     }
