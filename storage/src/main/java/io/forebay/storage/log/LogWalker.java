@@ -41,8 +41,7 @@ public final class LogWalker {
      * @param fromMillis log time
      * @param isDurableOnly whether what is only written is left out; of a stopped log everything that is found counts
      */
-    public record Span(
-            long fromSequence, long toSequence, long fromMillis, long toMillis, boolean isDurableOnly) {
+    public record Span(long fromSequence, long toSequence, long fromMillis, long toMillis, boolean isDurableOnly) {
         private static final Span EVERYTHING = new Span(0, Long.MAX_VALUE, Long.MIN_VALUE, Long.MAX_VALUE, false);
 
         public static Span everything() {
@@ -171,8 +170,8 @@ public final class LogWalker {
             Segment segment = leased.get(middle);
             long millis = span.fromMillis == Long.MIN_VALUE ? span.fromMillis : firstMillis(segment, window);
             // Frames of one instant may lie on both sides of a segment's beginning.
-            boolean isBefore =
-                    segment.firstSequence() <= span.fromSequence || (span.fromSequence == 0 && millis < span.fromMillis);
+            boolean isBefore = segment.firstSequence() <= span.fromSequence
+                    || (span.fromSequence == 0 && millis < span.fromMillis);
             if (isBefore) {
                 low = middle;
             } else {

@@ -141,7 +141,13 @@ class LogWalkerTest {
         for (int number = 0; number < 100; number++) {
             append(log, number);
         }
-        disk.flip(disk.files().stream().filter(name -> name.startsWith("segment")).findFirst().orElseThrow(), 9_000, 1);
+        disk.flip(
+                disk.files().stream()
+                        .filter(name -> name.startsWith("segment"))
+                        .findFirst()
+                        .orElseThrow(),
+                9_000,
+                1);
         List<Long> found = new ArrayList<>();
         LogWalker.Result result = log.newWalker().walk(Span.everything(), record -> found.add(record.sequence()));
         assertThat(result.problems()).singleElement().asString().contains("segment-", "checksum");
