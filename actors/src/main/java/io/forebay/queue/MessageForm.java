@@ -10,7 +10,7 @@ import java.util.List;
  * list of keys where the log has one text: keys separated by U+001F, with {@code \s} for that character and {@code \\}
  * for a backslash within a key. Thread-safe.
  */
-final class MessageForm {
+public final class MessageForm {
     private static final char SEPARATOR = '\u001F';
 
     private MessageForm() {}
@@ -37,7 +37,7 @@ final class MessageForm {
         return record.build();
     }
 
-    static Message toMessage(String topic, MessageRecord record) {
+    public static Message toMessage(String topic, MessageRecord record) {
         return Message.unchecked(
                 topic,
                 record.id(),
@@ -77,7 +77,8 @@ final class MessageForm {
         return text.toString();
     }
 
-    static List<String> split(String text) {
+    /** The keys of a stored message. */
+    public static List<String> split(String text) {
         List<String> keys = new ArrayList<>();
         StringBuilder key = new StringBuilder();
         for (int at = 0; at < text.length(); at++) {
