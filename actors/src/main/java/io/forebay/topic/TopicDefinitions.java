@@ -1,0 +1,155 @@
+package io.forebay.topic;
+
+import io.forebay.config.ForebaySettings;
+import io.forebay.protocol.Names;
+import io.forebay.protocol.Refusal;
+import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.SubscriptionRecord;
+import io.forebay.storage.log.TopicRecord;
+import io.forebay.store.LogClock;
+import io.forebay.topic.core.RegistryDecision;
+import io.forebay.topic.core.RegistryOutcome;
+import io.forebay.topic.core.RegistryState;
+import java.util.Map;
+
+/**
+ * Decides with {@link RegistryState} what topics, groups and subscriptions become, and gives that to the journal together
+ * with what it does when it is flushed. Each method says why not, or null: then what was asked for is so, or will be when
+ * everything committed is flushed. Confined to the registry's actor.
+ */
+final class TopicDefinitions {
+    static final long RECORD_BYTES = 1024;
+
+    private final ForebaySettings settings;
+    private final int stripeCount;
+    private final LogClock clock;
+    private final RegistryState state;
+    private final RegistryJournal journal;
+    private final TopicDirectory directory;
+    private final TopicPublisher publisher;
+
+    TopicDefinitions(
+            Registry.Environment environment, RegistryState state, RegistryJournal journal, TopicPublisher publisher) {
+        this.settings = environment.settings();
+        this.stripeCount = environment.stripes().size();
+        this.clock = environment.stripes().get(0).clock();
+        this.directory = environment.directory();
+        this.state = state;
+        this.journal = journal;
+        this.publisher = publisher;
+    }
+
+    /** A group that consumes a topic, both made if they are made by use. */
+    Refusal ensureGroup(String topic, String group) {
+        Refusal refusal = ensureTopic(topic);
+        if (refusal == null && state.group(group) == null && !settings.topic().autoCreate()) {
+            refusal = Names.isLegal(group) ? Refusal.unknownGroup(group) : Refusal.illegalName("group", group);
+        }
+        refusal = refusal != null ? refusal : createGroup(group, Map.of());
+        refusal = refusal != null ? refusal : subscribe(topic, group);
+        return refusal;
+    }
+
+    /** A topic, made if topics are made by use. */
+    Refusal ensureTopic(String name) {
+        if (state.topic(name) != null) {
+            return null;
+        }
+        if (!settings.topic().autoCreate() || !Names.isLegal(name)) {
+            return Names.isLegal(name) ? Refusal.unknownTopic(name) : Refusal.illegalName("topic", name);
+        }
+        return createTopic(name, settings.topic().defaultQueues(), Map.of());
+    }
+
+    Refusal createTopic(String name, int queueCount, Map<String, String> topicSettings) {
+        Refusal noRoom = journal.reserve(RECORD_BYTES + 8L * queueCount + bytesOf(topicSettings));
+        if (noRoom != null) {
+            return noRoom;
+        }
+        RegistryDecision<TopicRecord> decision =
+                state.decideCreateTopic(name, queueCount, topicSettings, stripeCount, clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        TopicRecord record = decision.record();
+        state.apply(record);
+        journal.commit(record, () -> publisher.publish(record, true));
+        return null;
+    }
+
+    Refusal createGroup(String name, Map<String, String> groupSettings) {
+        Refusal noRoom = journal.reserve(RECORD_BYTES + bytesOf(groupSettings));
+        if (noRoom != null) {
+            return noRoom;
+        }
+        RegistryDecision<GroupRecord> decision = state.decideCreateGroup(name, groupSettings, clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        state.apply(decision.record());
+        journal.commit(decision.record(), () -> {});
+        return null;
+    }
+
+    Refusal subscribe(String topicName, String groupName) {
+        TopicRecord topic = state.topic(topicName);
+        int queueCount = topic == null ? 0 : topic.queueIds().length;
+        Refusal noRoom = journal.reserve(RECORD_BYTES + 8L * queueCount);
+        if (noRoom != null) {
+            return noRoom;
+        }
+        GroupRecord group = state.group(groupName);
+        long[] firstOffsets = new long[queueCount];
+        long[] nextOffsets = new long[queueCount];
+        TopicDirectory.TopicRoute route = directory.topic(topicName);
+        // A topic that is not published yet has no message.
+        if (route != null && topic != null && route.topicId() == topic.topicId()) {
+            for (int i = 0; i < queueCount; i++) {
+                firstOffsets[i] = route.queues().get(i).marks().firstOffset();
+                nextOffsets[i] = route.queues().get(i).marks().nextOffset();
+            }
+        }
+        RegistryDecision<SubscriptionRecord> decision = state.decideSubscribe(
+                topicName,
+                groupName,
+                group == null ? null : TopicRules.start(group.settings(), settings),
+                firstOffsets,
+                nextOffsets,
+                Map.of(),
+                clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        SubscriptionRecord record = decision.record();
+        state.apply(record);
+        journal.commit(record, () -> publisher.publish(record));
+        return null;
+    }
+
+    /** Null if what was asked for is so already. */
+    private static Refusal refusal(RegistryDecision<?> decision) {
+        if (decision.isAccepted()) {
+            return null;
+        }
+        return Refusal.of(code(decision.outcome()), decision.detail());
+    }
+
+    private static Refusal.Code code(RegistryOutcome outcome) {
+        return switch (outcome) {
+            case ILLEGAL_NAME -> Refusal.Code.ILLEGAL_NAME;
+            case UNKNOWN_TOPIC -> Refusal.Code.UNKNOWN_TOPIC;
+            case UNKNOWN_GROUP -> Refusal.Code.UNKNOWN_GROUP;
+            case ILLEGAL_ARGUMENT -> Refusal.Code.ILLEGAL_ARGUMENT;
+            case LIMIT -> Refusal.Code.LIMIT;
+            case DECIDED, EXISTS -> throw new AssertionError(outcome);
+        };
+    }
+
+    private static long bytesOf(Map<String, String> map) {
+        long chars = 0;
+        for (Map.Entry<String, String> entry : map.entrySet()) {
+            chars += entry.getKey().length() + entry.getValue().length() + 8L;
+        }
+        return 3 * chars;
+    }
+}

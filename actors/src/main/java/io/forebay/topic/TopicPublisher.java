@@ -1,0 +1,295 @@
+package io.forebay.topic;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.javadsl.ActorContext;
+import io.forebay.config.ForebaySettings;
+import io.forebay.config.StoreSettings;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.queue.GroupQueue;
+import io.forebay.queue.Queue;
+import io.forebay.queue.QueueMarks;
+import io.forebay.queue.core.DispatchState;
+import io.forebay.queue.core.GroupPolicy;
+import io.forebay.queue.core.GroupQueueState;
+import io.forebay.queue.core.TopicPolicy;
+import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.SubscriptionRecord;
+import io.forebay.storage.log.TopicRecord;
+import io.forebay.store.StripeHandle;
+import io.forebay.topic.core.RegistryState;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Makes what the registry's records say true: starts the actors of queues, groups and dispatchers as its children, names
+ * them in the {@link TopicDirectory}, and takes them away again. Called when a record is flushed, in the order of the
+ * records. Confined to the registry's actor.
+ */
+final class TopicPublisher {
+    /**
+     * Frames of queues and groups are filled up to this; a single message may be larger. A reader verifies whole frames and
+     * keeps a buffer of this size: with larger ones a small Pop would read, and check, the same bytes over and over.
+     */
+    private static final int FRAME_BYTES = 64 * 1024;
+
+    private final ActorContext<Registry.Command> context;
+    private final Registry.Environment environment;
+    private final ForebaySettings settings;
+    private final TopicDirectory directory;
+    private final RegistryState state;
+    private final int nodeId;
+    private final DispatcherSelector dispatcherSelector = DispatcherSelector.sameAsParent();
+    /** By stripe: bytes of messages written since the start. */
+    private final List<AtomicLong> stripeBytes = new ArrayList<>();
+
+    TopicPublisher(ActorContext<Registry.Command> context, Registry.Environment environment, RegistryState state) {
+        this.context = context;
+        this.environment = environment;
+        this.state = state;
+        settings = environment.settings();
+        directory = environment.directory();
+        environment.stripes().forEach(one -> stripeBytes.add(new AtomicLong()));
+        nodeId = ReceiptHandle.nodeIdOf(settings.node().name());
+    }
+
+    /** @param isNew whether the topic was created in this life of the node: then there is nothing to recover */
+    void publish(TopicRecord topic, boolean isNew) {
+        TopicPolicy policy =
+                TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
+        List<TopicDirectory.QueueRoute> queues = new ArrayList<>(topic.queueIds().length);
+        for (int number = 0; number < topic.queueIds().length; number++) {
+            int queueId = topic.queueIds()[number];
+            StripeHandle home = environment.stripes().get(topic.stripes()[number]);
+            QueueMarks marks = new QueueMarks();
+            ActorRef<Queue.Command> queue = null;
+            if (isStopped(home, Owner.queue(queueId))) {
+                context.getLog()
+                        .error(
+                                "topic {} queue {} is not served: records of it are missing in stripe {}",
+                                topic.name(),
+                                number,
+                                home.stripeId());
+            } else {
+                Queue.Start start = isNew
+                        ? Queue.Start.NEW
+                        : environment
+                                .recovery()
+                                .queue(home.stripeId(), queueId, home.log().nextOffset(queueId));
+                queue = context.spawn(
+                        Queue.create(
+                                new Queue.Identity(
+                                        queueId,
+                                        number,
+                                        topic.name(),
+                                        settings.node().name(),
+                                        FRAME_BYTES,
+                                        policy),
+                                home,
+                                start,
+                                marks,
+                                stripeBytes.get(home.stripeId())),
+                        "queue-" + queueId,
+                        dispatcherSelector);
+                context.watchWith(queue, new Registry.ChildStopped("queue", topic.name(), "", queueId, 0));
+            }
+            queues.add(new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), queue, marks));
+        }
+        directory.put(new TopicDirectory.TopicRoute(
+                topic.topicId(), topic.name(), List.copyOf(queues), policy, topic.settings(), topic.createdMillis()));
+    }
+
+    void publish(SubscriptionRecord subscription) {
+        TopicRecord topic = state.topic(subscription.topicId());
+        GroupRecord group = state.group(subscription.groupId());
+        TopicDirectory.TopicRoute route = topic == null ? null : directory.topic(topic.name());
+        if (group == null || route == null || route.topicId() != topic.topicId()) {
+            // Deleted again before this was flushed.
+            return;
+        }
+        GroupPolicy policy =
+                TopicRules.groupPolicy(group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
+        ActorRef<Dispatcher.Command> dispatcher = context.spawn(
+                Dispatcher.create(
+                        environment.stripes().get(0).clock(),
+                        policy,
+                        new DispatchState.Limits(
+                                settings.group().waitingPopsMax(),
+                                settings.session().requestsMax())),
+                "dispatcher-" + topic.topicId() + "-" + group.groupId(),
+                dispatcherSelector);
+        context.watchWith(
+                dispatcher, new Registry.ChildStopped("dispatcher", topic.name(), group.name(), 0, group.groupId()));
+        TopicDirectory.GroupRoute groupRoute = new TopicDirectory.GroupRoute(group.groupId(), dispatcher, policy);
+        for (TopicDirectory.QueueRoute queue : route.queues()) {
+            publish(subscription, topic, group, groupRoute, queue);
+        }
+        directory.put(topic.name(), group.name(), groupRoute);
+    }
+
+    private void publish(
+            SubscriptionRecord subscription,
+            TopicRecord topic,
+            GroupRecord group,
+            TopicDirectory.GroupRoute groupRoute,
+            TopicDirectory.QueueRoute queue) {
+        int queueId = queue.queueId();
+        StripeHandle home = environment.stripes().get(queue.stripeId());
+        NodeRecovery.RecoveredGroup recovered =
+                environment.recovery().takeGroup(queue.stripeId(), queueId, group.groupId());
+        boolean isContradicted = recovered != null && recovered.contradiction != null;
+        if (queue.queue() == null || isStopped(home, Owner.group(queueId, group.groupId())) || isContradicted) {
+            context.getLog()
+                    .error(
+                            "topic {} queue {} is not served for group {}: {}",
+                            topic.name(),
+                            queue.number(),
+                            group.name(),
+                            isContradicted ? recovered.contradiction : "records are missing");
+            return;
+        }
+        GroupQueueState groupState = recovered != null
+                ? recovered.state
+                : new GroupQueueState(
+                        environment.recovery().groupLimits(), subscription.startOffsets()[queue.number()]);
+        groupState.recovered(home.clock().millis());
+        ActorRef<Dispatcher.Command> dispatcher = groupRoute.dispatcher();
+        List<Long> holders = new ArrayList<>();
+        List<long[]> served = new ArrayList<>();
+        groupState.visitRequests((sessionId, requestId) -> {
+            served.add(new long[] {sessionId, requestId});
+            if (holders.isEmpty() || holders.get(holders.size() - 1) != sessionId) {
+                holders.add(sessionId);
+            }
+        });
+        ActorRef<GroupQueue.Command> groupQueue = context.spawn(
+                GroupQueue.create(
+                        new GroupQueue.Identity(
+                                queueId,
+                                group.groupId(),
+                                queue.number(),
+                                topic.name(),
+                                group.name(),
+                                nodeId,
+                                FRAME_BYTES,
+                                settings.storage().segmentBytes(),
+                                groupRoute.policy(),
+                                StoreSettings.READ_DISPATCHER),
+                        home,
+                        groupState,
+                        recovered == null ? 0 : recovered.heldOwnerNumber,
+                        queue.queue(),
+                        report -> dispatcher.tell(Dispatcher.report(report)),
+                        stripeBytes.get(home.stripeId()),
+                        environment.random()),
+                "group-" + queueId + "-" + group.groupId(),
+                dispatcherSelector);
+        dispatcher.tell(new Dispatcher.AddQueue(queueId, groupQueue));
+        if (!served.isEmpty()) {
+            // The queue says so, too, but a client that finds the node again repeats its Pop at once, maybe before the
+            // queue's
+            // actor has begun: then the Pop would go to another queue, and what it had been given lie until the
+            // deadline.
+            dispatcher.tell(Dispatcher.report(new GroupQueue.ServedBefore(
+                    queueId,
+                    served.stream().mapToLong(ids -> ids[0]).toArray(),
+                    served.stream().mapToLong(ids -> ids[1]).toArray())));
+        }
+        context.watchWith(
+                groupQueue, new Registry.ChildStopped("group", topic.name(), group.name(), queueId, group.groupId()));
+        holders.forEach(sessionId -> directory.heldBefore(sessionId, groupQueue));
+        directory.put(
+                queueId,
+                group.groupId(),
+                new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy()));
+    }
+
+    private void leftOut(String kind, String name, Refusal refusal) {
+        context.getLog().warn("{} {}: a setting is not used, the node's default holds: {}", kind, name, refusal.text());
+    }
+
+    private static boolean isStopped(StripeHandle home, Owner owner) {
+        return home.recovery().stoppedOwners().contains(owner);
+    }
+
+    void unpublish(TopicRecord topic, String group, int groupId) {
+        TopicDirectory.GroupRoute route = directory.removeGroup(topic.name(), group);
+        if (route != null) {
+            route.dispatcher().tell(Dispatcher.Delete.INSTANCE);
+        }
+        TopicDirectory.TopicRoute topicRoute = directory.topic(topic.name());
+        for (int number = 0; number < topic.queueIds().length; number++) {
+            TopicDirectory.GroupQueueRoute groupQueue = directory.removeGroupQueue(topic.queueIds()[number], groupId);
+            if (groupQueue != null) {
+                groupQueue.groupQueue().tell(GroupQueue.Delete.INSTANCE);
+            }
+            if (topicRoute != null && topicRoute.queues().get(number).queue() != null) {
+                topicRoute.queues().get(number).queue().tell(new Queue.DetachGroup(groupId));
+            }
+        }
+    }
+
+    void unpublish(TopicRecord topic) {
+        TopicDirectory.TopicRoute route = directory.removeTopic(topic.name());
+        if (route != null) {
+            for (TopicDirectory.QueueRoute queue : route.queues()) {
+                if (queue.queue() != null) {
+                    queue.queue().tell(Queue.Delete.INSTANCE);
+                }
+            }
+        }
+    }
+
+    /** A deleted one is not in the directory any more; any other has failed, and what it served is refused from now on. */
+    void childStopped(Registry.ChildStopped child) {
+        boolean isFailure = false;
+        if (child.what().equals("queue")) {
+            TopicDirectory.TopicRoute route = directory.topic(child.topic());
+            if (route != null) {
+                List<TopicDirectory.QueueRoute> queues = new ArrayList<>(route.queues());
+                for (int i = 0; i < queues.size(); i++) {
+                    TopicDirectory.QueueRoute queue = queues.get(i);
+                    if (queue.queueId() == child.queueId() && queue.queue() != null) {
+                        isFailure = true;
+                        queues.set(
+                                i,
+                                new TopicDirectory.QueueRoute(
+                                        queue.queueId(), queue.number(), queue.stripeId(), null, queue.marks()));
+                    }
+                }
+                directory.put(new TopicDirectory.TopicRoute(
+                        route.topicId(),
+                        route.name(),
+                        List.copyOf(queues),
+                        route.policy(),
+                        route.settings(),
+                        route.createdMillis()));
+            }
+        } else if (child.what().equals("group")) {
+            isFailure = directory.removeGroupQueue(child.queueId(), child.groupId()) != null;
+            TopicDirectory.GroupRoute route = directory.group(child.topic(), child.group());
+            if (isFailure && route != null) {
+                route.dispatcher().tell(new Dispatcher.RemoveQueue(child.queueId()));
+            }
+        } else {
+            TopicDirectory.GroupRoute route = directory.group(child.topic(), child.group());
+            isFailure = route != null && route.groupId() == child.groupId();
+            if (isFailure) {
+                directory.removeGroup(child.topic(), child.group());
+            }
+        }
+        if (isFailure) {
+            context.getLog()
+                    .error(
+                            "the {} of topic {} (queue id {}, group '{}') has failed and is not served until the node"
+                                    + " is started again",
+                            child.what(),
+                            child.topic(),
+                            child.queueId(),
+                            child.group());
+        }
+    }
+}
