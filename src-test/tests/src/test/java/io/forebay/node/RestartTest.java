@@ -1,6 +1,7 @@
 package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
@@ -165,10 +166,13 @@ class RestartTest {
                                 .topic()
                                 .queues())
                         .hasSize(5);
-                client.tell(new SessionCommand.DescribeGroup(client.nextId(), "g", "t"));
-                SessionEvent.GroupDescribed described = client.expect(SessionEvent.GroupDescribed.class);
-                assertThat(described.topics().get(0).depth()).isEqualTo(9500);
-                assertThat(described.topics().get(0).inFlight()).isEqualTo(500);
+                // A group hears from its queues how far they can be read; right after the start that may be missing.
+                await().untilAsserted(() -> {
+                    client.tell(new SessionCommand.DescribeGroup(client.nextId(), "g", "t"));
+                    SessionEvent.GroupDescribed described = client.expect(SessionEvent.GroupDescribed.class);
+                    assertThat(described.topics().get(0).depth()).isEqualTo(9500);
+                    assertThat(described.topics().get(0).inFlight()).isEqualTo(500);
+                });
             }
         }
         try (NodeFixture node = NodeFixture.onFiles(directory, "")) {
