@@ -7,6 +7,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import io.forebay.config.ForebaySettings;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.queue.GroupQueue;
@@ -32,7 +33,15 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     /** What the registry understands. */
     public sealed interface Command
-            permits EnsureTopic, EnsureGroup, Administer, Drain, DrainDispatchers, ChildStopped, Drained, FromStore {}
+            permits EnsureTopic,
+                    EnsureGroup,
+                    EnsureDeadLetterQueue,
+                    Administer,
+                    Drain,
+                    DrainDispatchers,
+                    ChildStopped,
+                    Drained,
+                    FromStore {}
 
     /** A Send names a topic that the directory does not have; answered by {@link RegistryReply.Ensured}. Idempotent. */
     public record EnsureTopic(String topic, long token, ActorRef<? super RegistryReply.Ensured> replyTo)
@@ -41,6 +50,14 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
     /** A Pop names a group that the directory does not have in that topic; answered by {@link RegistryReply.Ensured}. Idempotent. */
     public record EnsureGroup(String topic, String group, long token, ActorRef<? super RegistryReply.Ensured> replyTo)
             implements Command {}
+
+    /**
+     * A group needs the queue of its dead letters in a stripe; answered by {@link RegistryReply.DeadLetterQueue} when its
+     * definition is flushed. The topic is made by the first one who asks, with a queue in each stripe. Idempotent; who is
+     * refused may ask again.
+     */
+    public record EnsureDeadLetterQueue(
+            int groupId, int stripeId, ActorRef<? super RegistryReply.DeadLetterQueue> replyTo) implements Command {}
 
     /**
      * One of the commands that create, delete, list or describe; answered by {@link RegistryReply.Answer}.
@@ -84,6 +101,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             NodeRecovery recovery,
             TopicDirectory directory,
             RandomGenerator random) {}
+
+    private static final long DEAD_LETTER_RETRY_MILLIS = 1000;
 
     private final RegistryState state;
     private final TopicDirectory directory;
@@ -166,6 +185,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             answer(ensure.replyTo, ensure.token, definitions.ensureTopic(ensure.topic));
         } else if (command instanceof EnsureGroup ensure) {
             answer(ensure.replyTo, ensure.token, definitions.ensureGroup(ensure.topic, ensure.group));
+        } else if (command instanceof EnsureDeadLetterQueue ensure) {
+            onEnsureDeadLetterQueue(ensure);
         } else if (command instanceof Administer administer) {
             administration.onAdminister(administer);
         } else {
@@ -178,6 +199,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             answer(ensure.replyTo, ensure.token, refusal);
         } else if (command instanceof EnsureGroup ensure) {
             answer(ensure.replyTo, ensure.token, refusal);
+        } else if (command instanceof EnsureDeadLetterQueue ensure) {
+            refuse(ensure, refusal);
         } else if (command instanceof Administer administer) {
             Administration.refuse(administer, refusal);
         }
@@ -191,6 +214,41 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         } else {
             replyTo.tell(new RegistryReply.Ensured(token, refusal));
         }
+    }
+
+    private void onEnsureDeadLetterQueue(EnsureDeadLetterQueue ensure) {
+        Refusal refusal = definitions.deadLetterTopic(ensure.groupId);
+        if (refusal != null) {
+            refuse(ensure, refusal);
+            return;
+        }
+        String topic = Names.deadLetterTopic(state.group(ensure.groupId).name(), ensure.groupId);
+        journal.await(() -> answer(ensure, directory.topic(topic)), late -> refuse(ensure, late));
+    }
+
+    /** @param route null if the topic was deleted meanwhile */
+    private static void answer(EnsureDeadLetterQueue ensure, TopicDirectory.TopicRoute route) {
+        if (route != null) {
+            for (TopicDirectory.QueueRoute queue : route.queues()) {
+                if (queue.stripeId() == ensure.stripeId && queue.queue() != null) {
+                    ensure.replyTo.tell(
+                            new RegistryReply.DeadLetterQueue(ensure.stripeId, queue.queueId(), queue.queue(), null));
+                    return;
+                }
+            }
+        }
+        refuse(
+                ensure,
+                Refusal.of(
+                        Refusal.Code.FAILED,
+                        "no queue of the dead letters of group " + ensure.groupId + " is served in stripe "
+                                + ensure.stripeId));
+    }
+
+    private static void refuse(EnsureDeadLetterQueue ensure, Refusal refusal) {
+        long retryAfterMillis = Math.max(refusal.retryAfterMillis(), DEAD_LETTER_RETRY_MILLIS);
+        ensure.replyTo.tell(new RegistryReply.DeadLetterQueue(
+                ensure.stripeId, 0, null, new Refusal(refusal.code(), refusal.text(), retryAfterMillis)));
     }
 
     private Behavior<Command> onChildStopped(ChildStopped child) {

@@ -1,6 +1,7 @@
 package io.forebay.topic;
 
 import io.forebay.config.ForebaySettings;
+import io.forebay.config.OwnSettings;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.GroupRecord;
@@ -77,6 +78,33 @@ final class TopicDefinitions {
         return null;
     }
 
+    /** The topic of a group's dead letters, with a queue in each stripe. */
+    Refusal deadLetterTopic(int groupId) {
+        Refusal noRoom = journal.reserve(RECORD_BYTES + 8L * settings.topic().queuesMax() + 8L * stripeCount);
+        if (noRoom != null) {
+            return noRoom;
+        }
+        RegistryDecision<TopicRecord> decision = state.decideDeadLetterTopic(
+                groupId,
+                Map.of("max-age", OwnSettings.text(settings.topic().deadLetterMaxAge())),
+                stripeCount,
+                clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        TopicRecord record = decision.record();
+        boolean isNew = state.topic(record.topicId()) == null;
+        state.apply(record);
+        journal.commit(record, () -> {
+            if (isNew) {
+                publisher.publish(record, true);
+            } else {
+                publisher.publishGrown(record);
+            }
+        });
+        return null;
+    }
+
     Refusal createGroup(String name, Map<String, String> groupSettings) {
         Refusal noRoom = journal.reserve(RECORD_BYTES + bytesOf(groupSettings));
         if (noRoom != null) {
@@ -104,7 +132,8 @@ final class TopicDefinitions {
         TopicDirectory.TopicRoute route = directory.topic(topicName);
         // A topic that is not published yet has no message.
         if (route != null && topic != null && route.topicId() == topic.topicId()) {
-            for (int i = 0; i < queueCount; i++) {
+            // Nor has a queue that is not.
+            for (int i = 0; i < route.queues().size(); i++) {
                 firstOffsets[i] = route.queues().get(i).marks().firstOffset();
                 nextOffsets[i] = route.queues().get(i).marks().nextOffset();
             }

@@ -62,44 +62,70 @@ final class TopicPublisher {
                 TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
         List<TopicDirectory.QueueRoute> queues = new ArrayList<>(topic.queueIds().length);
         for (int number = 0; number < topic.queueIds().length; number++) {
-            int queueId = topic.queueIds()[number];
-            StripeHandle home = environment.stripes().get(topic.stripes()[number]);
-            QueueMarks marks = new QueueMarks();
-            ActorRef<Queue.Command> queue = null;
-            if (isStopped(home, Owner.queue(queueId))) {
-                context.getLog()
-                        .error(
-                                "topic {} queue {} is not served: records of it are missing in stripe {}",
-                                topic.name(),
-                                number,
-                                home.stripeId());
-            } else {
-                Queue.Start start = isNew
-                        ? Queue.Start.NEW
-                        : environment
-                                .recovery()
-                                .queue(home.stripeId(), queueId, home.log().nextOffset(queueId));
-                queue = context.spawn(
-                        Queue.create(
-                                new Queue.Identity(
-                                        queueId,
-                                        number,
-                                        topic.name(),
-                                        settings.node().name(),
-                                        FRAME_BYTES,
-                                        policy),
-                                home,
-                                start,
-                                marks,
-                                stripeBytes.get(home.stripeId())),
-                        "queue-" + queueId,
-                        dispatcherSelector);
-                context.watchWith(queue, new Registry.ChildStopped("queue", topic.name(), "", queueId, 0));
-            }
-            queues.add(new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), queue, marks));
+            queues.add(startQueue(topic, number, isNew, policy));
         }
         directory.put(new TopicDirectory.TopicRoute(
                 topic.topicId(), topic.name(), List.copyOf(queues), policy, topic.settings(), topic.createdMillis()));
+    }
+
+    /** The topic has got further queues: they are served, and read by the topic's groups from their first message on. */
+    void publishGrown(TopicRecord topic) {
+        TopicDirectory.TopicRoute route = directory.topic(topic.name());
+        if (route == null || route.topicId() != topic.topicId()) {
+            return;
+        }
+        List<TopicDirectory.QueueRoute> queues = new ArrayList<>(route.queues());
+        for (int number = route.queues().size(); number < topic.queueIds().length; number++) {
+            queues.add(startQueue(topic, number, true, route.policy()));
+        }
+        directory.put(new TopicDirectory.TopicRoute(
+                topic.topicId(),
+                topic.name(),
+                List.copyOf(queues),
+                route.policy(),
+                route.settings(),
+                route.createdMillis()));
+        for (SubscriptionRecord subscription : state.subscriptionsOf(topic.topicId())) {
+            GroupRecord group = state.group(subscription.groupId());
+            TopicDirectory.GroupRoute groupRoute = directory.group(topic.name(), group.name());
+            // One that was decided, but is not flushed yet, finds the queues when it is published itself.
+            if (groupRoute != null && groupRoute.groupId() == group.groupId()) {
+                queues.subList(route.queues().size(), queues.size())
+                        .forEach(queue -> publish(subscription, topic, group, groupRoute, queue));
+            }
+        }
+    }
+
+    private TopicDirectory.QueueRoute startQueue(TopicRecord topic, int number, boolean isNew, TopicPolicy policy) {
+        int queueId = topic.queueIds()[number];
+        StripeHandle home = environment.stripes().get(topic.stripes()[number]);
+        QueueMarks marks = new QueueMarks();
+        if (isStopped(home, Owner.queue(queueId))) {
+            context.getLog()
+                    .error(
+                            "topic {} queue {} is not served: records of it are missing in stripe {}",
+                            topic.name(),
+                            number,
+                            home.stripeId());
+            return new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), null, marks);
+        }
+        Queue.Start start = isNew
+                ? Queue.Start.NEW
+                : environment
+                        .recovery()
+                        .queue(home.stripeId(), queueId, home.log().nextOffset(queueId));
+        ActorRef<Queue.Command> queue = context.spawn(
+                Queue.create(
+                        new Queue.Identity(
+                                queueId, number, topic.name(), settings.node().name(), FRAME_BYTES, policy),
+                        home,
+                        start,
+                        marks,
+                        stripeBytes.get(home.stripeId())),
+                "queue-" + queueId,
+                dispatcherSelector);
+        context.watchWith(queue, new Registry.ChildStopped("queue", topic.name(), "", queueId, 0));
+        return new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), queue, marks);
     }
 
     void publish(SubscriptionRecord subscription) {
@@ -110,8 +136,8 @@ final class TopicPublisher {
             // Deleted again before this was flushed.
             return;
         }
-        GroupPolicy policy =
-                TopicRules.groupPolicy(group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
+        GroupPolicy policy = TopicRules.groupPolicy(
+                topic.name(), group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
         ActorRef<Dispatcher.Command> dispatcher = context.spawn(
                 Dispatcher.create(
                         environment.stripes().get(0).clock(),
@@ -153,8 +179,7 @@ final class TopicPublisher {
         }
         GroupQueueState groupState = recovered != null
                 ? recovered.state
-                : new GroupQueueState(
-                        environment.recovery().groupLimits(), subscription.startOffsets()[queue.number()]);
+                : new GroupQueueState(environment.recovery().groupLimits(), startOffset(subscription, queue.number()));
         groupState.recovered(home.clock().millis());
         ActorRef<Dispatcher.Command> dispatcher = groupRoute.dispatcher();
         List<Long> holders = new ArrayList<>();
@@ -205,6 +230,12 @@ final class TopicPublisher {
                 queueId,
                 group.groupId(),
                 new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy()));
+    }
+
+    /** A queue that came later is read from its first message on. */
+    private static long startOffset(SubscriptionRecord subscription, int number) {
+        long[] startOffsets = subscription.startOffsets();
+        return number < startOffsets.length ? startOffsets[number] : 0;
     }
 
     private void leftOut(String kind, String name, Refusal refusal) {

@@ -11,6 +11,7 @@ import io.forebay.config.SettingsException;
 import io.forebay.config.StartSetting;
 import io.forebay.config.TopicDefaults;
 import io.forebay.protocol.Durability;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.Deduplication;
 import io.forebay.queue.core.DeliveryMode;
@@ -129,9 +130,18 @@ final class TopicRules {
         return usable(texts, node, TopicRules::topic, leftOut).policy();
     }
 
-    /** As {@link #group}, of a group that is there already, as {@link #topicPolicy}. */
-    static GroupPolicy groupPolicy(Map<String, String> texts, ForebaySettings node, Consumer<Refusal> leftOut) {
-        return usable(texts, node, TopicRules::group, leftOut).policy();
+    /**
+     * As {@link #group}, of a group that is there already, as {@link #topicPolicy}. Dead letters are never given up a second
+     * time: in a topic of such there is no limit of attempts.
+     */
+    static GroupPolicy groupPolicy(
+            String topic, Map<String, String> texts, ForebaySettings node, Consumer<Refusal> leftOut) {
+        Map<String, String> effective = texts;
+        if (Names.isDeadLetterTopic(topic)) {
+            effective = new TreeMap<>(texts);
+            effective.put("max-attempts", "0");
+        }
+        return usable(effective, node, TopicRules::group, leftOut).policy();
     }
 
     /** Where a group begins in a topic that is new to it. */

@@ -32,6 +32,11 @@ public final class OwnSettings {
         section = new Section(root, PATH, keysRead);
     }
 
+    /** A duration as it is written in settings. */
+    public static String text(Duration duration) {
+        return Checks.duration(duration);
+    }
+
     public String text(String name, String otherwise) {
         return read(name, section::text, otherwise);
     }

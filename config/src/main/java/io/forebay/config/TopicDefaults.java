@@ -31,6 +31,8 @@ public record TopicDefaults(
         int deduplicationMax) {
     static final String SECTION = TopicSettings.SECTION;
 
+    static final Duration MAX_AGE_LONGEST = Duration.ofDays(3650);
+
     private static final String RETENTION_GRACE = "retention-grace";
     private static final String MAX_AGE = "max-age";
     private static final String MAX_BYTES = "max-bytes";
@@ -41,9 +43,8 @@ public record TopicDefaults(
     private static final String DEDUPLICATION_MAX = "deduplication-max";
 
     public TopicDefaults {
-        Duration longest = Duration.ofDays(3650);
-        checkDuration(SECTION + "." + RETENTION_GRACE, retentionGrace, Duration.ZERO, longest);
-        checkDuration(SECTION + "." + MAX_AGE, maxAge, Duration.ZERO, longest);
+        checkDuration(SECTION + "." + RETENTION_GRACE, retentionGrace, Duration.ZERO, MAX_AGE_LONGEST);
+        checkDuration(SECTION + "." + MAX_AGE, maxAge, Duration.ZERO, MAX_AGE_LONGEST);
         checkBytes(SECTION + "." + MAX_BYTES, maxBytes, 0, 1000 * TIB);
         checkCount(SECTION + "." + RATE_LIMIT, rateLimit, 0, 100_000_000);
         checkDuration(

@@ -2,6 +2,9 @@ package io.forebay.config;
 
 import static io.forebay.config.Checks.check;
 import static io.forebay.config.Checks.checkCount;
+import static io.forebay.config.Checks.checkDuration;
+
+import java.time.Duration;
 
 /**
  * Section {@code forebay.topic}: which topics and groups there may be, and what holds for a topic.
@@ -12,6 +15,7 @@ import static io.forebay.config.Checks.checkCount;
  * @param topicsMax topics of the node
  * @param groupsMax groups of the node
  * @param subscriptionsMax pairs of a topic and a group that reads it
+ * @param deadLetterMaxAge the {@code max-age} that a topic of dead letters gets when the node makes it
  * @param defaults what holds for a topic that sets nothing itself
  */
 public record TopicSettings(
@@ -21,6 +25,7 @@ public record TopicSettings(
         int topicsMax,
         int groupsMax,
         int subscriptionsMax,
+        Duration deadLetterMaxAge,
         TopicDefaults defaults) {
     static final String SECTION = "forebay.topic";
 
@@ -35,6 +40,7 @@ public record TopicSettings(
         checkCount(SECTION + ".topics-max", topicsMax, 1, 1_000_000);
         checkCount(SECTION + ".groups-max", groupsMax, 1, 1_000_000);
         checkCount(SECTION + ".subscriptions-max", subscriptionsMax, 1, 1_000_000);
+        checkDuration(SECTION + ".dead-letter-max-age", deadLetterMaxAge, Duration.ZERO, TopicDefaults.MAX_AGE_LONGEST);
     }
 
     static TopicSettings from(Section section) {
@@ -45,6 +51,7 @@ public record TopicSettings(
                 section.count("topics-max"),
                 section.count("groups-max"),
                 section.count("subscriptions-max"),
+                section.duration("dead-letter-max-age"),
                 TopicDefaults.from(section));
     }
 }

@@ -11,6 +11,9 @@ public final class Names {
     public static final String RULE =
             "1 to 127 characters of A-Z a-z 0-9 . _ % | -, the first one a letter, a digit or %";
 
+    /** How the names of topics with the dead letters of a group begin; the group's name follows. */
+    public static final String DEAD_LETTERS = "%DLQ%";
+
     private static final boolean[] LEGAL = new boolean[128];
 
     static {
@@ -29,6 +32,25 @@ public final class Names {
     }
 
     private Names() {}
+
+    /** Whether messages of that topic are dead letters: they are never given up a second time. */
+    public static boolean isDeadLetterTopic(String topic) {
+        return topic.startsWith(DEAD_LETTERS);
+    }
+
+    /**
+     * The topic of a group's dead letters.
+     *
+     * @param groupId the node's id of the group, part of the name when the group's is too long
+     */
+    public static String deadLetterTopic(String group, int groupId) {
+        String name = DEAD_LETTERS + group;
+        if (name.length() <= NAME_CHARS_MAX) {
+            return name;
+        }
+        String end = "-" + groupId;
+        return name.substring(0, NAME_CHARS_MAX - end.length()) + end;
+    }
 
     /** Whether {@code name} may be the name of a topic or group. */
     public static boolean isLegal(String name) {

@@ -11,11 +11,13 @@ import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicDeletedRecord;
 import io.forebay.storage.log.TopicRecord;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /**
  * The topics, groups and subscriptions of a node and their ids. An id is never given twice, not even when what had it is
@@ -138,6 +140,36 @@ public final class RegistryState {
             stripes[i] = (queueIds[i] - 1) % stripeCount;
         }
         return RegistryDecision.decided(new TopicRecord(nextTopicId, name, queueIds, stripes, settings, nowMillis));
+    }
+
+    /**
+     * Decides that the topic of a group's dead letters has a queue in every stripe: makes it, or gives it those that are
+     * missing. A topic of that name that is there already is taken as it is.
+     *
+     * @param settings of the topic if it is made
+     * @param stripeCount stripes of this node
+     */
+    public RegistryDecision<TopicRecord> decideDeadLetterTopic(
+            int groupId, Map<String, String> settings, int stripeCount, long nowMillis) {
+        GroupRecord group = groupsById.get(groupId);
+        if (group == null) {
+            return unknownGroup("with id " + groupId);
+        }
+        String name = Names.deadLetterTopic(group.name(), groupId);
+        TopicRecord topic = topicsByName.get(name);
+        if (topic == null) {
+            if (topicsByName.size() >= limits.topicsMax()) {
+                return limit("topics", limits.topicsMax());
+            }
+            topic = new TopicRecord(nextTopicId, name, new int[0], new int[0], settings, nowMillis);
+        }
+        int[] homes = topic.stripes();
+        int[] missing = IntStream.range(0, stripeCount)
+                .filter(stripe -> IntStream.of(homes).noneMatch(home -> home == stripe))
+                .toArray();
+        return missing.length == 0
+                ? RegistryDecision.exists(topic)
+                : RegistryDecision.decided(withQueues(topic, missing));
     }
 
     public RegistryDecision<TopicDeletedRecord> decideDeleteTopic(String name, long nowMillis) {
@@ -372,6 +404,19 @@ public final class RegistryState {
     }
 
     // ---- helpers ------------------------------------------------------------------------------------------------
+
+    /** The topic with further queues behind those it has. */
+    private TopicRecord withQueues(TopicRecord topic, int[] stripesToAdd) {
+        int before = topic.queueIds().length;
+        int[] queueIds = Arrays.copyOf(topic.queueIds(), before + stripesToAdd.length);
+        int[] stripes = Arrays.copyOf(topic.stripes(), before + stripesToAdd.length);
+        for (int i = 0; i < stripesToAdd.length; i++) {
+            queueIds[before + i] = Math.addExact(nextQueueId, i);
+            stripes[before + i] = stripesToAdd[i];
+        }
+        return new TopicRecord(
+                topic.topicId(), topic.name(), queueIds, stripes, topic.settings(), topic.createdMillis());
+    }
 
     private static SubscriptionRecord withSettings(SubscriptionRecord subscription, Map<String, String> settings) {
         return new SubscriptionRecord(

@@ -267,11 +267,13 @@ class TopicRulesTest {
                 "max-attempts",
                 "3");
         ForebaySettings narrow = node("forebay.group.invisible-max = 1 minute");
-        GroupPolicy policy = TopicRules.groupPolicy(texts, narrow, refusal -> leftOut.add(refusal.text()));
+        GroupPolicy policy = TopicRules.groupPolicy("orders", texts, narrow, refusal -> leftOut.add(refusal.text()));
         assertThat(policy.invisibleMillis()).isEqualTo(30_000);
         assertThat(policy.poison()).isEqualTo(PoisonPolicy.PARK);
         assertThat(policy.maxAttempts()).isEqualTo(3);
         assertThat(leftOut).hasSize(2);
+        assertThat(TopicRules.groupPolicy("%DLQ%g", texts, NODE, refusal -> {}).maxAttempts())
+                .isZero();
         assertThat(leftOut.get(0)).contains("from-the-future");
         assertThat(leftOut.get(1)).isEqualTo("invisible-default is 1 h, allowed is from 10 ms to 1 minute");
         TopicPolicy topic = TopicRules.topicPolicy(Map.of("max-age", "soon"), NODE, refusal -> leftOut.add("max-age"));

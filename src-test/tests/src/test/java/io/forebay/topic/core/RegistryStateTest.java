@@ -57,6 +57,51 @@ class RegistryStateTest {
     }
 
     @Test
+    void deadLettersHaveAQueueInEachStripeAndGetTheMissingOnes() {
+        topic("orders", 3);
+        GroupRecord group = group("g");
+        RegistryDecision<TopicRecord> first =
+                state.decideDeadLetterTopic(group.groupId(), Map.of("max-age", "14 d"), 2, 7);
+        assertThat(first.isDecided()).isTrue();
+        assertThat(first.record().name()).isEqualTo("%DLQ%g");
+        assertThat(first.record().queueIds()).containsExactly(4, 5);
+        assertThat(first.record().stripes()).containsExactly(0, 1);
+        state.apply(first.record());
+        assertThat(state.decideDeadLetterTopic(group.groupId(), Map.of(), 2, 8).outcome())
+                .isEqualTo(RegistryOutcome.EXISTS);
+        TopicRecord grown =
+                state.decideDeadLetterTopic(group.groupId(), Map.of(), 4, 9).record();
+        state.apply(grown);
+        assertThat(state.topic("%DLQ%g")).isEqualTo(grown);
+        assertThat(grown.queueIds()).containsExactly(4, 5, 6, 7);
+        assertThat(grown.stripes()).containsExactly(0, 1, 2, 3);
+        assertThat(grown.topicId()).isEqualTo(first.record().topicId());
+        assertThat(grown.settings()).isEqualTo(Map.of("max-age", "14 d"));
+        assertThat(grown.createdMillis()).isEqualTo(7);
+        assertThat(topic("next", 1).queueIds()).containsExactly(8);
+    }
+
+    @Test
+    void deadLettersOfAGroupWithALongNameHaveItsIdInTheirs() {
+        GroupRecord group = group("g".repeat(127));
+        String name = state.decideDeadLetterTopic(group.groupId(), Map.of(), 1, 0)
+                .record()
+                .name();
+        assertThat(name).hasSize(127).startsWith("%DLQ%ggg").endsWith("g-" + group.groupId());
+    }
+
+    @Test
+    void deadLettersOfNobodyAreRefusedAndTheyCountAsATopic() {
+        assertThat(state.decideDeadLetterTopic(9, Map.of(), 1, 0).outcome()).isEqualTo(RegistryOutcome.UNKNOWN_GROUP);
+        GroupRecord group = group("g");
+        for (int i = 0; i < 3; i++) {
+            topic("t" + i, 1);
+        }
+        assertThat(state.decideDeadLetterTopic(group.groupId(), Map.of(), 1, 0).outcome())
+                .isEqualTo(RegistryOutcome.LIMIT);
+    }
+
+    @Test
     void limitsAreKeptAndNamed() {
         assertThat(state.decideCreateTopic("a", 0, Map.of(), 1, 0).outcome())
                 .isEqualTo(RegistryOutcome.ILLEGAL_ARGUMENT);
