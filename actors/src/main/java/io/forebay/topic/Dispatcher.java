@@ -15,12 +15,14 @@ import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.store.LogClock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
- * Hands the Pops of one topic and group to the queues that have something, in turn, and holds those that wait. A queue
- * answers the client itself; from here comes only that there was nothing.
+ * Hands the Pops of one topic and group to the queues that have something, in turn, and holds those that wait, or that the
+ * group's policy lets have nothing for now. A queue answers the client itself; from here comes only that there was nothing.
  */
 public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
@@ -72,7 +74,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     /** The queue is gone: what it had to decide is handed on. */
     public record RemoveQueue(int queueId) implements Command {}
 
-    /** The group's settings have changed. Idempotent. */
+    /** The group's settings have changed: from now on these hold, for Pops that wait, too. Idempotent. */
     public record Configure(GroupPolicy policy) implements Command {}
 
     /** Ends every Pop that waits, now and from now on: the node stops. */
@@ -94,8 +96,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private record FromQueue(GroupQueue.ToDispatcher message) implements Command {}
 
-    /** @param sessionCount sessions with a Pop that waits or is being served, or was lately */
-    public record Described(int waitingPops, int sessionCount) {}
+    /**
+     * @param sessionCount sessions with a Pop that waits or is being served, or was lately
+     * @param isBreakerOpen whether deliveries are slowed down because too many attempts fail
+     */
+    public record Described(int waitingPops, int sessionCount, boolean isBreakerOpen) {}
 
     /** The id of no queue. */
     public static final int NO_QUEUE = 0;
@@ -103,7 +108,20 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private static final long RETRY_AFTER_MILLIS = 1_000;
     private static final long NO_TOKEN = -1;
 
-    private record Waiting(PopCommand pop, ActorRef<QueueReply> session) {}
+    private record Waiting(PopCommand pop, ActorRef<QueueReply> session) {
+        PopCommand ofAtMost(int maxMessages) {
+            return maxMessages == pop.maxMessages()
+                    ? pop
+                    : new PopCommand(
+                            pop.sessionId(), pop.requestId(), maxMessages, pop.maxBytes(), pop.invisibleMillis());
+        }
+    }
+
+    /** What a queue said before it was added: a queue begins at once, and its word and the registry's have no order. */
+    private static final class Early {
+        long availableCount;
+        final List<GroupQueue.Activity> activities = new ArrayList<>(1);
+    }
 
     private final TimerScheduler<Command> timers;
     private final LogClock clock;
@@ -112,31 +130,43 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private final DispatchState.Handout<Waiting> handout = new DispatchState.Handout<>() {
         @Override
         public void assign(int queueId, long sessionId, long requestId, int maxMessages, Waiting waiting) {
-            queues.get(queueId).tell(new GroupQueue.Pop(waiting.pop, waiting.session));
+            queues.get(queueId).tell(new GroupQueue.Pop(waiting.ofAtMost(maxMessages), waiting.session));
         }
 
         @Override
         public void answerEmpty(long sessionId, long requestId, Waiting waiting) {
             waiting.session.tell(new QueueReply.PoppedNothing(requestId));
         }
-    };
-    /**
-     * What queues said before they were added: a queue begins at once, and its word and the registry's have no order between
-     * them. One that said something after it was removed stays in here.
-     */
-    private final Map<Integer, Long> early = new HashMap<>();
 
-    private GroupPolicy policy;
+        @Override
+        public void breakerChanged(boolean isOpen) {
+            if (isOpen) {
+                getContext().getLog().warn("{}: the breaker opens, too many attempts fail", name);
+            } else {
+                getContext().getLog().info("{}: the breaker closes", name);
+            }
+            GroupQueue.BreakerChanged changed = new GroupQueue.BreakerChanged(isOpen);
+            queues.values().forEach(queue -> queue.tell(changed));
+        }
+    };
+    /** By queue. What one says after it was removed stays in here. */
+    private final Map<Integer, Early> early = new HashMap<>();
+
+    /** For people. */
+    private final String name;
+
     private long timerMillis = Long.MAX_VALUE;
     private boolean isDraining;
 
     /**
+     * @param name of the topic and group, for people
      * @param policy until it is {@link Configure configured} anew
      * @param limits bounds of what it holds
      */
-    public static Behavior<Command> create(LogClock clock, GroupPolicy policy, DispatchState.Limits limits) {
-        return Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new Dispatcher(context, timers, clock, policy, limits)));
+    public static Behavior<Command> create(
+            String name, LogClock clock, GroupPolicy policy, DispatchState.Limits limits) {
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new Dispatcher(context, timers, name, clock, policy, limits)));
     }
 
     /** The message in which a queue's report travels. */
@@ -147,14 +177,15 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private Dispatcher(
             ActorContext<Command> context,
             TimerScheduler<Command> timers,
+            String name,
             LogClock clock,
             GroupPolicy policy,
             DispatchState.Limits limits) {
         super(context);
-        this.policy = policy;
         this.timers = timers;
+        this.name = name;
         this.clock = clock;
-        this.state = new DispatchState<>(limits);
+        this.state = new DispatchState<>(limits, policy);
     }
 
     @Override
@@ -216,21 +247,43 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                     popped.gotCount(),
                     popped.availableCount(),
                     handout);
-            setTimer();
         } else if (message instanceof GroupQueue.Available available) {
-            if (queues.containsKey(available.queueId())) {
-                state.onAvailable(available.queueId(), available.count(), handout);
-            } else {
-                early.put(available.queueId(), available.count());
-            }
+            onAvailable(available.queueId(), available.count());
+        } else if (message instanceof GroupQueue.Activity activity) {
+            onActivity(activity);
         } else if (message instanceof GroupQueue.ServedBefore served) {
             for (int i = 0; i < served.sessionIds().length; i++) {
                 state.onServedBefore(served.queueId(), served.sessionIds()[i], served.requestIds()[i]);
             }
-        } else if (!(message instanceof GroupQueue.Activity)) {
+        } else {
             throw new AssertionError(message);
         }
+        setTimer();
         return this;
+    }
+
+    private void onAvailable(int queueId, long count) {
+        if (queues.containsKey(queueId)) {
+            state.onAvailable(clock.millis(), queueId, count, handout);
+        } else {
+            early.computeIfAbsent(queueId, id -> new Early()).availableCount = count;
+        }
+    }
+
+    private void onActivity(GroupQueue.Activity activity) {
+        if (queues.containsKey(activity.queueId())) {
+            state.onInFlight(
+                    clock.millis(),
+                    activity.queueId(),
+                    activity.inFlight(),
+                    activity.acked(),
+                    activity.failed(),
+                    activity.freedSessionIds(),
+                    activity.freedCounts(),
+                    handout);
+        } else {
+            early.computeIfAbsent(activity.queueId(), id -> new Early()).activities.add(activity);
+        }
     }
 
     private Behavior<Command> onCancelPop(CancelPop cancel) {
@@ -264,9 +317,14 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         queues.put(add.queueId, add.queue);
         // Known from now on, though it may have nothing to hand out: a Pop it answered before a restart may come again.
         state.onQueueAdded(add.queueId);
-        Long count = early.remove(add.queueId);
-        if (count != null) {
-            state.onAvailable(add.queueId, count, handout);
+        if (state.isBreakerOpen()) {
+            add.queue.tell(new GroupQueue.BreakerChanged(true));
+        }
+        Early said = early.remove(add.queueId);
+        if (said != null) {
+            said.activities.forEach(this::onActivity);
+            onAvailable(add.queueId, said.availableCount);
+            setTimer();
         }
         return this;
     }
@@ -279,27 +337,29 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     }
 
     private Behavior<Command> onConfigure(Configure configure) {
-        policy = configure.policy;
+        state.configure(clock.millis(), configure.policy, handout);
+        setTimer();
         return this;
     }
 
     private Behavior<Command> onDue() {
         timerMillis = Long.MAX_VALUE;
-        state.onTimeout(clock.millis(), handout);
+        state.onDue(clock.millis(), handout);
         setTimer();
         return this;
     }
 
     private void setTimer() {
-        long due = state.nextTimeoutMillis();
+        long now = clock.millis();
+        long due = state.nextDueMillis(now);
         if (due < timerMillis) {
             timerMillis = due;
-            timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(Math.max(1, due - clock.millis())));
+            timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(Math.max(1, due - now)));
         }
     }
 
     private Behavior<Command> onDescribe(Describe describe) {
-        describe.replyTo.tell(new Described(state.heldCount(), state.sessionCount()));
+        describe.replyTo.tell(new Described(state.heldCount(), state.sessionCount(), state.isBreakerOpen()));
         return this;
     }
 

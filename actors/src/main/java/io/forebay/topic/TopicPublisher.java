@@ -140,11 +140,13 @@ final class TopicPublisher {
                 topic.name(), group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
         ActorRef<Dispatcher.Command> dispatcher = context.spawn(
                 Dispatcher.create(
+                        "topic " + topic.name() + " group " + group.name(),
                         environment.stripes().get(0).clock(),
                         policy,
                         new DispatchState.Limits(
                                 settings.group().waitingPopsMax(),
-                                settings.session().requestsMax())),
+                                settings.session().requestsMax(),
+                                settings.group().inFlightMax())),
                 "dispatcher-" + topic.topicId() + "-" + group.groupId(),
                 dispatcherSelector);
         context.watchWith(

@@ -1,16 +1,21 @@
 package io.forebay.queue.core;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Which queue serves which Pop, for one topic and group on one node: hints of what each queue has, the long polls that
- * are held, and a fair hand-out of both. A hint may be wrong in either direction; a Pop that comes back from its queue
- * with nothing is handed on or held again, so a hint costs a detour and never a message.
+ * are held, what may go out at all, and a fair hand-out of that. A hint may be wrong in either direction; a Pop that comes
+ * back from its queue with nothing is handed on or held again, so a hint costs a detour and never a message.
+ *
+ * <p>Sessions take turns, however many Pops each has and however large they are: while one waits, no other is served twice,
+ * and where several wait each gets its share of what is there.
+ *
+ * <p>What goes out is held to the group's {@link GroupPolicy}: its pause, rate, breaker, and the maxima of what is in flight,
+ * for the group and for each session. A Pop that may not have anything for now is held like one for which there is nothing.
+ * The maxima are exact as far as queues tell ({@link #onInFlight}), with two exceptions: what a session held before the
+ * dispatcher began counts from when its queue tells of it, and a repeated Pop whose first deliveries are gone gets one
+ * message even where nothing may go out.
  *
  * <p>The queue answers the client of a Pop that got messages; a Pop that ends empty is answered from here, through
  * {@link Handout#answerEmpty}. A queue tells {@link #onAvailable} when its count rises from zero, and what is left with
@@ -21,10 +26,7 @@ import java.util.Map;
  * @param <P> what the shell needs to answer a Pop
  */
 public final class DispatchState<P> {
-    /** Requests of a session that are remembered with the queue that served them; a power of two. */
-    private static final int RECENT_COUNT = 64;
-
-    private static final int NO_QUEUE = 0;
+    private static final int NO_QUEUE = DispatchSession.NO_QUEUE;
 
     /** Takes what was decided. Called from within the methods of this class; must not call back. */
     public interface Handout<P> {
@@ -33,6 +35,9 @@ public final class DispatchState<P> {
 
         /** The Pop's wait is over. */
         void answerEmpty(long sessionId, long requestId, P pop);
+
+        /** The group's breaker has opened or closed. */
+        void breakerChanged(boolean isOpen);
     }
 
     /**
@@ -40,8 +45,9 @@ public final class DispatchState<P> {
      *
      * @param heldMax long polls held in all
      * @param heldPerSessionMax long polls held for one session
+     * @param queueInFlightMax what each queue sees to by itself: a policy that names the same limits nothing more
      */
-    public record Limits(int heldMax, int heldPerSessionMax) {
+    public record Limits(int heldMax, int heldPerSessionMax, int queueInFlightMax) {
         public Limits {
             if (heldMax < 1 || heldPerSessionMax < 1) {
                 throw new IllegalArgumentException("heldMax " + heldMax + ", heldPerSessionMax " + heldPerSessionMax);
@@ -73,106 +79,21 @@ public final class DispatchState<P> {
         UNKNOWN
     }
 
-    private static final class Poll<P> extends DueHeap.Node {
-        final Session<P> session;
-        final long requestId;
-        final int maxMessages;
-        final long waitUntilMillis;
-        P pop;
-        /** {@link #NO_QUEUE} while it is held. */
-        int askedQueueId;
-
-        boolean isCancelled;
-        Poll<P> previous;
-        Poll<P> next;
-
-        Poll(Session<P> session, long requestId, int maxMessages, long waitUntilMillis, P pop) {
-            this.session = session;
-            this.requestId = requestId;
-            this.maxMessages = maxMessages;
-            this.waitUntilMillis = waitUntilMillis;
-            this.pop = pop;
-        }
-    }
-
-    private static final class Session<P> {
-        final long sessionId;
-        final LongMap<Poll<P>> polls = new LongMap<>();
-        int heldCount;
-        /** By the low bits of the request id: sessions number their requests, so the latest are all here. */
-        long[] recentRequestIds;
-
-        int[] recentQueueIds;
-
-        Session(long sessionId) {
-            this.sessionId = sessionId;
-        }
-
-        void remember(long requestId, int queueId) {
-            if (recentRequestIds == null) {
-                recentRequestIds = new long[RECENT_COUNT];
-                recentQueueIds = new int[RECENT_COUNT];
-            }
-            int slot = (int) requestId & (RECENT_COUNT - 1);
-            recentRequestIds[slot] = requestId;
-            recentQueueIds[slot] = queueId;
-        }
-
-        int recentQueueId(long requestId) {
-            if (recentRequestIds == null) {
-                return NO_QUEUE;
-            }
-            int slot = (int) requestId & (RECENT_COUNT - 1);
-            return recentRequestIds[slot] == requestId ? recentQueueIds[slot] : NO_QUEUE;
-        }
-
-        void forget(int queueId) {
-            if (recentQueueIds != null) {
-                for (int slot = 0; slot < RECENT_COUNT; slot++) {
-                    if (recentQueueIds[slot] == queueId) {
-                        recentQueueIds[slot] = NO_QUEUE;
-                    }
-                }
-            }
-        }
-    }
-
-    private static final class QueueHint {
-        final int queueId;
-        /** What the queue said last. */
-        long availableCount;
-        /** What the Pops it has not answered yet may take of it. */
-        long askedCount;
-
-        boolean isInRotation;
-
-        QueueHint(int queueId) {
-            this.queueId = queueId;
-        }
-
-        boolean hasSomething() {
-            return availableCount > askedCount;
-        }
-    }
-
     private final Limits limits;
-    private final Map<Integer, QueueHint> queues = new HashMap<>();
-    /** Queues that may have something, each once; the next Pop goes to the first, which then goes to the end. */
-    private final ArrayDeque<QueueHint> rotation = new ArrayDeque<>();
+    private final DeliveryGate gate;
+    private final QueueRotation queues = new QueueRotation();
+    private final HeldPolls<P> held = new HeldPolls<>();
+    private final LongMap<DispatchSession<P>> sessions = new LongMap<>();
+    private boolean isBreakerOpen;
 
-    private final LongMap<Session<P>> sessions = new LongMap<>();
-    private final DueHeap<Poll<P>> heldByTime = new DueHeap<>();
-    /** Held polls in order of arrival. */
-    private Poll<P> oldestHeld;
-
-    private Poll<P> newestHeld;
-
-    public DispatchState(Limits limits) {
+    /** @param policy until it is {@link #configure configured} anew */
+    public DispatchState(Limits limits, GroupPolicy policy) {
         this.limits = limits;
+        gate = new DeliveryGate(policy, limits.queueInFlightMax());
     }
 
     public int heldCount() {
-        return heldByTime.size();
+        return held.count();
     }
 
     /** @return sessions that something is known of */
@@ -180,9 +101,27 @@ public final class DispatchState<P> {
         return sessions.size();
     }
 
-    /** @return when {@link #onTimeout} is due, {@link Long#MAX_VALUE} if nothing is held */
-    public long nextTimeoutMillis() {
-        return heldByTime.nextDueMillis();
+    public boolean isBreakerOpen() {
+        return gate.isBreakerOpen();
+    }
+
+    /**
+     * @return when {@link #onDue} has something to do, {@link Long#MAX_VALUE} for never as things are
+     */
+    public long nextDueMillis(long nowMillis) {
+        long due = held.nextTimeoutMillis();
+        if (held.waitingSessions() > 0 && queues.hasNext()) {
+            due = Math.min(due, gate.readyMillis(nowMillis, queues.outTotal()));
+        }
+        return due;
+    }
+
+    /** The group's settings have changed. */
+    public void configure(long nowMillis, GroupPolicy policy, Handout<P> out) {
+        gate.configure(nowMillis, policy);
+        sessions.forEach(held::retry);
+        tellBreaker(out);
+        serveHeld(nowMillis, out);
     }
 
     /**
@@ -202,48 +141,48 @@ public final class DispatchState<P> {
         if (maxMessages < 1) {
             throw new IllegalArgumentException("maxMessages is " + maxMessages);
         }
-        Session<P> session = sessions.get(sessionId);
-        if (session == null) {
-            session = new Session<>(sessionId);
-            sessions.put(sessionId, session);
-        }
-        Poll<P> known = session.polls.get(requestId);
+        DispatchSession<P> session = session(sessionId);
+        DispatchPoll<P> known = session.polls.get(requestId);
         if (known != null) {
             known.pop = pop;
             known.isCancelled = false;
-            if (known.askedQueueId == NO_QUEUE) {
+            if (known.isHeld()) {
                 return PopOutcome.HELD;
             }
             // The queue has it already and tells the two apart from new ones by session and request.
-            ask(known, queues.get(known.askedQueueId), out);
+            tell(known, queues.get(known.askedQueueId), out);
             return PopOutcome.ASSIGNED;
         }
-        Poll<P> poll = new Poll<>(session, requestId, maxMessages, waitUntilMillis, pop);
-        QueueHint served = queues.get(session.recentQueueId(requestId));
-        QueueHint queue = served != null ? served : takeFromRotation();
-        if (queue != null) {
+        serveHeld(nowMillis, out);
+        DispatchPoll<P> poll = new DispatchPoll<>(session, requestId, maxMessages, waitUntilMillis, pop);
+        QueueRotation.Hint served = queues.get(session.servedBy(requestId));
+        if (served != null) {
             session.polls.put(requestId, poll);
-            ask(poll, queue, out);
+            ask(poll, served, Math.max(1, Math.min(maxMessages, roomFor(nowMillis, session))), out);
+            return PopOutcome.ASSIGNED;
+        }
+        if (held.waitingSessions() == 0 && askNext(nowMillis, poll, out)) {
+            session.polls.put(requestId, poll);
             return PopOutcome.ASSIGNED;
         }
         if (waitUntilMillis <= nowMillis) {
             out.answerEmpty(sessionId, requestId, pop);
             return PopOutcome.EMPTY;
         }
-        if (heldByTime.size() >= limits.heldMax()) {
+        if (held.count() >= limits.heldMax()) {
             return PopOutcome.TOO_MANY_HELD;
         }
-        if (session.heldCount >= limits.heldPerSessionMax()) {
+        if (session.held.size() >= limits.heldPerSessionMax()) {
             return PopOutcome.TOO_MANY_HELD_FOR_SESSION;
         }
         session.polls.put(requestId, poll);
-        hold(poll, false);
+        held.hold(poll, false);
         return PopOutcome.HELD;
     }
 
     /** A queue is there; what it has is not known, or was told before. Idempotent. */
     public void onQueueAdded(int queueId) {
-        queues.computeIfAbsent(queueId, QueueHint::new);
+        queues.add(queueId);
     }
 
     /**
@@ -251,18 +190,12 @@ public final class DispatchState<P> {
      *
      * @param availableCount not negative; an estimate is enough, zero must be meant
      */
-    public void onAvailable(int queueId, long availableCount, Handout<P> out) {
+    public void onAvailable(long nowMillis, int queueId, long availableCount, Handout<P> out) {
         if (queueId == NO_QUEUE) {
             throw new IllegalArgumentException("queue ids begin at 1");
         }
-        QueueHint queue = queues.get(queueId);
-        if (queue == null) {
-            queue = new QueueHint(queueId);
-            queues.put(queueId, queue);
-        }
-        queue.availableCount = availableCount;
-        enterRotation(queue);
-        serveHeld(out);
+        queues.available(queues.add(queueId), availableCount);
+        serveHeld(nowMillis, out);
     }
 
     /**
@@ -281,45 +214,77 @@ public final class DispatchState<P> {
             int gotCount,
             long availableCount,
             Handout<P> out) {
-        QueueHint queue = queues.get(queueId);
+        gate.giveBack(maxMessages - Math.max(0, gotCount));
+        QueueRotation.Hint queue = queues.get(queueId);
         if (queue != null) {
-            queue.askedCount = Math.max(0, queue.askedCount - maxMessages);
-            queue.availableCount = availableCount;
-            enterRotation(queue);
+            queues.decided(queue, maxMessages, gotCount, availableCount);
         }
-        Session<P> session = sessions.get(sessionId);
-        Poll<P> poll = session == null ? null : session.polls.get(requestId);
-        if (poll != null && poll.askedQueueId == queueId) {
-            if (gotCount != 0) {
-                session.polls.remove(requestId);
-            } else {
-                handOn(nowMillis, poll, out);
+        DispatchSession<P> session = sessions.get(sessionId);
+        if (session != null) {
+            session.inFlight(Math.max(0, gotCount));
+            DispatchPoll<P> poll = session.polls.get(requestId);
+            if (poll != null && poll.askedQueueId == queueId) {
+                leaveQueue(poll);
+                if (gotCount != 0) {
+                    session.polls.remove(requestId);
+                } else {
+                    handOn(nowMillis, poll, out);
+                }
+            }
+            held.retry(session);
+        }
+        serveHeld(nowMillis, out);
+    }
+
+    /**
+     * A queue says what is in flight, and what became of what was.
+     *
+     * @param inFlight deliveries in flight
+     * @param acked attempts that ended well
+     * @param failed attempts that failed
+     * @param freedSessionIds sessions of deliveries that are not in flight any more
+     * @param freedCounts how many of each; negative: so many more are in flight
+     */
+    public void onInFlight(
+            long nowMillis,
+            int queueId,
+            long inFlight,
+            int acked,
+            int failed,
+            long[] freedSessionIds,
+            int[] freedCounts,
+            Handout<P> out) {
+        queues.inFlight(queues.add(queueId), inFlight);
+        gate.onOutcomes(nowMillis, acked, failed);
+        tellBreaker(out);
+        for (int i = 0; i < freedSessionIds.length; i++) {
+            // What is in flight from before counts for a session that comes back; what a session leaves behind does not.
+            DispatchSession<P> session =
+                    freedCounts[i] < 0 ? session(freedSessionIds[i]) : sessions.get(freedSessionIds[i]);
+            if (session != null) {
+                session.inFlight(-(long) freedCounts[i]);
+                held.retry(session);
             }
         }
-        serveHeld(out);
+        serveHeld(nowMillis, out);
     }
 
     /** A queue is deleted, or its actor stopped. The Pops it had are handed on or held again. */
     public void onQueueGone(long nowMillis, int queueId, Handout<P> out) {
-        QueueHint queue = queues.remove(queueId);
-        if (queue == null) {
+        if (!queues.remove(queueId)) {
             return;
         }
-        if (queue.isInRotation) {
-            rotation.remove(queue);
-        }
-        List<Poll<P>> orphans = new ArrayList<>();
-        sessions.forEach(session -> {
-            session.forget(queueId);
-            session.polls.forEach(poll -> {
-                if (poll.askedQueueId == queueId) {
-                    orphans.add(poll);
-                }
-            });
-        });
-        for (Poll<P> poll : orphans) {
+        List<DispatchPoll<P>> orphans = new ArrayList<>();
+        sessions.forEach(session -> session.polls.forEach(poll -> {
+            if (poll.askedQueueId == queueId) {
+                orphans.add(poll);
+            }
+        }));
+        for (DispatchPoll<P> poll : orphans) {
+            leaveQueue(poll);
             handOn(nowMillis, poll, out);
         }
+        serveHeld(nowMillis, out);
     }
 
     /**
@@ -328,157 +293,152 @@ public final class DispatchState<P> {
      */
     public void onServedBefore(int queueId, long sessionId, long requestId) {
         // It may have nothing to hand out and so never say that it is there.
-        onQueueAdded(queueId);
-        Session<P> session = sessions.get(sessionId);
-        if (session == null) {
-            session = new Session<>(sessionId);
-            sessions.put(sessionId, session);
-        }
-        session.remember(requestId, queueId);
+        queues.add(queueId);
+        session(sessionId).servedBefore(requestId, queueId);
     }
 
     public CancelOutcome onCancel(long sessionId, long requestId) {
-        Session<P> session = sessions.get(sessionId);
-        Poll<P> poll = session == null ? null : session.polls.get(requestId);
+        DispatchSession<P> session = sessions.get(sessionId);
+        DispatchPoll<P> poll = session == null ? null : session.polls.get(requestId);
         if (poll == null) {
             return CancelOutcome.UNKNOWN;
         }
-        if (poll.askedQueueId != NO_QUEUE) {
+        if (!poll.isHeld()) {
             poll.isCancelled = true;
             return CancelOutcome.TOO_LATE;
         }
-        release(poll);
+        held.release(poll);
         session.polls.remove(requestId);
         return CancelOutcome.CANCELLED;
     }
 
     /** Forgets everything of a session. What queues hand out to it in this moment is theirs to take back. */
     public void onSessionGone(long sessionId) {
-        Session<P> session = sessions.remove(sessionId);
+        DispatchSession<P> session = sessions.remove(sessionId);
         if (session == null) {
             return;
         }
         session.polls.forEach(poll -> {
-            if (poll.askedQueueId == NO_QUEUE) {
-                release(poll);
+            if (poll.isHeld()) {
+                held.release(poll);
             }
         });
     }
 
-    /** Ends every held Pop whose wait is over. */
-    public void onTimeout(long nowMillis, Handout<P> out) {
-        while (heldByTime.nextDueMillis() <= nowMillis) {
-            Poll<P> poll = heldByTime.first();
-            release(poll);
-            poll.session.polls.remove(poll.requestId);
-            out.answerEmpty(poll.session.sessionId, poll.requestId, poll.pop);
+    /** Time has passed: serves what may be served now, and ends every held Pop whose wait is over. */
+    public void onDue(long nowMillis, Handout<P> out) {
+        serveHeld(nowMillis, out);
+        while (held.nextTimeoutMillis() <= nowMillis) {
+            answerEmpty(held.firstByTime(), out);
         }
     }
 
     /** Ends every held Pop: the group or the node stops. */
     public void answerAllEmpty(Handout<P> out) {
-        onTimeout(Long.MAX_VALUE - 1, out);
+        for (DispatchPoll<P> poll = held.firstByTime(); poll != null; poll = held.firstByTime()) {
+            answerEmpty(poll, out);
+        }
     }
 
-    private void serveHeld(Handout<P> out) {
-        while (oldestHeld != null) {
-            QueueHint queue = takeFromRotation();
-            if (queue == null) {
+    private void answerEmpty(DispatchPoll<P> poll, Handout<P> out) {
+        held.release(poll);
+        poll.session.polls.remove(poll.requestId);
+        out.answerEmpty(poll.session.sessionId, poll.requestId, poll.pop);
+    }
+
+    private DispatchSession<P> session(long sessionId) {
+        DispatchSession<P> session = sessions.get(sessionId);
+        if (session == null) {
+            session = new DispatchSession<>(sessionId);
+            sessions.put(sessionId, session);
+        }
+        return session;
+    }
+
+    private void tellBreaker(Handout<P> out) {
+        if (isBreakerOpen != gate.isBreakerOpen()) {
+            isBreakerOpen = !isBreakerOpen;
+            out.breakerChanged(isBreakerOpen);
+        }
+    }
+
+    private int roomFor(long nowMillis, DispatchSession<P> session) {
+        return Math.min(gate.room(nowMillis, queues.outTotal()), gate.consumerRoom(session.outCount()));
+    }
+
+    /** In rounds: in each of them every session that waits gets the same share of what is there, or what it asks for. */
+    private void serveHeld(long nowMillis, Handout<P> out) {
+        int leftInRound = 0;
+        long share = 0;
+        while (held.waitingSessions() > 0 && queues.hasNext()) {
+            int room = gate.room(nowMillis, queues.outTotal());
+            if (room == 0) {
                 return;
             }
-            Poll<P> poll = oldestHeld;
-            release(poll);
-            ask(poll, queue, out);
+            if (leftInRound == 0) {
+                leftInRound = held.waitingSessions();
+                share = leftInRound == 1
+                        ? Integer.MAX_VALUE
+                        : (Math.min(room, queues.spareTotal()) + leftInRound - 1) / leftInRound;
+            }
+            DispatchPoll<P> poll = held.take(session -> gate.consumerRoom(session.outCount()) > 0);
+            if (poll == null) {
+                return;
+            }
+            leftInRound--;
+            int count = Math.min(poll.maxMessages, gate.consumerRoom(poll.session.outCount()));
+            ask(poll, queues.take(), (int) Math.min(Math.min(count, room), share), out);
         }
     }
 
     /** Its queue had nothing for it. */
-    private void handOn(long nowMillis, Poll<P> poll, Handout<P> out) {
-        poll.askedQueueId = NO_QUEUE;
-        Session<P> session = poll.session;
+    private void handOn(long nowMillis, DispatchPoll<P> poll, Handout<P> out) {
+        DispatchSession<P> session = poll.session;
         if (poll.isCancelled) {
             session.polls.remove(poll.requestId);
+        } else if (askNext(nowMillis, poll, out)) {
             return;
-        }
-        QueueHint queue = takeFromRotation();
-        if (queue != null) {
-            ask(poll, queue, out);
         } else if (poll.waitUntilMillis <= nowMillis) {
             session.polls.remove(poll.requestId);
             out.answerEmpty(session.sessionId, poll.requestId, poll.pop);
         } else {
             // It has waited longer than those that were never given to a queue. The limits are for newcomers.
-            hold(poll, true);
+            held.hold(poll, true);
         }
     }
 
-    private void ask(Poll<P> poll, QueueHint queue, Handout<P> out) {
+    /** Gives it to the queue whose turn it is, if there is one and the Pop may have anything. */
+    private boolean askNext(long nowMillis, DispatchPoll<P> poll, Handout<P> out) {
+        int room = roomFor(nowMillis, poll.session);
+        if (room == 0 || !queues.hasNext()) {
+            return false;
+        }
+        ask(poll, queues.take(), Math.min(poll.maxMessages, room), out);
+        return true;
+    }
+
+    private void ask(DispatchPoll<P> poll, QueueRotation.Hint queue, int count, Handout<P> out) {
         poll.askedQueueId = queue.queueId;
-        queue.askedCount += poll.maxMessages;
+        poll.askedCount = count;
+        poll.session.asked(count);
         poll.session.remember(poll.requestId, queue.queueId);
-        enterRotation(queue);
-        out.assign(queue.queueId, poll.session.sessionId, poll.requestId, poll.maxMessages, poll.pop);
+        tell(poll, queue, out);
     }
 
-    private QueueHint takeFromRotation() {
-        while (true) {
-            QueueHint queue = rotation.pollFirst();
-            if (queue == null) {
-                return null;
-            }
-            queue.isInRotation = false;
-            if (queue.hasSomething()) {
-                return queue;
-            }
-        }
+    private void tell(DispatchPoll<P> poll, QueueRotation.Hint queue, Handout<P> out) {
+        queues.asked(queue, poll.askedCount);
+        gate.take(poll.askedCount);
+        out.assign(queue.queueId, poll.session.sessionId, poll.requestId, poll.askedCount, poll.pop);
     }
 
-    private void enterRotation(QueueHint queue) {
-        if (!queue.isInRotation && queue.hasSomething()) {
-            queue.isInRotation = true;
-            rotation.addLast(queue);
-        }
-    }
-
-    private void hold(Poll<P> poll, boolean isFirst) {
-        heldByTime.put(poll, poll.waitUntilMillis);
-        poll.session.heldCount++;
-        if (oldestHeld == null) {
-            oldestHeld = poll;
-            newestHeld = poll;
-        } else if (isFirst) {
-            poll.next = oldestHeld;
-            oldestHeld.previous = poll;
-            oldestHeld = poll;
-        } else {
-            poll.previous = newestHeld;
-            newestHeld.next = poll;
-            newestHeld = poll;
-        }
-    }
-
-    private void release(Poll<P> poll) {
-        heldByTime.remove(poll);
-        poll.session.heldCount--;
-        if (poll.previous == null) {
-            oldestHeld = poll.next;
-        } else {
-            poll.previous.next = poll.next;
-        }
-        if (poll.next == null) {
-            newestHeld = poll.previous;
-        } else {
-            poll.next.previous = poll.previous;
-        }
-        poll.previous = null;
-        poll.next = null;
+    private void leaveQueue(DispatchPoll<P> poll) {
+        poll.session.asked(-poll.askedCount);
+        poll.askedQueueId = NO_QUEUE;
+        poll.askedCount = 0;
     }
 
     @Override
     public String toString() {
-        return "DispatchState[queues=" + queues.size() + ", rotation="
-                + Arrays.toString(
-                        rotation.stream().mapToInt(queue -> queue.queueId).toArray()) + ", held=" + heldCount()
-                + ", sessions=" + sessionCount() + "]";
+        return "DispatchState[" + queues + ", held=" + heldCount() + ", sessions=" + sessionCount() + "]";
     }
 }

@@ -66,9 +66,13 @@ public record GroupPolicy(
         return isOrdered || filter != MessageFilter.ALL;
     }
 
-    /** Whether the dispatcher has to hear of every change of what is in flight. */
+    /**
+     * Whether the dispatcher has to hear of every change of what is in flight.
+     *
+     * @param queueInFlightMax what each queue sees to by itself: an {@code inFlightMax} of the same limits nothing more
+     */
     public boolean wantsActivity(int queueInFlightMax) {
-        return consumerInFlightMax > 0 || breakerPercent > 0 || inFlightMax < queueInFlightMax;
+        return consumerInFlightMax > 0 || breakerPercent > 0 || inFlightMax != queueInFlightMax;
     }
 
     private static void check(boolean isRight, String name, long value) {

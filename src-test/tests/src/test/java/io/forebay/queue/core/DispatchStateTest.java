@@ -14,7 +14,7 @@ import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 class DispatchStateTest {
-    private final DispatchState<String> state = new DispatchState<>(new DispatchState.Limits(5, 3));
+    private final DispatchState<String> state = new DispatchState<>(new DispatchState.Limits(5, 3, 65_536), Policies.group());
     private final List<String> told = new ArrayList<>();
     private final DispatchState.Handout<String> out = new DispatchState.Handout<>() {
         @Override
@@ -26,12 +26,17 @@ class DispatchStateTest {
         public void answerEmpty(long sessionId, long requestId, String pop) {
             told.add(pop + " empty");
         }
+
+        @Override
+        public void breakerChanged(boolean isOpen) {
+            told.add("breaker " + isOpen);
+        }
     };
 
     @Test
     void popsGoToQueuesInTurn() {
         for (int queue = 1; queue <= 3; queue++) {
-            state.onAvailable(queue, 100, out);
+            state.onAvailable(0, queue, 100, out);
         }
         for (int request = 0; request < 6; request++) {
             assertThat(state.onPop(0, 1, request, 10, 0, "p" + request, out))
@@ -42,7 +47,7 @@ class DispatchStateTest {
 
     @Test
     void queueIsNotAskedForMoreThanItHas() {
-        state.onAvailable(1, 10, out);
+        state.onAvailable(0, 1, 10, out);
         state.onPop(0, 1, 1, 10, 100, "a", out);
         assertThat(state.onPop(0, 1, 2, 10, 100, "b", out)).isEqualTo(DispatchState.PopOutcome.HELD);
         state.onPopResult(1, 1, 1, 1, 10, 10, 4, out);
@@ -54,7 +59,7 @@ class DispatchStateTest {
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPop(0, 2, 1, 1, 100, "b", out);
         state.onPop(0, 1, 2, 1, 100, "c", out);
-        state.onAvailable(7, 2, out);
+        state.onAvailable(0, 7, 2, out);
         assertThat(told).containsExactly("a>7", "b>7");
         assertThat(state.heldCount()).isEqualTo(1);
     }
@@ -67,19 +72,19 @@ class DispatchStateTest {
 
     @Test
     void popThatGotNothingGoesToTheNextQueueOrWaitsAgainBeforeTheOthers() {
-        state.onAvailable(1, 1, out);
-        state.onAvailable(2, 1, out);
+        state.onAvailable(0, 1, 1, out);
+        state.onAvailable(0, 2, 1, out);
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPopResult(1, 1, 1, 1, 1, 0, 0, out);
         state.onPop(1, 1, 2, 1, 100, "b", out);
         state.onPopResult(2, 2, 1, 1, 1, 0, 0, out);
-        state.onAvailable(1, 1, out);
+        state.onAvailable(0, 1, 1, out);
         assertThat(told).containsExactly("a>1", "a>2", "a>1");
     }
 
     @Test
     void popThatGotNothingAfterItsTimeIsAnsweredEmpty() {
-        state.onAvailable(1, 1, out);
+        state.onAvailable(0, 1, 1, out);
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPopResult(100, 1, 1, 1, 1, 0, 0, out);
         assertThat(told).containsExactly("a>1", "a empty");
@@ -89,12 +94,12 @@ class DispatchStateTest {
     void heldPopEndsEmptyWhenItsTimeIsOver() {
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPop(0, 1, 2, 1, 50, "b", out);
-        assertThat(state.nextTimeoutMillis()).isEqualTo(50);
-        state.onTimeout(99, out);
+        assertThat(state.nextDueMillis(0)).isEqualTo(50);
+        state.onDue(99, out);
         assertThat(told).containsExactly("b empty");
-        state.onTimeout(100, out);
+        state.onDue(100, out);
         assertThat(told).containsExactly("b empty", "a empty");
-        assertThat(state.nextTimeoutMillis()).isEqualTo(Long.MAX_VALUE);
+        assertThat(state.nextDueMillis(0)).isEqualTo(Long.MAX_VALUE);
     }
 
     @Test
@@ -114,14 +119,14 @@ class DispatchStateTest {
         state.onPop(0, 1, 1, 1, 100, "a", out);
         assertThat(state.onPop(10, 1, 1, 1, 110, "a again", out)).isEqualTo(DispatchState.PopOutcome.HELD);
         assertThat(state.heldCount()).isEqualTo(1);
-        state.onAvailable(1, 5, out);
+        state.onAvailable(0, 1, 5, out);
         assertThat(told).containsExactly("a again>1");
     }
 
     @Test
     void repeatedPopGoesToTheQueueThatServedIt() {
-        state.onAvailable(1, 1, out);
-        state.onAvailable(2, 5, out);
+        state.onAvailable(0, 1, 1, out);
+        state.onAvailable(0, 2, 5, out);
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPop(0, 1, 1, 1, 100, "a while asked", out);
         state.onPopResult(0, 1, 1, 1, 1, 1, 0, out);
@@ -133,7 +138,7 @@ class DispatchStateTest {
     @Test
     void repetitionAfterARestartGoesToTheQueueThatRemembers() {
         state.onServedBefore(2, 1, 77);
-        state.onAvailable(1, 5, out);
+        state.onAvailable(0, 1, 5, out);
         state.onPop(0, 1, 77, 1, 100, "a", out);
         assertThat(told).containsExactly("a>2");
     }
@@ -143,7 +148,7 @@ class DispatchStateTest {
         state.onPop(0, 1, 1, 1, 100, "a", out);
         assertThat(state.onCancel(1, 1)).isEqualTo(DispatchState.CancelOutcome.CANCELLED);
         assertThat(state.onCancel(1, 1)).isEqualTo(DispatchState.CancelOutcome.UNKNOWN);
-        state.onAvailable(1, 1, out);
+        state.onAvailable(0, 1, 1, out);
         state.onPop(0, 1, 2, 1, 100, "b", out);
         assertThat(state.onCancel(1, 2)).isEqualTo(DispatchState.CancelOutcome.TOO_LATE);
         state.onPopResult(500, 1, 1, 2, 1, 0, 0, out);
@@ -156,7 +161,7 @@ class DispatchStateTest {
         state.onPop(0, 2, 1, 1, 100, "b", out);
         state.onSessionGone(1);
         assertThat(state.heldCount()).isEqualTo(1);
-        state.onAvailable(1, 5, out);
+        state.onAvailable(0, 1, 5, out);
         state.onSessionGone(2);
         state.onPopResult(0, 1, 2, 1, 1, 0, 4, out);
         assertThat(told).containsExactly("b>1");
@@ -165,10 +170,10 @@ class DispatchStateTest {
 
     @Test
     void popsOfAQueueThatGoesAreHandedOn() {
-        state.onAvailable(1, 5, out);
+        state.onAvailable(0, 1, 5, out);
         state.onPop(0, 1, 1, 1, 100, "a", out);
         state.onPop(0, 1, 2, 1, 100, "b", out);
-        state.onAvailable(2, 1, out);
+        state.onAvailable(0, 2, 1, out);
         state.onQueueGone(1, 1, out);
         assertThat(told).containsExactlyInAnyOrder("a>1", "b>1", "a>2");
         assertThat(state.heldCount()).isEqualTo(1);
@@ -198,7 +203,7 @@ class DispatchStateTest {
         private record Asked(int queueId, long sessionId, long requestId, int max, long pop) {}
 
         private final RandomGenerator random;
-        private final DispatchState<Long> state = new DispatchState<>(new DispatchState.Limits(40, 15));
+        private final DispatchState<Long> state = new DispatchState<>(new DispatchState.Limits(40, 15, 65_536), Policies.group());
         private final Map<Integer, Long> stored = new TreeMap<>();
         private final List<Asked> asked = new ArrayList<>();
         private final Map<Long, String> open = new HashMap<>();
@@ -210,7 +215,7 @@ class DispatchStateTest {
             this.random = random;
             for (int queue = 1; queue <= 1 + random.nextInt(6); queue++) {
                 stored.put(queue, 0L);
-                state.onAvailable(queue, 0, this);
+                state.onAvailable(now, queue, 0, this);
             }
         }
 
@@ -221,7 +226,7 @@ class DispatchStateTest {
                 long before = stored.get(queue);
                 stored.merge(queue, (long) random.nextInt(12), Long::sum);
                 if (before == 0) {
-                    state.onAvailable(queue, stored.get(queue), this);
+                    state.onAvailable(now, queue, stored.get(queue), this);
                 }
             } else if (dice < 60) {
                 long request = nextRequest++;
@@ -237,7 +242,7 @@ class DispatchStateTest {
                 serve();
             } else if (dice < 97) {
                 now += random.nextInt(10);
-                state.onTimeout(now, this);
+                state.onDue(now, this);
             } else if (dice < 99) {
                 long request = Math.max(1, nextRequest - 1 - random.nextInt(10));
                 for (long session = 0; session < 4; session++) {
@@ -301,7 +306,7 @@ class DispatchStateTest {
             for (int i = 0; i < 10_000 && !(asked.isEmpty() && state.heldCount() == 0); i++) {
                 serve();
                 now += 5;
-                state.onTimeout(now, this);
+                state.onDue(now, this);
             }
             assertThat(asked).isEmpty();
             assertThat(open).isEmpty();
@@ -321,6 +326,11 @@ class DispatchStateTest {
         @Override
         public void answerEmpty(long sessionId, long requestId, Long pop) {
             answer(pop);
+        }
+
+        @Override
+        public void breakerChanged(boolean isOpen) {
+            throw new AssertionError("no breaker is set");
         }
     }
 }
