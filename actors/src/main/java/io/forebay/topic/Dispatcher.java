@@ -282,7 +282,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                     activity.freedCounts(),
                     handout);
         } else {
-            early.computeIfAbsent(activity.queueId(), id -> new Early()).activities.add(activity);
+            early.computeIfAbsent(activity.queueId(), id -> new Early())
+                    .activities
+                    .add(activity);
         }
     }
 

@@ -258,7 +258,8 @@ public final class DispatchState<P> {
         gate.onOutcomes(nowMillis, acked, failed);
         tellBreaker(out);
         for (int i = 0; i < freedSessionIds.length; i++) {
-            // What is in flight from before counts for a session that comes back; what a session leaves behind does not.
+            // What is in flight from before counts for a session that comes back; what a session leaves behind does
+            // not.
             DispatchSession<P> session =
                     freedCounts[i] < 0 ? session(freedSessionIds[i]) : sessions.get(freedSessionIds[i]);
             if (session != null) {

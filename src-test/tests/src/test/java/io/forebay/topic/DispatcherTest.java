@@ -71,8 +71,7 @@ class DispatcherTest {
     @Test
     void whatIsInFlightWhenAQueueBeginsLimitsWhatItIsAskedFor() {
         ActorRef<Dispatcher.Command> dispatcher = dispatcher(Policies.group(group -> group.inFlightMax = 10));
-        dispatcher.tell(
-                Dispatcher.report(new GroupQueue.Activity(1, 7, 0, 0, new long[] {3}, new int[] {-7})));
+        dispatcher.tell(Dispatcher.report(new GroupQueue.Activity(1, 7, 0, 0, new long[] {3}, new int[] {-7})));
         dispatcher.tell(Dispatcher.report(new GroupQueue.Available(1, 500)));
         dispatcher.tell(new Dispatcher.AddQueue(1, queue.getRef()));
         dispatcher.tell(pop(1, 10));

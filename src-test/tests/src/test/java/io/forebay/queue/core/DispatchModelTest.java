@@ -139,8 +139,8 @@ class DispatchModelTest {
             }
             long request = nextRequest++;
             beginToWait(session, request);
-            DispatchState.PopOutcome outcome = state.onPop(
-                    now, session, request, 1 + random.nextInt(30), now + waitMillis, request, this);
+            DispatchState.PopOutcome outcome =
+                    state.onPop(now, session, request, 1 + random.nextInt(30), now + waitMillis, request, this);
             if (outcome == DispatchState.PopOutcome.HELD) {
                 assertThat(waiting).containsKey(request);
             }

@@ -14,7 +14,8 @@ import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 class DispatchStateTest {
-    private final DispatchState<String> state = new DispatchState<>(new DispatchState.Limits(5, 3, 65_536), Policies.group());
+    private final DispatchState<String> state =
+            new DispatchState<>(new DispatchState.Limits(5, 3, 65_536), Policies.group());
     private final List<String> told = new ArrayList<>();
     private final DispatchState.Handout<String> out = new DispatchState.Handout<>() {
         @Override
@@ -203,7 +204,8 @@ class DispatchStateTest {
         private record Asked(int queueId, long sessionId, long requestId, int max, long pop) {}
 
         private final RandomGenerator random;
-        private final DispatchState<Long> state = new DispatchState<>(new DispatchState.Limits(40, 15, 65_536), Policies.group());
+        private final DispatchState<Long> state =
+                new DispatchState<>(new DispatchState.Limits(40, 15, 65_536), Policies.group());
         private final Map<Integer, Long> stored = new TreeMap<>();
         private final List<Asked> asked = new ArrayList<>();
         private final Map<Long, String> open = new HashMap<>();
