@@ -20,6 +20,8 @@ import io.forebay.queue.core.MessageFilter;
 import io.forebay.queue.core.PoisonPolicy;
 import io.forebay.queue.core.RetryBackoff;
 import io.forebay.queue.core.TopicPolicy;
+import io.forebay.queue.filter.FilterSyntaxException;
+import io.forebay.queue.filter.Filters;
 import io.forebay.topic.core.StartAt;
 import java.util.Map;
 import java.util.TreeMap;
@@ -97,9 +99,11 @@ final class TopicRules {
                         "poison", "park", "dead-letter, because the group is not ordered; park needs ordered = on"));
             }
             String filterText = own.text(FILTER, "").strip();
-            if (!filterText.isEmpty()) {
-                return Parsed.refused(Refusal.of(
-                        Refusal.Code.UNSUPPORTED, FILTER + " is \"" + filterText + "\", but there are no filters yet"));
+            MessageFilter filter;
+            try {
+                filter = Filters.parse(filterText);
+            } catch (FilterSyntaxException e) {
+                return Parsed.refused(Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
             }
             GroupPolicy policy = new GroupPolicy(
                     level(group.defaults().popDurability()),
@@ -109,8 +113,8 @@ final class TopicRules {
                     RetryBackoff.parse(group.defaults().retryBackoff()),
                     isOrdered,
                     isParking && isOrdered ? PoisonPolicy.PARK : PoisonPolicy.DEAD_LETTER,
-                    filterText,
-                    MessageFilter.ALL,
+                    filter == MessageFilter.ALL ? "" : filterText,
+                    filter,
                     group.inFlightMax(),
                     group.defaults().consumerInFlightMax(),
                     group.defaults().rateLimit(),

@@ -244,6 +244,25 @@ class TopicRulesTest {
     }
 
     @Test
+    void filterIsReadAndABadOneIsRefusedWithItsColumn() {
+        GroupPolicy policy =
+                TopicRules.group(Map.of("filter", " tag: a || b "), NODE).policy();
+        assertThat(policy.filterText()).isEqualTo("tag: a || b");
+        assertThat(policy.filter()).isNotSameAs(MessageFilter.ALL);
+        assertThat(TopicRules.group(Map.of("filter", "tag: *"), NODE).policy().filter())
+                .isSameAs(MessageFilter.ALL);
+        Refusal refusal =
+                TopicRules.group(Map.of("filter", "sql: price >"), NODE).refusal();
+        assertThat(refusal.code()).isEqualTo(Refusal.Code.ILLEGAL_ARGUMENT);
+        assertThat(refusal.text()).contains("filter 'sql: price >'").contains("column 13");
+        assertThat(TopicRules.group(Map.of("filter", "regex: .*"), NODE)
+                        .refusal()
+                        .text())
+                .contains("regex")
+                .contains("tag: a || b");
+    }
+
+    @Test
     void longTextIsRefused() {
         Refusal refusal =
                 TopicRules.group(Map.of("filter", "x".repeat(4097)), NODE).refusal();
