@@ -838,9 +838,11 @@ public final class Session extends AbstractBehavior<Object> {
         if (!change.nack()) {
             return refuseInvisible(change.millis());
         }
-        return change.millis() < 0 || change.millis() > limits.invisibleMillisMax()
+        return change.millis() < SessionCommand.ChangeInvisible.BACKOFF || change.millis() > limits.invisibleMillisMax()
                 ? Refusal.illegalArgument(
-                        "the delay of a nack", change.millis() + " ms", "0 to " + limits.invisibleMillisMax() + " ms")
+                        "the delay of a nack",
+                        change.millis() + " ms",
+                        "0 to " + limits.invisibleMillisMax() + " ms, or none for the group's own")
                 : null;
     }
 

@@ -68,10 +68,7 @@ public final class Forebay implements Extension {
                         settings.topic().queuesMax(),
                         settings.topic().subscriptionsMax()),
                 new GroupQueueLimits(
-                        settings.group().lookAheadMax(),
-                        settings.group().inFlightMax(),
-                        settings.group().goneBackoff().toMillis(),
-                        settings.group().goneBackoffMax().toMillis()));
+                        settings.group().lookAheadMax(), settings.group().inFlightMax()));
         ForebayStorage storage = ForebayStorage.get(system);
         storage.register(recovery);
         storage.open().whenComplete((stripes, failure) -> {

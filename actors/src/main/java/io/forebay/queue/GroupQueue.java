@@ -19,22 +19,34 @@ import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
 import io.forebay.queue.core.Checkpoint;
+import io.forebay.queue.core.GroupActivity;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueCounts;
 import io.forebay.queue.core.GroupQueueState;
 import io.forebay.queue.core.HandleOutcome;
+import io.forebay.queue.core.MessageFilter;
+import io.forebay.queue.core.Poison;
+import io.forebay.queue.core.PoisonPolicy;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.PopDecision;
 import io.forebay.queue.core.PopReason;
 import io.forebay.queue.core.TokenBatch;
 import io.forebay.storage.log.AckRecord;
+import io.forebay.storage.log.DeadLetteredRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.EntryRecord;
+import io.forebay.storage.log.FilteredRecord;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GivenBackRecord;
+import io.forebay.storage.log.KeyParkedRecord;
+import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
@@ -73,12 +85,23 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     SessionClosed,
                     Configure,
                     BreakerChanged,
+                    Seek,
+                    Held,
+                    PurgeBelow,
+                    Unpark,
+                    ListParked,
+                    Peek,
+                    DeadLetterQueue,
                     Describe,
                     Drain,
                     Delete,
                     Due,
                     ReadAgain,
+                    GoOn,
                     BodiesRead,
+                    Scanned,
+                    OriginsRead,
+                    OldestRead,
                     FromStore {}
 
     /**
@@ -95,7 +118,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     public record Ack(List<ReceiptHandle> handles, Durability level, long token, ActorRef<QueueReply> replyTo)
             implements Command {}
 
-    /** Moves deadlines; answered by {@link QueueReply.Changed}. */
+    /**
+     * Moves deadlines; answered by {@link QueueReply.Changed}.
+     *
+     * @param millis from now; {@link #BACKOFF} for a nack that leaves it to the group
+     */
     public record Change(
             List<ReceiptHandle> handles,
             DeadlineRecord.Kind kind,
@@ -134,6 +161,63 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      */
     public record BreakerChanged(boolean isOpen) implements Command {}
 
+    /**
+     * Lets the group begin anew in this queue; handles given out before are stale. Answered by {@link SeekDone} when that is
+     * written.
+     *
+     * @param offset the next one to go out; clamped to what is stored
+     * @param askedMillis the log time asked for, {@link SeekRecord#BY_OFFSET} if there is none
+     * @param isDryRun only says what it would do
+     */
+    public record Seek(
+            long offset,
+            long askedMillis,
+            boolean isDryRun,
+            ActorRef<? super SeekDone> replyTo,
+            ActorRef<? super OperatorRefused> refusedTo)
+            implements Command {}
+
+    /** The queue keeps what is stored from here on: the answer to {@link Queue.Hold}. */
+    public record Held(long firstOffset) implements Command {}
+
+    /**
+     * Settles unseen what lies below an offset. Answered by {@link PurgeDone} when that is written.
+     *
+     * @param belowOffset clamped to what is readable
+     */
+    public record PurgeBelow(
+            long belowOffset,
+            boolean isDryRun,
+            ActorRef<? super PurgeDone> replyTo,
+            ActorRef<? super OperatorRefused> refusedTo)
+            implements Command {}
+
+    /**
+     * Lets parked keys go on. Answered by {@link UnparkDone} when that is written; dead-lettering may follow a little later.
+     *
+     * @param messageGroup the key; "" for all that are parked
+     */
+    public record Unpark(
+            String messageGroup,
+            KeyUnparkedRecord.How how,
+            ActorRef<? super UnparkDone> replyTo,
+            ActorRef<? super OperatorRefused> refusedTo)
+            implements Command {}
+
+    /** Answered by {@link ParkedKeys}. */
+    public record ListParked(ActorRef<? super ParkedKeys> replyTo) implements Command {}
+
+    /** Which messages would go out next; answered by {@link NextOffsets}. */
+    public record Peek(int countMax, ActorRef<? super NextOffsets> replyTo) implements Command {}
+
+    /**
+     * Where this group's dead letters go in this stripe.
+     *
+     * @param queue null if it cannot be had now
+     * @param refusal why, else null
+     */
+    public record DeadLetterQueue(int queueId, ActorRef<Queue.Command> queue, Refusal refusal) implements Command {}
+
     /** Answered by {@link Described}. */
     public record Describe(ActorRef<Described> replyTo) implements Command {}
 
@@ -153,12 +237,74 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         INSTANCE
     }
 
+    /** More to look at, or poison to deal with again. */
+    private enum GoOn implements Command {
+        INSTANCE
+    }
+
+    private record Scanned(MessageScanner.Found found, Throwable failure) implements Command {}
+
+    private record OriginsRead(List<Poison> poison, MessageScanner.Origins origins, Throwable failure)
+            implements Command {}
+
+    private record OldestRead(MessageScanner.Origins origins, Throwable failure) implements Command {}
+
     private record BodiesRead(DeliveryReader.Outcome outcome, Throwable failure) implements Command {}
 
     private record FromStore(StoreWriter.Event event) implements Command {}
 
-    /** @param oldestBornMillis when the oldest message that is not settled was made, 0 if not known or none */
-    public record Described(int queueId, GroupQueueCounts counts, long oldestBornMillis) {}
+    /**
+     * How the group stands in this queue.
+     *
+     * @param oldestBornMillis when the oldest message that is not settled was made, 0 if not known or none
+     * @param blockingKey if the oldest message holds up the queue, its key; "" if it has none
+     */
+    public record Described(int queueId, GroupQueueCounts counts, long oldestBornMillis, String blockingKey) {}
+
+    /** An operator's command that could not be done. */
+    public record OperatorRefused(int queueId, Refusal refusal) {}
+
+    /**
+     * What a {@link Seek} did, or would do.
+     *
+     * @param fromOffset the oldest message that was not settled before
+     * @param cursor how far the group had come
+     * @param toOffset where it begins now
+     * @param isClamped whether that is not where it was asked to: nothing is stored there
+     */
+    public record SeekDone(int queueId, long fromOffset, long cursor, long toOffset, boolean isClamped) {}
+
+    /**
+     * What a {@link PurgeBelow} did, or would do.
+     *
+     * @param belowOffset as it was clamped
+     * @param count messages that were not settled
+     */
+    public record PurgeDone(int queueId, long belowOffset, long count) {}
+
+    /** @param count keys that go on */
+    public record UnparkDone(int queueId, int count) {}
+
+    /** A key that waits for an operator. */
+    public record ParkedKey(
+            String messageGroup,
+            long blockedOffset,
+            int attempts,
+            long parkedMillis,
+            String reason,
+            int waitingCount) {}
+
+    /** @param keys in order of the message that blocks each */
+    public record ParkedKeys(int queueId, List<ParkedKey> keys) {}
+
+    /** @param offsets in the order in which they would go out */
+    public record NextOffsets(int queueId, long[] offsets, long readableEnd) {}
+
+    /** Asks for the queue that takes the dead letters; the answer is {@link DeadLetterQueue}. */
+    @FunctionalInterface
+    public interface DeadLetterSource {
+        void ask(ActorRef<? super DeadLetterQueue> replyTo);
+    }
 
     /** Everything taken before is answered. */
     public record Drained() {}
@@ -216,6 +362,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             int queueNumber,
             String topic,
             String group,
+            String nodeName,
             int nodeId,
             int frameBytes,
             int segmentBytes,
@@ -227,34 +374,22 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Offsets that may be settled before the queue is told so. */
     private static final long RELEASE_STEP = 1024;
 
+    /** A nack's delay that the group's own schedule is to give. */
+    public static final long BACKOFF = SessionCommand.ChangeInvisible.BACKOFF;
+
     private static final Duration READ_RETRY = Duration.ofMillis(20);
+    /** Before poison is dealt with again for which there was no room, or no dead-letter queue. */
+    private static final Duration POISON_RETRY = Duration.ofMillis(200);
+    /** Messages looked at in one go. */
+    private static final int SCAN_COUNT = 512;
+    /** So many that could go out are enough for now. */
+    private static final int SCAN_READY_ENOUGH = 512;
+    /** Messages dead-lettered or parked in one go. */
+    private static final int POISON_COUNT = 64;
+    /** Of an entry beside its properties and texts. */
+    private static final int POISON_RECORD_BYTES = 1024;
+
     private static final long BODY_BYTES_GUESS = 1024;
-
-    /** Somebody who waits for a record. */
-    private abstract static class Waiting {
-        boolean isAnswered;
-
-        /** Tells the answer. The level holds. */
-        abstract void answer(long sequence);
-
-        abstract void refuse(Refusal refusal);
-
-        abstract Durability level();
-
-        final void answerOnce(long sequence) {
-            if (!isAnswered) {
-                isAnswered = true;
-                answer(sequence);
-            }
-        }
-
-        final void refuseOnce(Refusal refusal) {
-            if (!isAnswered) {
-                isAnswered = true;
-                refuse(refusal);
-            }
-        }
-    }
 
     /** One {@link Waiting} in a batch, and the index of its last record there; -1: it waits for the batch as a whole. */
     private record Part(Waiting waiting, int lastRecord) {}
@@ -264,14 +399,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         final PopCommand pop;
         final ActorRef<QueueReply> session;
         final boolean isNew;
-        final Durability level;
 
         PopWaiting(Checkpoint checkpoint, Pop request, boolean isNew) {
+            super(policy.popLevel());
             this.checkpoint = checkpoint;
             this.pop = request.pop;
             this.session = request.session;
             this.isNew = isNew;
-            this.level = policy.popLevel();
         }
 
         /** Called for its own record at WRITTEN, whatever the level; see {@link #recordWritten}. */
@@ -290,112 +424,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         void refuse(Refusal refusal) {
             session.tell(new QueueReply.PopRefused(pop.requestId(), refusal));
         }
-
-        @Override
-        Durability level() {
-            return level;
-        }
-    }
-
-    private static final class AckWaiting extends Waiting {
-        final Ack request;
-        final List<AckResult> results;
-
-        AckWaiting(Ack request, List<AckResult> resultsOrNull) {
-            this.request = request;
-            this.results = resultsOrNull;
-        }
-
-        @Override
-        void answer(long sequence) {
-            request.replyTo.tell(new QueueReply.Acked(request.token, results, request.level));
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            request.replyTo.tell(new QueueReply.Acked(
-                    request.token, Collections.nCopies(request.handles.size(), refusal), request.level));
-        }
-
-        @Override
-        Durability level() {
-            return request.level;
-        }
-    }
-
-    private static final class ChangeWaiting extends Waiting {
-        final Change request;
-        final List<ChangeResult> results;
-
-        ChangeWaiting(Change request, List<ChangeResult> results) {
-            this.request = request;
-            this.results = results;
-        }
-
-        @Override
-        void answer(long sequence) {
-            request.replyTo.tell(new QueueReply.Changed(request.token, results));
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            request.replyTo.tell(
-                    new QueueReply.Changed(request.token, Collections.nCopies(request.handles.size(), refusal)));
-        }
-
-        @Override
-        Durability level() {
-            return Durability.WRITTEN;
-        }
-    }
-
-    private static final class GiveBackWaiting extends Waiting {
-        final GiveBack request;
-        final List<GiveBackResult> results;
-
-        GiveBackWaiting(GiveBack request, List<GiveBackResult> results) {
-            this.request = request;
-            this.results = results;
-        }
-
-        @Override
-        void answer(long sequence) {
-            request.replyTo.tell(new QueueReply.GivenBack(request.token, results));
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            request.replyTo.tell(
-                    new QueueReply.GivenBack(request.token, Collections.nCopies(request.handles.size(), refusal)));
-        }
-
-        @Override
-        Durability level() {
-            return Durability.WRITTEN;
-        }
-    }
-
-    private static final class CloseWaiting extends Waiting {
-        final SessionClosed request;
-
-        CloseWaiting(SessionClosed request) {
-            this.request = request;
-        }
-
-        @Override
-        void answer(long sequence) {
-            request.replyTo.tell(new QueueReply.ConsumerReleased(request.token));
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            answer(-1);
-        }
-
-        @Override
-        Durability level() {
-            return Durability.WRITTEN;
-        }
     }
 
     private final Identity identity;
@@ -405,8 +433,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private GroupPolicy policy;
     private final StripePort port;
     private final Outbox<Part> outbox;
-    private final ActorRef<? super Queue.Released> queue;
+    private final ActorRef<? super Queue.Command> queue;
     private final Consumer<ToDispatcher> dispatcher;
+    private final DeadLetterSource deadLetters;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
     private final DeliveryReader reader;
@@ -440,10 +469,29 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private long timerMillis = Long.MAX_VALUE;
     private long averageBodyBytes;
 
+    /** Where the group began in this queue: to be its first record. */
+    private final long beginning;
+
+    private boolean hasBegun;
+
+    private MessageScanner scanner;
+    private boolean isScanRunning;
+    private boolean isScanPaused;
+    private MessageScanner originScanner;
+    private boolean isOriginsRunning;
+    private boolean isOriginsPaused;
+    private DeadLetterQueue deadLetterQueue;
+    private boolean isDeadLetterQueueAsked;
+    /** Who wants to know how the group stands: answered together by one look at the oldest message. */
+    private final List<Describe> describes = new ArrayList<>();
+    /** Seeks that wait for the queue's word, in order. */
+    private final ArrayDeque<Seek> seeks = new ArrayDeque<>();
+
     /**
      * @param state recovered or new; handed over, nobody else touches it any more
      * @param heldOwnerNumber own number of the last record that is in the state, 0 for none
      * @param dispatcher takes what this queue reports; only tells it on
+     * @param deadLetters asked once, when it has a dead letter
      * @param stripeBytes bytes of messages written to the stripe since the start
      * @param random for nonces: handles must not be guessed
      */
@@ -454,10 +502,21 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
             Consumer<ToDispatcher> dispatcher,
+            DeadLetterSource deadLetters,
             AtomicLong stripeBytes,
             RandomGenerator random) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> new GroupQueue(
-                context, timers, identity, stripe, state, heldOwnerNumber, queue, dispatcher, stripeBytes, random)));
+                context,
+                timers,
+                identity,
+                stripe,
+                state,
+                heldOwnerNumber,
+                queue,
+                dispatcher,
+                deadLetters,
+                stripeBytes,
+                random)));
     }
 
     private GroupQueue(
@@ -469,6 +528,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             long heldOwnerNumber,
             ActorRef<? super Queue.Command> queue,
             Consumer<ToDispatcher> dispatcher,
+            DeadLetterSource deadLetters,
             AtomicLong stripeBytes,
             RandomGenerator random) {
         super(context);
@@ -480,6 +540,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         this.heldOwnerNumber = heldOwnerNumber;
         this.queue = queue;
         this.dispatcher = dispatcher;
+        this.deadLetters = deadLetters;
         this.random = random;
         this.stripeBytes = stripeBytes;
         owner = Owner.group(identity.queueId, identity.groupId);
@@ -489,10 +550,23 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         port.register(owner);
         outbox = new Outbox<>(port, owner, identity.frameBytes);
         handlesPerRecordMax = (outbox.frameBytesMax() - FrameSize.FRAME_BYTES - FIXED_RECORD_BYTES) / BYTES_PER_HANDLE;
+        beginning = state.floor();
+        configure(policy);
         toldFloor = state.floor();
         writtenFloor = toldFloor;
         queue.tell(new Queue.Attach(identity.groupId, toldFloor, context.getSelf()));
         tellServedBefore();
+    }
+
+    private void configure(GroupPolicy newPolicy) {
+        policy = newPolicy;
+        // What cannot even be taken out of the dead letters has nowhere else to go.
+        boolean isDeadLetters = identity.topic.startsWith(DeadLetterForm.TOPIC_PREFIX);
+        state.configure(
+                policy,
+                isDeadLetters ? 0 : policy.maxAttempts(),
+                policy.wantsActivity(state.inFlightMax()),
+                stripe.clock().millis());
     }
 
     private void tellServedBefore() {
@@ -517,7 +591,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return newReceiveBuilder()
                 .onMessage(FromStore.class, this::onStoreEvent)
                 .onMessage(Readable.class, this::onReadable)
-                .onMessage(Truncated.class, this::onTruncated)
+                .onMessage(Scanned.class, this::onScanned)
+                .onMessage(OriginsRead.class, this::onOriginsRead)
+                .onMessage(OldestRead.class, this::onOldestRead)
+                .onMessage(DeadLetterQueue.class, this::onDeadLetterQueue)
+                .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
+                .onMessage(ListParked.class, this::onListParked)
+                .onMessage(Peek.class, this::onPeek)
                 .onMessage(BodiesRead.class, this::onBodiesRead)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessageEquals(ReadAgain.INSTANCE, this::onReadAgain)
@@ -556,33 +636,349 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         } else if (command instanceof SessionClosed closed) {
             onSessionClosed(closed);
         } else if (command instanceof Configure configure) {
-            policy = configure.policy;
-        } else if (!(command instanceof BreakerChanged)) {
+            configure(configure.policy);
+        } else if (command instanceof BreakerChanged breaker) {
+            state.breaker(breaker.isOpen);
+        } else if (command instanceof Seek seek) {
+            onSeek(seek);
+        } else if (command instanceof Held held) {
+            onHeld(held);
+        } else if (command instanceof PurgeBelow purge) {
+            onPurge(purge);
+        } else if (command instanceof Unpark unpark) {
+            onUnpark(unpark);
+        } else if (command instanceof Truncated truncated) {
+            truncate(truncated.firstOffset);
+        } else {
             throw new AssertionError(command);
         }
     }
 
     /** After every decision: sends what there is to send, tells what others have to know, sets the timer. */
     private void settleDown() {
+        takeBackUncounted();
+        lookAhead();
+        dealWithPoison();
         outbox.sendNext();
         long available = state.available(readableEnd);
         if (available > 0 && toldAvailable == 0) {
             toldAvailable = available;
             dispatcher.accept(new Available(identity.queueId, available));
         }
+        tellActivity();
         // An Ack that is decided and not written must not free its message: a crash would keep neither of them.
         if (outbox.isEmpty()) {
             writtenFloor = state.floor();
         }
         if (writtenFloor - toldFloor >= RELEASE_STEP) {
-            toldFloor = writtenFloor;
-            queue.tell(new Queue.Released(identity.groupId, toldFloor));
+            tellFloor(writtenFloor);
         }
         long due = state.nextDueMillis();
         if (due < timerMillis) {
             timerMillis = due;
             long delay = Math.max(1, due - stripe.clock().millis());
             timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(delay));
+        }
+    }
+
+    private void tellFloor(long floor) {
+        toldFloor = floor;
+        queue.tell(new Queue.Released(identity.groupId, floor));
+    }
+
+    private void tellActivity() {
+        GroupActivity activity = state.activity();
+        if (!activity.isEmpty()) {
+            dispatcher.accept(new Activity(
+                    identity.queueId,
+                    state.inFlightCount(),
+                    activity.acked(),
+                    activity.failed(),
+                    activity.freedSessionIds(),
+                    activity.freedCounts()));
+            activity.clear();
+        }
+    }
+
+    /** While a snapshot is wanted nothing is decided. */
+    private boolean mayDecide() {
+        return closed == null && snapshotsWanted.isEmpty();
+    }
+
+    // ---- what fails ---------------------------------------------------------------------------------------------
+
+    private void takeBackUncounted() {
+        if (mayDecide()) {
+            for (GivenBackRecord record : state.decideUncounted(stripe.clock().millis())) {
+                state.apply(record);
+                append(record, null, false);
+            }
+        }
+    }
+
+    private void dealWithPoison() {
+        if (!state.hasPoisoned() || isOriginsRunning || isOriginsPaused || !mayDecide()) {
+            return;
+        }
+        if (deadLetterQueue == null && policy.poison() == PoisonPolicy.DEAD_LETTER) {
+            askForDeadLetterQueue();
+            return;
+        }
+        List<Poison> poison = state.takePoisoned(POISON_COUNT);
+        if (!poison.isEmpty()) {
+            readOrigins(poison);
+        }
+    }
+
+    private void askForDeadLetterQueue() {
+        if (!isDeadLetterQueueAsked) {
+            isDeadLetterQueueAsked = true;
+            deadLetters.ask(getContext().getSelf());
+        }
+    }
+
+    private Behavior<Command> onDeadLetterQueue(DeadLetterQueue found) {
+        isDeadLetterQueueAsked = false;
+        if (found.queue == null) {
+            getContext()
+                    .getLog()
+                    .warn(
+                            "topic {} queue {} group {}: messages that failed for the last time wait for their dead-letter"
+                                    + " queue: {}",
+                            identity.topic,
+                            identity.queueNumber,
+                            identity.group,
+                            found.refusal.text());
+            isOriginsPaused = true;
+            timers.startSingleTimer(
+                    GoOn.INSTANCE,
+                    found.refusal.retryAfterMillis() > 0
+                            ? Duration.ofMillis(found.refusal.retryAfterMillis())
+                            : POISON_RETRY);
+            return this;
+        }
+        deadLetterQueue = found;
+        settleDown();
+        return this;
+    }
+
+    private void readOrigins(List<Poison> poison) {
+        long[] offsets = poison.stream().mapToLong(Poison::queueOffset).toArray();
+        if (originScanner == null) {
+            originScanner = new MessageScanner(identity.queueId, stripe);
+        }
+        isOriginsRunning = true;
+        MessageScanner from = originScanner;
+        getContext()
+                .pipeToSelf(
+                        CompletableFuture.supplyAsync(() -> from.origins(offsets), readExecutor),
+                        (origins, failure) -> new OriginsRead(poison, origins, failure));
+    }
+
+    private Behavior<Command> onOriginsRead(OriginsRead read) {
+        if (read.failure != null) {
+            throw new AssertionError("a read of queue " + identity.queueId + " failed", read.failure);
+        }
+        isOriginsRunning = false;
+        if (!mayDecide()) {
+            // The snapshot has them as they were; they are read again behind it.
+            read.poison.forEach(poison -> state.poisonedAgain(poison.queueOffset()));
+            settleDown();
+            return this;
+        }
+        boolean isRetried = read.origins.isRewriting();
+        for (int i = 0; i < read.poison.size(); i++) {
+            Poison poison = read.poison.get(i);
+            if (i >= read.origins.found().size()
+                    || !bury(poison, read.origins.found().get(i))) {
+                state.poisonedAgain(poison.queueOffset());
+                isRetried = true;
+            }
+        }
+        if (isRetried) {
+            // Nothing at once: what was in the way has to go first.
+            isOriginsPaused = true;
+            timers.startSingleTimer(GoOn.INSTANCE, POISON_RETRY);
+        }
+        settleDown();
+        finishDrains();
+        return this;
+    }
+
+    private Behavior<Command> onGoOn() {
+        isOriginsPaused = false;
+        isScanPaused = false;
+        settleDown();
+        return this;
+    }
+
+    /** Dead-letters or parks; false if that has to wait. */
+    private boolean bury(Poison poison, MessageScanner.Origin origin) {
+        long offset = poison.queueOffset();
+        if (!state.isPoison(offset)) {
+            return true; // acked, purged or tried again meanwhile
+        }
+        if (origin.reasonOrNull() != null) {
+            unreadable(offset, origin.reasonOrNull());
+            return true;
+        }
+        boolean isParked =
+                policy.poison() == PoisonPolicy.PARK && !origin.messageGroup().isEmpty();
+        if (!isParked && deadLetterQueue == null) {
+            askForDeadLetterQueue();
+            return false;
+        }
+        return isParked ? park(poison, origin) : deadLetter(poison, origin, null);
+    }
+
+    private boolean park(Poison poison, MessageScanner.Origin origin) {
+        KeyParkedRecord record = new KeyParkedRecord(
+                poison.queueOffset(),
+                poison.attempts(),
+                stripe.clock().millis(),
+                origin.messageGroup(),
+                poison.reason());
+        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
+        if (!port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
+            return false;
+        }
+        state.apply(record);
+        port.account().giveBack(reserved - append(record, null, true));
+        getContext()
+                .getLog()
+                .warn(
+                        "topic {} queue {} group {}: key '{}' is parked behind offset {} after {} attempts: {}",
+                        identity.topic,
+                        identity.queueNumber,
+                        identity.group,
+                        origin.messageGroup(),
+                        poison.queueOffset(),
+                        poison.attempts(),
+                        poison.reason());
+        return true;
+    }
+
+    /** The entry in the dead-letter queue and the settlement are one frame: both are there or neither is. */
+    private boolean deadLetter(Poison poison, MessageScanner.Origin origin, KeyUnparkedRecord unparkedOrNull) {
+        EntryRecord entry = DeadLetterForm.entry(identity, origin, poison);
+        DeadLetteredRecord record = new DeadLetteredRecord(
+                poison.queueOffset(), deadLetterQueue.queueId, poison.attempts(), poison.reason());
+        long entryBytes = FrameSize.ofRecord(entry);
+        long bytes = entryBytes + FrameSize.ofRecord(record) + POISON_RECORD_BYTES;
+        long reserved = FrameSize.FRAME_BYTES + bytes;
+        if (!port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
+            return false;
+        }
+        begin();
+        state.apply(record);
+        Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
+        long taken = outbox.add(batch, Owner.queue(deadLetterQueue.queueId), entry, entryBytes, true);
+        batch.parts.add(new Part(new DeadLetter(deadLetterQueue.queue), batch.recordCount() - 1));
+        // The group's own record last: what it holds in a snapshot is told by the last record of its frames.
+        taken += outbox.add(batch, record, FrameSize.ofRecord(record), true);
+        if (unparkedOrNull != null) {
+            taken += outbox.add(batch, unparkedOrNull, FrameSize.ofRecord(unparkedOrNull), true);
+        }
+        port.account().giveBack(reserved - taken);
+        return true;
+    }
+
+    /** An entry for the dead-letter queue, which is told when it is written. */
+    private static final class DeadLetter extends Waiting {
+        final ActorRef<Queue.Command> queue;
+
+        DeadLetter(ActorRef<Queue.Command> queue) {
+            super(Durability.WRITTEN);
+            this.queue = queue;
+        }
+
+        @Override
+        void answer(long sequence) {
+            // Told by the batch, which knows the offset.
+        }
+
+        @Override
+        void refuse(Refusal refusal) {
+            // Nobody asked.
+        }
+    }
+
+    private void unreadable(long offset, String reason) {
+        getContext()
+                .getLog()
+                .error(
+                        "topic {} queue {} group {}: offset {} cannot be read and is passed over: {}",
+                        identity.topic,
+                        identity.queueNumber,
+                        identity.group,
+                        offset,
+                        reason);
+        state.quarantine(offset, 1);
+    }
+
+    // ---- looking ahead --------------------------------------------------------------------------------------------
+
+    private void lookAhead() {
+        if (isScanRunning
+                || isScanPaused
+                || !mayDecide()
+                || !state.isScanDue(readableEnd)
+                || state.scannedReadyCount() >= SCAN_READY_ENOUGH) {
+            return;
+        }
+        if (scanner == null) {
+            scanner = new MessageScanner(identity.queueId, stripe);
+        }
+        long from = state.scanFrom();
+        int count = state.scanCount(readableEnd, SCAN_COUNT);
+        MessageFilter filter = policy.filter();
+        isScanRunning = true;
+        if (hotOffsets != null && hotOffsets.isHot(from)) {
+            found(scanner.scan(from, count, filter));
+            if (!isScanPaused && state.isScanDue(readableEnd) && state.scannedReadyCount() < SCAN_READY_ENOUGH) {
+                // Others have their turn in between.
+                isScanPaused = true;
+                getContext().getSelf().tell(GoOn.INSTANCE);
+            }
+            return;
+        }
+        MessageScanner by = scanner;
+        getContext()
+                .pipeToSelf(
+                        CompletableFuture.supplyAsync(() -> by.scan(from, count, filter), readExecutor), Scanned::new);
+    }
+
+    private Behavior<Command> onScanned(Scanned scanned) {
+        if (scanned.failure != null) {
+            throw new AssertionError("a scan of queue " + identity.queueId + " failed", scanned.failure);
+        }
+        if (mayDecide()) {
+            found(scanned.found);
+        } else {
+            isScanRunning = false; // looked at again behind the snapshot
+        }
+        settleDown();
+        return this;
+    }
+
+    private void found(MessageScanner.Found found) {
+        isScanRunning = false;
+        for (int i = 0; i < found.count(); i++) {
+            state.scanned(found.firstOffset() + i, found.wanted()[i], found.keyHashes()[i]);
+        }
+        MessageScanner.Unreadable bad = found.unreadableOrNull();
+        if (bad != null && bad.offset() == state.scanFrom()) {
+            unreadable(bad.offset(), bad.reason());
+            state.scannedUnreadable(bad.offset());
+        }
+        FilteredRecord filtered = state.decideFiltered();
+        if (filtered != null) {
+            state.apply(filtered);
+            append(filtered, null, false);
+        }
+        if (found.isRewriting()) {
+            isScanPaused = true;
+            timers.startSingleTimer(GoOn.INSTANCE, READ_RETRY);
         }
     }
 
@@ -746,7 +1142,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         int count = request.handles.size();
         long reserved = reserve(count, StripeBudget.Tier.ACK);
         if (reserved < 0) {
-            new AckWaiting(request, null)
+            new Waiting.Ack(request, null)
                     .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.ACK)));
             return;
         }
@@ -786,8 +1182,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 }
             }
         }
-        AckWaiting waiting =
-                new AckWaiting(request, results == null ? null : Collections.unmodifiableList(Arrays.asList(results)));
+        Waiting waiting =
+                new Waiting.Ack(request, results == null ? null : Collections.unmodifiableList(Arrays.asList(results)));
         if (earlier != null) {
             for (AckRecord one : earlier) {
                 left -= append(one, null, true);
@@ -808,46 +1204,64 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         int count = request.handles.size();
         long reserved = reserve(count, StripeBudget.Tier.EXTENSION);
         if (reserved < 0) {
-            new ChangeWaiting(request, null)
+            new Waiting.Change(request, null)
                     .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
             return;
         }
-        long left = reserved - request.reason.length() * 3L;
         long now = stripe.clock().millis();
-        Changed changed = new Changed(now + request.millis);
+        boolean isNack = request.kind == DeadlineRecord.Kind.NACKED;
         ChangeResult[] results = new ChangeResult[count];
-        ChangeWaiting waiting = new ChangeWaiting(request, Collections.unmodifiableList(Arrays.asList(results)));
+        Waiting waiting = new Waiting.Change(request, Collections.unmodifiableList(Arrays.asList(results)));
         List<LogRecord> records = new ArrayList<>(1);
         for (int from = 0; from < count; from += handlesPerRecordMax) {
             int to = Math.min(count, from + handlesPerRecordMax);
             fill(request.handles, from, to);
-            DeadlineRecord record = state.decideChange(tokens, request.kind, now, request.millis, request.reason);
-            if (record != null) {
-                state.apply(record);
-                records.add(record);
+            if (isNack) {
+                for (LogRecord record : state.decideNack(tokens, now, request.millis, request.reason)) {
+                    applyReturn(record);
+                    records.add(record);
+                }
+            } else {
+                DeadlineRecord record = state.decideExtend(tokens, now, request.millis);
+                if (record != null) {
+                    state.apply(record);
+                    records.add(record);
+                }
             }
             for (int i = from; i < to; i++) {
                 HandleOutcome outcome = tokens.outcome(i - from);
                 results[i] = outcome == HandleOutcome.ACCEPTED || outcome == HandleOutcome.ALREADY_RETURNED
-                        ? changed
+                        ? new Changed(changedTo(request, tokens.queueOffset(i - from), now))
                         : refused(outcome, request.handles.get(i));
             }
         }
-        left = reserved - appendAll(records, waiting);
-        port.account().giveBack(Math.max(0, left));
+        port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
+    }
+
+    private void applyReturn(LogRecord record) {
+        if (record instanceof DeadlineRecord nacked) {
+            state.apply(nacked);
+        } else {
+            state.apply((GivenBackRecord) record);
+        }
+    }
+
+    /** When a message that was nacked by the group's schedule comes back is the state's to tell. */
+    private long changedTo(Change request, long offset, long now) {
+        return request.millis >= 0 ? now + request.millis : Math.max(now, state.dueMillis(offset));
     }
 
     private void onGiveBack(GiveBack request) {
         int count = request.handles.size();
         long reserved = reserve(count, StripeBudget.Tier.EXTENSION);
         if (reserved < 0) {
-            new GiveBackWaiting(request, null)
+            new Waiting.GiveBack(request, null)
                     .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
             return;
         }
         long now = stripe.clock().millis();
         GiveBackResult[] results = new GiveBackResult[count];
-        GiveBackWaiting waiting = new GiveBackWaiting(request, Collections.unmodifiableList(Arrays.asList(results)));
+        Waiting waiting = new Waiting.GiveBack(request, Collections.unmodifiableList(Arrays.asList(results)));
         List<LogRecord> records = new ArrayList<>(1);
         for (int from = 0; from < count; from += handlesPerRecordMax) {
             int to = Math.min(count, from + handlesPerRecordMax);
@@ -879,7 +1293,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void onSessionClosed(SessionClosed closed) {
-        CloseWaiting waiting = new CloseWaiting(closed);
+        Waiting waiting = new Waiting.Close(closed);
         GivenBackRecord record =
                 state.decideSessionClosed(closed.sessionId, stripe.clock().millis());
         if (record == null || record.offsets().isEmpty()) {
@@ -921,6 +1335,132 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         };
     }
 
+    // ---- operators ------------------------------------------------------------------------------------------------
+
+    /** The queue is asked first: it must not let go of what the group goes back to. */
+    private void onSeek(Seek seek) {
+        seeks.addLast(seek);
+        queue.tell(new Queue.Hold(
+                identity.groupId,
+                Math.min(Math.max(0, seek.offset), state.floor()),
+                getContext().getSelf()));
+    }
+
+    private void onHeld(Held held) {
+        Seek seek = seeks.pollFirst();
+        if (seek == null) {
+            return;
+        }
+        long first = Math.min(held.firstOffset, readableEnd);
+        long to = Math.max(first, Math.min(seek.offset, readableEnd));
+        SeekDone done = new SeekDone(identity.queueId, state.floor(), state.cursor(), to, to != seek.offset);
+        if (seek.isDryRun) {
+            queue.tell(new Queue.Released(identity.groupId, toldFloor));
+            seek.replyTo.tell(done);
+            return;
+        }
+        SeekRecord record = state.decideSeek(to, stripe.clock().millis(), seek.askedMillis);
+        Waiting waiting = told(() -> seek.replyTo.tell(done), seek.refusedTo);
+        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
+        if (!isReservedOrRefused(reserved, waiting)) {
+            queue.tell(new Queue.Released(identity.groupId, toldFloor));
+            return;
+        }
+        state.apply(record);
+        toldFloor = Math.min(toldFloor, to);
+        writtenFloor = Math.min(writtenFloor, to);
+        port.account().giveBack(Math.max(0, reserved - appendAll(List.of(record), waiting)));
+    }
+
+    private void onPurge(PurgeBelow purge) {
+        long below = Math.min(purge.belowOffset, readableEnd);
+        long depth = state.counts(readableEnd).depth();
+        PurgeRecord record = state.decidePurge(below, stripe.clock().millis());
+        if (record == null || purge.isDryRun) {
+            purge.replyTo.tell(
+                    new PurgeDone(identity.queueId, below, record == null ? 0 : state.unsettledBelow(below)));
+            return;
+        }
+        long[] count = {0};
+        Waiting waiting =
+                told(() -> purge.replyTo.tell(new PurgeDone(identity.queueId, below, count[0])), purge.refusedTo);
+        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
+        if (isReservedOrRefused(reserved, waiting)) {
+            state.apply(record);
+            count[0] = depth - state.counts(readableEnd).depth();
+            port.account().giveBack(Math.max(0, reserved - appendAll(List.of(record), waiting)));
+        }
+    }
+
+    private void truncate(long firstOffset) {
+        PurgeRecord record = state.decidePurge(firstOffset, stripe.clock().millis());
+        if (record != null) {
+            state.apply(record);
+            append(record, null, false);
+        }
+    }
+
+    private void onUnpark(Unpark unpark) {
+        List<KeyParkedRecord> parked = new ArrayList<>();
+        for (KeyParkedRecord record : state.parkedKeys()) {
+            if (unpark.messageGroup.isEmpty() || record.messageGroup().equals(unpark.messageGroup)) {
+                parked.add(record);
+            }
+        }
+        int count = parked.size();
+        Waiting waiting = told(() -> unpark.replyTo.tell(new UnparkDone(identity.queueId, count)), unpark.refusedTo);
+        List<LogRecord> records = new ArrayList<>();
+        long reserved = FrameSize.FRAME_BYTES;
+        for (KeyParkedRecord record : parked) {
+            KeyUnparkedRecord unparked = state.decideUnpark(
+                    record.blockedOffset(), unpark.how, stripe.clock().millis());
+            records.add(unparked);
+            reserved += FrameSize.ofRecord(unparked);
+        }
+        if (!isReservedOrRefused(reserved, waiting)) {
+            return;
+        }
+        for (LogRecord record : records) {
+            state.apply((KeyUnparkedRecord) record);
+        }
+        port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
+    }
+
+    private Waiting told(Runnable answer, ActorRef<? super OperatorRefused> refusedTo) {
+        return new Waiting.Told(answer, refusal -> refusedTo.tell(new OperatorRefused(identity.queueId, refusal)));
+    }
+
+    private boolean isReservedOrRefused(long bytes, Waiting waiting) {
+        if (port.account().tryReserve(bytes, StripeBudget.Tier.EXTENSION)) {
+            return true;
+        }
+        waiting.refuseOnce(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
+        return false;
+    }
+
+    private Behavior<Command> onListParked(ListParked list) {
+        List<ParkedKey> keys = new ArrayList<>();
+        for (KeyParkedRecord record : state.parkedKeys()) {
+            keys.add(new ParkedKey(
+                    record.messageGroup(),
+                    record.blockedOffset(),
+                    record.attempts(),
+                    record.parkedMillis(),
+                    record.reason(),
+                    state.waitingBehind(record.blockedOffset())));
+        }
+        list.replyTo.tell(new ParkedKeys(identity.queueId, keys));
+        return this;
+    }
+
+    private Behavior<Command> onPeek(Peek peek) {
+        state.expire(stripe.clock().millis());
+        peek.replyTo.tell(new NextOffsets(
+                identity.queueId, state.nextOffsets(Math.max(0, peek.countMax), readableEnd), readableEnd));
+        settleDown();
+        return this;
+    }
+
     // ---- the way to the stripe ------------------------------------------------------------------------------------
 
     /** Returns how much of the reservation the records take. */
@@ -937,7 +1477,21 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return taken;
     }
 
+    /**
+     * Before its first record the group says where it begins: what it takes first may be anything, when it looks at messages
+     * before it takes them.
+     */
+    private void begin() {
+        if (heldOwnerNumber == 0 && !hasBegun) {
+            hasBegun = true;
+            SeekRecord record = new SeekRecord(beginning, stripe.clock().millis(), SeekRecord.BEGINNING);
+            long bytes = FrameSize.ofRecord(record);
+            outbox.add(outbox.batchFor(bytes, bytes), record, bytes, false);
+        }
+    }
+
     private long append(LogRecord record, Waiting waitingOrNull, boolean isReserved) {
+        begin();
         long bytes = FrameSize.ofRecord(record);
         Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
         if (waitingOrNull != null) {
@@ -1009,10 +1563,17 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         List<Checkpoint> unheard = null;
         for (Part part : batch.parts) {
             Waiting waiting = part.waiting;
+            if (waiting instanceof DeadLetter letter) {
+                letter.queue.tell(new Queue.Appended(
+                        frame.queueOffset(part.lastRecord) + 1,
+                        firstSequence + part.lastRecord,
+                        frame.ownerNumber(part.lastRecord)));
+                continue;
+            }
             long sequence = part.lastRecord < 0 ? lastSequence : firstSequence + part.lastRecord;
             if (part.lastRecord >= 0 && waiting instanceof PopWaiting pop) {
                 pop.recordWritten(sequence);
-                if (pop.isAnswered && !isAskedAgain(pop, batch.parts)) {
+                if (pop.isAnswered() && !isAskedAgain(pop, batch.parts)) {
                     unheard = unheard == null ? new ArrayList<>(1) : unheard;
                     unheard.add(pop.checkpoint);
                 }
@@ -1035,7 +1596,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private static boolean isAskedAgain(PopWaiting refused, List<Part> parts) {
         for (Part part : parts) {
-            if (!part.waiting.isAnswered
+            if (!part.waiting.isAnswered()
                     && part.waiting instanceof PopWaiting pop
                     && pop.checkpoint == refused.checkpoint) {
                 return true;
@@ -1125,13 +1686,19 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             tellPopped(pop.pop, Popped.ANSWERED);
             pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
         } else if (command instanceof Ack ack) {
-            new AckWaiting(ack, null).refuse(refusal);
+            new Waiting.Ack(ack, null).refuse(refusal);
         } else if (command instanceof Change change) {
-            new ChangeWaiting(change, null).refuse(refusal);
+            new Waiting.Change(change, null).refuse(refusal);
         } else if (command instanceof GiveBack giveBack) {
-            new GiveBackWaiting(giveBack, null).refuse(refusal);
+            new Waiting.GiveBack(giveBack, null).refuse(refusal);
         } else if (command instanceof SessionClosed closed) {
-            new CloseWaiting(closed).refuse(refusal);
+            new Waiting.Close(closed).refuse(refusal);
+        } else if (command instanceof Seek seek) {
+            seek.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
+        } else if (command instanceof PurgeBelow purge) {
+            purge.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
+        } else if (command instanceof Unpark unpark) {
+            unpark.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
         }
     }
 
@@ -1144,11 +1711,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             hotOffsets.written(readable.endOffset);
         }
         readableEnd = Math.max(readableEnd, readable.endOffset);
+        if (readable.firstOffset > state.floor()) {
+            // Dropped while this group was not there to hear of it.
+            onDecision(new Truncated(readable.firstOffset));
+        }
         settleDown();
-        return this;
-    }
-
-    private Behavior<Command> onTruncated(Truncated truncated) {
         return this;
     }
 
@@ -1159,10 +1726,37 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return this;
     }
 
+    /** The oldest message may be cold, so it is looked at elsewhere; whoever asks meanwhile gets the same answer. */
     private Behavior<Command> onDescribe(Describe describe) {
         GroupQueueCounts counts = state.counts(readableEnd);
-        long oldest = counts.depth() > 0 && !isReading ? reader.bornMillis(state.floor()) : 0;
-        describe.replyTo.tell(new Described(identity.queueId, counts, oldest));
+        if (counts.depth() == 0) {
+            describe.replyTo.tell(new Described(identity.queueId, counts, 0, ""));
+            return this;
+        }
+        describes.add(describe);
+        if (describes.size() == 1) {
+            long oldest = state.floor();
+            MessageScanner by = new MessageScanner(identity.queueId, stripe);
+            getContext()
+                    .pipeToSelf(
+                            CompletableFuture.supplyAsync(() -> by.origins(new long[] {oldest}), readExecutor),
+                            OldestRead::new);
+        }
+        return this;
+    }
+
+    private Behavior<Command> onOldestRead(OldestRead read) {
+        GroupQueueCounts counts = state.counts(readableEnd);
+        MessageScanner.Origin oldest =
+                read.failure != null || read.origins.found().isEmpty()
+                        ? null
+                        : read.origins.found().get(0);
+        String key = counts.isLookAheadFull() && oldest != null ? oldest.messageGroup() : "";
+        for (Describe describe : describes) {
+            describe.replyTo.tell(
+                    new Described(identity.queueId, counts, oldest == null ? 0 : oldest.bornMillis(), key));
+        }
+        describes.clear();
         return this;
     }
 
@@ -1173,7 +1767,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void finishDrains() {
-        while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered) {
+        while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered()) {
             unanswered.pollFirst();
         }
         if (!drains.isEmpty() && unanswered.isEmpty() && unread.isEmpty() && outbox.isEmpty() && heldBack.isEmpty()) {

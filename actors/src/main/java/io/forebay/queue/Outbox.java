@@ -92,11 +92,16 @@ final class Outbox<P> {
      * @return how much of the reservation it takes
      */
     long add(Batch<P> batch, LogRecord record, long recordBytes, boolean isReserved) {
+        return add(batch, owner, record, recordBytes, isReserved);
+    }
+
+    /** The same for a record of another owner, which shares the frame and so happens with it or not at all. */
+    long add(Batch<P> batch, Owner recordOwner, LogRecord record, long recordBytes, boolean isReserved) {
         long bytes = recordBytes;
         if (batch.recordCount() == 0) {
             bytes += FrameSize.FRAME_BYTES;
         }
-        batch.frame.add(owner, record);
+        batch.frame.add(recordOwner, record);
         if (isReserved) {
             reservedBytes += bytes;
             batch.reservedBytes += bytes;

@@ -51,6 +51,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                     Attach,
                     Released,
                     DetachGroup,
+                    Hold,
                     Configure,
                     Delete,
                     Drain,
@@ -97,6 +98,12 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     /** A group needs nothing below this offset any more. */
     public record Released(int groupId, long floor) implements Command {}
+
+    /**
+     * A group is about to go back: from now on what is still stored from this offset on is kept for it. Answered by {@link
+     * GroupQueue.Held}. Idempotent.
+     */
+    public record Hold(int groupId, long floor, ActorRef<? super GroupQueue.Held> replyTo) implements Command {}
 
     /** The group reads this queue no more. Idempotent. */
     public record DetachGroup(int groupId) implements Command {}
@@ -249,6 +256,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(Attach.class, this::onAttach)
                 .onMessage(DetachGroup.class, this::onDetachGroup)
+                .onMessage(Hold.class, this::onHold)
                 .onMessage(Configure.class, this::onConfigure)
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Delete.INSTANCE, this::onDelete)
@@ -597,6 +605,14 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
         if (groups.containsKey(released.groupId)) {
             release(state.groupFloor(released.groupId, released.floor));
         }
+        return this;
+    }
+
+    private Behavior<Command> onHold(Hold hold) {
+        if (groups.containsKey(hold.groupId)) {
+            release(state.groupFloor(hold.groupId, hold.floor));
+        }
+        hold.replyTo.tell(new GroupQueue.Held(state.releaseFloor()));
         return this;
     }
 

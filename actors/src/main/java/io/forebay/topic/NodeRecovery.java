@@ -13,6 +13,7 @@ import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.RegistrySnapshot;
+import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StripeRecovery;
 import io.forebay.topic.core.RegistryLimits;
@@ -190,10 +191,14 @@ public final class NodeRecovery implements StripeRecovery {
             LogRecord record = view.decode();
             RecoveredGroup group = groups.get(key);
             if (group == null) {
-                // Without a snapshot this is its first record: what it takes first is where it began.
-                long start = record instanceof PopRecord pop
-                        ? pop.deliveries().get(0).firstOffset()
-                        : 0;
+                // Without a snapshot this is its first record, which says where the group began; before there were
+                // groups
+                // that look at messages first it was a Pop, which took the first one.
+                long start = record instanceof SeekRecord seek
+                        ? seek.offset()
+                        : record instanceof PopRecord pop
+                                ? pop.deliveries().get(0).firstOffset()
+                                : 0;
                 group = new RecoveredGroup(new GroupQueueState(groupLimits, start));
                 groups.put(key, group);
             }

@@ -52,12 +52,12 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             implements Command {}
 
     /**
-     * A group needs the queue of its dead letters in a stripe; answered by {@link RegistryReply.DeadLetterQueue} when its
+     * A group needs the queue of its dead letters in a stripe; answered by {@link GroupQueue.DeadLetterQueue} when its
      * definition is flushed. The topic is made by the first one who asks, with a queue in each stripe. Idempotent; who is
      * refused may ask again.
      */
-    public record EnsureDeadLetterQueue(
-            int groupId, int stripeId, ActorRef<? super RegistryReply.DeadLetterQueue> replyTo) implements Command {}
+    public record EnsureDeadLetterQueue(int groupId, int stripeId, ActorRef<? super GroupQueue.DeadLetterQueue> replyTo)
+            implements Command {}
 
     /**
      * One of the commands that create, delete, list or describe; answered by {@link RegistryReply.Answer}.
@@ -231,8 +231,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         if (route != null) {
             for (TopicDirectory.QueueRoute queue : route.queues()) {
                 if (queue.stripeId() == ensure.stripeId && queue.queue() != null) {
-                    ensure.replyTo.tell(
-                            new RegistryReply.DeadLetterQueue(ensure.stripeId, queue.queueId(), queue.queue(), null));
+                    ensure.replyTo.tell(new GroupQueue.DeadLetterQueue(queue.queueId(), queue.queue(), null));
                     return;
                 }
             }
@@ -247,8 +246,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     private static void refuse(EnsureDeadLetterQueue ensure, Refusal refusal) {
         long retryAfterMillis = Math.max(refusal.retryAfterMillis(), DEAD_LETTER_RETRY_MILLIS);
-        ensure.replyTo.tell(new RegistryReply.DeadLetterQueue(
-                ensure.stripeId, 0, null, new Refusal(refusal.code(), refusal.text(), retryAfterMillis)));
+        ensure.replyTo.tell(
+                new GroupQueue.DeadLetterQueue(0, null, new Refusal(refusal.code(), refusal.text(), retryAfterMillis)));
     }
 
     private Behavior<Command> onChildStopped(ChildStopped child) {

@@ -200,6 +200,7 @@ final class TopicPublisher {
                                 queue.number(),
                                 topic.name(),
                                 group.name(),
+                                settings.node().name(),
                                 nodeId,
                                 FRAME_BYTES,
                                 settings.storage().segmentBytes(),
@@ -210,6 +211,7 @@ final class TopicPublisher {
                         recovered == null ? 0 : recovered.heldOwnerNumber,
                         queue.queue(),
                         report -> dispatcher.tell(Dispatcher.report(report)),
+                        deadLetters(group.groupId(), home.stripeId()),
                         stripeBytes.get(home.stripeId()),
                         environment.random()),
                 "group-" + queueId + "-" + group.groupId(),
@@ -242,6 +244,11 @@ final class TopicPublisher {
 
     private void leftOut(String kind, String name, Refusal refusal) {
         context.getLog().warn("{} {}: a setting is not used, the node's default holds: {}", kind, name, refusal.text());
+    }
+
+    private GroupQueue.DeadLetterSource deadLetters(int groupId, int stripeId) {
+        ActorRef<Registry.Command> registry = context.getSelf();
+        return replyTo -> registry.tell(new Registry.EnsureDeadLetterQueue(groupId, stripeId, replyTo));
     }
 
     private static boolean isStopped(StripeHandle home, Owner owner) {

@@ -21,8 +21,6 @@ import java.time.Duration;
  * @param popBytesMax bytes of one Pop
  * @param waitMax longest a Pop may wait for messages
  * @param waitingPopsMax Pops of one topic and group that wait for messages
- * @param goneBackoff wait before a message goes out again that its consumer did not survive; doubles with each attempt
- * @param goneBackoffMax upper bound of that wait
  * @param defaults what holds for a group that sets nothing itself
  */
 public record GroupSettings(
@@ -34,8 +32,6 @@ public record GroupSettings(
         int popBytesMax,
         Duration waitMax,
         int waitingPopsMax,
-        Duration goneBackoff,
-        Duration goneBackoffMax,
         GroupDefaults defaults) {
     static final String SECTION = "forebay.group";
 
@@ -64,13 +60,6 @@ public record GroupSettings(
         checkBytes(SECTION + ".pop-bytes-max", popBytesMax, KIB, GIB);
         checkDuration(SECTION + ".wait-max", waitMax, Duration.ZERO, Duration.ofHours(1));
         checkCount(SECTION + ".waiting-pops-max", waitingPopsMax, 1, 1_000_000);
-        checkDuration(SECTION + ".gone-backoff", goneBackoff, Duration.ZERO, Duration.ofHours(1));
-        checkDuration(SECTION + ".gone-backoff-max", goneBackoffMax, Duration.ZERO, Duration.ofDays(1));
-        check(
-                goneBackoffMax.compareTo(goneBackoff) >= 0,
-                SECTION + ".gone-backoff-max",
-                duration(goneBackoffMax),
-                "at least forebay.group.gone-backoff, which is " + duration(goneBackoff));
     }
 
     static GroupSettings from(Section section) {
@@ -83,8 +72,6 @@ public record GroupSettings(
                 section.intBytes("pop-bytes-max"),
                 section.duration("wait-max"),
                 section.count("waiting-pops-max"),
-                section.duration("gone-backoff"),
-                section.duration("gone-backoff-max"),
                 GroupDefaults.from(section));
     }
 
@@ -107,8 +94,6 @@ public record GroupSettings(
                     popBytesMax,
                     waitMax,
                     waitingPopsMax,
-                    goneBackoff,
-                    goneBackoffMax,
                     changed);
         });
     }

@@ -90,13 +90,17 @@ public sealed interface SessionCommand
      * Moves deadlines. The handles stay valid until the message goes out again. Answered by {@link
      * SessionEvent.ChangeReply}.
      *
-     * @param millis the new deadline, from now
+     * @param millis the new deadline, from now; {@link #BACKOFF} for a nack after which the group's own schedule of retries
+     *     says when the message goes out again
      * @param nack true: the consumer failed and wants the message delivered again after that time; false: it extends
      * @param reason of a nack, for people; "" for none
      */
     record ChangeInvisible(
             long requestId, String group, List<ReceiptHandle> handles, long millis, boolean nack, String reason)
-            implements Request {}
+            implements Request {
+        /** A nack's delay that the group's schedule of retries is to give. */
+        public static final long BACKOFF = -1;
+    }
 
     /**
      * Returns deliveries that were not processed: they may go out again at once and the attempt is not counted. Answered by

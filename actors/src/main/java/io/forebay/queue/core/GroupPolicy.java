@@ -56,7 +56,7 @@ public record GroupPolicy(
         if (poison == PoisonPolicy.PARK && !isOrdered) {
             throw new IllegalArgumentException("a group that parks keys has to be ordered");
         }
-        if (filterText.isEmpty() != (filter == MessageFilter.ALL)) {
+        if (filterText.isEmpty() && filter != MessageFilter.ALL) {
             throw new IllegalArgumentException("filter \"" + filterText + "\" stands for another one");
         }
     }

@@ -1,20 +1,36 @@
 package io.forebay.queue.core;
 
+import static io.forebay.queue.core.MessageWindow.EXPIRED;
+import static io.forebay.queue.core.MessageWindow.EXPIRED_UNCOUNTED;
+import static io.forebay.queue.core.MessageWindow.EXPIRED_WAITING;
+import static io.forebay.queue.core.MessageWindow.IN_FLIGHT;
+import static io.forebay.queue.core.MessageWindow.PARKED;
+import static io.forebay.queue.core.MessageWindow.PENDING;
+import static io.forebay.queue.core.MessageWindow.POISON;
+import static io.forebay.queue.core.MessageWindow.POISON_TAKEN;
+import static io.forebay.queue.core.MessageWindow.RETURNED;
+import static io.forebay.queue.core.MessageWindow.SETTLED;
+import static io.forebay.queue.core.MessageWindow.SKIPPED;
+import static io.forebay.queue.core.MessageWindow.UNWANTED;
+import static io.forebay.queue.core.MessageWindow.WAITING;
+
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.DeadLetteredRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.FilteredRecord;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.GroupSnapshot;
+import io.forebay.storage.log.KeyParkedRecord;
+import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.SeekRecord;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -22,7 +38,7 @@ import java.util.function.LongToIntFunction;
 
 /**
  * What one consumer group knows of one queue: the cursor, what is in flight, what came back, what is settled ahead of
- * others. Everything a Pop, an Ack or a change of an invisible duration means is decided here.
+ * others, which keys wait. Everything a Pop, an Ack or a change of an invisible duration means is decided here.
  *
  * <p><b>How to use it.</b> A {@code decide} method returns the record that says what happens (or null) and the shell calls
  * {@code apply} with it at once, before the next decision, whether or not the record is written yet; then hands it to the
@@ -30,74 +46,70 @@ import java.util.function.LongToIntFunction;
  * a delivery before its record is written: until then its handle does not exist.
  *
  * <p><b>Recovery</b> is {@link #restore} with the newest snapshot, {@link #replay} with every later record of this owner in
- * order of sequence (records it holds already are skipped), and {@link #recovered}.
+ * order of sequence (records it holds already are skipped), {@link #recovered}, and then {@link #configure}: what is replayed
+ * means the same whatever the group's settings are by now.
  *
  * <p><b>Expiry</b> is no record: it follows from deadlines that are in records, so recovery finds it again. {@link #expire}
  * makes what is due available; {@link #nextDueMillis} says when to call it. Decisions call it, too, so look at {@link
  * #available} after each. A delivery that expired can still be acked or
- * extended until its message goes out again.
+ * extended until its message goes out again. An attempt that failed waits for its {@link RetryBackoff}; after the last one its
+ * message is {@link #takePoisoned poison}.
+ *
+ * <p><b>Groups that look at messages</b> (ordered ones, and those with a filter) take only what was {@link #scanned}: the
+ * shell reads ahead from {@link #scanFrom} and tells what it found, and the cursor is how far it got. In an ordered group a
+ * message may go out only when every earlier one of its key is settled.
  *
  * <p>All times are log times in milliseconds. Memory follows {@code cursor - floor}, which {@link
  * GroupQueueLimits#lookAheadMax} bounds, and never the backlog. Confined to its actor.
  */
 public final class GroupQueueState {
-    private static final int RING_MIN = 64;
-    private static final int RING_MAX = 1 << 30;
-
-    // What a message between floor and cursor is. Zero is what the ring is outside of them.
-    private static final byte NONE = 0;
-    private static final byte IN_FLIGHT = 1;
-    /** Its deadline is over; may go out again; its last delivery still counts for an Ack or an extension. */
-    private static final byte EXPIRED = 2;
-    /** Nacked, given back or taken back, and not due yet. */
-    private static final byte WAITING = 3;
-    /** Nacked, given back or taken back, and due; may go out again. */
-    private static final byte RETURNED = 4;
-
-    private static final byte SETTLED = 5;
-    /** Cannot be read: never goes out, is not settled and holds nobody back. */
-    private static final byte SKIPPED = 6;
+    static final String REASON_EXPIRED = "not acked in time";
+    static final String REASON_GONE = "consumer gone";
+    static final String REASON_NACKED = "nacked";
+    /** What of a reason is kept until its message is settled. */
+    private static final int REASON_CHARS_KEPT = 256;
 
     private final GroupQueueLimits limits;
-    private long floor;
-    private long cursor;
+    private final MessageWindow window;
     private long heldSequence = Checkpoint.NO_SEQUENCE;
     private long newestLogMillis = Long.MIN_VALUE;
 
-    // The ring over [floor, cursor): a message's slot is its offset modulo the capacity, a power of two.
-    private int mask;
-    private byte[] statuses;
-    /** The attempts counted so far, the one in flight included. */
-    private int[] attempts;
-    /** In flight and expired: the deadline. Waiting and returned: when it may go out again. */
-    private long[] dueMillis;
-    /** The last delivery of a message that is not settled. */
-    private Checkpoint[] lastDeliveries;
-    /** One bit per slot: expired or returned. */
-    private long[] readyBits;
-    /** No message below is ready. */
-    private long readyFrom;
+    // The group's settings; neutral ones until they are configured.
+    private int maxAttempts;
+    private RetryBackoff backoff = RetryBackoff.NONE;
+    private String filterText = "";
+    private boolean isScanning;
+    private boolean isBreakerOpen;
+    private boolean isTracking;
 
-    private int inFlightCount;
-    private int readyCount;
-    private int waitingCount;
-    private int settledAheadCount;
-    private int skippedAheadCount;
+    /** Null unless the group is ordered. */
+    private KeyLines lines;
+    /** When scanning: below, the filter and the keys have been asked. */
+    private long scannedEnd;
+
     private int pendingCount;
-
     private final LongMap<SessionHold> sessions = new LongMap<>();
     /** Written checkpoints with deliveries in flight, by a lower bound of their earliest deadline. */
     private final DueHeap<Checkpoint> deadlines = new DueHeap<>();
-
-    /** Binary heap of (due, offset). An entry counts only while its message waits for that very instant. */
-    private long[] waitingDue = new long[RING_MIN];
-
-    private long[] waitingOffsets = new long[RING_MIN];
-    private int waitingEntries;
+    /** An entry counts only while its message waits for that very instant. */
+    private final DueOffsets waiting = new DueOffsets();
+    /** Offsets that may be poison, each to be looked at once. */
+    private final ArrayDeque<Long> poisoned = new ArrayDeque<>();
+    /** Offsets that may have expired uncounted. */
+    private final ArrayDeque<Long> uncounted = new ArrayDeque<>();
+    /** By offset of what blocks it. */
+    private final TreeMap<Long, KeyParkedRecord> parked = new TreeMap<>();
+    /** By offset: why its last attempt failed, if that is more than a deadline. */
+    private final LongMap<String> reasons = new LongMap<>();
+    /** Handles of offsets below are of before a seek if nothing else is known of them. */
+    private long staleBelow;
 
     private long poppedTotal;
     private long redeliveredTotal;
     private long settledTotal;
+    private long deadLetteredTotal;
+    private long filteredTotal;
+    private long purgedTotal;
 
     /** What the queue cannot read. */
     private OffsetSet quarantined = OffsetSet.empty();
@@ -105,6 +117,10 @@ public final class GroupQueueState {
     private OffsetSet skipped = OffsetSet.empty();
 
     private final OffsetCollector accepted = new OffsetCollector();
+    /** What the filter does not want and no record says yet. */
+    private final OffsetCollector unwanted = new OffsetCollector();
+
+    private final GroupActivity activity = new GroupActivity();
 
     /** A group that has popped nothing yet and begins at an offset. */
     public GroupQueueState(GroupQueueLimits limits, long startOffset) {
@@ -112,22 +128,112 @@ public final class GroupQueueState {
             throw new IllegalArgumentException("start offset is " + startOffset);
         }
         this.limits = limits;
-        this.floor = startOffset;
-        this.cursor = startOffset;
-        this.readyFrom = startOffset;
-        allocate(RING_MIN);
+        this.window = new MessageWindow(startOffset);
+        this.scannedEnd = startOffset;
+    }
+
+    // ---- settings -----------------------------------------------------------------------------------------------
+
+    /**
+     * The group's settings, at the start and whenever they change. What they say holds for everything that is not settled: an
+     * attempt limit that was lowered makes poison of what has had so many, another filter is asked about what is pending.
+     *
+     * @param attemptsMax deliveries before a message is poison; 0 for no limit
+     */
+    public void configure(GroupPolicy policy, int attemptsMax, boolean isActivityWanted, long nowMillis) {
+        boolean isOrdered = lines != null;
+        maxAttempts = attemptsMax;
+        backoff = policy.backoff();
+        if (isActivityWanted && !isTracking) {
+            // From now on who listens has to know what is out.
+            activity.clear();
+            sessions.forEach(session -> {
+                for (Checkpoint held = session.oldest(); held != null; held = held.newer) {
+                    activity.addFreed(held.sessionId(), -held.inFlightCount);
+                }
+            });
+        }
+        isTracking = isActivityWanted;
+        if (policy.isOrdered() != isOrdered
+                || policy.isScanning() != isScanning
+                || !policy.filterText().equals(filterText)) {
+            filterText = policy.filterText();
+            isScanning = policy.isScanning();
+            lines = policy.isOrdered() ? new KeyLines(window) : null;
+            rescan();
+        }
+        reclassify(nowMillis);
+        expire(nowMillis);
+    }
+
+    /** While it is open, attempts that fail are not counted. */
+    public void breaker(boolean isOpen) {
+        isBreakerOpen = isOpen;
+    }
+
+    private void rescan() {
+        scannedEnd = window.floor;
+        unwanted.clear();
+        for (long offset = window.floor; offset < window.cursor; offset++) {
+            if (window.status(offset) == UNWANTED) {
+                window.status(offset, PENDING);
+            }
+        }
+        refreshAll();
+    }
+
+    /** What waits for another attempt, judged anew. */
+    private void reclassify(long nowMillis) {
+        for (long offset = window.floor; offset < window.cursor; offset++) {
+            int slot = window.slot(offset);
+            switch (window.statuses[slot]) {
+                case WAITING, RETURNED -> {
+                    if (isLast(slot)) {
+                        poison(offset);
+                    }
+                }
+                case EXPIRED, EXPIRED_WAITING -> {
+                    if (isLast(slot)) {
+                        poison(offset);
+                    } else {
+                        window.status(offset, retryMillis(offset, slot) > nowMillis ? EXPIRED_WAITING : EXPIRED);
+                        refresh(offset);
+                    }
+                }
+                case POISON, POISON_TAKEN -> {
+                    if (!isLast(slot)) {
+                        window.dueMillis[slot] = nowMillis;
+                        window.status(offset, RETURNED);
+                        refresh(offset);
+                    }
+                }
+                default -> {
+                    // Has not failed, or is beyond trying.
+                }
+            }
+        }
+        rebuildWaiting();
+    }
+
+    private boolean isLast(int slot) {
+        return maxAttempts > 0 && window.attempts[slot] >= maxAttempts;
+    }
+
+    /** When a message that expired may go out again. */
+    private long retryMillis(long offset, int slot) {
+        return window.dueMillis[slot] + backoff.delayMillis(window.attempts[slot], offset);
     }
 
     // ---- what is known ------------------------------------------------------------------------------------------
 
     /** @return every message below is settled; never falls, but by a seek */
     public long floor() {
-        return floor;
+        return window.floor;
     }
 
-    /** @return the first message never popped */
+    /** @return the first message never popped, in a group that scans the first one not scanned */
     public long cursor() {
-        return cursor;
+        return window.cursor;
     }
 
     /** @return the highest sequence whose record is in this state and known to be written */
@@ -135,13 +241,33 @@ public final class GroupQueueState {
         return heldSequence;
     }
 
+    /** @return how many messages of this queue may be out at once */
+    public int inFlightMax() {
+        return limits.inFlightMax();
+    }
+
+    /** @return messages below an offset, which is readable, that are not settled */
+    public long unsettledBelow(long offset) {
+        long count = Math.max(0, offset - Math.max(window.floor, window.cursor));
+        for (long one = window.floor; one < Math.min(offset, window.cursor); one++) {
+            byte status = window.status(one);
+            count += status == SETTLED || status == SKIPPED || status == UNWANTED ? 0 : 1;
+        }
+        return count;
+    }
+
     public int inFlightCount() {
-        return inFlightCount;
+        return window.count(IN_FLIGHT);
     }
 
     /** @return whether a checkpoint has been applied whose sequence is not known yet; no snapshot can be taken then */
     public boolean hasPending() {
         return pendingCount > 0;
+    }
+
+    /** @return to be read and cleared by the dispatcher's informant; empty unless activity is wanted */
+    public GroupActivity activity() {
+        return activity;
     }
 
     /**
@@ -151,27 +277,49 @@ public final class GroupQueueState {
      */
     public long available(long readableEnd) {
         passQuarantined(readableEnd);
-        long fresh = Math.max(0, lookAheadEnd(readableEnd) - cursor);
-        return Math.min(readyCount + fresh, Math.max(0, limits.inFlightMax() - inFlightCount));
+        return Math.min(
+                window.readyCount() + freshCount(readableEnd), Math.max(0, limits.inFlightMax() - inFlightCount()));
+    }
+
+    /** What may go out though nobody has looked at it. */
+    private long freshCount(long readableEnd) {
+        return isScanning ? 0 : Math.max(0, lookAheadEnd(readableEnd) - window.cursor);
     }
 
     /** @return when {@link #expire} is due next, {@link Long#MAX_VALUE} if nothing is; may be early, never late */
     public long nextDueMillis() {
-        return Math.min(deadlines.nextDueMillis(), waitingEntries == 0 ? Long.MAX_VALUE : waitingDue[0]);
+        return Math.min(deadlines.nextDueMillis(), waiting.firstDueMillis());
     }
 
     public GroupQueueCounts counts(long readableEnd) {
-        long depth = Math.max(readableEnd, cursor) - floor - settledAheadCount - skippedAheadCount;
+        long depth = Math.max(readableEnd, window.cursor)
+                - window.floor
+                - window.count(SETTLED)
+                - window.count(SKIPPED)
+                - window.count(UNWANTED);
         return new GroupQueueCounts(
-                floor,
-                cursor,
+                window.floor,
+                window.cursor,
                 depth,
-                inFlightCount,
-                readyCount,
-                waitingCount,
+                inFlightCount(),
+                window.count(RETURNED) + window.count(EXPIRED),
+                window.count(WAITING) + window.count(EXPIRED_WAITING) + window.count(EXPIRED_UNCOUNTED),
+                window.count(PENDING),
+                window.count(POISON) + window.count(POISON_TAKEN),
+                parked.size(),
+                lines == null ? 0 : lines.lineCount(),
+                isLookAheadFull(readableEnd),
                 poppedTotal,
                 redeliveredTotal,
-                settledTotal);
+                settledTotal,
+                deadLetteredTotal,
+                filteredTotal,
+                purgedTotal);
+    }
+
+    /** Whether the queue waits because its first unsettled message, at the floor, holds it up. */
+    public boolean isLookAheadFull(long readableEnd) {
+        return readableEnd > window.cursor && window.cursor >= lookAheadEnd(readableEnd);
     }
 
     /** Takes the deliveries of a checkpoint that are in flight. */
@@ -182,11 +330,11 @@ public final class GroupQueueState {
     /** Visits, in order of offset, those deliveries of a checkpoint that are in flight. */
     public void visitInFlight(Checkpoint checkpoint, DeliveryVisitor visitor) {
         for (DeliveryRange range : checkpoint.deliveries()) {
-            long end = Math.min(range.firstOffset() + range.count(), cursor);
-            for (long offset = Math.max(range.firstOffset(), floor); offset < end; offset++) {
-                int slot = (int) offset & mask;
-                if (lastDeliveries[slot] == checkpoint && statuses[slot] == IN_FLIGHT) {
-                    visitor.delivery(offset, attempts[slot], dueMillis[slot]);
+            long end = Math.min(range.firstOffset() + range.count(), window.cursor);
+            for (long offset = Math.max(range.firstOffset(), window.floor); offset < end; offset++) {
+                int slot = window.slot(offset);
+                if (window.lastDeliveries[slot] == checkpoint && window.statuses[slot] == IN_FLIGHT) {
+                    visitor.delivery(offset, window.attempts[slot], window.dueMillis[slot]);
                 }
             }
         }
@@ -204,6 +352,128 @@ public final class GroupQueueState {
                 visitor.request(held.sessionId(), held.requestId());
             }
         });
+    }
+
+    /** @return when a message that was out may go out again or is taken back, 0 if it waits for nothing */
+    public long dueMillis(long queueOffset) {
+        int slot = window.slot(queueOffset);
+        return switch (window.status(queueOffset)) {
+            case IN_FLIGHT, WAITING, RETURNED -> window.dueMillis[slot];
+            default -> 0;
+        };
+    }
+
+    /** What a Pop would take first, in order, without taking it; only what is known, see {@link #scanned}. */
+    public long[] nextOffsets(int countMax, long readableEnd) {
+        long[] offsets = new long[countMax];
+        int count = 0;
+        for (long offset = window.firstReady();
+                offset >= 0 && count < countMax;
+                offset = window.nextReady(offset + 1)) {
+            offsets[count++] = offset;
+        }
+        long end = isScanning ? window.cursor : lookAheadEnd(readableEnd);
+        for (long offset = window.cursor; offset < end && count < countMax; offset++) {
+            if (!quarantined.contains(offset)) {
+                offsets[count++] = offset;
+            }
+        }
+        return Arrays.copyOf(offsets, count);
+    }
+
+    // ---- looking at messages ------------------------------------------------------------------------------------
+
+    /** @return whether messages from {@link #scanFrom()} on are to be looked at before they can go out */
+    public boolean isScanDue(long readableEnd) {
+        if (!isScanning) {
+            return false;
+        }
+        scannedEnd = Math.max(scannedEnd, window.floor);
+        // What is settled needs no look.
+        while (scannedEnd < window.cursor
+                && (window.status(scannedEnd) == SETTLED || window.status(scannedEnd) == SKIPPED)) {
+            scannedEnd++;
+        }
+        return scannedEnd < Math.max(window.cursor, lookAheadEnd(readableEnd));
+    }
+
+    public long scanFrom() {
+        return scannedEnd;
+    }
+
+    /** @return how many messages may be looked at from {@link #scanFrom} on */
+    public int scanCount(long readableEnd, int countMax) {
+        long end = Math.max(window.cursor, lookAheadEnd(readableEnd));
+        return (int) Math.max(0, Math.min(countMax, end - scannedEnd));
+    }
+
+    /** How many messages could go out as far as has been looked, or are out. The shell looks ahead until there are enough. */
+    public int scannedReadyCount() {
+        return window.readyCount();
+    }
+
+    /**
+     * What was found at {@link #scanFrom()}; ignored at any other offset: the group has been reset meanwhile.
+     *
+     * @param isWanted what the filter says; of no concern to a message that was out
+     * @param keyHash of its message group, {@link KeyLines#NO_KEY} if it has none
+     */
+    public void scanned(long queueOffset, boolean isWanted, long keyHash) {
+        if (queueOffset != scannedEnd || !isScanning) {
+            return;
+        }
+        scannedEnd++;
+        if (queueOffset == window.cursor) {
+            window.extend(queueOffset + 1, PENDING);
+        }
+        byte status = window.status(queueOffset);
+        if (quarantined.contains(queueOffset) && status == PENDING) {
+            skip(queueOffset, queueOffset + 1);
+            return;
+        }
+        if (status == MessageWindow.NONE || status == SETTLED || status == SKIPPED) {
+            return;
+        }
+        if (status == PENDING && !isWanted) {
+            window.status(queueOffset, UNWANTED);
+            unwanted.add(queueOffset);
+            return;
+        }
+        if (lines != null) {
+            lines.add(queueOffset, keyHash);
+            KeyLines.Line line = lines.line(queueOffset);
+            if (line != null && status == PARKED) {
+                line.isParked = true;
+            }
+        }
+        refresh(queueOffset);
+    }
+
+    /** The message at {@link #scanFrom()} cannot be read: it is passed over. */
+    public void scannedUnreadable(long queueOffset) {
+        if (queueOffset == scannedEnd && isScanning) {
+            quarantined = quarantined.union(OffsetSet.range(queueOffset, 1));
+            if (queueOffset < window.cursor) {
+                scannedEnd++;
+                skip(queueOffset, queueOffset + 1);
+            } else {
+                scanned(queueOffset, true, KeyLines.NO_KEY);
+            }
+        }
+    }
+
+    /**
+     * Decides that what the filter does not want is settled unseen.
+     *
+     * @return null if there is nothing of that kind
+     */
+    public FilteredRecord decideFiltered() {
+        if (unwanted.isEmpty()) {
+            return null;
+        }
+        FilteredRecord record = new FilteredRecord(unwanted.toSet());
+        unwanted.clear();
+        return record;
     }
 
     // ---- decisions ----------------------------------------------------------------------------------------------
@@ -231,15 +501,14 @@ public final class GroupQueueState {
             return new PopDecision(PopReason.REPEATED, null, repeated);
         }
         passQuarantined(readableEnd);
-        long end = lookAheadEnd(readableEnd);
-        if (readyCount == 0 && cursor >= end) {
-            return readableEnd > cursor ? PopDecision.LOOK_AHEAD_FULL : PopDecision.EMPTY;
+        if (window.readyCount() == 0 && freshCount(readableEnd) == 0) {
+            return isLookAheadFull(readableEnd) ? PopDecision.LOOK_AHEAD_FULL : PopDecision.EMPTY;
         }
-        int room = Math.min(command.maxMessages(), limits.inFlightMax() - inFlightCount);
+        int room = Math.min(command.maxMessages(), limits.inFlightMax() - inFlightCount());
         if (room <= 0) {
             return PopDecision.IN_FLIGHT_LIMIT;
         }
-        List<DeliveryRange> deliveries = select(room, end, command.maxBytes(), recordBytes);
+        List<DeliveryRange> deliveries = select(room, lookAheadEnd(readableEnd), command.maxBytes(), recordBytes);
         return new PopDecision(
                 PopReason.DELIVERED,
                 new PopRecord(
@@ -272,32 +541,72 @@ public final class GroupQueueState {
     }
 
     /**
-     * Decides a change of the deadline. A delivery that expired may be extended as long as its message has not gone out
-     * again; one that was returned may not.
+     * Decides to extend deliveries. One that expired may be extended as long as its message has not gone out again; one that
+     * was returned may not.
      *
      * @param handles gets an outcome for each
-     * @param millis from now; extended: the new invisible duration, nacked: the delay of the next delivery
-     * @param reason why it was nacked, empty if nobody says
+     * @param millis the new invisible duration, from now
      * @return null if nothing is to be written
      */
-    public DeadlineRecord decideChange(
-            TokenBatch handles, DeadlineRecord.Kind kind, long nowMillis, long millis, String reason) {
+    public DeadlineRecord decideExtend(TokenBatch handles, long nowMillis, long millis) {
         accepted.clear();
         for (int i = 0; i < handles.count(); i++) {
             HandleOutcome outcome = judge(handles, i);
             if (outcome == HandleOutcome.ACCEPTED) {
-                if (!isReturned(handles.queueOffset(i))) {
-                    accepted.add(handles.queueOffset(i));
+                if (isReturned(handles.queueOffset(i))) {
+                    // An extension would take back what others may have.
+                    outcome = HandleOutcome.STALE_HANDLE;
                 } else {
-                    // A repeated nack is answered as the first was; an extension would take back what others may have.
-                    outcome = kind == DeadlineRecord.Kind.NACKED
-                            ? HandleOutcome.ALREADY_RETURNED
-                            : HandleOutcome.STALE_HANDLE;
+                    accepted.add(handles.queueOffset(i));
                 }
             }
             handles.judge(i, outcome);
         }
-        return accepted.isEmpty() ? null : new DeadlineRecord(accepted.toSet(), nowMillis + millis, kind, reason);
+        return accepted.isEmpty()
+                ? null
+                : new DeadlineRecord(accepted.toSet(), nowMillis + millis, DeadlineRecord.Kind.EXTENDED, "");
+    }
+
+    /**
+     * Decides that attempts have failed. A repeated nack is answered as the first was.
+     *
+     * @param handles gets an outcome for each
+     * @param delayMillis until the next delivery; negative: the group's backoff
+     * @param reason why, empty if nobody says
+     * @return one record for each instant at which messages come back; uncounted ones while the breaker is open
+     */
+    public List<LogRecord> decideNack(TokenBatch handles, long nowMillis, long delayMillis, String reason) {
+        TreeMap<Long, OffsetCollector> byDelay = new TreeMap<>();
+        for (int i = 0; i < handles.count(); i++) {
+            HandleOutcome outcome = judge(handles, i);
+            long offset = handles.queueOffset(i);
+            if (outcome == HandleOutcome.ACCEPTED) {
+                if (isReturned(offset)) {
+                    outcome = HandleOutcome.ALREADY_RETURNED;
+                } else {
+                    byDelay.computeIfAbsent(
+                                    delayMillis >= 0 ? delayMillis : backoffMillis(offset),
+                                    delay -> new OffsetCollector())
+                            .add(offset);
+                }
+            }
+            handles.judge(i, outcome);
+        }
+        List<LogRecord> records = new ArrayList<>(byDelay.size());
+        byDelay.forEach((delay, offsets) -> records.add(
+                isBreakerOpen
+                        ? takenBack(offsets, false, GivenBackRecord.Cause.BREAKER_OPEN, nowMillis + delay)
+                        : new DeadlineRecord(offsets.toSet(), nowMillis + delay, DeadlineRecord.Kind.NACKED, reason)));
+        return records;
+    }
+
+    private long backoffMillis(long offset) {
+        return backoff.delayMillis(window.attempts[window.slot(offset)], offset);
+    }
+
+    private static GivenBackRecord takenBack(
+            OffsetCollector offsets, boolean isCounted, GivenBackRecord.Cause cause, long dueMillis) {
+        return new GivenBackRecord(offsets.toSet(), isCounted, cause, dueMillis);
     }
 
     /**
@@ -319,9 +628,7 @@ public final class GroupQueueState {
             }
             handles.judge(i, outcome);
         }
-        return accepted.isEmpty()
-                ? null
-                : new GivenBackRecord(accepted.toSet(), false, GivenBackRecord.Cause.RETURNED, nowMillis);
+        return accepted.isEmpty() ? null : takenBack(accepted, false, GivenBackRecord.Cause.RETURNED, nowMillis);
     }
 
     /**
@@ -339,7 +646,7 @@ public final class GroupQueueState {
         for (Checkpoint held = session.oldest(); held != null; held = held.newer) {
             visitInFlight(held, (offset, attempt, deadline) -> accepted.add(offset));
         }
-        return new GivenBackRecord(accepted.toSet(), false, GivenBackRecord.Cause.RETURNED, nowMillis);
+        return takenBack(accepted, false, GivenBackRecord.Cause.RETURNED, nowMillis);
     }
 
     /**
@@ -353,47 +660,147 @@ public final class GroupQueueState {
         if (session == null) {
             return List.of();
         }
-        Map<Long, OffsetCollector> byBackoff = new TreeMap<>();
+        TreeMap<Long, OffsetCollector> byBackoff = new TreeMap<>();
         for (Checkpoint held = session.oldest(); held != null; held = held.newer) {
             visitInFlight(
                     held,
                     (offset, attempt, deadline) -> byBackoff
-                            .computeIfAbsent(limits.goneBackoffMillis(attempt), backoff -> new OffsetCollector())
+                            .computeIfAbsent(backoffMillis(offset), delay -> new OffsetCollector())
                             .add(offset));
         }
         List<GivenBackRecord> records = new ArrayList<>(byBackoff.size());
-        byBackoff.forEach((backoffMillis, offsets) -> records.add(new GivenBackRecord(
-                offsets.toSet(), true, GivenBackRecord.Cause.CONSUMER_GONE, nowMillis + backoffMillis)));
+        byBackoff.forEach((delay, offsets) -> records.add(takenBack(
+                offsets,
+                !isBreakerOpen,
+                isBreakerOpen ? GivenBackRecord.Cause.BREAKER_OPEN : GivenBackRecord.Cause.CONSUMER_GONE,
+                nowMillis + delay)));
         return records;
     }
 
     /**
-     * Decides to extend what a living session holds: those deliveries that have less than half of the duration left.
+     * Decides that what has expired while the breaker was open comes back uncounted. To be called after every {@link #expire}
+     * and decision: until then such messages do not go out.
      *
-     * @param invisibleMillis the duration, from now
-     * @param maxHoldMillis deliveries popped longer ago are left to their deadlines
-     * @return one record for all of them, or null
+     * @return one record for each backoff; empty if there is nothing
      */
-    public DeadlineRecord decideExtendSession(
-            long sessionId, long nowMillis, long invisibleMillis, long maxHoldMillis) {
-        expire(nowMillis);
-        SessionHold session = sessions.get(sessionId);
-        if (session == null) {
-            return null;
+    public List<GivenBackRecord> decideUncounted(long nowMillis) {
+        if (uncounted.isEmpty()) {
+            return List.of();
         }
-        accepted.clear();
-        for (Checkpoint held = session.oldest(); held != null; held = held.newer) {
-            if (held.isWritten() && nowMillis - held.poppedMillis() <= maxHoldMillis) {
-                visitInFlight(held, (offset, attempt, deadline) -> {
-                    if (deadline - nowMillis < invisibleMillis / 2) {
-                        accepted.add(offset);
-                    }
-                });
+        TreeMap<Long, OffsetCollector> byBackoff = new TreeMap<>();
+        while (!uncounted.isEmpty()) {
+            long offset = uncounted.pollFirst();
+            if (window.status(offset) == EXPIRED_UNCOUNTED) {
+                byBackoff
+                        .computeIfAbsent(backoffMillis(offset), delay -> new OffsetCollector())
+                        .add(offset);
             }
         }
-        return accepted.isEmpty()
-                ? null
-                : new DeadlineRecord(accepted.toSet(), nowMillis + invisibleMillis, DeadlineRecord.Kind.EXTENDED, "");
+        List<GivenBackRecord> records = new ArrayList<>(byBackoff.size());
+        byBackoff.forEach((delay, offsets) ->
+                records.add(takenBack(offsets, false, GivenBackRecord.Cause.BREAKER_OPEN, nowMillis + delay)));
+        return records;
+    }
+
+    /**
+     * Decides that the group begins anew.
+     *
+     * @param offset the next one to go out
+     * @param askedMillis the log time asked for, or {@link SeekRecord#BY_OFFSET} or {@link SeekRecord#BEGINNING}
+     */
+    public SeekRecord decideSeek(long offset, long nowMillis, long askedMillis) {
+        return new SeekRecord(offset, nowMillis, askedMillis);
+    }
+
+    /** @return null if nothing unsettled lies below the offset */
+    public PurgeRecord decidePurge(long belowOffset, long nowMillis) {
+        return belowOffset <= window.floor ? null : new PurgeRecord(belowOffset, nowMillis);
+    }
+
+    // ---- poison -------------------------------------------------------------------------------------------------
+
+    /**
+     * Takes messages whose last attempt has failed. Each is given once; whoever has it decides what becomes of it, or calls
+     * {@link #poisonedAgain}. Until then it can still be acked.
+     */
+    public List<Poison> takePoisoned(int countMax) {
+        List<Poison> taken = new ArrayList<>();
+        while (taken.size() < countMax && !poisoned.isEmpty()) {
+            long offset = poisoned.pollFirst();
+            if (window.status(offset) == POISON) {
+                window.status(offset, POISON_TAKEN);
+                taken.add(poisonAt(offset));
+            }
+        }
+        return taken;
+    }
+
+    public boolean hasPoisoned() {
+        return !poisoned.isEmpty();
+    }
+
+    /** @return whether a message that was taken is still to be dealt with: it may have been acked or purged since */
+    public boolean isPoison(long queueOffset) {
+        return window.status(queueOffset) == POISON_TAKEN;
+    }
+
+    /** What was taken could not be dealt with. */
+    public void poisonedAgain(long queueOffset) {
+        if (isPoison(queueOffset)) {
+            window.status(queueOffset, POISON);
+            poisoned.addFirst(queueOffset);
+        }
+    }
+
+    /** @return what is known of a message that was out and is not settled */
+    public Poison poisonAt(long queueOffset) {
+        int slot = window.slot(queueOffset);
+        Checkpoint last = window.lastDeliveries[slot];
+        String reason = reasons.get(queueOffset);
+        return new Poison(
+                queueOffset,
+                window.attempts[slot],
+                window.firstPoppedMillis[slot],
+                last == null ? 0 : last.poppedMillis(),
+                reason == null ? REASON_EXPIRED : reason);
+    }
+
+    /** @return the keys that are parked, by the offset of the message that blocks each */
+    public List<KeyParkedRecord> parkedKeys() {
+        return List.copyOf(parked.values());
+    }
+
+    /** @return the parked message, null if none is at that offset */
+    public KeyParkedRecord parkedAt(long queueOffset) {
+        return parked.get(queueOffset);
+    }
+
+    /** @return how many messages wait behind a parked one, as far as has been looked */
+    public int waitingBehind(long parkedOffset) {
+        if (lines == null || parkedOffset >= scannedEnd || lines.line(parkedOffset) == null) {
+            return 0;
+        }
+        return lines.line(parkedOffset).count() - 1;
+    }
+
+    /** @return the first parked message of a key, null if it is not parked */
+    public KeyParkedRecord parkedKey(String messageGroup) {
+        for (KeyParkedRecord record : parked.values()) {
+            if (record.messageGroup().equals(messageGroup)) {
+                return record;
+            }
+        }
+        return null;
+    }
+
+    /** Decides that a parked key goes on; null if no message is parked there. */
+    public KeyUnparkedRecord decideUnpark(long parkedOffset, KeyUnparkedRecord.How how, long nowMillis) {
+        KeyParkedRecord record = parked.get(parkedOffset);
+        if (record == null) {
+            return null;
+        }
+        long resumed = how == KeyUnparkedRecord.How.TRIED_AGAIN ? parkedOffset : parkedOffset + 1;
+        return new KeyUnparkedRecord(parkedOffset, resumed, nowMillis, how, record.messageGroup());
     }
 
     // ---- events -------------------------------------------------------------------------------------------------
@@ -424,50 +831,123 @@ public final class GroupQueueState {
     public void apply(AckRecord record) {
         OffsetSet offsets = record.offsets();
         for (int range = 0; range < offsets.rangeCount(); range++) {
-            settle(offsets.rangeFirst(range), offsets.rangeLast(range));
+            int count = settle(offsets.rangeFirst(range), offsets.rangeLast(range));
+            settledTotal += count;
+            if (isTracking) {
+                activity.addAcked(count);
+            }
         }
     }
 
     /** Deadlines are moved. */
     public void apply(DeadlineRecord record) {
         OffsetSet offsets = record.offsets();
+        boolean isExtended = record.kind() == DeadlineRecord.Kind.EXTENDED;
+        String reason = record.reason().isEmpty() ? REASON_NACKED : kept(record.reason());
         for (int range = 0; range < offsets.rangeCount(); range++) {
-            if (record.kind() == DeadlineRecord.Kind.EXTENDED) {
+            if (isExtended) {
                 extend(offsets.rangeFirst(range), offsets.rangeLast(range), record.deadlineMillis());
             } else {
-                putBack(offsets.rangeFirst(range), offsets.rangeLast(range), true, record.deadlineMillis());
+                putBack(
+                        offsets.rangeFirst(range),
+                        offsets.rangeLast(range),
+                        true,
+                        true,
+                        record.deadlineMillis(),
+                        reason);
             }
         }
+    }
+
+    private static String kept(String reason) {
+        return reason.length() <= REASON_CHARS_KEPT ? reason : reason.substring(0, REASON_CHARS_KEPT - 1) + "…";
     }
 
     /** Deliveries are given back or taken back. */
     public void apply(GivenBackRecord record) {
         OffsetSet offsets = record.offsets();
+        String reason = record.cause() == GivenBackRecord.Cause.CONSUMER_GONE ? REASON_GONE : null;
+        boolean isFailure = record.cause() != GivenBackRecord.Cause.RETURNED;
         for (int range = 0; range < offsets.rangeCount(); range++) {
-            putBack(offsets.rangeFirst(range), offsets.rangeLast(range), record.counted(), record.dueMillis());
+            putBack(
+                    offsets.rangeFirst(range),
+                    offsets.rangeLast(range),
+                    record.counted(),
+                    isFailure,
+                    record.dueMillis(),
+                    reason);
         }
     }
 
     /** A message is settled by moving it to the dead letters. */
     public void apply(DeadLetteredRecord record) {
-        settle(record.offset(), record.offset());
+        deadLetteredTotal += settle(record.offset(), record.offset());
+    }
+
+    /** Messages are settled unseen: the filter does not want them. */
+    public void apply(FilteredRecord record) {
+        OffsetSet offsets = record.offsets();
+        if (!offsets.isEmpty() && offsets.last() >= window.cursor) {
+            window.extend(offsets.last() + 1, PENDING);
+        }
+        for (int range = 0; range < offsets.rangeCount(); range++) {
+            filteredTotal += settle(offsets.rangeFirst(range), offsets.rangeLast(range));
+        }
+    }
+
+    /** A key waits behind a message that failed too often. */
+    public void apply(KeyParkedRecord record) {
+        long offset = record.blockedOffset();
+        if (isPassedOver("park", offset)) {
+            return;
+        }
+        move(offset, PARKED);
+        window.dueMillis[window.slot(offset)] = record.parkedMillis();
+        parked.put(offset, record);
+        KeyLines.Line line = lines != null && offset < scannedEnd ? lines.line(offset) : null;
+        if (line != null) {
+            line.isParked = true;
+        }
+    }
+
+    /** A parked key goes on. */
+    public void apply(KeyUnparkedRecord record) {
+        long offset = record.blockedOffset();
+        switch (record.how()) {
+            case TRIED_AGAIN -> {
+                if (!isPassedOver("unpark", offset)) {
+                    move(offset, RETURNED);
+                    int slot = window.slot(offset);
+                    window.attempts[slot] = 0;
+                    window.dueMillis[slot] = record.unparkedMillis();
+                    refresh(offset);
+                }
+            }
+            case SKIPPED -> purgedTotal += settle(offset, offset);
+            case DEAD_LETTERED -> {
+                // The record beside it has settled the message.
+            }
+        }
     }
 
     /** The group begins anew at an offset; handles given out before are stale. */
     public void apply(SeekRecord record) {
+        if (record.askedMillis() != SeekRecord.BEGINNING) {
+            staleBelow = Math.max(staleBelow, window.cursor);
+        }
         beginAt(record.offset());
     }
 
     /** Everything below an offset is settled unseen. */
     public void apply(PurgeRecord record) {
-        if (record.belowOffset() >= cursor) {
-            if (record.belowOffset() > floor) {
-                beginAt(record.belowOffset());
-            }
-        } else if (record.belowOffset() > floor) {
-            for (long offset = floor; offset < record.belowOffset(); offset++) {
-                settle(offset, offset);
-            }
+        long below = record.belowOffset();
+        if (below <= window.floor) {
+            return;
+        }
+        long inWindow = Math.min(below, window.cursor);
+        purgedTotal += below - inWindow + settle(window.floor, inWindow - 1);
+        if (below > window.cursor) {
+            beginAt(below);
         }
     }
 
@@ -482,7 +962,9 @@ public final class GroupQueueState {
 
     private void skipQuarantined() {
         for (int range = 0; range < quarantined.rangeCount(); range++) {
-            skip(Math.max(quarantined.rangeFirst(range), floor), Math.min(quarantined.rangeLast(range) + 1, cursor));
+            skip(
+                    Math.max(quarantined.rangeFirst(range), window.floor),
+                    Math.min(quarantined.rangeLast(range) + 1, window.cursor));
         }
     }
 
@@ -502,27 +984,29 @@ public final class GroupQueueState {
     }
 
     /**
-     * Makes available what is due: deliveries whose deadline has come, and returned messages whose delay is over.
+     * Makes available what is due: deliveries whose deadline and backoff are over, and returned messages whose delay is.
      *
      * @return how many messages became available
      */
     public int expire(long nowMillis) {
-        int before = readyCount;
+        int before = window.readyCount();
         while (deadlines.nextDueMillis() <= nowMillis) {
             expire(deadlines.first(), nowMillis);
         }
-        while (waitingEntries > 0 && waitingDue[0] <= nowMillis) {
-            long offset = waitingOffsets[0];
-            int slot = (int) offset & mask;
-            boolean isValid =
-                    offset >= floor && offset < cursor && statuses[slot] == WAITING && dueMillis[slot] == waitingDue[0];
-            removeFirstWaiting();
-            if (isValid) {
-                waitingCount--;
-                makeReady(offset, slot, RETURNED);
+        while (waiting.firstDueMillis() <= nowMillis) {
+            long due = waiting.firstDueMillis();
+            long offset = waiting.firstOffset();
+            waiting.removeFirst();
+            byte status = window.status(offset);
+            if (status == WAITING && window.dueMillis[window.slot(offset)] == due) {
+                window.status(offset, RETURNED);
+                refresh(offset);
+            } else if (status == EXPIRED_WAITING && retryMillis(offset, window.slot(offset)) == due) {
+                window.status(offset, EXPIRED);
+                refresh(offset);
             }
         }
-        return readyCount - before;
+        return window.readyCount() - before;
     }
 
     // ---- recovery -----------------------------------------------------------------------------------------------
@@ -550,6 +1034,12 @@ public final class GroupQueueState {
             apply(givenBack);
         } else if (record instanceof DeadLetteredRecord deadLettered) {
             apply(deadLettered);
+        } else if (record instanceof FilteredRecord filtered) {
+            apply(filtered);
+        } else if (record instanceof KeyParkedRecord keyParked) {
+            apply(keyParked);
+        } else if (record instanceof KeyUnparkedRecord unparked) {
+            apply(unparked);
         } else if (record instanceof SeekRecord seek) {
             apply(seek);
         } else if (record instanceof PurgeRecord purge) {
@@ -563,22 +1053,21 @@ public final class GroupQueueState {
     }
 
     /**
-     * Ends recovery. If the clock stands before the newest log time, what remained of every deadline then is what remains
-     * of it now; nothing gets more than it was granted.
+     * Ends the replay; {@link #configure} comes next. If the clock stands before the newest log time, what remained of every
+     * deadline then is what remains of it now; nothing gets more than it was granted.
      */
     public void recovered(long nowMillis) {
         if (nowMillis < newestLogMillis) {
             long backMillis = newestLogMillis - nowMillis;
-            for (long offset = floor; offset < cursor; offset++) {
-                int slot = (int) offset & mask;
-                if (statuses[slot] != SETTLED) {
-                    dueMillis[slot] -= backMillis;
-                }
+            for (long offset = window.floor; offset < window.cursor; offset++) {
+                window.dueMillis[window.slot(offset)] -= backMillis;
             }
             rebuildDeadlines();
             rebuildWaiting();
         }
         skipQuarantined();
+        window.advanceFloor();
+        refreshAll();
         expire(nowMillis);
     }
 
@@ -590,7 +1079,7 @@ public final class GroupQueueState {
     public static GroupQueueState restore(
             GroupQueueLimits limits, GroupSnapshot snapshot, long heldSequence, long logMillis) {
         GroupQueueState state = new GroupQueueState(limits, snapshot.floor());
-        state.fill(snapshot);
+        GroupSnapshots.fill(state, snapshot);
         state.heldSequence = heldSequence;
         state.newestLogMillis = logMillis;
         return state;
@@ -604,164 +1093,74 @@ public final class GroupQueueState {
         if (pendingCount > 0) {
             throw new AssertionError("snapshot with " + pendingCount + " checkpoints that are not written");
         }
-        OffsetCollector settled = new OffsetCollector();
-        Map<Checkpoint, LiveDeliveries> live = new LinkedHashMap<>();
-        List<GroupSnapshot.Redelivery> redeliveries = new ArrayList<>(waitingCount);
-        for (long offset = floor; offset < cursor; offset++) {
-            int slot = (int) offset & mask;
-            Checkpoint last = lastDeliveries[slot];
-            switch (statuses[slot]) {
-                case SETTLED -> settled.add(offset);
-                case IN_FLIGHT, EXPIRED ->
-                    live.computeIfAbsent(last, LiveDeliveries::new).add(offset, attempts[slot], dueMillis[slot]);
-                case WAITING, RETURNED ->
-                    redeliveries.add(new GroupSnapshot.Redelivery(
-                            offset,
-                            dueMillis[slot],
-                            attempts[slot],
-                            last.epoch(),
-                            last.sequence(),
-                            last.nonce(),
-                            0,
-                            0));
-                case SKIPPED -> {
-                    // Neither settled nor out: whoever restores this finds it as the rest.
-                }
-                default -> throw new AssertionError(describe(offset));
-            }
-        }
-        List<GroupSnapshot.CheckpointState> checkpoints = new ArrayList<>(live.size());
-        live.values().forEach(deliveries -> checkpoints.add(deliveries.toState()));
-        return new GroupSnapshot(
-                floor, cursor, settled.toSet(), checkpoints, redeliveries, 0, List.of(), List.of(), List.of());
+        return GroupSnapshots.of(this);
     }
 
-    private void fill(GroupSnapshot snapshot) {
-        cursor = snapshot.cursor();
-        ensureRing(cursor);
-        for (long offset = floor; offset < cursor; offset++) {
-            statuses[(int) offset & mask] = SKIPPED;
-            skippedAheadCount++;
-        }
-        OffsetSet acked = snapshot.acked();
-        for (int range = 0; range < acked.rangeCount(); range++) {
-            for (long offset = acked.rangeFirst(range); offset <= acked.rangeLast(range); offset++) {
-                claim(offset, SETTLED);
-                settledAheadCount++;
-            }
-        }
-        Map<Long, Checkpoint> bySequence = new HashMap<>();
-        for (GroupSnapshot.CheckpointState state : snapshot.checkpoints()) {
-            bySequence.put(state.sequence(), fill(state, acked));
-        }
-        for (GroupSnapshot.Redelivery redelivery : snapshot.redeliveries()) {
-            int slot = claim(redelivery.offset(), WAITING);
-            attempts[slot] = redelivery.attempts();
-            dueMillis[slot] = redelivery.dueMillis();
-            lastDeliveries[slot] = bySequence.computeIfAbsent(redelivery.sequence(), sequence -> {
-                Checkpoint token = new Checkpoint(
-                        redelivery.epoch(), redelivery.nonce(), 0, 0, 0, redelivery.dueMillis(), List.of());
-                token.written(sequence);
-                return token;
-            });
-            waitingCount++;
-            addWaiting(redelivery.dueMillis(), redelivery.offset());
-        }
-        for (long offset = floor; offset < cursor && skippedAheadCount > 0; offset++) {
-            if (statuses[(int) offset & mask] == SKIPPED) {
-                skipped = skipped.union(OffsetSet.range(offset, 1));
-            }
-        }
-        advanceFloor();
+    MessageWindow window() {
+        return window;
     }
 
-    private Checkpoint fill(GroupSnapshot.CheckpointState state, OffsetSet acked) {
-        Checkpoint checkpoint = new Checkpoint(
-                state.epoch(),
-                state.nonce(),
-                state.sessionId(),
-                state.requestId(),
-                state.poppedMillis(),
-                state.deadlineMillis(),
-                state.ranges());
-        checkpoint.written(state.sequence());
-        long earliestMillis = Long.MAX_VALUE;
-        for (DeliveryRange range : state.ranges()) {
-            for (long offset = Math.max(range.firstOffset(), floor); offset <= range.lastOffset(); offset++) {
-                if (acked.contains(offset) || state.returned().contains(offset)) {
-                    continue;
-                }
-                int slot = claim(offset, IN_FLIGHT);
-                attempts[slot] = range.attempt();
-                dueMillis[slot] = state.deadlineMillis();
-                for (GroupSnapshot.MovedDeadline moved : state.moved()) {
-                    if (moved.offsets().contains(offset)) {
-                        dueMillis[slot] = moved.deadlineMillis();
-                    }
-                }
-                earliestMillis = Math.min(earliestMillis, dueMillis[slot]);
-                lastDeliveries[slot] = checkpoint;
-                checkpoint.inFlightCount++;
-                inFlightCount++;
-            }
-        }
-        if (checkpoint.inFlightCount > 0) {
-            hold(checkpoint);
-            deadlines.put(checkpoint, earliestMillis);
-        }
-        return checkpoint;
+    Map<Long, KeyParkedRecord> parked() {
+        return parked;
     }
 
-    /** Gives a message of a snapshot its one status. */
-    private int claim(long offset, byte status) {
-        int slot = (int) offset & mask;
-        if (offset < floor || offset >= cursor || statuses[slot] != SKIPPED) {
-            throw new IllegalStateException("snapshot of a group names offset " + offset + " twice or outside of ["
-                    + floor + ", " + cursor + ")");
-        }
-        statuses[slot] = status;
-        skippedAheadCount--;
-        return slot;
+    LongMap<String> reasons() {
+        return reasons;
+    }
+
+    long staleBelow() {
+        return staleBelow;
+    }
+
+    void staleBelow(long offset) {
+        staleBelow = offset;
+    }
+
+    void addWaiting(long offset) {
+        waiting.add(window.dueMillis[window.slot(offset)], offset);
+    }
+
+    void addDeadline(Checkpoint checkpoint, long earliestMillis) {
+        hold(checkpoint);
+        deadlines.put(checkpoint, earliestMillis);
     }
 
     // ---- choosing what goes out ---------------------------------------------------------------------------------
 
     /** How far the cursor may go now. */
     private long lookAheadEnd(long readableEnd) {
-        return Math.min(readableEnd, floor + limits.lookAheadMax());
+        return Math.min(readableEnd, window.floor + limits.lookAheadMax());
     }
 
     /** @return at least one range: the caller has seen that something is there */
     private List<DeliveryRange> select(int room, long end, long maxBytes, LongToIntFunction recordBytes) {
-        if (readyCount == 0 && quarantined.isEmpty()) {
-            int count = (int) Math.min(room, end - cursor);
+        if (window.readyCount() == 0 && quarantined.isEmpty()) {
+            int count = (int) Math.min(room, end - window.cursor);
             if (recordBytes != null) {
                 count = fittingCount(count, maxBytes, recordBytes);
             }
-            return List.of(new DeliveryRange(cursor, count, 1));
+            return List.of(new DeliveryRange(window.cursor, count, 1));
         }
         List<DeliveryRange> ranges = new ArrayList<>();
         long bytesLeft = maxBytes;
         long runFirst = -1;
         int runCount = 0;
         int runAttempt = 0;
-        long ready = nextReady(readyFrom);
-        if (ready >= 0) {
-            readyFrom = ready;
-        }
-        long fresh = cursor;
+        long ready = window.firstReady();
+        long fresh = window.cursor;
+        long freshEnd = isScanning ? fresh : end;
         for (int selected = 0; selected < room; selected++) {
             long offset;
             int attempt;
             if (ready >= 0) {
                 offset = ready;
-                attempt = attempts[(int) offset & mask] + 1;
-                ready = nextReady(offset + 1);
+                attempt = window.attempts[window.slot(offset)] + 1;
+                ready = window.nextReady(offset + 1);
             } else {
-                while (fresh < end && quarantined.contains(fresh)) {
+                while (fresh < freshEnd && quarantined.contains(fresh)) {
                     fresh++;
                 }
-                if (fresh >= end) {
+                if (fresh >= freshEnd) {
                     break;
                 }
                 offset = fresh++;
@@ -791,10 +1190,10 @@ public final class GroupQueueState {
     }
 
     private int fittingCount(int countMax, long maxBytes, LongToIntFunction recordBytes) {
-        long bytesLeft = maxBytes - recordBytes.applyAsInt(cursor);
+        long bytesLeft = maxBytes - recordBytes.applyAsInt(window.cursor);
         int count = 1;
         while (count < countMax) {
-            bytesLeft -= recordBytes.applyAsInt(cursor + count);
+            bytesLeft -= recordBytes.applyAsInt(window.cursor + count);
             if (bytesLeft < 0) {
                 break;
             }
@@ -803,49 +1202,65 @@ public final class GroupQueueState {
         return count;
     }
 
-    /** @return the first ready message at or above an offset, or -1 */
-    private long nextReady(long from) {
-        long offset = Math.max(from, floor);
-        while (offset < cursor) {
-            int slot = (int) offset & mask;
-            long bits = readyBits[slot >>> 6] >>> slot;
-            if (bits != 0) {
-                long found = offset + Long.numberOfTrailingZeros(bits);
-                // The rest of the word may already be the ring's beginning.
-                return found < cursor ? found : -1;
-            }
-            offset = (offset | 63) + 1;
+    /** Whether a message may go out now. */
+    private boolean mayGoOut(long offset) {
+        byte status = window.statuses[window.slot(offset)];
+        if (status != EXPIRED && status != RETURNED && (status != PENDING || isScanning && offset >= scannedEnd)) {
+            return false;
         }
-        return -1;
+        return lines == null || (offset < scannedEnd && lines.isFree(offset));
+    }
+
+    /** After a change of its status or of its line. */
+    private void refresh(long offset) {
+        if (mayGoOut(offset)) {
+            window.ready(offset);
+        }
+    }
+
+    private void refreshAll() {
+        window.clearReady();
+        for (long offset = window.floor; offset < window.cursor; offset++) {
+            refresh(offset);
+        }
     }
 
     // ---- what handles prove -------------------------------------------------------------------------------------
 
     private HandleOutcome judge(TokenBatch handles, int index) {
         long offset = handles.queueOffset(index);
-        if (offset < 0 || offset >= cursor) {
-            return HandleOutcome.UNKNOWN_OFFSET;
+        if (offset < 0 || offset >= window.cursor) {
+            return offset >= 0 && offset < staleBelow ? HandleOutcome.STALE_HANDLE : HandleOutcome.UNKNOWN_OFFSET;
         }
-        if (offset < floor) {
+        if (offset < window.floor) {
             return skipped.contains(offset) ? HandleOutcome.QUARANTINED : HandleOutcome.ALREADY_SETTLED;
         }
-        int slot = (int) offset & mask;
-        if (statuses[slot] == SETTLED) {
+        int slot = window.slot(offset);
+        byte status = window.statuses[slot];
+        if (status == SETTLED) {
             return HandleOutcome.ALREADY_SETTLED;
         }
-        if (statuses[slot] == SKIPPED) {
+        if (status == SKIPPED) {
             return HandleOutcome.QUARANTINED;
         }
-        Checkpoint last = lastDeliveries[slot];
+        Checkpoint last = window.lastDeliveries[slot];
+        if (last == null) {
+            return offset < staleBelow ? HandleOutcome.STALE_HANDLE : HandleOutcome.UNKNOWN_OFFSET;
+        }
         if (!last.isToken(handles.epoch(index), handles.sequence(index))) {
             return HandleOutcome.STALE_HANDLE;
         }
         return last.nonce() == handles.nonce(index) ? HandleOutcome.ACCEPTED : HandleOutcome.FORGED_HANDLE;
     }
 
+    /** Whether its last delivery is over for good, so that it cannot be extended. */
     private boolean isReturned(long offset) {
-        byte status = statuses[(int) offset & mask];
-        return status == WAITING || status == RETURNED;
+        byte status = window.status(offset);
+        return status == WAITING
+                || status == RETURNED
+                || status == POISON
+                || status == POISON_TAKEN
+                || status == PARKED;
     }
 
     // ---- transitions --------------------------------------------------------------------------------------------
@@ -853,18 +1268,17 @@ public final class GroupQueueState {
     private void deliver(Checkpoint checkpoint, DeliveryRange range) {
         long first = range.firstOffset();
         long end = first + range.count();
-        ensureRing(end);
         long offset = first;
         int deliveredCount = range.count();
-        for (; offset < floor && offset < end; offset++) {
+        for (; offset < window.floor && offset < end; offset++) {
             if (!skipped.contains(offset)) {
                 throw contradiction("pop", offset);
             }
             deliveredCount--;
         }
-        for (; offset < end && offset < cursor; offset++) {
-            int slot = (int) offset & mask;
-            byte status = statuses[slot];
+        for (; offset < end && offset < window.cursor; offset++) {
+            int slot = window.slot(offset);
+            byte status = window.statuses[slot];
             if (status == SETTLED) {
                 throw contradiction("pop", offset);
             }
@@ -873,19 +1287,20 @@ public final class GroupQueueState {
                 deliveredCount--;
                 continue;
             }
-            leave(slot);
+            leave(offset, slot);
+            window.status(offset, IN_FLIGHT);
             give(checkpoint, slot, range.attempt());
         }
-        if (first > cursor) {
-            // What a Pop passes over it could not read.
-            passOver(first);
+        if (offset < end) {
+            if (first > window.cursor) {
+                passOver(first);
+            }
+            window.extend(end, IN_FLIGHT);
+            for (; offset < end; offset++) {
+                give(checkpoint, window.slot(offset), range.attempt());
+            }
         }
-        for (; offset < end; offset++) {
-            give(checkpoint, (int) offset & mask, range.attempt());
-        }
-        cursor = Math.max(cursor, end);
         checkpoint.inFlightCount += deliveredCount;
-        inFlightCount += deliveredCount;
         poppedTotal += deliveredCount;
         if (range.attempt() > 1) {
             redeliveredTotal += deliveredCount;
@@ -893,167 +1308,221 @@ public final class GroupQueueState {
     }
 
     private void give(Checkpoint checkpoint, int slot, int attempt) {
-        statuses[slot] = IN_FLIGHT;
-        attempts[slot] = attempt;
-        dueMillis[slot] = checkpoint.deadlineMillis();
-        lastDeliveries[slot] = checkpoint;
+        window.attempts[slot] = attempt;
+        window.dueMillis[slot] = checkpoint.deadlineMillis();
+        window.lastDeliveries[slot] = checkpoint;
+        if (attempt == 1) {
+            window.firstPoppedMillis[slot] = checkpoint.poppedMillis();
+        }
     }
 
-    /** @param last inclusive */
-    private void settle(long first, long last) {
-        if (last >= cursor) {
+    /**
+     * @param last inclusive
+     * @return how many were not settled before
+     */
+    private int settle(long first, long last) {
+        if (last >= window.cursor) {
             throw contradiction("settle", last);
         }
-        long from = Math.max(first, floor);
+        int count = 0;
+        long from = Math.max(first, window.floor);
         for (long offset = from; offset <= last; offset++) {
-            int slot = (int) offset & mask;
-            byte status = statuses[slot];
-            if (status == SETTLED) {
+            int slot = window.slot(offset);
+            if (window.statuses[slot] == SETTLED) {
                 continue;
             }
-            leave(slot);
-            statuses[slot] = SETTLED;
-            lastDeliveries[slot] = null;
-            settledAheadCount++;
-            settledTotal++;
+            leave(offset, slot);
+            window.status(offset, SETTLED);
+            window.lastDeliveries[slot] = null;
+            forget(offset);
+            count++;
         }
-        if (from == floor) {
-            advanceFloor();
+        if (from == window.floor) {
+            window.advanceFloor();
+        }
+        return count;
+    }
+
+    /** Whatever waited behind a message, or was noted of it, waits and counts no more. */
+    private void forget(long offset) {
+        if (reasons.size() > 0) {
+            reasons.remove(offset);
+        }
+        if (lines != null && offset < scannedEnd) {
+            long next = lines.remove(offset);
+            if (next >= 0) {
+                refresh(next);
+            }
         }
     }
 
     /** @param last inclusive */
     private void extend(long first, long last, long deadlineMillis) {
         for (long offset = first; offset <= last; offset++) {
-            int slot = (int) offset & mask;
             if (isPassedOver("extend", offset)) {
                 continue;
             }
-            Checkpoint checkpoint = lastDeliveries[slot];
-            if (statuses[slot] != IN_FLIGHT) {
-                leave(slot);
-                statuses[slot] = IN_FLIGHT;
-                inFlightCount++;
+            int slot = window.slot(offset);
+            Checkpoint checkpoint = window.lastDeliveries[slot];
+            if (window.statuses[slot] != IN_FLIGHT) {
+                window.status(offset, IN_FLIGHT);
                 checkpoint.inFlightCount++;
                 hold(checkpoint);
+                if (isTracking) {
+                    activity.addFreed(checkpoint.sessionId(), -1);
+                }
             }
-            dueMillis[slot] = deadlineMillis;
+            window.dueMillis[slot] = deadlineMillis;
             if (!checkpoint.isInHeap() || deadlineMillis < checkpoint.heapDueMillis()) {
                 deadlines.put(checkpoint, deadlineMillis);
             }
         }
     }
 
-    /** @param last inclusive */
-    private void putBack(long first, long last, boolean isCounted, long due) {
+    /**
+     * @param last inclusive
+     * @param reasonOrNull why, if it is worth keeping
+     */
+    private void putBack(long first, long last, boolean isCounted, boolean isFailure, long due, String reasonOrNull) {
         for (long offset = first; offset <= last; offset++) {
             if (isPassedOver("put back", offset)) {
                 continue;
             }
-            int slot = (int) offset & mask;
-            leave(slot);
-            statuses[slot] = WAITING;
-            dueMillis[slot] = due;
-            if (!isCounted) {
-                attempts[slot]--;
+            int slot = window.slot(offset);
+            if (isFailure && isTracking && window.statuses[slot] == IN_FLIGHT) {
+                activity.addFailed(); // what had expired before was counted then
             }
-            waitingCount++;
+            move(offset, WAITING);
+            window.dueMillis[slot] = due;
+            if (!isCounted) {
+                window.attempts[slot]--;
+            } else {
+                if (reasonOrNull != null) {
+                    reasons.put(offset, reasonOrNull);
+                }
+                if (isLast(slot)) {
+                    poison(offset);
+                    continue;
+                }
+            }
             addWaiting(due, offset);
         }
+    }
+
+    private void poison(long offset) {
+        move(offset, POISON);
+        poisoned.addLast(offset);
+    }
+
+    private void move(long offset, byte status) {
+        leave(offset, window.slot(offset));
+        window.status(offset, status);
     }
 
     /** @param end exclusive; both within floor and cursor */
     private void skip(long first, long end) {
         for (long offset = first; offset < end; offset++) {
-            int slot = (int) offset & mask;
-            if (statuses[slot] != SETTLED && statuses[slot] != SKIPPED) {
-                leave(slot);
-                statuses[slot] = SKIPPED;
-                lastDeliveries[slot] = null;
-                skippedAheadCount++;
+            int slot = window.slot(offset);
+            if (window.statuses[slot] != SETTLED && window.statuses[slot] != SKIPPED) {
+                leave(offset, slot);
+                window.status(offset, SKIPPED);
+                window.lastDeliveries[slot] = null;
+                forget(offset);
                 skipped = skipped.union(OffsetSet.range(offset, 1));
             }
         }
-        advanceFloor();
+        window.advanceFloor();
     }
 
-    /** Moves the cursor over what cannot be read. */
+    /** Moves the cursor over what did not go out: it could not be read, or was held back. */
     private void passOver(long toOffset) {
-        skipped = skipped.union(OffsetSet.range(cursor, toOffset - cursor));
-        while (cursor < toOffset) {
-            statuses[(int) cursor++ & mask] = SKIPPED;
-            skippedAheadCount++;
+        if (quarantined.isEmpty()) {
+            window.extend(toOffset, PENDING);
+            return;
+        }
+        while (window.cursor < toOffset) {
+            long offset = window.cursor;
+            boolean isUnreadable = quarantined.contains(offset);
+            window.extend(offset + 1, isUnreadable ? SKIPPED : PENDING);
+            if (isUnreadable) {
+                skipped = skipped.union(OffsetSet.range(offset, 1));
+            }
         }
     }
 
     private void passQuarantined(long readableEnd) {
-        while (!quarantined.isEmpty() && cursor < lookAheadEnd(readableEnd) && quarantined.contains(cursor)) {
-            ensureRing(cursor + 1);
-            passOver(cursor + 1);
-            advanceFloor();
+        while (!isScanning
+                && !quarantined.isEmpty()
+                && window.cursor < lookAheadEnd(readableEnd)
+                && quarantined.contains(window.cursor)) {
+            passOver(window.cursor + 1);
+            window.advanceFloor();
         }
     }
 
     private void beginAt(long offset) {
-        for (long old = floor; old < cursor; old++) {
-            int slot = (int) old & mask;
-            leave(slot);
-            statuses[slot] = NONE;
-            lastDeliveries[slot] = null;
+        for (long old = window.floor; old < window.cursor; old++) {
+            leave(old, window.slot(old));
         }
-        settledAheadCount = 0;
-        waitingEntries = 0;
-        floor = offset;
-        cursor = offset;
-        readyFrom = offset;
+        window.restart(offset);
+        waiting.clear();
+        poisoned.clear();
+        uncounted.clear();
+        unwanted.clear();
+        parked.clear();
+        reasons.clear();
+        if (lines != null) {
+            lines = new KeyLines(window);
+        }
+        scannedEnd = offset;
         skipped = OffsetSet.empty();
     }
 
-    /** Undoes what a status means for the counts; the caller sets the next one. */
-    private void leave(int slot) {
-        switch (statuses[slot]) {
-            case IN_FLIGHT -> {
-                inFlightCount--;
-                Checkpoint checkpoint = lastDeliveries[slot];
-                if (--checkpoint.inFlightCount == 0) {
-                    retire(checkpoint);
-                }
-            }
-            case EXPIRED, RETURNED -> {
-                readyCount--;
-                readyBits[slot >>> 6] &= ~(1L << slot);
-            }
-            case WAITING -> waitingCount--;
-            case SKIPPED -> skippedAheadCount--;
-            default -> {
-                // Settled ones are counted where they are passed.
+    /** Undoes what a status means for others; the caller sets the next one. */
+    private void leave(long offset, int slot) {
+        byte status = window.statuses[slot];
+        if (status == IN_FLIGHT) {
+            landed(window.lastDeliveries[slot]);
+        } else if (status == PARKED) {
+            parked.remove(offset);
+            KeyLines.Line line = lines != null && offset < scannedEnd ? lines.line(offset) : null;
+            if (line != null) {
+                line.isParked = false;
             }
         }
     }
 
-    private void makeReady(long offset, int slot, byte status) {
-        statuses[slot] = status;
-        readyBits[slot >>> 6] |= 1L << slot;
-        readyFrom = readyCount++ == 0 ? offset : Math.min(readyFrom, offset);
+    private void landed(Checkpoint checkpoint) {
+        if (isTracking) {
+            activity.addFreed(checkpoint.sessionId(), 1);
+        }
+        if (--checkpoint.inFlightCount == 0) {
+            retire(checkpoint);
+        }
     }
 
     private void expire(Checkpoint checkpoint, long nowMillis) {
         long earliestMillis = Long.MAX_VALUE;
+        int expiredCount = 0;
         for (DeliveryRange range : checkpoint.deliveries()) {
-            long end = Math.min(range.firstOffset() + range.count(), cursor);
-            for (long offset = Math.max(range.firstOffset(), floor); offset < end; offset++) {
-                int slot = (int) offset & mask;
-                if (lastDeliveries[slot] != checkpoint || statuses[slot] != IN_FLIGHT) {
+            long end = Math.min(range.firstOffset() + range.count(), window.cursor);
+            for (long offset = Math.max(range.firstOffset(), window.floor); offset < end; offset++) {
+                int slot = window.slot(offset);
+                if (window.lastDeliveries[slot] != checkpoint || window.statuses[slot] != IN_FLIGHT) {
                     continue;
                 }
-                if (dueMillis[slot] <= nowMillis) {
-                    inFlightCount--;
-                    checkpoint.inFlightCount--;
-                    makeReady(offset, slot, EXPIRED);
-                } else {
-                    earliestMillis = Math.min(earliestMillis, dueMillis[slot]);
+                if (window.dueMillis[slot] > nowMillis) {
+                    earliestMillis = Math.min(earliestMillis, window.dueMillis[slot]);
+                    continue;
                 }
+                expiredCount++;
+                expired(offset, slot, nowMillis);
             }
+        }
+        checkpoint.inFlightCount -= expiredCount;
+        for (int i = 0; isTracking && i < expiredCount; i++) {
+            activity.addFreed(checkpoint.sessionId(), 1);
+            activity.addFailed();
         }
         if (checkpoint.inFlightCount == 0) {
             retire(checkpoint);
@@ -1061,6 +1530,29 @@ public final class GroupQueueState {
             throw new AssertionError("deliveries in flight are not found: " + checkpoint);
         } else {
             deadlines.put(checkpoint, earliestMillis);
+        }
+    }
+
+    /** Its checkpoint's count is the caller's. */
+    private void expired(long offset, int slot, long nowMillis) {
+        if (reasons.size() > 0) {
+            reasons.remove(offset);
+        }
+        if (isBreakerOpen) {
+            window.status(offset, EXPIRED_UNCOUNTED);
+            uncounted.addLast(offset);
+        } else if (isLast(slot)) {
+            window.status(offset, POISON);
+            poisoned.addLast(offset);
+        } else {
+            long retry = retryMillis(offset, slot);
+            if (retry <= nowMillis) {
+                window.status(offset, EXPIRED);
+                refresh(offset);
+            } else {
+                window.status(offset, EXPIRED_WAITING);
+                addWaiting(retry, offset);
+            }
         }
     }
 
@@ -1088,27 +1580,16 @@ public final class GroupQueueState {
         }
     }
 
-    private void advanceFloor() {
-        while (floor < cursor) {
-            int slot = (int) floor & mask;
-            if (statuses[slot] == SETTLED) {
-                settledAheadCount--;
-            } else if (statuses[slot] == SKIPPED) {
-                skippedAheadCount--;
-            } else {
-                break;
-            }
-            statuses[slot] = NONE;
-            floor++;
-        }
-    }
-
     /** @return whether a record speaks of a message that was found to be unreadable later, so that nothing is to be done */
     private boolean isPassedOver(String what, long offset) {
-        if (offset >= cursor || offset >= floor && statuses[(int) offset & mask] == SETTLED) {
+        byte status = window.status(offset);
+        if (offset >= window.cursor || status == SETTLED || status == UNWANTED) {
             throw contradiction(what, offset);
         }
-        if (offset >= floor && statuses[(int) offset & mask] != SKIPPED) {
+        if (status == PENDING && window.lastDeliveries[window.slot(offset)] == null) {
+            throw contradiction(what, offset);
+        }
+        if (offset >= window.floor && status != SKIPPED) {
             return false;
         }
         if (!skipped.contains(offset)) {
@@ -1123,135 +1604,59 @@ public final class GroupQueueState {
     }
 
     private String describe(long offset) {
-        String status =
-                offset >= floor && offset < cursor ? "status " + statuses[(int) offset & mask] : "not in the window";
-        return "floor " + floor + ", cursor " + cursor + ", offset " + offset + ": " + status;
+        String status = window.contains(offset) ? "status " + window.status(offset) : "not in the window";
+        return "floor " + window.floor + ", cursor " + window.cursor + ", offset " + offset + ": " + status;
     }
 
-    // ---- ring ---------------------------------------------------------------------------------------------------
-
-    private void allocate(int capacity) {
-        mask = capacity - 1;
-        statuses = new byte[capacity];
-        attempts = new int[capacity];
-        dueMillis = new long[capacity];
-        lastDeliveries = new Checkpoint[capacity];
-        readyBits = new long[capacity >>> 6];
-    }
-
-    /** Makes room for messages up to an offset, exclusive. */
-    private void ensureRing(long end) {
-        long count = end - floor;
-        if (count <= mask + 1) {
-            return;
-        }
-        if (count > RING_MAX) {
-            throw contradiction("keep the window up to", end);
-        }
-        byte[] oldStatuses = statuses;
-        int[] oldAttempts = attempts;
-        long[] oldDueMillis = dueMillis;
-        Checkpoint[] oldLastDeliveries = lastDeliveries;
-        int oldMask = mask;
-        allocate(Integer.highestOneBit((int) count - 1) << 1);
-        for (long offset = floor; offset < cursor; offset++) {
-            int from = (int) offset & oldMask;
-            int to = (int) offset & mask;
-            statuses[to] = oldStatuses[from];
-            attempts[to] = oldAttempts[from];
-            dueMillis[to] = oldDueMillis[from];
-            lastDeliveries[to] = oldLastDeliveries[from];
-            if (statuses[to] == EXPIRED || statuses[to] == RETURNED) {
-                readyBits[to >>> 6] |= 1L << to;
-            }
-        }
-    }
+    // ---- memory -------------------------------------------------------------------------------------------------
 
     /** @return entries kept for returned messages, outdated ones included */
     int waitingEntries() {
-        return waitingEntries;
+        return waiting.count();
     }
 
     /** Gives back the memory of a window that was large once. For a shell that has nothing else to do. */
     public void trim() {
-        if (floor == cursor && mask + 1 > RING_MIN) {
-            allocate(RING_MIN);
-        }
-        if (waitingCount == 0 && waitingDue.length > RING_MIN) {
-            waitingEntries = 0;
-            waitingDue = new long[RING_MIN];
-            waitingOffsets = new long[RING_MIN];
+        if (window.floor == window.cursor) {
+            window.trim();
+            waiting.release();
+            if (lines != null) {
+                lines = new KeyLines(window);
+            }
         }
     }
-
-    // ---- what waits for its time --------------------------------------------------------------------------------
 
     private void addWaiting(long due, long offset) {
-        if (waitingEntries == waitingDue.length) {
-            if (waitingEntries > 2 * waitingCount) {
-                // Most have been settled while they waited: drop those instead of growing.
-                rebuildWaiting();
-                return;
-            }
-            waitingDue = Arrays.copyOf(waitingDue, waitingEntries * 2);
-            waitingOffsets = Arrays.copyOf(waitingOffsets, waitingEntries * 2);
+        int waitingCount = window.count(WAITING) + window.count(EXPIRED_WAITING);
+        if (waiting.isFull() && waiting.count() > 2 * waitingCount) {
+            // Most have been settled while they waited: drop those instead of growing.
+            rebuildWaiting();
+            return;
         }
-        int i = waitingEntries++;
-        while (i > 0) {
-            int parent = (i - 1) >>> 1;
-            if (waitingDue[parent] <= due) {
-                break;
-            }
-            waitingDue[i] = waitingDue[parent];
-            waitingOffsets[i] = waitingOffsets[parent];
-            i = parent;
-        }
-        waitingDue[i] = due;
-        waitingOffsets[i] = offset;
-    }
-
-    private void removeFirstWaiting() {
-        int last = --waitingEntries;
-        long due = waitingDue[last];
-        long offset = waitingOffsets[last];
-        int i = 0;
-        while (true) {
-            int child = 2 * i + 1;
-            if (child >= last) {
-                break;
-            }
-            if (child + 1 < last && waitingDue[child + 1] < waitingDue[child]) {
-                child++;
-            }
-            if (waitingDue[child] >= due) {
-                break;
-            }
-            waitingDue[i] = waitingDue[child];
-            waitingOffsets[i] = waitingOffsets[child];
-            i = child;
-        }
-        waitingDue[i] = due;
-        waitingOffsets[i] = offset;
+        waiting.add(due, offset);
     }
 
     /** Every message that waits, each once. */
     private void rebuildWaiting() {
-        waitingEntries = 0;
-        for (long offset = floor; offset < cursor; offset++) {
-            if (statuses[(int) offset & mask] == WAITING) {
-                addWaiting(dueMillis[(int) offset & mask], offset);
+        waiting.clear();
+        for (long offset = window.floor; offset < window.cursor; offset++) {
+            int slot = window.slot(offset);
+            if (window.statuses[slot] == WAITING) {
+                waiting.add(window.dueMillis[slot], offset);
+            } else if (window.statuses[slot] == EXPIRED_WAITING) {
+                waiting.add(retryMillis(offset, slot), offset);
             }
         }
     }
 
     private void rebuildDeadlines() {
         deadlines.clear();
-        for (long offset = floor; offset < cursor; offset++) {
-            int slot = (int) offset & mask;
-            if (statuses[slot] == IN_FLIGHT) {
-                Checkpoint checkpoint = lastDeliveries[slot];
-                if (!checkpoint.isInHeap() || dueMillis[slot] < checkpoint.heapDueMillis()) {
-                    deadlines.put(checkpoint, dueMillis[slot]);
+        for (long offset = window.floor; offset < window.cursor; offset++) {
+            int slot = window.slot(offset);
+            if (window.statuses[slot] == IN_FLIGHT) {
+                Checkpoint checkpoint = window.lastDeliveries[slot];
+                if (!checkpoint.isInHeap() || window.dueMillis[slot] < checkpoint.heapDueMillis()) {
+                    deadlines.put(checkpoint, window.dueMillis[slot]);
                 }
             }
         }

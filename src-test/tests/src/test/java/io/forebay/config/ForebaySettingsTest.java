@@ -86,8 +86,6 @@ class ForebaySettingsTest {
             out("group.pop-bytes-max", "1023 B", "2 GiB", "3 MiB"),
             out("group.wait-max", "-1 ms", "61 minutes"),
             out("group.waiting-pops-max", "0", "1000001"),
-            out("group.gone-backoff", "-1 s", "2 h"),
-            out("group.gone-backoff-max", "-1 s", "2 d", "50 ms"),
             out("group.pop-durability", "durable"),
             out("group.ack-durability", "none"),
             out("group.start", "first"),

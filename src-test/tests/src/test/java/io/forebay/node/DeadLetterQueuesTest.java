@@ -9,9 +9,9 @@ import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.queue.GroupQueue;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.topic.Registry;
-import io.forebay.topic.RegistryReply;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -19,10 +19,10 @@ import org.junit.jupiter.api.Test;
 class DeadLetterQueuesTest {
     private static final int FIRST_GROUP = 1;
 
-    private static RegistryReply.DeadLetterQueue ensure(NodeFixture node, int groupId, int stripeId) {
+    private static GroupQueue.DeadLetterQueue ensure(NodeFixture node, int groupId, int stripeId) {
         ActorRef<Registry.Command> registry =
                 ActorRefResolver.get(node.system).resolveActorRef("akka://node-test/system/forebay-registry");
-        TestProbe<RegistryReply.DeadLetterQueue> probe = TestProbe.create(node.system);
+        TestProbe<GroupQueue.DeadLetterQueue> probe = TestProbe.create(node.system);
         registry.tell(new Registry.EnsureDeadLetterQueue(groupId, stripeId, probe.getRef()));
         return probe.receiveMessage(NodeFixture.PATIENCE);
     }
@@ -30,14 +30,13 @@ class DeadLetterQueuesTest {
     @Test
     void queuesAreMadeOnDemandAndGetMoreWithMoreStripes() {
         MemoryDisk image;
-        RegistryReply.DeadLetterQueue first;
+        GroupQueue.DeadLetterQueue first;
         try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), "forebay.storage.stripes = 2")) {
             NodeFixture.Client client = node.open();
             client.tell(new SessionCommand.CreateGroup(client.nextId(), "g", "", Map.of()));
             client.expect(SessionEvent.GroupCreated.class);
             first = ensure(node, FIRST_GROUP, 1);
             assertThat(first.refusal()).isNull();
-            assertThat(first.stripeId()).isEqualTo(1);
             assertThat(first.queue()).isNotNull();
             assertThat(ensure(node, FIRST_GROUP, 1)).isEqualTo(first);
             assertThat(ensure(node, FIRST_GROUP, 0).queueId()).isNotEqualTo(first.queueId());
@@ -48,7 +47,7 @@ class DeadLetterQueuesTest {
         }
         try (NodeFixture node = NodeFixture.inMemory(image, "forebay.storage.stripes = 3")) {
             NodeFixture.Client client = node.open();
-            RegistryReply.DeadLetterQueue third = ensure(node, FIRST_GROUP, 2);
+            GroupQueue.DeadLetterQueue third = ensure(node, FIRST_GROUP, 2);
             assertThat(third.refusal()).isNull();
             assertThat(ensure(node, FIRST_GROUP, 1).queueId()).isEqualTo(first.queueId());
             client.tell(new SessionCommand.DescribeTopic(client.nextId(), "%DLQ%g"));
@@ -72,7 +71,7 @@ class DeadLetterQueuesTest {
             assertThat(ensure(node, FIRST_GROUP, 0).refusal().code()).isEqualTo(Refusal.Code.UNKNOWN_GROUP);
             client.send("t", 1, "m");
             client.pop("t", "g", 1, 60_000, 0);
-            RegistryReply.DeadLetterQueue refused = ensure(node, FIRST_GROUP, 0);
+            GroupQueue.DeadLetterQueue refused = ensure(node, FIRST_GROUP, 0);
             assertThat(refused.queue()).isNull();
             assertThat(refused.refusal().code()).isEqualTo(Refusal.Code.LIMIT);
             assertThat(refused.refusal().text()).contains("topics");

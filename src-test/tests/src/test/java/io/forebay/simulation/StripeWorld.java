@@ -55,7 +55,7 @@ import java.util.random.RandomGenerator;
 final class StripeWorld {
     static final int QUEUES = 3;
     static final int GROUPS = 2;
-    private static final GroupQueueLimits LIMITS = new GroupQueueLimits(400, 300, 5, 80);
+    private static final GroupQueueLimits LIMITS = new GroupQueueLimits(400, 300);
     private static final int HANDLES_MAX = 200;
 
     /** What an actor has decided and waits to see written. */
@@ -238,8 +238,14 @@ final class StripeWorld {
                 group.state.apply((AckRecord) record);
             }
         } else if (dice < 9) {
-            DeadlineRecord.Kind kind = dice == 7 ? DeadlineRecord.Kind.NACKED : DeadlineRecord.Kind.EXTENDED;
-            record = group.state.decideChange(tokens, kind, nowMillis, random.nextInt(200), "r");
+            int millis = random.nextInt(200);
+            if (dice == 7) {
+                // With an explicit delay there is one instant, and so one record.
+                List<LogRecord> nacked = group.state.decideNack(tokens, nowMillis, millis, "r");
+                record = nacked.isEmpty() ? null : nacked.get(0);
+            } else {
+                record = group.state.decideExtend(tokens, nowMillis, millis);
+            }
             if (record != null) {
                 group.state.apply((DeadlineRecord) record);
             }

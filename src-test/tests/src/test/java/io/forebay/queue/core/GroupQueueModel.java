@@ -55,6 +55,8 @@ public final class GroupQueueModel {
     final TreeSet<Long> quarantined = new TreeSet<>();
     long base;
     public long cursor;
+    /** Handles below are of before a seek if nothing else is known of them. */
+    private long staleBelow;
 
     public GroupQueueModel(long start) {
         base = start;
@@ -142,6 +144,7 @@ public final class GroupQueueModel {
                 }
             });
         } else if (record instanceof SeekRecord seek) {
+            staleBelow = Math.max(staleBelow, cursor);
             beginAt(seek.offset());
         } else if (record instanceof PurgeRecord purge) {
             if (purge.belowOffset() >= cursor) {
@@ -161,7 +164,7 @@ public final class GroupQueueModel {
 
     public HandleOutcome judge(long offset, long epoch, long sequence, long nonce) {
         if (offset < 0 || offset >= cursor) {
-            return HandleOutcome.UNKNOWN_OFFSET;
+            return offset >= 0 && offset < staleBelow ? HandleOutcome.STALE_HANDLE : HandleOutcome.UNKNOWN_OFFSET;
         }
         Out out = outs.get(offset);
         if (out == null) {

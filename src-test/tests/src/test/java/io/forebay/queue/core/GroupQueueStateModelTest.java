@@ -118,7 +118,7 @@ class GroupQueueStateModelTest {
         private GroupQueueLimits randomLimits() {
             int lookAhead = random.nextInt(4) == 0 ? 1 + random.nextInt(10) : 20 + random.nextInt(150);
             int inFlight = random.nextInt(3) == 0 ? 1 + random.nextInt(20) : 1_000;
-            return new GroupQueueLimits(lookAhead, inFlight, random.nextInt(50), 50 + random.nextInt(200));
+            return new GroupQueueLimits(lookAhead, inFlight);
         }
 
         void step() throws Exception {
@@ -140,8 +140,6 @@ class GroupQueueStateModelTest {
                 consumerGone();
             } else if (dice < 800) {
                 sessionClosed();
-            } else if (dice < 815) {
-                extendSession();
             } else if (dice < 930) {
                 note("clock");
                 nowMillis += random.nextInt(4) == 0 ? random.nextInt(300) : random.nextInt(15);
@@ -309,7 +307,13 @@ class GroupQueueStateModelTest {
             DeadlineRecord.Kind kind = isNack ? DeadlineRecord.Kind.NACKED : DeadlineRecord.Kind.EXTENDED;
             note(kind + " of " + batch.count());
             long millis = random.nextInt(200);
-            DeadlineRecord record = state.decideChange(batch, kind, nowMillis, millis, "");
+            DeadlineRecord record;
+            if (isNack) {
+                List<LogRecord> records = state.decideNack(batch, nowMillis, millis, "");
+                record = records.isEmpty() ? null : (DeadlineRecord) records.get(0);
+            } else {
+                record = state.decideExtend(batch, nowMillis, millis);
+            }
             List<Long> accepted = checkOutcomes(isNack ? HandleOutcome.ALREADY_RETURNED : HandleOutcome.STALE_HANDLE);
             assertThat(record == null).isEqualTo(accepted.isEmpty());
             if (record != null) {
@@ -342,11 +346,7 @@ class GroupQueueStateModelTest {
                 assertThat(record.counted()).as("I6").isTrue();
                 record.offsets().forEach(offset -> {
                     returned.add(offset);
-                    int failures = model.outs.get(offset).attempts;
-                    long backoff = Math.min(
-                            limits.goneBackoffMaxMillis(),
-                            limits.goneBackoffMillis() * (1L << Math.min(failures - 1, 30)));
-                    assertThat(record.dueMillis()).isEqualTo(nowMillis + backoff);
+                    assertThat(record.dueMillis()).isEqualTo(nowMillis);
                 });
                 applied(record);
             }
@@ -361,24 +361,6 @@ class GroupQueueStateModelTest {
             assertThat(record == null).isEqualTo(expected.isEmpty());
             if (record != null) {
                 assertThat(record.counted()).isFalse();
-                assertThat(record.offsets().toArray()).containsExactly(toArray(expected));
-                applied(record);
-            }
-        }
-
-        private void extendSession() {
-            long session = random.nextInt(SESSIONS);
-            note("extend session " + session);
-            long invisible = random.nextInt(200);
-            long maxHold = random.nextBoolean() ? Long.MAX_VALUE : random.nextInt(300);
-            List<Long> expected = heldBy(session, maxHold);
-            expected.removeIf(offset -> {
-                GroupQueueModel.Out out = model.outs.get(offset);
-                return !out.last.isWritten() || out.dueMillis - nowMillis >= invisible / 2;
-            });
-            DeadlineRecord record = state.decideExtendSession(session, nowMillis, invisible, maxHold);
-            assertThat(record == null).isEqualTo(expected.isEmpty());
-            if (record != null) {
                 assertThat(record.offsets().toArray()).containsExactly(toArray(expected));
                 applied(record);
             }
@@ -677,7 +659,7 @@ class GroupQueueStateModelTest {
         void drain() {
             note("drain");
             write(pending.size());
-            limits = new GroupQueueLimits(limits.lookAheadMax(), limits.inFlightMax(), 0, 0);
+            limits = new GroupQueueLimits(limits.lookAheadMax(), limits.inFlightMax());
             OffsetsLeft left = new OffsetsLeft();
             model.outs.keySet().forEach(left::add);
             for (long offset = model.cursor; offset < readableEnd; offset++) {

@@ -24,7 +24,7 @@ class GroupQueueStateTest {
     private static final long READABLE = 1_000;
     private static final long INVISIBLE = 100;
 
-    private GroupQueueState state = new GroupQueueState(new GroupQueueLimits(256, 1_000, 10, 60), 0);
+    private GroupQueueState state = new GroupQueueState(new GroupQueueLimits(256, 1_000), 0);
     private long nextSequence = 1;
     private long nextRequest = 1;
 
@@ -169,30 +169,19 @@ class GroupQueueStateTest {
 
     @Test
     void goneConsumersMessagesComeBackCountedAfterTheirBackoff() {
+        state.configure(Policies.group(group -> group.backoff = RetryBackoff.exponential(10, 60)), 0, false, 0);
         pop(0, 2);
-        pop(INVISIBLE, 3);
-        List<GivenBackRecord> records = state.decideConsumerGone(SESSION, INVISIBLE + 1);
+        pop(INVISIBLE + 10, 3);
+        List<GivenBackRecord> records = state.decideConsumerGone(SESSION, INVISIBLE + 11);
         assertThat(records)
                 .containsExactly(
-                        new GivenBackRecord(OffsetSet.of(2), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 11),
+                        new GivenBackRecord(OffsetSet.of(2), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 21),
                         new GivenBackRecord(
-                                OffsetSet.of(0, 1), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 21));
+                                OffsetSet.of(0, 1), true, GivenBackRecord.Cause.CONSUMER_GONE, INVISIBLE + 31));
         records.forEach(state::apply);
-        assertThat(state.decideConsumerGone(SESSION, INVISIBLE + 2)).isEmpty();
-        assertThat(pop(INVISIBLE + 21, 3).deliveries())
+        assertThat(state.decideConsumerGone(SESSION, INVISIBLE + 12)).isEmpty();
+        assertThat(pop(INVISIBLE + 31, 3).deliveries())
                 .containsExactly(new DeliveryRange(0, 2, 3), new DeliveryRange(2, 1, 2));
-    }
-
-    @Test
-    void backoffDoublesUpToItsBound() {
-        GroupQueueLimits limits = new GroupQueueLimits(1, 1, 10, 1_000_000);
-        assertThat(limits.goneBackoffMillis(1)).isEqualTo(10);
-        assertThat(limits.goneBackoffMillis(4)).isEqualTo(80);
-        assertThat(limits.goneBackoffMillis(30)).isEqualTo(1_000_000);
-        assertThat(limits.goneBackoffMillis(Integer.MAX_VALUE)).isEqualTo(1_000_000);
-        assertThat(new GroupQueueLimits(1, 1, Long.MAX_VALUE / 2, Long.MAX_VALUE).goneBackoffMillis(9))
-                .isEqualTo(Long.MAX_VALUE);
-        assertThat(new GroupQueueLimits(1, 1, 0, 0).goneBackoffMillis(9)).isZero();
     }
 
     @Test
@@ -202,18 +191,6 @@ class GroupQueueStateTest {
         assertThat(record).isEqualTo(new GivenBackRecord(OffsetSet.of(0, 1), false, GivenBackRecord.Cause.RETURNED, 7));
         state.apply(record);
         assertThat(pop(7, 2).deliveries()).containsExactly(new DeliveryRange(0, 2, 1));
-    }
-
-    @Test
-    void sessionIsExtendedWhenLessThanHalfIsLeftInOneRecord() {
-        pop(0, 2);
-        pop(40, 2);
-        assertThat(state.decideExtendSession(SESSION, 49, INVISIBLE, Long.MAX_VALUE))
-                .isNull();
-        DeadlineRecord record = state.decideExtendSession(SESSION, 60, INVISIBLE, Long.MAX_VALUE);
-        assertThat(record.offsets()).isEqualTo(OffsetSet.of(0, 1));
-        assertThat(record.deadlineMillis()).isEqualTo(160);
-        assertThat(state.decideExtendSession(SESSION, 60, INVISIBLE, 59)).isNull();
     }
 
     @Test
@@ -267,7 +244,7 @@ class GroupQueueStateTest {
 
     @Test
     void cursorStopsAtTheLookAheadAndSaysSo() {
-        state = new GroupQueueState(new GroupQueueLimits(4, 100, 0, 0), 0);
+        state = new GroupQueueState(new GroupQueueLimits(4, 100), 0);
         Checkpoint popped = pop(0, 10);
         assertThat(popped.deliveries()).containsExactly(new DeliveryRange(0, 4, 1));
         ack(popped, 3);
@@ -278,7 +255,7 @@ class GroupQueueStateTest {
 
     @Test
     void inFlightLimitIsKept() {
-        state = new GroupQueueState(new GroupQueueLimits(100, 3, 0, 0), 0);
+        state = new GroupQueueState(new GroupQueueLimits(100, 3), 0);
         Checkpoint popped = pop(0, 10);
         assertThat(popped.deliveries()).containsExactly(new DeliveryRange(0, 3, 1));
         assertThat(state.available(READABLE)).isZero();
@@ -314,7 +291,7 @@ class GroupQueueStateTest {
         Checkpoint popped = pop(0, 4);
         state.apply(new SeekRecord(1, 5, -1));
         assertThat(state.inFlightCount()).isZero();
-        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.UNKNOWN_OFFSET);
+        assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
         assertThat(pop(5, 2).deliveries()).containsExactly(new DeliveryRange(1, 2, 1));
         assertThat(ack(popped, 1)).isEqualTo(HandleOutcome.STALE_HANDLE);
     }
@@ -349,8 +326,7 @@ class GroupQueueStateTest {
         change(second, DeadlineRecord.Kind.EXTENDED, INVISIBLE, 900, 0);
         change(second, DeadlineRecord.Kind.NACKED, INVISIBLE, 20, 2);
         GroupSnapshot snapshot = GroupSnapshot.decode(state.snapshot().encode());
-        state = GroupQueueState.restore(
-                new GroupQueueLimits(256, 1_000, 10, 60), snapshot, state.heldSequence(), INVISIBLE);
+        state = GroupQueueState.restore(new GroupQueueLimits(256, 1_000), snapshot, state.heldSequence(), INVISIBLE);
         state.recovered(INVISIBLE + 5);
         assertThat(state.counts(READABLE).inFlight()).isEqualTo(2);
         assertThat(pop(INVISIBLE + 19, 1).deliveries()).containsExactly(new DeliveryRange(3, 1, 1));
@@ -363,7 +339,7 @@ class GroupQueueStateTest {
     @Test
     void clockThatStandsBehindTheLogGivesNobodyMoreThanWasGranted() {
         long newest = 10_000;
-        GroupQueueState before = new GroupQueueState(new GroupQueueLimits(256, 1_000, 10, 60), 0);
+        GroupQueueState before = new GroupQueueState(new GroupQueueLimits(256, 1_000), 0);
         PopDecision decision = before.decidePop(
                 new PopCommand(SESSION, 1, 2, Long.MAX_VALUE, INVISIBLE), newest - 40, READABLE, EPOCH, NONCE, null);
         before.replay(decision.record(), 1, newest - 40);
@@ -379,7 +355,7 @@ class GroupQueueStateTest {
     @Test
     void requestsInFlightAreKnownAfterARestart() {
         Checkpoint popped = pop(0, 2);
-        state = GroupQueueState.restore(new GroupQueueLimits(256, 1_000, 10, 60), state.snapshot(), 1, 0);
+        state = GroupQueueState.restore(new GroupQueueLimits(256, 1_000), state.snapshot(), 1, 0);
         List<String> requests = new ArrayList<>();
         state.visitRequests((session, request) -> requests.add(session + "/" + request));
         assertThat(requests).containsExactly(SESSION + "/" + popped.requestId());
@@ -431,9 +407,13 @@ class GroupQueueStateTest {
 
     private HandleOutcome change(Checkpoint checkpoint, DeadlineRecord.Kind kind, long now, long millis, long offset) {
         TokenBatch batch = new TokenBatch(1).add(offset, EPOCH, checkpoint.sequence(), NONCE);
-        DeadlineRecord record = state.decideChange(batch, kind, now, millis, "");
-        if (record != null) {
-            state.apply(record);
+        if (kind == DeadlineRecord.Kind.NACKED) {
+            state.decideNack(batch, now, millis, "").forEach(record -> state.apply((DeadlineRecord) record));
+        } else {
+            DeadlineRecord record = state.decideExtend(batch, now, millis);
+            if (record != null) {
+                state.apply(record);
+            }
         }
         return batch.outcome(0);
     }
