@@ -174,8 +174,7 @@ abstract sealed class SettleCommand implements Callable<Integer> {
         @Option(
                 names = "--delay",
                 paramLabel = "TIME",
-                defaultValue = "0s",
-                description = "When they come again. Default: ${DEFAULT-VALUE}.")
+                description = "When they come again. Default: as the group's retry-backoff says.")
         private String delayText;
 
         @Option(names = "--reason", paramLabel = "TEXT", defaultValue = "", description = "Why, for people.")
@@ -189,13 +188,14 @@ abstract sealed class SettleCommand implements Callable<Integer> {
 
         @Override
         void check() {
-            delay = Durations.parse("--delay", delayText, Duration.ZERO, Durations.MAX);
+            delay = delayText == null ? null : Durations.parse("--delay", delayText, Duration.ZERO, Durations.MAX);
         }
 
         @Override
         CompletableFuture<Object> settle(NodeLink link, HandleText handle) {
-            return link.client()
-                    .nack(handle.group(), handle.handle(), delay, reason)
+            return (delay == null
+                            ? link.client().nack(handle.group(), handle.handle(), reason)
+                            : link.client().nack(handle.group(), handle.handle(), delay, reason))
                     .<Object>thenApply((ChangeResult result) -> result)
                     .toCompletableFuture();
         }

@@ -552,9 +552,25 @@ public final class ForebayClient {
         return nack(delivery.group(), delivery.handle(), delay, reason);
     }
 
+    /** Gives up on an attempt: the message is delivered again when its group's schedule of retries says so. */
+    public CompletionStage<ChangeResult> nack(Delivery delivery, String reason) {
+        return nack(delivery.group(), delivery.handle(), reason);
+    }
+
+    /** Gives up on an attempt: the message is delivered again when its group's schedule of retries says so. */
+    public CompletionStage<ChangeResult> nack(String group, ReceiptHandle handle, String reason) {
+        return nack(group, handle, SessionCommand.ChangeInvisible.BACKOFF, reason);
+    }
+
     /** Gives up on an attempt: the message is delivered again after {@code delay}. Fails if that is refused. */
     public CompletionStage<ChangeResult> nack(String group, ReceiptHandle handle, Duration delay, String reason) {
-        Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.NACK, group, null, delay.toMillis(), reason);
+        // A negative delay is the node's to refuse; only the number that means something else must not slip through.
+        long millis = delay.toMillis();
+        return nack(group, handle, millis == SessionCommand.ChangeInvisible.BACKOFF ? millis - 1 : millis, reason);
+    }
+
+    private CompletionStage<ChangeResult> nack(String group, ReceiptHandle handle, long delayMillis, String reason) {
+        Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.NACK, group, null, delayMillis, reason);
         return settle(new Ops.Settle<ChangeResult>(key, handle, null, 0));
     }
 
