@@ -10,6 +10,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.forebay.config.ForebaySettings;
+import io.forebay.look.LookDesk;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.ChangeResult;
@@ -18,6 +19,7 @@ import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackResult;
+import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessageLimits;
 import io.forebay.protocol.Names;
@@ -76,6 +78,7 @@ public final class Session extends AbstractBehavior<Object> {
             LogClock clock,
             TopicDirectory directory,
             ActorRef<Registry.Command> registry,
+            ActorRef<LookDesk.Command> lookDesk,
             BytesHeld bytesHeld,
             Predicate<ActorRef<?>> isMember) {}
 
@@ -1037,9 +1040,13 @@ public final class Session extends AbstractBehavior<Object> {
             Refusal refusal = refuseNew();
             if (refusal == null) {
                 pending.put(request.requestId(), new AdminPending(request.requestId()));
-                environment.registry.tell(new Registry.Administer(request, self.narrow()));
-                if (isRegistryGone) {
-                    onRegistryGone();
+                if (request instanceof LookCommand look) {
+                    environment.lookDesk.tell(new LookDesk.Ask(look, self.narrow()));
+                } else {
+                    environment.registry.tell(new Registry.Administer(request, self.narrow()));
+                    if (isRegistryGone) {
+                        onRegistryGone();
+                    }
                 }
             } else {
                 tell(new SessionEvent.Refused(request.requestId(), refusal));

@@ -14,6 +14,7 @@ import io.forebay.cluster.NodeEntry;
 import io.forebay.cluster.Session;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
+import io.forebay.look.LookDesk;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -126,21 +127,26 @@ public final class Forebay implements Extension {
         ActorRef<Registry.Command> registry = system.systemActorOf(
                 Registry.create(
                         new Registry.Environment(settings, stripes, recovery, directory, new SecureRandom()),
-                        () -> registryRef.thenAccept(ref -> open(ref, stripes.get(0)))),
+                        () -> registryRef.thenAccept(ref -> open(ref, stripes))),
                 NodeProtocol.ENTRY_NAME + "-registry",
                 dispatcherSelector());
         registryRef.complete(registry);
         addShutdown(registry);
     }
 
-    private void open(ActorRef<Registry.Command> registry, StripeHandle stripe) {
+    private void open(ActorRef<Registry.Command> registry, List<StripeHandle> stripes) {
+        ActorRef<LookDesk.Command> lookDesk = system.systemActorOf(
+                LookDesk.create(new LookDesk.Environment(settings.node().name(), directory, stripes)),
+                NodeProtocol.ENTRY_NAME + "-look",
+                dispatcherSelector());
         entry.tell(new NodeEntry.Serve(new Session.Environment(
                 settings,
                 limits(),
                 ReceiptHandle.nodeIdOf(settings.node().name()),
-                stripe.clock(),
+                stripes.get(0).clock(),
                 directory,
                 registry,
+                lookDesk,
                 bytesHeld,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());

@@ -4,6 +4,7 @@ import io.forebay.protocol.Message;
 import io.forebay.storage.log.MessageRecord;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A message in the form of the protocol and in the form of the log. The protocol has "" where the log has nothing, and a
@@ -54,6 +55,26 @@ public final class MessageForm {
                 orEmpty(record.traceContext()),
                 record.producerId(),
                 record.producerSequence());
+    }
+
+    /** The message with other properties. */
+    public static Message withProperties(Message message, Map<String, String> properties) {
+        return Message.unchecked(
+                message.topic(),
+                message.id(),
+                message.body(),
+                message.tag(),
+                message.keys(),
+                message.messageGroup(),
+                message.deliverAtMillis(),
+                message.lane(),
+                message.priority(),
+                properties,
+                message.bornMillis(),
+                message.bornHost(),
+                message.traceContext(),
+                message.producerId(),
+                message.producerSequence());
     }
 
     static String joined(List<String> keys) {

@@ -71,6 +71,27 @@ public final class TopicDirectory {
                 : groupQueues.get(Owner.group(queueId, groupId).key());
     }
 
+    /** Names of the groups that consume a topic, in order. Looks at every group of the node. */
+    public List<String> groupsOf(String topic) {
+        return groups.keySet().stream()
+                .filter(key -> key.topic.equals(topic))
+                .map(TopicAndGroup::group)
+                .sorted()
+                .toList();
+    }
+
+    /** The topic that has a queue, null if none has it. Looks at every queue of the node. */
+    public TopicRoute topicOfQueue(int queueId) {
+        for (TopicRoute topic : topics.values()) {
+            for (QueueRoute queue : topic.queues()) {
+                if (queue.queueId() == queueId) {
+                    return topic;
+                }
+            }
+        }
+        return null;
+    }
+
     /** The groups' queues that held deliveries of this session before the start; empty at the second call. */
     public List<ActorRef<GroupQueue.Command>> takeHeldBefore(long sessionId) {
         List<ActorRef<GroupQueue.Command>> held = heldBefore.remove(sessionId);

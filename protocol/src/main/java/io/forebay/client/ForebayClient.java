@@ -14,11 +14,17 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.MessageLife;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
@@ -362,10 +368,12 @@ public final class ForebayClient {
         if (link != null) {
             link.addMore(op);
         } else {
-            completions.execute(() -> ClientSession.finishRefused(
-                    op,
-                    Refusal.of(Refusal.Code.FOREIGN_HANDLE, "the handle was not made by any node this client knows")));
+            completions.execute(() -> ClientSession.finishRefused(op, foreignHandle()));
         }
+    }
+
+    private static Refusal foreignHandle() {
+        return Refusal.of(Refusal.Code.FOREIGN_HANDLE, "the handle was not made by any node this client knows");
     }
 
     private static Refusal closedRefusal() {
@@ -688,6 +696,183 @@ public final class ForebayClient {
                 });
     }
 
+    // ---------------------------------------------------------------- looking
+
+    /**
+     * Sets where a group goes on, in one queue or in all, on one node or on all that have the topic.
+     *
+     * @param node name of a node, "" for all; with several nodes an offset needs one
+     * @param queue number of a queue, {@link LookCommand#EVERY_QUEUE} for all; an offset needs one
+     * @param isDryRun whether nothing is to be changed, only told
+     * @return one result for each queue; one may hold a refusal
+     */
+    public CompletionStage<List<QueueSeek>> seek(
+            String group, String topic, String node, int queue, SeekPlace place, boolean isDryRun) {
+        if (place.kind() == SeekPlace.Kind.OFFSET && node.isEmpty() && links.length > 1) {
+            return CompletableFuture.failedStage(nodeNeeded("an offset").toException());
+        }
+        return onNodes(
+                        node,
+                        id -> new LookCommand.Seek(id, group, topic, queue, place, isDryRun),
+                        LookReply.Seeked.class,
+                        LookReply.Seeked::queues)
+                .thenApply(ForebayClient::flat);
+    }
+
+    /**
+     * Drops messages, for everyone or for one group.
+     *
+     * @param group "" for everyone
+     * @param node name of a node, "" for all; with several nodes an offset needs one
+     * @param queue number of a queue, {@link LookCommand#EVERY_QUEUE} for all; an offset needs one
+     * @param belowOffset the first offset that is kept; -1 to drop everything stored
+     * @param isDryRun whether nothing is to be changed, only told
+     * @return one result for each queue; one may hold a refusal
+     */
+    public CompletionStage<List<QueuePurge>> purge(
+            String topic, String group, String node, int queue, long belowOffset, boolean isDryRun) {
+        if (belowOffset >= 0 && node.isEmpty() && links.length > 1) {
+            return CompletableFuture.failedStage(nodeNeeded("an offset").toException());
+        }
+        return onNodes(
+                        node,
+                        id -> new LookCommand.Purge(id, topic, group, queue, belowOffset, isDryRun),
+                        LookReply.Purged.class,
+                        LookReply.Purged::queues)
+                .thenApply(ForebayClient::flat);
+    }
+
+    /**
+     * Stored messages, without popping them. A page may be empty and not the last.
+     *
+     * @param cursor "" to begin, else of the last page; the page whose own is "" is the last
+     */
+    public CompletionStage<LookReply.MessagePage> peek(PeekRequest request, String cursor) {
+        return LookPages.page(
+                links,
+                this::admin,
+                cursor,
+                (id, own) -> new LookCommand.Peek(
+                        id,
+                        request.topic(),
+                        request.queue(),
+                        request.offset(),
+                        request.group(),
+                        request.countMax(),
+                        request.bytesMax(),
+                        own));
+    }
+
+    /**
+     * Looks through a topic for messages with an id or a key. Everything in between is read, so a page may be empty and not the
+     * last.
+     *
+     * @param cursor "" to begin, else of the last page; the page whose own is "" is the last
+     */
+    public CompletionStage<LookReply.MessagePage> find(FindRequest request, String cursor) {
+        return LookPages.page(
+                links,
+                this::admin,
+                cursor,
+                (id, own) -> new LookCommand.Find(
+                        id,
+                        request.topic(),
+                        request.id(),
+                        request.key(),
+                        FindRequest.millis(request.since()),
+                        FindRequest.millis(request.until()),
+                        request.countMax(),
+                        own));
+    }
+
+    /**
+     * The life of a message, from the log of its node.
+     *
+     * @param node name of the node that has it; "" if this client knows one node only
+     */
+    public CompletionStage<MessageLife> explain(
+            String node, String topic, int queue, long offset, LookProgress progress) {
+        NodeLink link = linkOf(node);
+        if (link == null && !node.isEmpty()) {
+            return CompletableFuture.failedStage(noNode(node).toException());
+        }
+        if (link == null && links.length > 1) {
+            return CompletableFuture.failedStage(
+                    nodeNeeded("the place of a message").toException());
+        }
+        return explain(
+                link,
+                (id, cursor) -> new LookCommand.Explain(id, topic, queue, offset, null, cursor),
+                "",
+                new MessageLife.Builder(),
+                progress);
+    }
+
+    /** The life of a message of which any delivery's handle is known. */
+    public CompletionStage<MessageLife> explain(ReceiptHandle handle, LookProgress progress) {
+        NodeLink[] all = links;
+        NodeLink link = all.length == 0 ? null : ofHandle(all, handle);
+        if (link == null && all.length > 0) {
+            return CompletableFuture.failedStage(foreignHandle().toException());
+        }
+        return explain(
+                link,
+                (id, cursor) -> new LookCommand.Explain(id, "", -1, -1, handle, cursor),
+                "",
+                new MessageLife.Builder(),
+                progress);
+    }
+
+    private CompletionStage<MessageLife> explain(
+            NodeLink link, PageRequest request, String cursor, MessageLife.Builder life, LookProgress progress) {
+        return admin(link, id -> request.of(id, cursor)).thenCompose(reply -> {
+            if (!(reply instanceof LookReply.LifePage page)) {
+                throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                        .toException();
+            }
+            life.add(page);
+            progress.at(page.doneRecords(), page.totalRecords());
+            return page.cursor().isEmpty()
+                    ? CompletableFuture.completedStage(life.build())
+                    : explain(link, request, page.cursor(), life, progress);
+        });
+    }
+
+    /** Null if none has that name. */
+    private NodeLink linkOf(String node) {
+        NodeLink[] all = links;
+        int index = node.isEmpty() ? -1 : LookPages.indexOf(all, node);
+        return index < 0 ? null : all[index];
+    }
+
+    private static Refusal noNode(String node) {
+        return Refusal.of(Refusal.Code.NO_NODE, "this client knows no node '" + node + "'");
+    }
+
+    private static Refusal nodeNeeded(String what) {
+        return Refusal.of(
+                Refusal.Code.ILLEGAL_ARGUMENT,
+                what + " needs the name of a node: this client knows several, and each has queues of its own");
+    }
+
+    /** Asks one node, or every one. */
+    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onNodes(
+            String node, LongFunction<SessionCommand.Request> command, Class<E> expected, Function<E, R> result) {
+        if (node.isEmpty()) {
+            return onAll(command, expected, result, Refusal.Code.UNKNOWN_TOPIC);
+        }
+        NodeLink link = linkOf(node);
+        return link == null
+                ? CompletableFuture.failedStage(noNode(node).toException())
+                : onAll(new NodeLink[] {link}, command, expected, result, null);
+    }
+
+    private static <T> List<T> flat(List<List<T>> lists) {
+        List<T> flat = new ArrayList<>();
+        lists.forEach(flat::addAll);
+        return flat;
+    }
+
     private static final int PAGE_COUNT = 1000;
 
     private interface PageRequest {
@@ -710,7 +895,15 @@ public final class ForebayClient {
             Class<E> expected,
             Function<E, R> result,
             Refusal.Code absent) {
-        NodeLink[] all = links;
+        return onAll(links, command, expected, result, absent);
+    }
+
+    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onAll(
+            NodeLink[] all,
+            LongFunction<SessionCommand.Request> command,
+            Class<E> expected,
+            Function<E, R> result,
+            Refusal.Code absent) {
         record Outcome<R>(R result, ForebayException failure) {}
         List<CompletableFuture<Outcome<R>>> outcomes = new ArrayList<>();
         for (int i = 0; i < Math.max(1, all.length); i++) {

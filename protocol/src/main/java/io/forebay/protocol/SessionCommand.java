@@ -36,7 +36,8 @@ public sealed interface SessionCommand
                     CreateGroup,
                     DeleteGroup,
                     ListGroups,
-                    DescribeGroup {
+                    DescribeGroup,
+                    LookCommand {
         long requestId();
     }
 

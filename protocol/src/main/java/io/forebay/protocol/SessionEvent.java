@@ -44,7 +44,8 @@ public sealed interface SessionEvent
                     Deleted,
                     NamePage,
                     TopicDescribed,
-                    GroupDescribed {
+                    GroupDescribed,
+                    LookReply {
         long requestId();
     }
 

@@ -13,6 +13,8 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.QueueDescription;
@@ -266,6 +268,8 @@ final class WireCodec {
         } else if (request instanceof SessionCommand.DescribeGroup describe) {
             out.text(describe.group());
             out.text(describe.topic());
+        } else if (request instanceof LookCommand look) {
+            LookCodec.write(out, look);
         } else {
             throw new AssertionError(request);
         }
@@ -331,12 +335,14 @@ final class WireCodec {
             for (GroupDescription group : described.topics()) {
                 writeGroup(out, group);
             }
+        } else if (reply instanceof LookReply look) {
+            LookCodec.write(out, look);
         } else if (!(reply instanceof SessionEvent.Deleted)) {
             throw new AssertionError(reply);
         }
     }
 
-    private static void writeMessage(WireWriter out, Message m, String topic) {
+    static void writeMessage(WireWriter out, Message m, String topic) {
         int flags = (m.tag().isEmpty() ? 0 : TAG)
                 | (m.keys().isEmpty() ? 0 : KEYS)
                 | (m.messageGroup().isEmpty() ? 0 : MESSAGE_GROUP)
@@ -422,7 +428,7 @@ final class WireCodec {
      * Flags; the offset if it is not the expected one; the rest if it is of another checkpoint than the last handle's. The
      * node and stripe, queue and group are four bytes each: ids are hashes or numbers that need not be small.
      */
-    private static ReceiptHandle writeHandle(
+    static ReceiptHandle writeHandle(
             WireWriter out, ReceiptHandle handle, ReceiptHandle last, long expectedOffset, int otherFlags) {
         boolean isSame = last != null
                 && last.checkpointSequence() == handle.checkpointSequence()
@@ -449,7 +455,7 @@ final class WireCodec {
         return handle;
     }
 
-    private static void writeHandles(WireWriter out, List<ReceiptHandle> handles) {
+    static void writeHandles(WireWriter out, List<ReceiptHandle> handles) {
         out.varint(handles.size());
         ReceiptHandle last = null;
         for (ReceiptHandle handle : handles) {
@@ -480,7 +486,7 @@ final class WireCodec {
         }
     }
 
-    private static void writeRefusal(WireWriter out, Refusal refusal) {
+    static void writeRefusal(WireWriter out, Refusal refusal) {
         out.varint(refusal.code().number());
         out.text(refusal.text());
         out.zigzag(refusal.retryAfterMillis());
@@ -536,7 +542,7 @@ final class WireCodec {
         out.zigzag(group.sessions());
     }
 
-    private static void writeTexts(WireWriter out, List<String> texts) {
+    static void writeTexts(WireWriter out, List<String> texts) {
         out.varint(texts.size());
         for (String text : texts) {
             out.text(text);
@@ -698,6 +704,8 @@ final class WireCodec {
                 }
                 return new SessionEvent.GroupDescribed(requestId, listOf(groups));
             }
+            case SEEK, SEEKED, PURGE, PURGED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
+                return LookCodec.read(type, requestId, in);
             default:
                 throw new AssertionError(type);
         }
@@ -714,7 +722,7 @@ final class WireCodec {
         }
     }
 
-    private static Message readMessage(WireReader in, String formTopic) throws MalformedWireException {
+    static Message readMessage(WireReader in, String formTopic) throws MalformedWireException {
         long flags = in.varint();
         if ((flags & ~FLAGS_ALL) != 0) {
             throw in.malformed("message flags " + flags);
@@ -780,7 +788,7 @@ final class WireCodec {
         return listOf(deliveries);
     }
 
-    private static List<ReceiptHandle> readHandles(WireReader in) throws MalformedWireException {
+    static List<ReceiptHandle> readHandles(WireReader in) throws MalformedWireException {
         ReceiptHandle[] handles = new ReceiptHandle[in.count(1)];
         ReceiptHandle last = null;
         for (int i = 0; i < handles.length; i++) {
@@ -888,7 +896,7 @@ final class WireCodec {
         return code;
     }
 
-    private static Refusal readRefusal(WireReader in) throws MalformedWireException {
+    static Refusal readRefusal(WireReader in) throws MalformedWireException {
         return new Refusal(Refusal.Code.of(in.varintInt()), in.text(), in.zigzag());
     }
 
@@ -950,7 +958,7 @@ final class WireCodec {
                 in.zigzagInt());
     }
 
-    private static List<String> readTexts(WireReader in) throws MalformedWireException {
+    static List<String> readTexts(WireReader in) throws MalformedWireException {
         String[] texts = new String[in.count(1)];
         for (int i = 0; i < texts.length; i++) {
             texts[i] = in.text();
@@ -972,7 +980,7 @@ final class WireCodec {
         return Collections.unmodifiableMap(map);
     }
 
-    private static <T> List<T> listOf(T[] elements) {
+    static <T> List<T> listOf(T[] elements) {
         return elements.length == 0 ? List.of() : Collections.unmodifiableList(Arrays.asList(elements));
     }
 

@@ -2,6 +2,8 @@ package io.forebay.protocol.wire;
 
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
@@ -47,7 +49,16 @@ enum WireType {
     DELETE_GROUP(60, SessionCommand.DeleteGroup.class),
     LIST_GROUPS(61, SessionCommand.ListGroups.class),
     DESCRIBE_GROUP(62, SessionCommand.DescribeGroup.class),
-    GROUP_DESCRIBED(63, SessionEvent.GroupDescribed.class);
+    GROUP_DESCRIBED(63, SessionEvent.GroupDescribed.class),
+    SEEK(100, LookCommand.Seek.class),
+    SEEKED(101, LookReply.Seeked.class),
+    PURGE(102, LookCommand.Purge.class),
+    PURGED(103, LookReply.Purged.class),
+    PEEK(104, LookCommand.Peek.class),
+    FIND(105, LookCommand.Find.class),
+    MESSAGE_PAGE(106, LookReply.MessagePage.class),
+    EXPLAIN(107, LookCommand.Explain.class),
+    LIFE_PAGE(108, LookReply.LifePage.class);
 
     private static final Map<Class<?>, WireType> BY_CLASS = new HashMap<>();
     private static final Map<String, WireType> BY_MANIFEST = new HashMap<>();

@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.config.ForebaySettings;
+import io.forebay.look.LookDesk;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
@@ -81,6 +82,7 @@ class SessionTest {
                         new LogClock(InstantSource.system(), System::nanoTime),
                         directory,
                         registry.getRef(),
+                        kit.createTestProbe(LookDesk.Command.class).getRef(),
                         bytesHeld,
                         ref -> true),
                 77,

@@ -8,7 +8,9 @@ import akka.actor.typed.eventstream.EventStream;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Durability;
+import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import java.util.ArrayList;
@@ -53,6 +55,11 @@ class EveryCommandTest {
                 new SessionCommand.DeleteGroup(12, "g2"),
                 new SessionCommand.ListGroups(13, "", "", 10),
                 new SessionCommand.DescribeGroup(14, "g", ""),
+                new LookCommand.Seek(15, "g", "t", -1, SeekPlace.EARLIEST_STORED, true),
+                new LookCommand.Peek(16, "t", -1, -1, "", 10, 1000, ""),
+                new LookCommand.Purge(17, "t", "", -1, -1, true),
+                new LookCommand.Find(18, "t", "x", "", -1, -1, 10, ""),
+                new LookCommand.Explain(19, "t", 0, 0, null, ""),
                 new SessionCommand.Withdraw("t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
                 new SessionCommand.Detach(),

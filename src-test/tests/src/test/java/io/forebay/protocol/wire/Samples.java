@@ -9,15 +9,23 @@ import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.LifeEvent;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.QueueDescription;
+import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.StoredMessage;
 import io.forebay.protocol.TopicDescription;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -93,7 +101,42 @@ final class Samples {
                 new SessionCommand.DeleteGroup(number(), "billing"),
                 new SessionCommand.ListGroups(number(), "orders", "a", 7),
                 new SessionCommand.DescribeGroup(number(), "billing", ""),
-                new SessionEvent.GroupDescribed(number(), List.of(group(), group())));
+                new SessionEvent.GroupDescribed(number(), List.of(group(), group())),
+                new LookCommand.Seek(number(), "billing", "orders", -1, SeekPlace.time(number()), true),
+                new LookReply.Seeked(
+                        number(),
+                        List.of(
+                                new QueueSeek("node-1", 0, number(), number(), 3, 0, true, null),
+                                new QueueSeek("node-1", 1, 0, 0, 0, 0, false, refusal))),
+                new LookCommand.Purge(number(), "orders", "", 3, number(), false),
+                new LookReply.Purged(
+                        number(),
+                        List.of(
+                                new QueuePurge("node-1", 0, number(), number(), 3, true, null),
+                                new QueuePurge("node-1", 1, 0, 0, 0, false, refusal))),
+                new LookCommand.Peek(number(), "orders", -1, -1, "billing", 10, 1 << 20, "1:2"),
+                new LookCommand.Find(number(), "orders", "", "schlüssel", -1, number(), 10, ""),
+                new LookReply.MessagePage(
+                        number(),
+                        "node-1",
+                        List.of(stored(), stored()),
+                        List.of("queue 0, offset 7 cannot be read"),
+                        number(),
+                        number(),
+                        "1:2"),
+                new LookCommand.Explain(number(), "", -1, -1, handle(), ""),
+                new LookCommand.Explain(number(), "orders", 2, number(), null, "3:4"),
+                new LookReply.LifePage(
+                        number(),
+                        new MessagePlace("node-1", "orders", 2, number()),
+                        random.nextBoolean() ? stored() : null,
+                        List.of("billing"),
+                        List.of(lifeEvent(), lifeEvent()),
+                        List.of("the log begins at sequence 7"),
+                        number(),
+                        number(),
+                        number(),
+                        ""));
     }
 
     /** One that is not comparable by {@code equals}, because of its array. */
@@ -238,6 +281,24 @@ final class Samples {
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
                 number());
+    }
+
+    private StoredMessage stored() {
+        return new StoredMessage(random.nextInt(8), number(), number(), number(), message("orders", 20));
+    }
+
+    private LifeEvent lifeEvent() {
+        LifeEvent.Kind[] kinds = LifeEvent.Kind.values();
+        return new LifeEvent(
+                kinds[random.nextInt(kinds.length)],
+                number(),
+                number(),
+                random.nextBoolean(),
+                "billing",
+                random.nextInt(20),
+                random.nextLong(),
+                number(),
+                "because of ümläut");
     }
 
     private GroupDescription group() {

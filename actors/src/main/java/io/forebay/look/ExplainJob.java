@@ -1,0 +1,218 @@
+package io.forebay.look;
+
+import io.forebay.look.core.LifeNames;
+import io.forebay.look.core.LifeReader;
+import io.forebay.protocol.LifeEvent;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
+import io.forebay.protocol.MessagePlace;
+import io.forebay.protocol.StoredMessage;
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.LogWalker;
+import io.forebay.storage.log.RecordView;
+import io.forebay.storage.log.StripeLog;
+import io.forebay.store.StripeHandle;
+import io.forebay.topic.TopicDirectory;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What the log of a stripe tells of one message: the message itself, found by the queue's index, then the records behind it. What
+ * cleaning has moved forward is passed over, for only messages are moved, and no message tells anything of another one but
+ * entries, which are new when they do.
+ */
+final class ExplainJob implements PageJob {
+    private static final int EVENTS_MAX = 1000;
+    private static final int NOTES_MAX = 100;
+
+    private final LookCommand.Explain request;
+    private final MessagePlace place;
+    private final TopicDirectory directory;
+    private final TopicDirectory.QueueRoute route;
+    private final StripeHandle stripe;
+
+    private final List<LifeEvent> events = new ArrayList<>();
+    private final List<String> notes = new ArrayList<>();
+    private StoredMessage message;
+
+    ExplainJob(
+            LookCommand.Explain request,
+            MessagePlace place,
+            TopicDirectory directory,
+            TopicDirectory.QueueRoute route,
+            StripeHandle stripe) {
+        this.request = request;
+        this.place = place;
+        this.directory = directory;
+        this.route = route;
+        this.stripe = stripe;
+    }
+
+    @Override
+    public Outcome run() throws IOException {
+        events.clear();
+        notes.clear();
+        message = null;
+        Cursor cursor = request.cursor().isEmpty() ? null : Cursor.parseOrNull(request.cursor());
+        if (cursor == null && !request.cursor().isEmpty()) {
+            return Outcome.refused(Cursor.illegal(request.cursor()));
+        }
+        StripeLog log = stripe.log();
+        if (!readMessage()) {
+            return Outcome.AGAIN;
+        }
+        long first = message == null ? 0 : message.sequence();
+        long from = cursor == null ? first : Math.max(first, cursor.first());
+        long until = cursor == null ? log.writtenSequence() : Math.min(cursor.second(), log.writtenSequence());
+        if (cursor == null) {
+            sent();
+            begin();
+        }
+        Page page = new Page(reader(log.durableSequence()), from);
+        LogWalker.Result result = log.newWalker().walk(LogWalker.Span.ofSequences(from, until), page);
+        if (!result.isComplete() && page.nextSequence == from) {
+            return Outcome.AGAIN;
+        }
+        result.problems().stream().limit(NOTES_MAX).forEach(notes::add);
+        boolean isOver = result.isComplete() && !result.isStopped();
+        long done = (isOver ? until + 1 : page.nextSequence) - first;
+        return Outcome.of(new LookReply.LifePage(
+                request.requestId(),
+                place,
+                cursor == null ? message : null,
+                cursor == null ? directory.groupsOf(place.topic()) : List.of(),
+                events,
+                notes,
+                done,
+                until + 1 - first,
+                stripe.clock().millis(),
+                isOver ? "" : new Cursor(page.nextSequence, until).toString()));
+    }
+
+    /** @return false if the stripe cannot be read for now */
+    private boolean readMessage() {
+        QueueScan scan = new QueueScan(route, stripe);
+        if (place.offset() >= scan.nextOffset()) {
+            return true;
+        }
+        scan.read(place.offset(), place.offset() + 1, new QueueScan.Sink() {
+            @Override
+            public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
+                message = QueueScan.copy(place.topic(), place.queue(), offset, view, body);
+                return false;
+            }
+
+            @Override
+            public boolean unreadable(long offset, String reason) {
+                notes.add("the message cannot be read: " + reason);
+                return false;
+            }
+        });
+        return !scan.isNotReadable();
+    }
+
+    /** The message's own record, which may have been moved out of the walk's way. */
+    private void sent() {
+        LifeReader reader = reader(stripe.log().durableSequence());
+        new QueueScan(route, stripe).read(place.offset(), place.offset() + 1, new QueueScan.Sink() {
+            @Override
+            public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
+                reader.record(view);
+                return false;
+            }
+
+            @Override
+            public boolean unreadable(long offset, String reason) {
+                return false;
+            }
+        });
+    }
+
+    /** Notes it when the log begins behind the message. */
+    private void begin() throws IOException {
+        stripe.log().newWalker().walk(LogWalker.Span.everything(), record -> {
+            if (record.isMoved()) {
+                return true;
+            }
+            String begins = "the log begins at sequence " + record.sequence() + ", "
+                    + Instant.ofEpochMilli(record.logTimeMillis());
+            if (message == null) {
+                notes.add("the message is not stored any more; " + begins);
+            } else if (record.sequence() > message.sequence()) {
+                notes.add(begins + ": what happened before is not stored any more");
+            }
+            return false;
+        });
+    }
+
+    private LifeReader reader(long durableSequence) {
+        String messageGroup = message == null ? "" : message.message().messageGroup();
+        return new LifeReader(route.queueId(), place.offset(), messageGroup, durableSequence, new Names(), events::add);
+    }
+
+    /** What a walk takes. */
+    private final class Page implements LogWalker.Sink {
+        private final LifeReader reader;
+        private final long endNanos = System.nanoTime() + NANOS_MAX;
+        private long nextSequence;
+        private int lookedAtCount;
+
+        Page(LifeReader reader, long from) {
+            this.reader = reader;
+            nextSequence = from;
+        }
+
+        @Override
+        public boolean record(RecordView record) throws IOException {
+            if (record.isMoved()) {
+                return true;
+            }
+            nextSequence = record.sequence() + 1;
+            boolean isOwn = message != null && record.sequence() == message.sequence();
+            if (!isOwn) {
+                try {
+                    reader.record(record);
+                } catch (CorruptRecordException e) {
+                    notes.add(record + " cannot be read: " + e.getMessage());
+                }
+            }
+            if (events.size() >= EVENTS_MAX || notes.size() >= NOTES_MAX) {
+                return false;
+            }
+            // Most records are passed over in less time than it takes to ask the clock.
+            return (++lookedAtCount & 255) != 0 || System.nanoTime() < endNanos;
+        }
+    }
+
+    /** By the directory, which is asked once for each id. */
+    private final class Names implements LifeNames {
+        private final Map<Integer, String> queues = new HashMap<>();
+
+        @Override
+        public String group(int groupId) {
+            TopicDirectory.GroupQueueRoute group = directory.groupQueue(route.queueId(), groupId);
+            return group == null ? UNKNOWN.group(groupId) : group.group();
+        }
+
+        @Override
+        public String queue(int queueId) {
+            return queues.computeIfAbsent(queueId, this::lookUp);
+        }
+
+        private String lookUp(int queueId) {
+            TopicDirectory.TopicRoute topic = directory.topicOfQueue(queueId);
+            if (topic != null) {
+                for (TopicDirectory.QueueRoute queue : topic.queues()) {
+                    if (queue.queueId() == queueId) {
+                        return topic.name() + "/" + queue.number();
+                    }
+                }
+            }
+            return UNKNOWN.queue(queueId);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+package io.forebay.look.core;
+
+import io.forebay.protocol.LifeEvent;
+import io.forebay.protocol.LifeEvent.Kind;
+import io.forebay.storage.log.AckRecord;
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.DeadLetteredRecord;
+import io.forebay.storage.log.DeadlineRecord;
+import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.EntryRecord;
+import io.forebay.storage.log.FilteredRecord;
+import io.forebay.storage.log.GivenBackRecord;
+import io.forebay.storage.log.GroupSnapshot;
+import io.forebay.storage.log.KeyParkedRecord;
+import io.forebay.storage.log.KeyUnparkedRecord;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.MessageRecord;
+import io.forebay.storage.log.PopRecord;
+import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.RecordType;
+import io.forebay.storage.log.RecordView;
+import io.forebay.storage.log.SeekRecord;
+import io.forebay.storage.log.SnapshotRecord;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+
+/**
+ * Picks from the records of a stripe, given in the order of the log, what happened to one message. Says nothing that no
+ * record says: a deadline that passed is not among it. Confined to one thread.
+ */
+public final class LifeReader {
+    /** A larger snapshot is not put together. */
+    private static final int SNAPSHOT_PARTS_MAX = 256;
+
+    private final int queueId;
+    private final long offset;
+    private final String messageGroup;
+    private final long durableSequence;
+    private final LifeNames names;
+    private final Consumer<LifeEvent> events;
+    private final Map<Integer, List<SnapshotRecord>> snapshotParts = new HashMap<>();
+    private final Set<Integer> stated = new HashSet<>();
+    private RecordView view;
+
+    /**
+     * @param messageGroup key of the message, "" for none or if it is not known
+     * @param durableSequence records up to here are flushed
+     */
+    public LifeReader(
+            int queueId,
+            long offset,
+            String messageGroup,
+            long durableSequence,
+            LifeNames names,
+            Consumer<LifeEvent> events) {
+        this.queueId = queueId;
+        this.offset = offset;
+        this.messageGroup = messageGroup;
+        this.durableSequence = durableSequence;
+        this.names = names;
+        this.events = events;
+    }
+
+    /** @throws CorruptRecordException if it does not decode though its frame's checksum is right */
+    public void record(RecordView record) throws CorruptRecordException {
+        RecordType type = record.type();
+        if (type == null) {
+            return;
+        }
+        if (type == RecordType.SNAPSHOT) {
+            if (record.queueId() == queueId && record.groupId() != 0 && !stated.contains(record.groupId())) {
+                view = record;
+                snapshot((SnapshotRecord) record.decode());
+            }
+        } else if (type == RecordType.ENTRY) {
+            // It may lie in any queue and name our body.
+            view = record;
+            entry((EntryRecord) record.decode());
+        } else if (record.queueId() == queueId && (!record.isMessage() || record.queueOffset() == offset)) {
+            view = record;
+            own(record.decode());
+        }
+    }
+
+    private void entry(EntryRecord entry) {
+        if (view.queueId() == queueId && entry.queueOffset() == offset) {
+            String body = names.queue(entry.bodyQueueId()) + "/" + entry.bodyOffset();
+            tell(Kind.SENT, view.logTimeMillis(), 0, 0, 0, "as an entry of the message " + body);
+        } else if (entry.bodyQueueId() == queueId && entry.bodyOffset() == offset) {
+            String there = names.queue(view.queueId()) + "/" + entry.queueOffset();
+            tell(Kind.ENTERED, view.logTimeMillis(), 0, 0, 0, "as " + there);
+        }
+    }
+
+    private void own(LogRecord record) {
+        if (record instanceof MessageRecord message) {
+            tell(Kind.SENT, view.logTimeMillis(), 0, 0, 0, sent(message));
+        } else if (record instanceof PopRecord pop) {
+            popped(pop);
+        } else if (record instanceof AckRecord ack) {
+            if (ack.offsets().contains(offset)) {
+                tell(Kind.ACKED, view.logTimeMillis(), 0, 0, 0, "");
+            }
+        } else if (record instanceof DeadlineRecord moved) {
+            if (moved.offsets().contains(offset)) {
+                Kind kind = moved.kind() == DeadlineRecord.Kind.NACKED ? Kind.NACKED : Kind.EXTENDED;
+                tell(kind, view.logTimeMillis(), 0, 0, moved.deadlineMillis(), moved.reason());
+            }
+        } else if (record instanceof GivenBackRecord back) {
+            givenBack(back);
+        } else if (record instanceof DeadLetteredRecord dead) {
+            if (dead.offset() == offset) {
+                String to = "to " + names.queue(dead.deadQueueId());
+                tell(
+                        Kind.DEAD_LETTERED,
+                        view.logTimeMillis(),
+                        dead.attempts(),
+                        0,
+                        0,
+                        dead.reason().isEmpty() ? to : to + ": " + dead.reason());
+            }
+        } else if (record instanceof FilteredRecord filtered) {
+            if (filtered.offsets().contains(offset)) {
+                tell(Kind.FILTERED, view.logTimeMillis(), 0, 0, 0, "the group's filter does not want it");
+            }
+        } else {
+            seldom(record);
+        }
+    }
+
+    private void seldom(LogRecord record) {
+        if (record instanceof KeyParkedRecord parked) {
+            if (parked.blockedOffset() == offset) {
+                tell(Kind.PARKED, parked.parkedMillis(), parked.attempts(), 0, 0, parked.reason());
+            } else if (isBehind(parked.messageGroup(), parked.blockedOffset())) {
+                tell(Kind.PARKED, parked.parkedMillis(), 0, 0, 0, "behind offset " + parked.blockedOffset());
+            }
+        } else if (record instanceof KeyUnparkedRecord unparked) {
+            if (unparked.blockedOffset() == offset) {
+                tell(Kind.UNPARKED, unparked.unparkedMillis(), 0, 0, 0, how(unparked.how()));
+            } else if (isBehind(unparked.messageGroup(), unparked.blockedOffset())) {
+                tell(Kind.UNPARKED, unparked.unparkedMillis(), 0, 0, 0, "with offset " + unparked.blockedOffset());
+            }
+        } else if (record instanceof PurgeRecord purge) {
+            if (offset < purge.belowOffset()) {
+                String detail = "everything below offset " + purge.belowOffset();
+                tell(
+                        Kind.PURGED,
+                        purge.purgedMillis(),
+                        0,
+                        0,
+                        0,
+                        view.groupId() == 0 ? detail + ", for everyone" : detail);
+            }
+        } else if (record instanceof SeekRecord seek) {
+            seek(seek);
+        } else if (record instanceof QuarantinedRecord bad) {
+            if (offset >= bad.firstOffset() && offset < bad.firstOffset() + bad.count()) {
+                tell(Kind.QUARANTINED, bad.notedMillis(), 0, 0, 0, bad.cause() + ": " + bad.detail());
+            }
+        }
+    }
+
+    private boolean isBehind(String key, long blockedOffset) {
+        return !messageGroup.isEmpty() && key.equals(messageGroup) && offset > blockedOffset;
+    }
+
+    private static String how(KeyUnparkedRecord.How how) {
+        return switch (how) {
+            case TRIED_AGAIN -> "it is tried again";
+            case SKIPPED -> "it is settled without having been processed";
+            case DEAD_LETTERED -> "it goes to the dead letters";
+        };
+    }
+
+    private void popped(PopRecord pop) {
+        for (DeliveryRange range : pop.deliveries()) {
+            if (offset >= range.firstOffset() && offset < range.firstOffset() + range.count()) {
+                tell(
+                        Kind.POPPED,
+                        pop.poppedMillis(),
+                        range.attempt(),
+                        pop.sessionId(),
+                        pop.deadlineMillis(),
+                        "request " + pop.requestId());
+                return;
+            }
+        }
+    }
+
+    private void givenBack(GivenBackRecord back) {
+        if (back.offsets().contains(offset)) {
+            boolean isGone = back.cause() == GivenBackRecord.Cause.CONSUMER_GONE;
+            String detail = back.counted() ? "the attempt counts" : "the attempt does not count";
+            if (back.cause() == GivenBackRecord.Cause.BREAKER_OPEN) {
+                detail += ": the group's breaker was open";
+            }
+            tell(isGone ? Kind.CONSUMER_GONE : Kind.GIVEN_BACK, view.logTimeMillis(), 0, 0, back.dueMillis(), detail);
+        }
+    }
+
+    private void seek(SeekRecord seek) {
+        boolean isComing = offset >= seek.offset();
+        boolean isBeginning = seek.askedMillis() == SeekRecord.BEGINNING;
+        Kind kind = !isComing ? Kind.PASSED_OVER : isBeginning ? Kind.BEGAN : Kind.SEEK;
+        String asked = seek.askedMillis() < 0 ? "" : ", which is " + Instant.ofEpochMilli(seek.askedMillis());
+        String detail = (isBeginning ? "the group begins at offset " : "to offset ") + seek.offset() + asked;
+        tell(kind, seek.seekedMillis(), 0, 0, 0, detail);
+    }
+
+    /** The first whole one of a group: what it says was so before any record that follows. */
+    private void snapshot(SnapshotRecord part) throws CorruptRecordException {
+        List<SnapshotRecord> parts = snapshotParts.computeIfAbsent(view.groupId(), id -> new ArrayList<>());
+        if (part.part() != parts.size() || part.parts() > SNAPSHOT_PARTS_MAX) {
+            parts.clear();
+        }
+        if (part.part() == parts.size() && part.parts() <= SNAPSHOT_PARTS_MAX) {
+            parts.add(part);
+        }
+        if (parts.size() < part.parts()) {
+            return;
+        }
+        GroupSnapshot snapshot = GroupSnapshot.decode(SnapshotRecord.join(parts));
+        stated.add(view.groupId());
+        snapshotParts.remove(view.groupId());
+        state(snapshot);
+    }
+
+    private void state(GroupSnapshot snapshot) {
+        if (offset < snapshot.floor() || snapshot.acked().contains(offset)) {
+            tell(Kind.STATED, view.logTimeMillis(), 0, 0, 0, "settled before");
+            return;
+        }
+        LifeEvent inFlight = null;
+        for (GroupSnapshot.CheckpointState checkpoint : snapshot.checkpoints()) {
+            for (DeliveryRange range : checkpoint.ranges()) {
+                boolean isIn = offset >= range.firstOffset() && offset < range.firstOffset() + range.count();
+                if (isIn && !checkpoint.returned().contains(offset)) {
+                    // The latest of several has it.
+                    inFlight = event(
+                            Kind.STATED,
+                            view.logTimeMillis(),
+                            range.attempt(),
+                            checkpoint.sessionId(),
+                            checkpoint.deadlineMillis(),
+                            "in flight since " + Instant.ofEpochMilli(checkpoint.poppedMillis()));
+                }
+            }
+        }
+        if (inFlight != null) {
+            events.accept(inFlight);
+            return;
+        }
+        for (GroupSnapshot.Redelivery waiting : snapshot.redeliveries()) {
+            if (waiting.offset() == offset) {
+                tell(
+                        Kind.STATED,
+                        view.logTimeMillis(),
+                        Math.max(1, waiting.attempts()),
+                        0,
+                        waiting.dueMillis(),
+                        "waits");
+            }
+        }
+        for (GroupSnapshot.Parked parked : snapshot.parked()) {
+            if (parked.delivery().offset() == offset) {
+                int attempts = Math.max(1, parked.delivery().attempts());
+                tell(Kind.STATED, view.logTimeMillis(), attempts, 0, 0, "parked: " + parked.reason());
+            }
+        }
+    }
+
+    private static String sent(MessageRecord message) {
+        StringBuilder text = new StringBuilder("message '" + message.id() + "', " + message.body().length
+                + " bytes, made " + Instant.ofEpochMilli(message.bornMillis()));
+        if (message.bornHost() != null) {
+            text.append(" on ").append(message.bornHost());
+        }
+        if (message.producerId() != 0) {
+            text.append(" by producer ")
+                    .append(message.producerId())
+                    .append(", its number ")
+                    .append(message.producerSequence());
+        }
+        if (message.messageGroup() != null) {
+            text.append(", key '").append(message.messageGroup()).append('\'');
+        }
+        return text.toString();
+    }
+
+    private void tell(Kind kind, long atMillis, int attempt, long sessionId, long untilMillis, String detail) {
+        events.accept(event(kind, atMillis, attempt, sessionId, untilMillis, detail));
+    }
+
+    private LifeEvent event(Kind kind, long atMillis, int attempt, long sessionId, long untilMillis, String detail) {
+        return new LifeEvent(
+                kind,
+                view.sequence(),
+                atMillis,
+                view.sequence() <= durableSequence,
+                view.groupId() == 0 ? "" : names.group(view.groupId()),
+                attempt,
+                sessionId,
+                untilMillis,
+                detail);
+    }
+}

@@ -1,0 +1,91 @@
+package io.forebay.client;
+
+import io.forebay.protocol.ForebayException;
+import io.forebay.protocol.LookReply;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.LongFunction;
+
+/**
+ * Pages over several nodes: one node's after the other's. The client's cursor is {@code NODE|cursor}, with the node's own
+ * cursor behind the last bar; a node whose own cursor is empty is begun. Thread-safe, without state.
+ */
+final class LookPages {
+    /** Asks one node. */
+    interface Asker {
+        CompletionStage<SessionEvent.Reply> ask(NodeLink link, LongFunction<SessionCommand.Request> command);
+    }
+
+    /** Makes the request of a page. */
+    interface PageRequest {
+        SessionCommand.Request of(long requestId, String cursor);
+    }
+
+    private LookPages() {}
+
+    /**
+     * One page.
+     *
+     * @param all the nodes; if none is known yet the first one to come is asked
+     * @param cursor "" to begin
+     */
+    static CompletionStage<LookReply.MessagePage> page(
+            NodeLink[] all, Asker asker, String cursor, PageRequest request) {
+        int bar = cursor.lastIndexOf('|');
+        String nodeName = bar < 0 ? "" : cursor.substring(0, bar);
+        String own = cursor.substring(bar + 1);
+        int index = bar < 0 ? 0 : indexOf(all, nodeName);
+        NodeLink link = index >= 0 && index < all.length ? all[index] : null;
+        if (index < 0 || (bar < 0 && !cursor.isEmpty())) {
+            return CompletableFuture.failedStage(
+                    Refusal.illegalArgument("cursor", cursor, "empty, or as the last page gave it")
+                            .toException());
+        }
+        return asker.ask(link, id -> request.of(id, own)).handle((reply, failure) -> {
+            if (failure == null && reply instanceof LookReply.MessagePage page) {
+                return withCursor(page, next(all, index, page.node(), page.cursor()));
+            }
+            ForebayException refused = failure != null
+                    ? ForebayClient.exceptionOf(failure)
+                    : Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                            .toException();
+            // A node without the topic has nothing to show, if another one has it.
+            if (refused.code() == Refusal.Code.UNKNOWN_TOPIC && all.length > 1 && index + 1 < all.length) {
+                String next = next(all, index, "", "");
+                return new LookReply.MessagePage(0, "", List.of(), List.of(), 0, 0, next);
+            }
+            throw refused;
+        });
+    }
+
+    private static String next(NodeLink[] all, int index, String nodeName, String own) {
+        if (!own.isEmpty()) {
+            return nodeName + "|" + own;
+        }
+        return index + 1 < all.length ? all[index + 1].peer().nodeName() + "|" : "";
+    }
+
+    private static LookReply.MessagePage withCursor(LookReply.MessagePage page, String cursor) {
+        return new LookReply.MessagePage(
+                page.requestId(),
+                page.node(),
+                page.messages(),
+                page.notes(),
+                page.doneCount(),
+                page.totalCount(),
+                cursor);
+    }
+
+    static int indexOf(NodeLink[] all, String nodeName) {
+        for (int i = 0; i < all.length; i++) {
+            if (all[i].peer().nodeName().equals(nodeName)) {
+                return i;
+            }
+        }
+        return -1;
+    }
+}
