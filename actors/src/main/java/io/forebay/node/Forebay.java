@@ -67,7 +67,8 @@ public final class Forebay implements Extension {
                         settings.topic().topicsMax(),
                         settings.topic().groupsMax(),
                         settings.topic().queuesMax(),
-                        settings.topic().subscriptionsMax()),
+                        settings.topic().subscriptionsMax(),
+                        settings.topic().settingsHistoryMax()),
                 new GroupQueueLimits(
                         settings.group().lookAheadMax(), settings.group().inFlightMax()));
         ForebayStorage storage = ForebayStorage.get(system);

@@ -9,10 +9,16 @@ import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsChange;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsDescription;
+import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.queue.GroupQueue;
 import io.forebay.storage.log.GroupDeletedRecord;
 import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.SettingsHistory;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicDeletedRecord;
 import io.forebay.storage.log.TopicRecord;
@@ -20,9 +26,12 @@ import io.forebay.store.LogClock;
 import io.forebay.topic.core.RegistryState;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
-/** The commands that create, delete, list and describe. Confined to the registry's actor. */
+/** The commands that create, change, delete, list and describe. Confined to the registry's actor. */
 final class Administration {
     private static final int LIST_COUNT_MAX = 1000;
 
@@ -80,6 +89,10 @@ final class Administration {
                                     : new SessionEvent.TopicDescribed(describe.requestId(), description)));
         } else if (request instanceof SessionCommand.DescribeGroup describe) {
             onDescribeGroup(command, describe);
+        } else if (request instanceof SettingsCommand.ChangeSettings change) {
+            onChangeSettings(command, change);
+        } else if (request instanceof SettingsCommand.DescribeSettings describe) {
+            onDescribeSettings(command, describe);
         } else {
             throw new AssertionError(request);
         }
@@ -193,6 +206,61 @@ final class Administration {
         journal.commit(
                 record, () -> topics.forEach(topic -> publisher.unpublish(topic, group.name(), group.groupId())));
         answer(command, null, () -> new SessionEvent.Deleted(delete.requestId()));
+    }
+
+    private void onChangeSettings(Registry.Administer command, SettingsCommand.ChangeSettings change) {
+        Map<String, String> changes = new TreeMap<>();
+        change.changes().forEach((name, value) -> changes.put(name, value.strip()));
+        Refusal refusal = change.scope() == SettingsScope.TOPIC
+                ? definitions.changeTopic(change.name(), changes, change.expectedVersion(), change.who())
+                : definitions.changeGroup(change.name(), changes, change.expectedVersion(), change.who());
+        // As it is now: what others change before this is flushed is not this one's answer.
+        SettingsDescription after = refusal == null ? settingsOf(change.scope(), change.name(), 1) : null;
+        answer(command, refusal, () -> new SettingsDescribed(change.requestId(), after));
+    }
+
+    private void onDescribeSettings(Registry.Administer command, SettingsCommand.DescribeSettings describe) {
+        SettingsDescription found = settingsOf(describe.scope(), describe.name(), describe.historyMax());
+        Refusal refusal = null;
+        if (found == null) {
+            refusal = describe.scope() == SettingsScope.TOPIC
+                    ? unknownTopic(describe.name())
+                    : unknownGroup(describe.name());
+        }
+        answer(command, refusal, () -> new SettingsDescribed(describe.requestId(), found));
+    }
+
+    /** Null if there is no such topic or group. */
+    private SettingsDescription settingsOf(SettingsScope scope, String name, int historyMax) {
+        Map<String, String> own;
+        SortedMap<String, String> effective;
+        SettingsHistory history;
+        if (scope == SettingsScope.TOPIC) {
+            TopicRecord topic = state.topic(name);
+            if (topic == null) {
+                return null;
+            }
+            own = topic.settings();
+            effective = new TreeMap<>(TopicRules.effectiveOfTopic(own, settings));
+            effective.put(RegistryState.QUEUES, Integer.toString(topic.queueIds().length));
+            history = state.topicHistory(topic.topicId());
+        } else {
+            GroupRecord group = state.group(name);
+            if (group == null) {
+                return null;
+            }
+            own = group.settings();
+            effective = TopicRules.effectiveOfGroup(own, settings);
+            history = state.groupHistory(group.groupId());
+        }
+        List<SettingsChange> changes = new ArrayList<>();
+        int count = history.changes().size();
+        for (int i = 0; i < Math.min(historyMax, count); i++) {
+            SettingsHistory.Change change = history.changes().get(count - 1 - i);
+            changes.add(new SettingsChange(
+                    history.version() - i, change.changedMillis(), change.who(), change.before(), change.after()));
+        }
+        return new SettingsDescription(scope, name, settings.node().name(), history.version(), own, effective, changes);
     }
 
     private void onListGroups(Registry.Administer command, SessionCommand.ListGroups list) {

@@ -60,7 +60,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             implements Command {}
 
     /**
-     * One of the commands that create, delete, list or describe; answered by {@link RegistryReply.Answer}.
+     * One of the commands that create, change, delete, list or describe; answered by {@link RegistryReply.Answer}.
      *
      * @param request of another kind it is a bug
      */

@@ -52,7 +52,9 @@ final class RegistryJournal {
     private final StripeHandle stripe;
     private final StripePort port;
     private final RegistryState state;
-    private List<LogRecord> gathering = new ArrayList<>();
+    /** Records that were committed together stay together. */
+    private List<List<LogRecord>> gathering = new ArrayList<>();
+
     private List<Waiting> gatheringWaiting = new ArrayList<>();
     private List<Waiting> sentWaiting = new ArrayList<>();
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
@@ -88,7 +90,12 @@ final class RegistryJournal {
 
     /** @param publish run when the record is flushed, after whatever was committed before */
     void commit(LogRecord record, Runnable publish) {
-        gathering.add(record);
+        commit(List.of(record), publish);
+    }
+
+    /** As {@link #commit(LogRecord, Runnable)}, of records that are in the log all or none. */
+    void commit(List<LogRecord> records, Runnable publish) {
+        gathering.add(records);
         gatheringWaiting.add(new Waiting(publish, refusal -> {}));
     }
 
@@ -120,13 +127,12 @@ final class RegistryJournal {
         }
         Frame.Builder builder = Frame.builder(1024);
         int added = 0;
-        for (LogRecord record : gathering) {
-            if (added > 0
-                    && builder.bytes() + FrameSize.ofRecord(record)
-                            > stripe.log().frameBytesMax()) {
+        for (List<LogRecord> together : gathering) {
+            long bytes = together.stream().mapToLong(FrameSize::ofRecord).sum();
+            if (added > 0 && builder.bytes() + bytes > stripe.log().frameBytesMax()) {
                 break;
             }
-            builder.add(Owner.STRIPE, record);
+            together.forEach(record -> builder.add(Owner.STRIPE, record));
             added++;
         }
         Frame frame = builder.build();

@@ -5,13 +5,16 @@ import io.forebay.config.OwnSettings;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.SettingsChangedRecord;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicRecord;
 import io.forebay.store.LogClock;
 import io.forebay.topic.core.RegistryDecision;
 import io.forebay.topic.core.RegistryOutcome;
 import io.forebay.topic.core.RegistryState;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Decides with {@link RegistryState} what topics, groups and subscriptions become, and gives that to the journal together
@@ -99,7 +102,7 @@ final class TopicDefinitions {
             if (isNew) {
                 publisher.publish(record, true);
             } else {
-                publisher.publishGrown(record);
+                publisher.publishChanged(record);
             }
         });
         return null;
@@ -155,6 +158,70 @@ final class TopicDefinitions {
         return null;
     }
 
+    /** Settings of a topic, the number of its queues among them. */
+    Refusal changeTopic(String name, Map<String, String> changes, long expectedVersion, String who) {
+        TopicRecord before = state.topic(name);
+        if (before == null) {
+            return Names.isLegal(name) ? Refusal.unknownTopic(name) : Refusal.illegalName("topic", name);
+        }
+        Map<String, String> texts = new TreeMap<>(changes);
+        texts.remove(RegistryState.QUEUES);
+        Refusal refusal = TopicRules.checkTopicChange(before.settings(), texts, settings);
+        refusal = refusal != null
+                ? refusal
+                : journal.reserve(2 * RECORD_BYTES
+                        + 8L * settings.topic().queuesMax()
+                        + bytesOf(changes)
+                        + bytesOf(before.settings()));
+        if (refusal != null) {
+            return refusal;
+        }
+        Map<String, String> after = RegistryState.changed(before.settings(), changes);
+        RegistryDecision<SettingsChangedRecord> decision = state.decideChangeTopic(
+                name, changes, expectedVersion, who, isOrdered(before.settings()) && isOrdered(after), clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        SettingsChangedRecord record = decision.record();
+        state.apply(record);
+        TopicRecord changed = state.topic(name);
+        String queues = record.settings().get(RegistryState.QUEUES);
+        if (queues == null) {
+            journal.commit(record, () -> publisher.publishChanged(changed));
+        } else {
+            TopicRecord grown = state.decideQueues(changed, Integer.parseInt(queues), stripeCount);
+            state.apply(grown);
+            journal.commit(List.of(record, grown), () -> publisher.publishChanged(grown));
+        }
+        return null;
+    }
+
+    private boolean isOrdered(Map<String, String> texts) {
+        return TopicRules.topicPolicy(texts, settings, leftOut -> {}).isOrdered();
+    }
+
+    /** Settings of a group. */
+    Refusal changeGroup(String name, Map<String, String> changes, long expectedVersion, String who) {
+        GroupRecord before = state.group(name);
+        if (before == null) {
+            return Names.isLegal(name) ? Refusal.unknownGroup(name) : Refusal.illegalName("group", name);
+        }
+        Refusal refusal = TopicRules.checkGroupChange(before.settings(), changes, settings);
+        refusal = refusal != null ? refusal : journal.reserve(RECORD_BYTES + bytesOf(changes));
+        if (refusal != null) {
+            return refusal;
+        }
+        RegistryDecision<SettingsChangedRecord> decision =
+                state.decideChangeGroup(name, changes, expectedVersion, who, clock.millis());
+        if (!decision.isDecided()) {
+            return refusal(decision);
+        }
+        state.apply(decision.record());
+        GroupRecord changed = state.group(name);
+        journal.commit(decision.record(), () -> publisher.publishChanged(changed));
+        return null;
+    }
+
     /** Null if what was asked for is so already. */
     private static Refusal refusal(RegistryDecision<?> decision) {
         if (decision.isAccepted()) {
@@ -169,6 +236,7 @@ final class TopicDefinitions {
             case UNKNOWN_TOPIC -> Refusal.Code.UNKNOWN_TOPIC;
             case UNKNOWN_GROUP -> Refusal.Code.UNKNOWN_GROUP;
             case ILLEGAL_ARGUMENT -> Refusal.Code.ILLEGAL_ARGUMENT;
+            case OTHER_VERSION -> Refusal.Code.OTHER_VERSION;
             case LIMIT -> Refusal.Code.LIMIT;
             case DECIDED, EXISTS -> throw new AssertionError(outcome);
         };

@@ -58,8 +58,7 @@ final class TopicPublisher {
 
     /** @param isNew whether the topic was created in this life of the node: then there is nothing to recover */
     void publish(TopicRecord topic, boolean isNew) {
-        TopicPolicy policy =
-                TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
+        TopicPolicy policy = topicPolicy(topic);
         List<TopicDirectory.QueueRoute> queues = new ArrayList<>(topic.queueIds().length);
         for (int number = 0; number < topic.queueIds().length; number++) {
             queues.add(startQueue(topic, number, isNew, policy));
@@ -68,23 +67,27 @@ final class TopicPublisher {
                 topic.topicId(), topic.name(), List.copyOf(queues), policy, topic.settings(), topic.createdMillis()));
     }
 
-    /** The topic has got further queues: they are served, and read by the topic's groups from their first message on. */
-    void publishGrown(TopicRecord topic) {
+    /**
+     * The topic has other settings, or further queues: those are served, and read by the topic's groups from their first
+     * message on.
+     */
+    void publishChanged(TopicRecord topic) {
         TopicDirectory.TopicRoute route = directory.topic(topic.name());
         if (route == null || route.topicId() != topic.topicId()) {
             return;
         }
+        TopicPolicy policy = topicPolicy(topic);
         List<TopicDirectory.QueueRoute> queues = new ArrayList<>(route.queues());
         for (int number = route.queues().size(); number < topic.queueIds().length; number++) {
-            queues.add(startQueue(topic, number, true, route.policy()));
+            queues.add(startQueue(topic, number, true, policy));
         }
         directory.put(new TopicDirectory.TopicRoute(
-                topic.topicId(),
-                topic.name(),
-                List.copyOf(queues),
-                route.policy(),
-                route.settings(),
-                route.createdMillis()));
+                topic.topicId(), topic.name(), List.copyOf(queues), policy, topic.settings(), topic.createdMillis()));
+        for (TopicDirectory.QueueRoute queue : route.queues()) {
+            if (queue.queue() != null) {
+                queue.queue().tell(new Queue.Configure(policy));
+            }
+        }
         for (SubscriptionRecord subscription : state.subscriptionsOf(topic.topicId())) {
             GroupRecord group = state.group(subscription.groupId());
             TopicDirectory.GroupRoute groupRoute = directory.group(topic.name(), group.name());
@@ -94,6 +97,41 @@ final class TopicPublisher {
                         .forEach(queue -> publish(subscription, topic, group, groupRoute, queue));
             }
         }
+    }
+
+    /** The group has other settings. */
+    void publishChanged(GroupRecord group) {
+        for (TopicRecord topic : state.topics()) {
+            TopicDirectory.GroupRoute route = directory.group(topic.name(), group.name());
+            if (route == null || route.groupId() != group.groupId()) {
+                continue;
+            }
+            GroupPolicy policy = groupPolicy(topic, group);
+            directory.put(
+                    topic.name(),
+                    group.name(),
+                    new TopicDirectory.GroupRoute(group.groupId(), route.dispatcher(), policy));
+            route.dispatcher().tell(new Dispatcher.Configure(policy));
+            for (int queueId : topic.queueIds()) {
+                TopicDirectory.GroupQueueRoute queue = directory.groupQueue(queueId, group.groupId());
+                if (queue != null) {
+                    directory.put(
+                            queueId,
+                            group.groupId(),
+                            new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), queue.groupQueue(), policy));
+                    queue.groupQueue().tell(new GroupQueue.Configure(policy));
+                }
+            }
+        }
+    }
+
+    private TopicPolicy topicPolicy(TopicRecord topic) {
+        return TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
+    }
+
+    private GroupPolicy groupPolicy(TopicRecord topic, GroupRecord group) {
+        return TopicRules.groupPolicy(
+                topic.name(), group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
     }
 
     private TopicDirectory.QueueRoute startQueue(TopicRecord topic, int number, boolean isNew, TopicPolicy policy) {
@@ -136,8 +174,7 @@ final class TopicPublisher {
             // Deleted again before this was flushed.
             return;
         }
-        GroupPolicy policy = TopicRules.groupPolicy(
-                topic.name(), group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
+        GroupPolicy policy = groupPolicy(topic, group);
         ActorRef<Dispatcher.Command> dispatcher = context.spawn(
                 Dispatcher.create(
                         "topic " + topic.name() + " group " + group.name(),

@@ -22,8 +22,11 @@ import io.forebay.queue.core.RetryBackoff;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.queue.filter.FilterSyntaxException;
 import io.forebay.queue.filter.Filters;
+import io.forebay.topic.core.RegistryState;
 import io.forebay.topic.core.StartAt;
 import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
@@ -37,7 +40,7 @@ final class TopicRules {
     /** What a Send is answered for that asks for nothing. */
     static final String SEND_DURABILITY = "send-durability";
     /** From when on messages may be delivered: written or durable. Fixed when the topic is created. */
-    static final String READABLE = "readable";
+    static final String READABLE = RegistryState.READABLE;
     /** Which messages a group wants; empty for all. */
     static final String FILTER = "filter";
     /** Whether a group gets nothing for the time being. */
@@ -45,6 +48,8 @@ final class TopicRules {
 
     /** Longest text of one setting. */
     static final int TEXT_CHARS_MAX = 4096;
+    /** All texts of one topic or group together: a change and what it makes fit one frame. */
+    static final int ALL_CHARS_MAX = 8192;
 
     private enum Readable {
         WRITTEN,
@@ -56,11 +61,12 @@ final class TopicRules {
      *
      * @param policy null if it is refused
      * @param startAt of a group, else null
+     * @param effective all settings there are, in order of name, with the text that holds
      * @param refusal names setting, value and what is allowed; null if all is well
      */
-    record Parsed<P>(P policy, StartAt startAt, Refusal refusal) {
+    record Parsed<P>(P policy, StartAt startAt, SortedMap<String, String> effective, Refusal refusal) {
         private static <P> Parsed<P> refused(Refusal refusal) {
-            return new Parsed<>(null, null, refusal);
+            return new Parsed<>(null, null, null, refusal);
         }
     }
 
@@ -84,7 +90,7 @@ final class TopicRules {
                     deduplication(topic.deduplication()),
                     topic.deduplicationWindow().toMillis(),
                     topic.deduplicationMax());
-            return new Parsed<>(policy, null, null);
+            return new Parsed<>(policy, null, own.effective(), null);
         });
     }
 
@@ -122,7 +128,7 @@ final class TopicRules {
                     group.defaults().delivery() == DeliverySetting.PUSH ? DeliveryMode.PUSH : DeliveryMode.POP,
                     group.defaults().breakerPercent());
             StartAt startAt = group.defaults().start() == StartSetting.LATEST ? StartAt.LATEST : StartAt.EARLIEST;
-            return new Parsed<>(policy, startAt, null);
+            return new Parsed<>(policy, startAt, own.effective(), null);
         });
     }
 
@@ -153,23 +159,75 @@ final class TopicRules {
         return usable(texts, node, TopicRules::group, refusal -> {}).startAt();
     }
 
+    /** All settings of a topic, in order of name, with the text that holds. */
+    static SortedMap<String, String> effectiveOfTopic(Map<String, String> texts, ForebaySettings node) {
+        return usable(texts, node, TopicRules::topic, refusal -> {}).effective();
+    }
+
+    /** All settings of a group, in order of name, with the text that holds. */
+    static SortedMap<String, String> effectiveOfGroup(Map<String, String> texts, ForebaySettings node) {
+        return usable(texts, node, TopicRules::group, refusal -> {}).effective();
+    }
+
+    /**
+     * Judges the whole of what a topic will have. What could not be used before is no reason to refuse a change of something
+     * else.
+     *
+     * @return null if all is well
+     */
+    static Refusal checkTopicChange(Map<String, String> before, Map<String, String> changes, ForebaySettings node) {
+        return checkChange(before, changes, node, TopicRules::topic);
+    }
+
+    /** As {@link #checkTopicChange}, of a group. */
+    static Refusal checkGroupChange(Map<String, String> before, Map<String, String> changes, ForebaySettings node) {
+        return checkChange(before, changes, node, TopicRules::group);
+    }
+
+    private static <P> Refusal checkChange(
+            Map<String, String> before,
+            Map<String, String> changes,
+            ForebaySettings node,
+            BiFunction<Map<String, String>, ForebaySettings, Parsed<P>> parser) {
+        Map<String, String> named = new TreeMap<>(usableTexts(before, node, parser, refusal -> {}));
+        Set<String> known = parser.apply(Map.of(), node).effective().keySet();
+        changes.forEach((name, value) -> {
+            // An unknown name is refused even if it is to be unset, unless it has been there.
+            boolean isUnset = value.isEmpty() && (known.contains(name) || before.containsKey(name));
+            if (isUnset) {
+                named.remove(name);
+            } else {
+                named.put(name, value);
+            }
+        });
+        return parser.apply(named, node).refusal();
+    }
+
     private interface Reader<P> {
         Parsed<P> read(OwnSettings own);
     }
 
     private static <P> Parsed<P> parse(String kind, Map<String, String> texts, Reader<P> reader) {
+        int allChars = 0;
         for (Map.Entry<String, String> text : texts.entrySet()) {
+            allChars += text.getKey().length() + text.getValue().length();
             if (text.getValue().length() > TEXT_CHARS_MAX) {
                 return Parsed.refused(Refusal.tooLarge(
                         text.getKey(), text.getValue().length() + " characters", "at most " + TEXT_CHARS_MAX));
             }
+        }
+        if (allChars > ALL_CHARS_MAX) {
+            return Parsed.refused(
+                    Refusal.tooLarge("what a " + kind + " sets", allChars + " characters", "at most " + ALL_CHARS_MAX));
         }
         OwnSettings own = new OwnSettings(texts);
         try {
             Parsed<P> parsed = reader.read(own);
             if (parsed.refusal() == null && !own.unknown().isEmpty()) {
                 return Parsed.refused(Refusal.illegalArgument(
-                        "the name of a setting of a " + kind, own.unknown().first(), String.join(", ", own.known())));
+                        "the name of a setting of a " + kind,
+                        own.unknown().first(),
+                        String.join(", ", own.effective().keySet())));
             }
             return parsed;
         } catch (SettingsException e) {
@@ -182,9 +240,16 @@ final class TopicRules {
             ForebaySettings node,
             BiFunction<Map<String, String>, ForebaySettings, Parsed<P>> parser,
             Consumer<Refusal> leftOut) {
-        Parsed<P> all = parser.apply(texts, node);
-        if (all.refusal() == null) {
-            return all;
+        return parser.apply(usableTexts(texts, node, parser, leftOut), node);
+    }
+
+    private static <P> Map<String, String> usableTexts(
+            Map<String, String> texts,
+            ForebaySettings node,
+            BiFunction<Map<String, String>, ForebaySettings, Parsed<P>> parser,
+            Consumer<Refusal> leftOut) {
+        if (parser.apply(texts, node).refusal() == null) {
+            return texts;
         }
         // In order of the names, so that "poison" is judged when "ordered" is there.
         Map<String, String> taken = new TreeMap<>();
@@ -196,7 +261,7 @@ final class TopicRules {
                 leftOut.accept(refusal);
             }
         }
-        return parser.apply(taken, node);
+        return taken;
     }
 
     private static Deduplication deduplication(DeduplicationSetting setting) {

@@ -6,8 +6,9 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
+import java.util.SortedMap;
 import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -23,13 +24,13 @@ public final class OwnSettings {
 
     private final Map<String, String> texts;
     private final Section section;
-    private final Set<String> keysRead = new HashSet<>();
+    private final SortedMap<String, String> effective = new TreeMap<>();
 
     /** @param texts must not change meanwhile */
     public OwnSettings(Map<String, String> texts) {
         this.texts = texts;
         Config root = ConfigValueFactory.fromMap(texts).atPath(PATH);
-        section = new Section(root, PATH, keysRead);
+        section = new Section(root, PATH, new HashSet<>());
     }
 
     /** A duration as it is written in settings. */
@@ -38,47 +39,46 @@ public final class OwnSettings {
     }
 
     public String text(String name, String otherwise) {
-        return read(name, section::text, otherwise);
+        return read(name, section::text, text -> text, otherwise);
     }
 
     public boolean flag(String name, boolean otherwise) {
-        return read(name, section::flag, otherwise);
+        return read(name, section::flag, isOn -> isOn ? "on" : "off", otherwise);
     }
 
     int count(String name, int otherwise) {
-        return read(name, section::count, otherwise);
+        return read(name, section::count, count -> Integer.toString(count), otherwise);
     }
 
     long bytes(String name, long otherwise) {
-        return read(name, section::bytes, otherwise);
+        return read(name, section::bytes, Checks::bytes, otherwise);
     }
 
     Duration duration(String name, Duration otherwise) {
-        return read(name, section::duration, otherwise);
+        return read(name, section::duration, Checks::duration, otherwise);
     }
 
     /** One of the names of the constants, in lower case and with hyphens. */
     public <E extends Enum<E>> E choice(String name, Class<E> type, E otherwise) {
-        return read(name, one -> section.choice(one, type), otherwise);
+        return read(name, one -> section.choice(one, type), Section::written, otherwise);
     }
 
     /** @return in order */
     public SortedSet<String> unknown() {
         SortedSet<String> unknown = new TreeSet<>(texts.keySet());
-        unknown.removeAll(known());
+        unknown.removeAll(effective.keySet());
         return unknown;
     }
 
-    /** @return what was asked for so far, set or not, in order */
-    public SortedSet<String> known() {
-        SortedSet<String> known = new TreeSet<>();
-        keysRead.forEach(key -> known.add(bare(key)));
-        return Collections.unmodifiableSortedSet(known);
+    /** @return all that was asked for so far, in order of name, with the text that holds for it: its own or the default */
+    public SortedMap<String, String> effective() {
+        return Collections.unmodifiableSortedMap(effective);
     }
 
-    private <T> T read(String name, Function<String, T> reader, T otherwise) {
-        keysRead.add(PATH + "." + name);
-        return texts.containsKey(name) ? bare(() -> reader.apply(name)) : otherwise;
+    private <T> T read(String name, Function<String, T> reader, Function<T, String> text, T otherwise) {
+        boolean isOwn = texts.containsKey(name);
+        effective.put(name, isOwn ? texts.get(name) : text.apply(otherwise));
+        return isOwn ? bare(() -> reader.apply(name)) : otherwise;
     }
 
     /** Whatever is refused inside is refused under its bare name, with the value as it was written. */

@@ -71,9 +71,8 @@ final class Section {
 
     <E extends Enum<E>> E choice(String name, Class<E> type) {
         String key = key(name);
-        String expected = Arrays.stream(type.getEnumConstants())
-                .map(choice -> choice.name().toLowerCase(Locale.ROOT).replace('_', '-'))
-                .collect(Collectors.joining(" or "));
+        String expected =
+                Arrays.stream(type.getEnumConstants()).map(Section::written).collect(Collectors.joining(" or "));
         String chosen = typed(key, expected, () -> root.getString(key))
                 .toUpperCase(Locale.ROOT)
                 .replace('-', '_');
@@ -81,6 +80,11 @@ final class Section {
             if (choice.name().equals(chosen)) return choice;
         }
         throw wrongType(key, expected);
+    }
+
+    /** A constant as it is written in settings. */
+    static String written(Enum<?> choice) {
+        return choice.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /** A dispatcher or mailbox: Akka reads it itself, here it only has to be a section. */

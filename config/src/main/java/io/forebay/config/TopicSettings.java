@@ -15,6 +15,7 @@ import java.time.Duration;
  * @param topicsMax topics of the node
  * @param groupsMax groups of the node
  * @param subscriptionsMax pairs of a topic and a group that reads it
+ * @param settingsHistoryMax changes of settings that are remembered for each topic and group
  * @param deadLetterMaxAge the {@code max-age} that a topic of dead letters gets when the node makes it
  * @param defaults what holds for a topic that sets nothing itself
  */
@@ -25,6 +26,7 @@ public record TopicSettings(
         int topicsMax,
         int groupsMax,
         int subscriptionsMax,
+        int settingsHistoryMax,
         Duration deadLetterMaxAge,
         TopicDefaults defaults) {
     static final String SECTION = "forebay.topic";
@@ -40,6 +42,7 @@ public record TopicSettings(
         checkCount(SECTION + ".topics-max", topicsMax, 1, 1_000_000);
         checkCount(SECTION + ".groups-max", groupsMax, 1, 1_000_000);
         checkCount(SECTION + ".subscriptions-max", subscriptionsMax, 1, 1_000_000);
+        checkCount(SECTION + ".settings-history-max", settingsHistoryMax, 0, 1000);
         checkDuration(SECTION + ".dead-letter-max-age", deadLetterMaxAge, Duration.ZERO, TopicDefaults.MAX_AGE_LONGEST);
     }
 
@@ -51,6 +54,7 @@ public record TopicSettings(
                 section.count("topics-max"),
                 section.count("groups-max"),
                 section.count("subscriptions-max"),
+                section.count("settings-history-max"),
                 section.duration("dead-letter-max-age"),
                 TopicDefaults.from(section));
     }

@@ -63,7 +63,9 @@ public record Refusal(Code code, String text, long retryAfterMillis)
         /** The client has no node that could do it. */
         NO_NODE(22),
         /** The client has been closed. */
-        CLOSED(23);
+        CLOSED(23),
+        /** The settings have been changed since the version that was expected. */
+        OTHER_VERSION(24);
 
         private static final Code[] BY_NUMBER = new Code[64];
 

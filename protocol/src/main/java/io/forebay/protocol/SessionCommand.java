@@ -37,7 +37,8 @@ public sealed interface SessionCommand
                     DeleteGroup,
                     ListGroups,
                     DescribeGroup,
-                    LookCommand {
+                    LookCommand,
+                    SettingsCommand {
         long requestId();
     }
 

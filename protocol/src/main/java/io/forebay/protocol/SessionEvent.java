@@ -45,7 +45,8 @@ public sealed interface SessionEvent
                     NamePage,
                     TopicDescribed,
                     GroupDescribed,
-                    LookReply {
+                    LookReply,
+                    SettingsDescribed {
         long requestId();
     }
 

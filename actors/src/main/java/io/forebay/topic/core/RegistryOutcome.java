@@ -9,8 +9,10 @@ public enum RegistryOutcome {
     ILLEGAL_NAME,
     UNKNOWN_TOPIC,
     UNKNOWN_GROUP,
-    /** A count is not in its range. */
+    /** A value is not in its range, or cannot be changed. */
     ILLEGAL_ARGUMENT,
+    /** The settings have another version than the one that was to be changed. */
+    OTHER_VERSION,
     /** As many of this kind exist as may be. */
     LIMIT
 }

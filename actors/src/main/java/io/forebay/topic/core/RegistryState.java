@@ -6,6 +6,8 @@ import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SettingsChangedRecord;
+import io.forebay.storage.log.SettingsChangedRecord.Scope;
+import io.forebay.storage.log.SettingsHistory;
 import io.forebay.storage.log.SubscriptionEndedRecord;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicDeletedRecord;
@@ -17,7 +19,9 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The topics, groups and subscriptions of a node and their ids. An id is never given twice, not even when what had it is
@@ -38,12 +42,21 @@ public final class RegistryState {
         }
     }
 
+    /** The number of queues of a topic, where settings are changed: it is none of them, but told with them. */
+    public static final String QUEUES = "queues";
+    /** The setting that is fixed when its topic is created: messages may be out already that the other value holds back. */
+    public static final String READABLE = "readable";
+    /** Longest name of who changes settings; the rest is cut. */
+    public static final int WHO_CHARS_MAX = 128;
+
     private final RegistryLimits limits;
     private final Map<String, TopicRecord> topicsByName = new TreeMap<>();
     private final Map<Integer, TopicRecord> topicsById = new TreeMap<>();
     private final Map<String, GroupRecord> groupsByName = new TreeMap<>();
     private final Map<Integer, GroupRecord> groupsById = new TreeMap<>();
     private final TreeMap<Pair, SubscriptionRecord> subscriptions = new TreeMap<>();
+    private final Map<Integer, SettingsHistory> topicHistories = new TreeMap<>();
+    private final Map<Integer, SettingsHistory> groupHistories = new TreeMap<>();
     private int nextTopicId = 1;
     private int nextGroupId = 1;
     private int nextQueueId = 1;
@@ -100,6 +113,21 @@ public final class RegistryState {
         return Collections.unmodifiableCollection(subscriptions
                 .subMap(new Pair(topicId, 0), true, new Pair(topicId, Integer.MAX_VALUE), true)
                 .values());
+    }
+
+    /** @return how a topic's settings came to be what they are; of version 1 if they were never changed */
+    public SettingsHistory topicHistory(int topicId) {
+        return history(Scope.TOPIC, topicId);
+    }
+
+    /** @return how a group's settings came to be what they are; of version 1 if they were never changed */
+    public SettingsHistory groupHistory(int groupId) {
+        return history(Scope.GROUP, groupId);
+    }
+
+    private SettingsHistory history(Scope scope, int id) {
+        SettingsHistory history = (scope == Scope.TOPIC ? topicHistories : groupHistories).get(id);
+        return history != null ? history : new SettingsHistory(scope, id, 1, List.of());
     }
 
     /** @return the highest sequence whose record is in this state and known to be written, -1 if none is */
@@ -253,6 +281,130 @@ public final class RegistryState {
         return RegistryDecision.decided(new SubscriptionEndedRecord(topic.topicId(), group.groupId(), nowMillis));
     }
 
+    /**
+     * Decides that settings of a topic change, {@link #QUEUES} among them; to be applied and written with it, behind it and
+     * in the same frame: {@link #decideQueues}. What is so already is left out, and if nothing is left that is answered.
+     * Whether the values can be used is not judged here.
+     *
+     * @param changes by name, an empty value takes a setting back to its default
+     * @param expectedVersion the version that was to be changed, 0 for any
+     * @param who for people; cut if it is long
+     * @param isOrdered whether the number of queues is fixed
+     */
+    public RegistryDecision<SettingsChangedRecord> decideChangeTopic(
+            String name,
+            Map<String, String> changes,
+            long expectedVersion,
+            String who,
+            boolean isOrdered,
+            long nowMillis) {
+        TopicRecord topic = topicsByName.get(name);
+        if (topic == null) {
+            return unknownTopic(name);
+        }
+        SettingsChangedRecord record = new SettingsChangedRecord(
+                Scope.TOPIC,
+                topic.topicId(),
+                0,
+                nowMillis,
+                differing(changes, key -> value(topic, key)),
+                shortened(who));
+        if (record.settings().isEmpty()) {
+            return RegistryDecision.exists(record);
+        }
+        String readable = record.settings().get(READABLE);
+        if (readable != null) {
+            return RegistryDecision.refused(
+                    RegistryOutcome.ILLEGAL_ARGUMENT,
+                    "readable of topic " + name + " cannot be changed, it is fixed when the topic is created");
+        }
+        String queues = record.settings().get(QUEUES);
+        if (queues != null) {
+            String problem = problemOfQueues(topic, queues, isOrdered);
+            if (problem != null) {
+                return RegistryDecision.refused(RegistryOutcome.ILLEGAL_ARGUMENT, problem);
+            }
+        }
+        return ifVersion(expectedVersion, topicHistory(topic.topicId()).version(), "topic " + name, record);
+    }
+
+    private String problemOfQueues(TopicRecord topic, String queues, boolean isOrdered) {
+        int count = topic.queueIds().length;
+        String told = "queues of topic " + topic.name() + " is " + queues + ", allowed is ";
+        if (isOrdered) {
+            return told + count + ", because the topic is ordered: the number of queues decides where a key goes";
+        }
+        int asked;
+        try {
+            asked = Integer.parseInt(queues);
+        } catch (NumberFormatException e) {
+            asked = -1;
+        }
+        // A queue has messages, and groups that stand somewhere in it: it is not taken away.
+        return asked > count && asked <= limits.queuesPerTopicMax()
+                ? null
+                : told + count + " to " + Math.max(count, limits.queuesPerTopicMax())
+                        + ", because queues are not taken away";
+    }
+
+    /**
+     * The topic with as many queues, the new ones spread over the stripes in turn. The topic has fewer, and settings as they
+     * are to be.
+     */
+    public TopicRecord decideQueues(TopicRecord topic, int queueCount, int stripeCount) {
+        int[] homes = IntStream.range(0, queueCount - topic.queueIds().length)
+                .map(i -> (nextQueueId + i - 1) % stripeCount)
+                .toArray();
+        return withQueues(topic, homes);
+    }
+
+    /** Decides that settings of a group change; as {@link #decideChangeTopic}. */
+    public RegistryDecision<SettingsChangedRecord> decideChangeGroup(
+            String name, Map<String, String> changes, long expectedVersion, String who, long nowMillis) {
+        GroupRecord group = groupsByName.get(name);
+        if (group == null) {
+            return RegistryDecision.refused(RegistryOutcome.UNKNOWN_GROUP, "group " + name + " does not exist");
+        }
+        SettingsChangedRecord record = new SettingsChangedRecord(
+                Scope.GROUP,
+                group.groupId(),
+                0,
+                nowMillis,
+                differing(changes, key -> group.settings().getOrDefault(key, "")),
+                shortened(who));
+        return record.settings().isEmpty()
+                ? RegistryDecision.exists(record)
+                : ifVersion(expectedVersion, groupHistory(group.groupId()).version(), "group " + name, record);
+    }
+
+    /** The check comes last: a change that is made already is a success, whatever the version has become by it. */
+    private static RegistryDecision<SettingsChangedRecord> ifVersion(
+            long expected, long version, String what, SettingsChangedRecord record) {
+        return expected == 0 || expected == version
+                ? RegistryDecision.decided(record)
+                : RegistryDecision.refused(
+                        RegistryOutcome.OTHER_VERSION,
+                        "the settings of " + what + " have version " + version + ", expected was " + expected
+                                + "; look at them and decide anew");
+    }
+
+    private static String value(TopicRecord topic, String key) {
+        return key.equals(QUEUES)
+                ? Integer.toString(topic.queueIds().length)
+                : topic.settings().getOrDefault(key, "");
+    }
+
+    private static Map<String, String> differing(Map<String, String> changes, UnaryOperator<String> now) {
+        Map<String, String> differing = new TreeMap<>(changes);
+        differing.entrySet().removeIf(change -> change.getValue().equals(now.apply(change.getKey())));
+        return differing;
+    }
+
+    private static String shortened(String who) {
+        String oneLine = who.replaceAll("\\p{Cntrl}", "?");
+        return oneLine.length() <= WHO_CHARS_MAX ? oneLine : oneLine.substring(0, WHO_CHARS_MAX);
+    }
+
     // ---- events -------------------------------------------------------------------------------------------------
 
     /** Defines a topic, or replaces what it was. */
@@ -273,6 +425,7 @@ public final class RegistryState {
         if (topic != null) {
             topicsByName.remove(topic.name());
         }
+        topicHistories.remove(record.topicId());
         subscriptions.keySet().removeIf(pair -> pair.topicId() == record.topicId());
     }
 
@@ -291,6 +444,7 @@ public final class RegistryState {
         if (group != null) {
             groupsByName.remove(group.name());
         }
+        groupHistories.remove(record.groupId());
         subscriptions.keySet().removeIf(pair -> pair.groupId() == record.groupId());
     }
 
@@ -309,28 +463,30 @@ public final class RegistryState {
     /** Changes settings of a topic, a group or a subscription; those of the node are not kept here. */
     public void apply(SettingsChangedRecord record) {
         switch (record.scope()) {
-            case TOPIC ->
-                topicsById.computeIfPresent(record.firstId(), (id, topic) -> {
-                    TopicRecord changed = new TopicRecord(
+            case TOPIC -> {
+                TopicRecord topic = topicsById.get(record.firstId());
+                if (topic != null) {
+                    remember(topicHistories, record, key -> value(topic, key));
+                    apply(new TopicRecord(
                             topic.topicId(),
                             topic.name(),
                             topic.queueIds(),
                             topic.stripes(),
                             changed(topic.settings(), record.settings()),
-                            topic.createdMillis());
-                    topicsByName.put(topic.name(), changed);
-                    return changed;
-                });
-            case GROUP ->
-                groupsById.computeIfPresent(record.firstId(), (id, group) -> {
-                    GroupRecord changed = new GroupRecord(
+                            topic.createdMillis()));
+                }
+            }
+            case GROUP -> {
+                GroupRecord group = groupsById.get(record.firstId());
+                if (group != null) {
+                    remember(groupHistories, record, key -> group.settings().getOrDefault(key, ""));
+                    apply(new GroupRecord(
                             group.groupId(),
                             group.name(),
                             changed(group.settings(), record.settings()),
-                            group.createdMillis());
-                    groupsByName.put(group.name(), changed);
-                    return changed;
-                });
+                            group.createdMillis()));
+                }
+            }
             case SUBSCRIPTION ->
                 subscriptions.computeIfPresent(
                         new Pair(record.firstId(), record.secondId()),
@@ -340,6 +496,23 @@ public final class RegistryState {
                 // The node's own; they come from its configuration.
             }
         }
+    }
+
+    private void remember(
+            Map<Integer, SettingsHistory> histories, SettingsChangedRecord record, UnaryOperator<String> valueBefore) {
+        SettingsHistory history = history(record.scope(), record.firstId());
+        Map<String, String> before = new TreeMap<>();
+        record.settings().keySet().forEach(key -> before.put(key, valueBefore.apply(key)));
+        List<SettingsHistory.Change> changes = new ArrayList<>(history.changes());
+        changes.add(new SettingsHistory.Change(record.changedMillis(), record.who(), before, record.settings()));
+        int surplus = Math.max(0, changes.size() - limits.historyMax());
+        histories.put(
+                record.firstId(),
+                new SettingsHistory(
+                        record.scope(),
+                        record.firstId(),
+                        history.version() + 1,
+                        changes.subList(surplus, changes.size())));
     }
 
     /** A record is written. */
@@ -385,6 +558,9 @@ public final class RegistryState {
         snapshot.topics().forEach(state::apply);
         snapshot.groups().forEach(state::apply);
         snapshot.subscriptions().forEach(state::apply);
+        snapshot.histories()
+                .forEach(history -> (history.scope() == Scope.TOPIC ? state.topicHistories : state.groupHistories)
+                        .put(history.id(), history));
         state.nextTopicId = Math.max(state.nextTopicId, snapshot.nextTopicId());
         state.nextGroupId = Math.max(state.nextGroupId, snapshot.nextGroupId());
         state.nextQueueId = Math.max(state.nextQueueId, snapshot.nextQueueId());
@@ -400,7 +576,9 @@ public final class RegistryState {
                 nextQueueId,
                 new ArrayList<>(topicsById.values()),
                 new ArrayList<>(groupsById.values()),
-                List.copyOf(subscriptions.values()));
+                List.copyOf(subscriptions.values()),
+                Stream.concat(topicHistories.values().stream(), groupHistories.values().stream())
+                        .toList());
     }
 
     // ---- helpers ------------------------------------------------------------------------------------------------
@@ -427,10 +605,11 @@ public final class RegistryState {
                 subscription.createdMillis());
     }
 
-    private static Map<String, String> changed(Map<String, String> settings, Map<String, String> changes) {
+    /** Settings after a change; {@link #QUEUES} is none. */
+    public static Map<String, String> changed(Map<String, String> settings, Map<String, String> changes) {
         Map<String, String> result = new TreeMap<>(settings);
         changes.forEach((key, value) -> {
-            if (value.isEmpty()) {
+            if (value.isEmpty() || key.equals(QUEUES)) {
                 result.remove(key);
             } else {
                 result.put(key, value);

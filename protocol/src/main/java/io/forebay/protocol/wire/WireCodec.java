@@ -25,6 +25,8 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
 import io.forebay.protocol.TopicDescription;
 import java.util.Arrays;
 import java.util.Collections;
@@ -270,6 +272,8 @@ final class WireCodec {
             out.text(describe.topic());
         } else if (request instanceof LookCommand look) {
             LookCodec.write(out, look);
+        } else if (request instanceof SettingsCommand settings) {
+            SettingsCodec.write(out, settings);
         } else {
             throw new AssertionError(request);
         }
@@ -337,6 +341,8 @@ final class WireCodec {
             }
         } else if (reply instanceof LookReply look) {
             LookCodec.write(out, look);
+        } else if (reply instanceof SettingsDescribed described) {
+            SettingsCodec.write(out, described.settings());
         } else if (!(reply instanceof SessionEvent.Deleted)) {
             throw new AssertionError(reply);
         }
@@ -549,7 +555,7 @@ final class WireCodec {
         }
     }
 
-    private static void writeMap(WireWriter out, Map<String, String> map) {
+    static void writeMap(WireWriter out, Map<String, String> map) {
         out.varint(map.size());
         for (Map.Entry<String, String> entry : map.entrySet()) {
             out.shared(entry.getKey());
@@ -706,6 +712,12 @@ final class WireCodec {
             }
             case SEEK, SEEKED, PURGE, PURGED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
                 return LookCodec.read(type, requestId, in);
+            case CHANGE_SETTINGS:
+                return SettingsCodec.readChange(in, requestId);
+            case DESCRIBE_SETTINGS:
+                return SettingsCodec.readDescribe(in, requestId);
+            case SETTINGS_DESCRIBED:
+                return new SettingsDescribed(requestId, SettingsCodec.readSettings(in));
             default:
                 throw new AssertionError(type);
         }
@@ -966,7 +978,7 @@ final class WireCodec {
         return listOf(texts);
     }
 
-    private static Map<String, String> readMap(WireReader in) throws MalformedWireException {
+    static Map<String, String> readMap(WireReader in) throws MalformedWireException {
         int count = in.count(2);
         if (count == 0) {
             return Map.of();

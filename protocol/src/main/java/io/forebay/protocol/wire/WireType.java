@@ -7,6 +7,8 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -58,7 +60,10 @@ enum WireType {
     FIND(105, LookCommand.Find.class),
     MESSAGE_PAGE(106, LookReply.MessagePage.class),
     EXPLAIN(107, LookCommand.Explain.class),
-    LIFE_PAGE(108, LookReply.LifePage.class);
+    LIFE_PAGE(108, LookReply.LifePage.class),
+    CHANGE_SETTINGS(70, SettingsCommand.ChangeSettings.class),
+    DESCRIBE_SETTINGS(71, SettingsCommand.DescribeSettings.class),
+    SETTINGS_DESCRIBED(72, SettingsDescribed.class);
 
     private static final Map<Class<?>, WireType> BY_CLASS = new HashMap<>();
     private static final Map<String, WireType> BY_MANIFEST = new HashMap<>();

@@ -103,6 +103,7 @@ class ForebaySettingsTest {
             out("topic.topics-max", "0", "1000001"),
             out("topic.groups-max", "0", "1000001"),
             out("topic.subscriptions-max", "0", "1000001"),
+            out("topic.settings-history-max", "-1", "1001"),
             out("topic.dead-letter-max-age", "-1 s", "3651 d", "14"),
             out("topic.retention-grace", "-1 s", "3651 d", "5"),
             out("topic.max-age", "-1 s", "3651 d", "259200"),

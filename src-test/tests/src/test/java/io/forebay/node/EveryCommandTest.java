@@ -13,6 +13,8 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsScope;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -60,6 +62,8 @@ class EveryCommandTest {
                 new LookCommand.Purge(17, "t", "", -1, -1, true),
                 new LookCommand.Find(18, "t", "x", "", -1, -1, 10, ""),
                 new LookCommand.Explain(19, "t", 0, 0, null, ""),
+                new SettingsCommand.ChangeSettings(20, SettingsScope.GROUP, "g", Map.of("paused", "on"), 0, "test"),
+                new SettingsCommand.DescribeSettings(21, SettingsScope.TOPIC, "t", 10),
                 new SessionCommand.Withdraw("t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
                 new SessionCommand.Detach(),

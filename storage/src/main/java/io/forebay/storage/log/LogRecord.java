@@ -59,13 +59,13 @@ public sealed interface LogRecord
      */
     static LogRecord decode(RecordType type, int version, byte[] source, int at, int length)
             throws CorruptRecordException {
-        if (version != type.version()) {
+        if (version < 1 || version > type.version()) {
             throw new UnknownRecordException(type + " record of version " + version + " is not known, highest known is "
                     + type.version() + ": written by a newer version, or damaged");
         }
         BodyReader in = new BodyReader(type.name(), source, at, length);
         try {
-            LogRecord record = decode(type, in);
+            LogRecord record = decode(type, version, in);
             in.end();
             return record;
         } catch (IllegalArgumentException e) {
@@ -76,7 +76,7 @@ public sealed interface LogRecord
         }
     }
 
-    private static LogRecord decode(RecordType type, BodyReader in) throws CorruptRecordException {
+    private static LogRecord decode(RecordType type, int version, BodyReader in) throws CorruptRecordException {
         return switch (type) {
             case MESSAGE -> MessageRecord.decode(in);
             case ENTRY -> EntryRecord.decode(in);
@@ -95,7 +95,7 @@ public sealed interface LogRecord
             case SUBSCRIPTION_ENDED -> SubscriptionEndedRecord.decode(in);
             case PURGE -> PurgeRecord.decode(in);
             case SEEK -> SeekRecord.decode(in);
-            case SETTINGS_CHANGED -> SettingsChangedRecord.decode(in);
+            case SETTINGS_CHANGED -> SettingsChangedRecord.decode(in, version);
             case QUARANTINED -> QuarantinedRecord.decode(in);
             case FILTERED -> FilteredRecord.decode(in);
             case TIMER_SCHEDULED -> TimerScheduledRecord.decode(in);

@@ -24,7 +24,7 @@ public enum RecordType {
     PURGE(15),
     SEEK(16),
     SUBSCRIPTION_ENDED(17),
-    SETTINGS_CHANGED(18),
+    SETTINGS_CHANGED(18, 2),
     QUARANTINED(19),
     FILTERED(20),
 
@@ -60,9 +60,15 @@ public enum RecordType {
     }
 
     private final int number;
+    private final int version;
 
     RecordType(int number) {
+        this(number, 1);
+    }
+
+    RecordType(int number, int version) {
         this.number = number;
+        this.version = version;
     }
 
     /** The number in the record header, 1 … 255. */
@@ -72,7 +78,7 @@ public enum RecordType {
 
     /** The version this code writes, and the highest it reads. */
     public int version() {
-        return 1;
+        return version;
     }
 
     /** The type with this number, or {@code null} if this code knows none. */

@@ -9,7 +9,7 @@ import io.forebay.storage.io.LittleEndian;
 enum SnapshotKind {
     QUEUE(1, 1),
     GROUP(2, 2),
-    REGISTRY(3, 1);
+    REGISTRY(3, 2);
 
     static final int HEADER_BYTES = 2;
 

@@ -26,6 +26,11 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.StoredMessage;
+import io.forebay.protocol.SettingsChange;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsDescription;
+import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -136,7 +141,29 @@ final class Samples {
                         number(),
                         number(),
                         number(),
-                        ""));
+                        ""),
+                new SettingsCommand.ChangeSettings(
+                        number(),
+                        SettingsScope.TOPIC,
+                        "orders",
+                        Map.of("max-age", "3 d", "readable", ""),
+                        7,
+                        "ann@shop"),
+                new SettingsCommand.DescribeSettings(number(), SettingsScope.GROUP, "billing", 100),
+                new SettingsDescribed(
+                        number(),
+                        new SettingsDescription(
+                                SettingsScope.GROUP,
+                                "billing",
+                                "node-1",
+                                8,
+                                Map.of("paused", "on"),
+                                Map.of("paused", "on", "max-attempts", "16"),
+                                List.of(
+                                        new SettingsChange(
+                                                8, number(), "ann@shop", Map.of("paused", ""), Map.of("paused", "on")),
+                                        new SettingsChange(
+                                                7, number(), "", Map.of("filter", "tag: a"), Map.of("filter", ""))))));
     }
 
     /** One that is not comparable by {@code equals}, because of its array. */

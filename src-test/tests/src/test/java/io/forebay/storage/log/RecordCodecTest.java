@@ -65,7 +65,8 @@ class RecordCodecTest {
                 int wrong = length;
                 assertThatExceptionOfType(CorruptRecordException.class)
                         .as("length %s of %s", length, record.bodyBytes())
-                        .isThrownBy(() -> LogRecord.decode(record.type(), 1, body, 0, wrong));
+                        .isThrownBy(() ->
+                                LogRecord.decode(record.type(), record.type().version(), body, 0, wrong));
             }
         }
     }
@@ -77,7 +78,7 @@ class RecordCodecTest {
         for (int bit = 0; bit < 8 * body.length; bit++) {
             body[bit / 8] ^= (byte) (1 << (bit % 8));
             try {
-                LogRecord read = LogRecord.decode(record.type(), 1, body, 0, body.length);
+                LogRecord read = LogRecord.decode(record.type(), record.type().version(), body, 0, body.length);
                 assertThat(read).as("bit %s", bit).isNotEqualTo(record);
             } catch (CorruptRecordException e) {
                 assertThat(e).hasMessageContaining(record.type().name());

@@ -55,7 +55,14 @@ public final class RecordSamples {
                 new PurgeRecord(1000, 1_800_000_000_006L),
                 new SeekRecord(900, 1_800_000_000_007L, 1_799_999_000_000L),
                 new SettingsChangedRecord(
-                        SettingsChangedRecord.Scope.SUBSCRIPTION, 4, 5, 1_800_000_000_008L, map("max-attempts", "")),
+                        SettingsChangedRecord.Scope.SUBSCRIPTION,
+                        4,
+                        5,
+                        1_800_000_000_008L,
+                        map("max-attempts", ""),
+                        ""),
+                new SettingsChangedRecord(
+                        SettingsChangedRecord.Scope.TOPIC, 4, 0, 1_800_000_000_008L, map("max-age", "3 d"), "ann@shop"),
                 new QuarantinedRecord(
                         600,
                         3,
@@ -181,7 +188,13 @@ public final class RecordSamples {
                 9,
                 List.of(topic()),
                 List.of(new GroupRecord(5, "billing", Map.of(), 1_800_000_000_002L)),
-                List.of(new SubscriptionRecord(4, 5, new long[] {0, 17}, Map.of(), 1_800_000_000_004L)));
+                List.of(new SubscriptionRecord(4, 5, new long[] {0, 17}, Map.of(), 1_800_000_000_004L)),
+                List.of(new SettingsHistory(
+                        SettingsChangedRecord.Scope.TOPIC,
+                        4,
+                        7,
+                        List.of(new SettingsHistory.Change(
+                                1_800_000_000_008L, "ann@shop", map("max-age", ""), map("max-age", "3 d"))))));
     }
 
     private static TopicRecord topic() {

@@ -9,18 +9,20 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SettingsChangedRecord;
+import io.forebay.storage.log.SettingsHistory;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicRecord;
 import io.forebay.testkit.sim.SeededRun;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.random.RandomGenerator;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class RegistryStateTest {
-    private static final RegistryLimits LIMITS = new RegistryLimits(3, 3, 8, 4);
+    private static final RegistryLimits LIMITS = new RegistryLimits(3, 3, 8, 4, 2);
     private final RegistryState state = new RegistryState(LIMITS);
 
     @Test
@@ -179,10 +181,96 @@ class RegistryStateTest {
     void settingsChangeWithoutTouchingTheRest() {
         TopicRecord topic = topic("orders", 2);
         state.apply(new SettingsChangedRecord(
-                SettingsChangedRecord.Scope.TOPIC, topic.topicId(), 0, 9, Map.of("a", "", "c", "3")));
+                SettingsChangedRecord.Scope.TOPIC, topic.topicId(), 0, 9, Map.of("a", "", "c", "3"), "ann"));
         assertThat(state.topic("orders").settings()).isEqualTo(Map.of("b", "2", "c", "3"));
         assertThat(state.topic(topic.topicId())).isSameAs(state.topic("orders"));
         assertThat(state.topic("orders").queueIds()).isEqualTo(topic.queueIds());
+    }
+
+    @Test
+    void changesAreNumberedAndTheLastOnesRemembered() {
+        topic("orders", 2);
+        int id = state.topic("orders").topicId();
+        assertThat(state.topicHistory(id).version()).isEqualTo(1);
+        change("orders", Map.of("a", "7", "b", "2"), 0, "ann");
+        change("orders", Map.of("a", "", "c", "1"), 2, "bob\n" + "x".repeat(200));
+        change("orders", Map.of("c", "5"), 3, "");
+        SettingsHistory history = state.topicHistory(id);
+        assertThat(history.version()).isEqualTo(4);
+        assertThat(history.changes()).hasSize(2);
+        // What was so already is no part of a change.
+        assertThat(history.changes().get(0).before()).isEqualTo(Map.of("a", "7", "c", ""));
+        assertThat(history.changes().get(0).after()).isEqualTo(Map.of("a", "", "c", "1"));
+        assertThat(history.changes().get(0).who()).startsWith("bob?xxx").hasSize(RegistryState.WHO_CHARS_MAX);
+        assertThat(history.changes().get(1))
+                .isEqualTo(new SettingsHistory.Change(9, "", Map.of("c", "1"), Map.of("c", "5")));
+        assertThat(state.topic("orders").settings()).isEqualTo(Map.of("b", "2", "c", "5"));
+        state.apply(state.decideDeleteTopic("orders", 5).record());
+        assertThat(state.snapshot().histories()).isEmpty();
+    }
+
+    @Test
+    void changeOfAnotherVersionIsRefusedAndOneThatIsMadeAlreadyIsNone() {
+        topic("orders", 2);
+        change("orders", Map.of("a", "7"), 1, "ann");
+        RegistryDecision<SettingsChangedRecord> late =
+                state.decideChangeTopic("orders", Map.of("a", "8"), 1, "bob", false, 9);
+        assertThat(late.outcome()).isEqualTo(RegistryOutcome.OTHER_VERSION);
+        assertThat(late.detail()).contains("version 2", "expected was 1");
+        assertThat(state.decideChangeTopic("orders", Map.of("a", "7"), 1, "ann", false, 9)
+                        .outcome())
+                .isEqualTo(RegistryOutcome.EXISTS);
+        assertThat(state.decideChangeTopic("bills", Map.of(), 0, "", false, 9).outcome())
+                .isEqualTo(RegistryOutcome.UNKNOWN_TOPIC);
+        assertThat(state.decideChangeGroup("g", Map.of(), 0, "", 9).outcome()).isEqualTo(RegistryOutcome.UNKNOWN_GROUP);
+        GroupRecord group = group("g");
+        state.apply(state.decideChangeGroup("g", Map.of("paused", "on"), 1, "ann", 9)
+                .record());
+        assertThat(state.group("g").settings()).isEqualTo(Map.of("paused", "on"));
+        assertThat(state.groupHistory(group.groupId()).version()).isEqualTo(2);
+        assertThat(state.decideChangeGroup("g", Map.of("paused", ""), 1, "ann", 9)
+                        .outcome())
+                .isEqualTo(RegistryOutcome.OTHER_VERSION);
+    }
+
+    @Test
+    void queuesOnlyGrowAndOnlyWhereOrderDoesNotHangOnThem() {
+        topic("orders", 3);
+        for (String queues : List.of("", "2", "0", "-1", "9", "many", "4.0", "99999999999")) {
+            RegistryDecision<SettingsChangedRecord> decision =
+                    state.decideChangeTopic("orders", Map.of("queues", queues), 0, "", false, 9);
+            assertThat(decision.outcome()).as(queues).isEqualTo(RegistryOutcome.ILLEGAL_ARGUMENT);
+            assertThat(decision.detail()).contains("queues of topic orders is " + queues + ", allowed is 3 to 8");
+        }
+        assertThat(state.decideChangeTopic("orders", Map.of("queues", "4"), 0, "", true, 9)
+                        .detail())
+                .contains("queues of topic orders is 4, allowed is 3, because the topic is ordered");
+        assertThat(state.decideChangeTopic("orders", Map.of("queues", "3"), 0, "", true, 9)
+                        .outcome())
+                .isEqualTo(RegistryOutcome.EXISTS);
+        assertThat(state.decideChangeTopic("orders", Map.of("readable", "durable"), 0, "", false, 9)
+                        .detail())
+                .contains("readable of topic orders cannot be changed");
+        change("orders", Map.of("queues", "5", "a", "9"), 0, "ann");
+        TopicRecord grown = state.topic("orders");
+        assertThat(grown.queueIds()).containsExactly(1, 2, 3, 4, 5);
+        assertThat(grown.stripes()).containsExactly(0, 1, 0, 1, 0);
+        assertThat(grown.settings()).isEqualTo(Map.of("a", "9", "b", "2"));
+        SettingsHistory history = state.topicHistory(grown.topicId());
+        assertThat(history.version()).isEqualTo(2);
+        assertThat(history.changes().get(0).before()).isEqualTo(Map.of("a", "1", "queues", "3"));
+        assertThat(history.changes().get(0).after()).isEqualTo(Map.of("a", "9", "queues", "5"));
+    }
+
+    /** As the registry does it: the new number of queues goes behind the change. */
+    private void change(String topic, Map<String, String> changes, long expectedVersion, String who) {
+        SettingsChangedRecord record = state.decideChangeTopic(topic, changes, expectedVersion, who, false, 9)
+                .record();
+        state.apply(record);
+        String queues = record.settings().get("queues");
+        if (queues != null) {
+            state.apply(state.decideQueues(state.topic(topic), Integer.parseInt(queues), 2));
+        }
     }
 
     @Test
@@ -194,21 +282,25 @@ class RegistryStateTest {
                 .isInstanceOf(IllegalArgumentException.class);
     }
 
-    /** A registry recovered from any snapshot and the records behind it, overlapping, is the registry that was. */
+    /**
+     * A registry recovered from any snapshot and the records behind it, overlapping, is the registry that was, settings with
+     * their versions and histories included. Ids are given once. A refused change changes nothing.
+     */
     @Test
     void recoveredRegistryIsTheRegistryThatWas() {
         SeededRun.run("registry", (random, progress) -> {
             for (int round = 0; round < 200; round++) {
-                RegistryState live = new RegistryState(new RegistryLimits(20, 20, 8, 100));
+                RegistryState live = new RegistryState(new RegistryLimits(20, 20, 8, 100, 3));
                 List<LogRecord> log = new ArrayList<>();
-                Set<Integer> queueIds = new HashSet<>();
+                Map<Integer, Integer> given = new HashMap<>();
+                Map<Integer, Long> versions = new HashMap<>();
                 RegistrySnapshot snapshot = live.snapshot();
                 long held = -1;
                 for (int step = 0; step < 100; step++) {
                     progress.at(round * 100L + step);
                     String topic = "t" + random.nextInt(6);
                     String group = "g" + random.nextInt(6);
-                    RegistryDecision<? extends LogRecord> decision = switch (random.nextInt(6)) {
+                    RegistryDecision<? extends LogRecord> decision = switch (random.nextInt(9)) {
                         case 0, 1 -> live.decideCreateTopic(topic, 1 + random.nextInt(8), Map.of("k", "v"), 3, step);
                         case 2 -> live.decideCreateGroup(group, Map.of(), step);
                         case 3 -> {
@@ -221,31 +313,85 @@ class RegistryStateTest {
                             random.nextBoolean()
                                     ? live.decideDeleteTopic(topic, step)
                                     : live.decideDeleteGroup(group, step);
-                        default -> live.decideUnsubscribe(topic, group, step);
+                        case 5 -> live.decideUnsubscribe(topic, group, step);
+                        case 6 -> live.decideChangeGroup(group, changes(random), random.nextInt(4), "w" + step, step);
+                        case 7 -> {
+                            GroupRecord known = live.group(group);
+                            yield live.decideDeadLetterTopic(
+                                    known == null ? 0 : known.groupId(), Map.of(), 1 + random.nextInt(4), step);
+                        }
+                        default ->
+                            live.decideChangeTopic(
+                                    topic,
+                                    changes(random),
+                                    random.nextInt(4),
+                                    "w" + step,
+                                    random.nextInt(4) == 0,
+                                    step);
                     };
                     if (decision.isDecided()) {
                         live.replay(decision.record(), log.size());
                         log.add(decision.record());
-                        if (decision.record() instanceof TopicRecord created) {
-                            for (int queueId : created.queueIds()) {
-                                assertThat(queueIds.add(queueId))
-                                        .as("given once")
-                                        .isTrue();
+                        if (decision.record() instanceof SettingsChangedRecord changed) {
+                            assertRemembered(live, changed, versions);
+                            String queues = changed.settings().get("queues");
+                            if (queues != null && changed.scope() == SettingsChangedRecord.Scope.TOPIC) {
+                                TopicRecord grown =
+                                        live.decideQueues(live.topic(changed.firstId()), Integer.parseInt(queues), 3);
+                                assertThat(grown.queueIds()).hasSize(Integer.parseInt(queues));
+                                live.replay(grown, log.size());
+                                log.add(grown);
                             }
                         }
+                        live.topics()
+                                .forEach(one -> IntStream.of(one.queueIds())
+                                        .forEach(queueId -> assertThat(
+                                                        given.merge(queueId, one.topicId(), (was, now) -> was))
+                                                .as("given once")
+                                                .isEqualTo(one.topicId())));
                     }
                     if (random.nextInt(20) == 0) {
                         snapshot = RegistrySnapshot.decode(live.snapshot().encode());
                         held = live.heldSequence();
                     }
                 }
-                RegistryState recovered = RegistryState.restore(new RegistryLimits(20, 20, 8, 100), snapshot, held);
+                RegistryState recovered = RegistryState.restore(new RegistryLimits(20, 20, 8, 100, 3), snapshot, held);
                 for (int sequence = random.nextInt((int) held + 2); sequence < log.size(); sequence++) {
                     recovered.replay(log.get(sequence), sequence);
                 }
                 assertThat(recovered.snapshot()).isEqualTo(live.snapshot());
                 assertThat(recovered.replay(new AckRecord(OffsetSet.of(1)), log.size()))
                         .isFalse();
+            }
+        });
+    }
+
+    private static Map<String, String> changes(RandomGenerator random) {
+        Map<String, String> changes = new HashMap<>();
+        for (int i = random.nextInt(3); i >= 0; i--) {
+            String name = List.of("k", "a", "b", "queues").get(random.nextInt(4));
+            changes.put(name, random.nextInt(3) == 0 ? "" : Integer.toString(random.nextInt(9)));
+        }
+        return changes;
+    }
+
+    /** The version is one higher, and the last change says what differs. */
+    private static void assertRemembered(
+            RegistryState live, SettingsChangedRecord changed, Map<Integer, Long> versions) {
+        boolean isTopic = changed.scope() == SettingsChangedRecord.Scope.TOPIC;
+        int id = changed.firstId();
+        SettingsHistory history = isTopic ? live.topicHistory(id) : live.groupHistory(id);
+        assertThat(history.version()).isEqualTo(versions.merge(isTopic ? id : -id, 2L, (was, two) -> was + 1));
+        assertThat(history.changes()).hasSizeLessThanOrEqualTo(3);
+        SettingsHistory.Change last = history.changes().get(history.changes().size() - 1);
+        assertThat(last.who()).isEqualTo("w" + last.changedMillis());
+        assertThat(last.after()).isEqualTo(changed.settings());
+        last.after().forEach((name, value) -> {
+            assertThat(last.before().get(name)).isNotEqualTo(value);
+            if (!name.equals("queues") || !isTopic) {
+                Map<String, String> now =
+                        isTopic ? live.topic(id).settings() : live.group(id).settings();
+                assertThat(now.getOrDefault(name, "")).isEqualTo(name.equals("queues") ? "" : value);
             }
         });
     }
