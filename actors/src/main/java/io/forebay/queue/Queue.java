@@ -472,7 +472,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private void answerSnapshots() {
         while (!port.isBusy() && !snapshotsWanted.isEmpty()) {
             StoreWriter.SnapshotRequested requested = snapshotsWanted.pollFirst();
-            byte[] payload = new QueueSnapshot(state.writtenEnd(), state.releaseFloor()).encode();
+            byte[] payload = QueueSnapshot.of(state.writtenEnd(), state.releaseFloor()).encode();
             List<Frame> frames = new ArrayList<>();
             if (heldSequence >= 0) {
                 for (SnapshotRecord part : SnapshotRecord.split(

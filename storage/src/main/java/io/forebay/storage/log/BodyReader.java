@@ -115,6 +115,25 @@ final class BodyReader {
         throw corrupt("number is longer than 63 bits");
     }
 
+    /** All 64 bits, unsigned, shortest form only. */
+    long varint64() throws CorruptRecordException {
+        long value = 0;
+        for (int shift = 0; shift < 70; shift += 7) {
+            int b = u8();
+            if (shift == 63 && b > 1) {
+                throw corrupt("number is longer than 64 bits");
+            }
+            value |= (long) (b & 0x7F) << shift;
+            if (b < 0x80) {
+                if (b == 0 && shift > 0) {
+                    throw corrupt("number is not in its shortest form");
+                }
+                return value;
+            }
+        }
+        throw new AssertionError("unreachable");
+    }
+
     /** An i32 count of elements that take at least {@code bytesEach} bytes each. */
     int count(int bytesEach) throws CorruptRecordException {
         int count = i32();

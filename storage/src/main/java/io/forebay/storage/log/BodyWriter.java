@@ -103,6 +103,7 @@ final class BodyWriter {
         return this;
     }
 
+    /** All 64 bits, unsigned. */
     static int varintBytes(long value) {
         return (63 - Long.numberOfLeadingZeros(value | 1)) / 7 + 1;
     }

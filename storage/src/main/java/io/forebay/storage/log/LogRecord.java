@@ -40,7 +40,9 @@ public sealed interface LogRecord
                 DurableStateRecord,
                 KeyParkedRecord,
                 KeyUnparkedRecord,
-                ProducerWindowRecord {
+                ProducerWindowRecord,
+                DeduplicationRecord,
+                ExpiredRecord {
 
     RecordType type();
 
@@ -114,6 +116,8 @@ public sealed interface LogRecord
             case KEY_PARKED -> KeyParkedRecord.decode(in);
             case KEY_UNPARKED -> KeyUnparkedRecord.decode(in);
             case PRODUCER_WINDOW -> ProducerWindowRecord.decode(in);
+            case DEDUPLICATION -> DeduplicationRecord.decode(in);
+            case EXPIRED -> ExpiredRecord.decode(in);
         };
     }
 }

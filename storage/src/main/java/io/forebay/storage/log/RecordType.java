@@ -46,7 +46,9 @@ public enum RecordType {
 
     KEY_PARKED(56),
     KEY_UNPARKED(57),
-    PRODUCER_WINDOW(60);
+    PRODUCER_WINDOW(60),
+    DEDUPLICATION(61),
+    EXPIRED(62);
 
     private static final RecordType[] BY_NUMBER = new RecordType[256];
 

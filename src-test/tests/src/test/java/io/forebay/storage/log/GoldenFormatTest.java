@@ -59,7 +59,13 @@ class GoldenFormatTest {
     @Test
     void snapshotPayloadsAreReadAndWrittenAsOnTheFirstDay() throws Exception {
         List<String> newest = List.of(
-                payload("QUEUE", new QueueSnapshot(1234, 100).encode()),
+                payload("QUEUE", QueueSnapshot.of(1234, 100).encode()),
+                payload(
+                        "QUEUE",
+                        RecordSamples.queue(RecordSamples.producerWindow()).encode()),
+                payload(
+                        "QUEUE",
+                        RecordSamples.queue(RecordSamples.messageIdWindow()).encode()),
                 payload("GROUP", RecordSamples.group().encode()),
                 payload("REGISTRY", RecordSamples.registry().encode()));
         List<String> golden = golden("snapshot-payloads.txt");

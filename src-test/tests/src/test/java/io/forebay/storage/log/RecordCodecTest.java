@@ -140,11 +140,16 @@ class RecordCodecTest {
 
     @Test
     void snapshotPayloadsAreReadBackAndDamageIsRefused() throws Exception {
-        assertThat(QueueSnapshot.decode(new QueueSnapshot(9, 4).encode())).isEqualTo(new QueueSnapshot(9, 4));
+        assertThat(QueueSnapshot.decode(QueueSnapshot.of(9, 4).encode())).isEqualTo(QueueSnapshot.of(9, 4));
         assertThat(GroupSnapshot.decode(RecordSamples.group().encode())).isEqualTo(RecordSamples.group());
         assertThat(RegistrySnapshot.decode(RecordSamples.registry().encode())).isEqualTo(RecordSamples.registry());
+        for (SendWindow window :
+                List.of(SendWindow.NONE, RecordSamples.producerWindow(), RecordSamples.messageIdWindow())) {
+            QueueSnapshot queue = RecordSamples.queue(window);
+            assertThat(QueueSnapshot.decode(queue.encode())).isEqualTo(queue);
+        }
         List<byte[]> payloads = List.of(
-                new QueueSnapshot(9, 4).encode(),
+                RecordSamples.queue(RecordSamples.producerWindow()).encode(),
                 RecordSamples.group().encode(),
                 RecordSamples.registry().encode());
         for (int kind = 0; kind < 3; kind++) {

@@ -109,7 +109,10 @@ public final class RecordSamples {
                         1_800_000_000_020L,
                         List.of(
                                 new ProducerWindowRecord.Sent(10, 1237, 98768),
-                                new ProducerWindowRecord.Sent(12, 1238, 98769))));
+                                new ProducerWindowRecord.Sent(12, 1238, 98769))),
+                new DeduplicationRecord(SendWindow.Kind.MESSAGE_ID, 1_800_000_000_021L),
+                new ExpiredRecord(1000, 1_800_000_000_022L, 17, ExpiredRecord.Cause.MAX_AGE),
+                new ExpiredRecord(1001, 1_800_000_000_023L, 0, ExpiredRecord.Cause.MAX_BYTES));
     }
 
     static MessageRecord message() {
@@ -128,6 +131,37 @@ public final class RecordSamples {
                 .traceContext("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
                 .producer(0x5EED, 12)
                 .body(bytes("a body of some words"))
+                .build();
+    }
+
+    static QueueSnapshot queue(SendWindow window) {
+        return new QueueSnapshot(
+                1234,
+                100,
+                17,
+                List.of(
+                        new QueueSnapshot.Mark(90, 1_800_000_000_000L, 9_000),
+                        new QueueSnapshot.Mark(1234, 1_800_000_060_000L, 123_400)),
+                List.of(
+                        new QueueSnapshot.Settled(500, 1_800_000_061_000L),
+                        new QueueSnapshot.Settled(600, 1_800_000_062_000L)),
+                OffsetSet.of(700, 703),
+                window);
+    }
+
+    static SendWindow producerWindow() {
+        return new SendWindow.Builder(SendWindow.Kind.PRODUCER, 4)
+                .add(0x5EED, 10, 1200, 98_000, 1_800_000_000_000L, 0xCAFE)
+                .add(-7, Long.MIN_VALUE, 1201, 98_001, 1_800_000_000_000L, -1)
+                .add(0x5EED, 9, 1203, 98_003, 1_800_000_000_001L, 0)
+                .add(-7, Long.MAX_VALUE, 1233, 98_123, 1_800_000_060_000L, 1)
+                .build();
+    }
+
+    static SendWindow messageIdWindow() {
+        return new SendWindow.Builder(SendWindow.Kind.MESSAGE_ID, 2)
+                .add(0x0123_4567_89AB_CDEFL, -1, 1200, 98_000, 1_800_000_000_000L, 0xCAFE)
+                .add(1, 2, 1233, 98_123, 1_800_000_060_000L, 1)
                 .build();
     }
 
