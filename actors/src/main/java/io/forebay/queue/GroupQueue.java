@@ -44,6 +44,7 @@ import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyParkedRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.SeekRecord;
@@ -81,6 +82,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     GiveBack,
                     Readable,
                     Truncated,
+                    Quarantined,
                     ConsumerGone,
                     SessionClosed,
                     Configure,
@@ -145,6 +147,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** The queue stores nothing below this offset any more, settled or not: too old, too much, or purged. Idempotent. */
     public record Truncated(long firstOffset) implements Command {}
+
+    /** These offsets of the queue cannot be read: they are passed over, and nobody settles them. Idempotent. */
+    public record Quarantined(OffsetSet offsets) implements Command {}
 
     /** A consumer is gone: what it holds comes back with its attempt counted. Idempotent. */
     public record ConsumerGone(long sessionId) implements Command {}
@@ -598,6 +603,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
                 .onMessage(ListParked.class, this::onListParked)
                 .onMessage(Peek.class, this::onPeek)
+                .onMessage(Quarantined.class, this::onQuarantined)
                 .onMessage(BodiesRead.class, this::onBodiesRead)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessageEquals(ReadAgain.INSTANCE, this::onReadAgain)
@@ -1714,6 +1720,15 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         if (readable.firstOffset > state.floor()) {
             // Dropped while this group was not there to hear of it.
             onDecision(new Truncated(readable.firstOffset));
+        }
+        settleDown();
+        return this;
+    }
+
+    private Behavior<Command> onQuarantined(Quarantined quarantined) {
+        OffsetSet offsets = quarantined.offsets;
+        for (int range = 0; range < offsets.rangeCount(); range++) {
+            state.quarantine(offsets.rangeFirst(range), offsets.rangeLast(range) - offsets.rangeFirst(range) + 1);
         }
         settleDown();
         return this;

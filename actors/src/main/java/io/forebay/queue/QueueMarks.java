@@ -7,8 +7,10 @@ package io.forebay.queue;
 public final class QueueMarks {
     private volatile long firstOffset;
     private volatile long nextOffset;
+    private volatile long expiredCount;
+    private volatile long quarantinedCount;
 
-    /** The lowest offset that some group may still need. */
+    /** The lowest offset that is stored. */
     public long firstOffset() {
         return firstOffset;
     }
@@ -18,11 +20,29 @@ public final class QueueMarks {
         return nextOffset;
     }
 
+    /** Messages that some group had not settled when they were dropped: too old, or too much. */
+    public long expiredCount() {
+        return expiredCount;
+    }
+
+    /** Stored messages that cannot be read, and are never delivered. */
+    public long quarantinedCount() {
+        return quarantinedCount;
+    }
+
     void firstOffset(long offset) {
         firstOffset = offset;
     }
 
     void nextOffset(long offset) {
         nextOffset = offset;
+    }
+
+    void expiredCount(long count) {
+        expiredCount = count;
+    }
+
+    void quarantinedCount(long count) {
+        quarantinedCount = count;
     }
 }

@@ -1,8 +1,8 @@
 package io.forebay.topic;
 
-import io.forebay.queue.Queue;
 import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.queue.core.GroupQueueState;
+import io.forebay.queue.core.QueueState;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.GroupSnapshot;
 import io.forebay.storage.log.LogRecord;
@@ -41,12 +41,6 @@ public final class NodeRecovery implements StripeRecovery {
         }
     }
 
-    private static final class RecoveredQueue {
-        long firstOffset;
-        long heldSequence = -1;
-        long heldOwnerNumber;
-    }
-
     private final RegistryLimits registryLimits;
     private final GroupQueueLimits groupLimits;
     private final Map<Integer, StripeSink> sinks = new HashMap<>();
@@ -79,13 +73,10 @@ public final class NodeRecovery implements StripeRecovery {
         return of(0).registryOwnerNumber;
     }
 
-    /** @param nextOffset as the stripe's log says */
-    Queue.Start queue(int stripeId, int queueId, long nextOffset) {
-        RecoveredQueue queue = of(stripeId).queues.remove(queueId);
-        return queue == null
-                ? new Queue.Start(0, nextOffset, -1, 0)
-                : new Queue.Start(
-                        Math.min(queue.firstOffset, nextOffset), nextOffset, queue.heldSequence, queue.heldOwnerNumber);
+    /** What is known of a queue; nothing if no record of it is left. Handed over: a second call gives a new one. */
+    QueueState takeQueue(int stripeId, int queueId) {
+        QueueState queue = of(stripeId).queues.remove(queueId);
+        return queue == null ? new QueueState() : queue;
     }
 
     /** Null if nothing was ever written for it. Handed over: a second call gives null. */
@@ -118,7 +109,7 @@ public final class NodeRecovery implements StripeRecovery {
     private final class StripeSink implements RecoverySink {
         RegistryState registry;
         long registryOwnerNumber;
-        final Map<Integer, RecoveredQueue> queues = new HashMap<>();
+        final Map<Integer, QueueState> queues = new HashMap<>();
         final Map<Long, RecoveredGroup> groups = new HashMap<>();
         private final List<SnapshotRecord> parts = new ArrayList<>();
 
@@ -140,10 +131,13 @@ public final class NodeRecovery implements StripeRecovery {
                 registry = RegistryState.restore(registryLimits, RegistrySnapshot.decode(payload), part.heldSequence());
                 registryOwnerNumber = part.heldOwnerNumber();
             } else if (view.groupId() == 0) {
-                RecoveredQueue queue = queue(view.queueId());
-                queue.firstOffset = QueueSnapshot.decode(payload).firstOffset();
-                queue.heldSequence = part.heldSequence();
-                queue.heldOwnerNumber = part.heldOwnerNumber();
+                queues.put(
+                        view.queueId(),
+                        QueueState.restore(
+                                QueueSnapshot.decode(payload),
+                                part.heldSequence(),
+                                part.heldOwnerNumber(),
+                                view.logTimeMillis()));
             } else {
                 restore(view, part, GroupSnapshot.decode(payload));
             }
@@ -166,9 +160,7 @@ public final class NodeRecovery implements StripeRecovery {
             if (view.queueId() == 0) {
                 registryRecord(view);
             } else if (view.groupId() == 0) {
-                RecoveredQueue queue = queue(view.queueId());
-                queue.heldSequence = Math.max(queue.heldSequence, view.sequence());
-                queue.heldOwnerNumber = Math.max(queue.heldOwnerNumber, view.ownerNumber());
+                queues.computeIfAbsent(view.queueId(), id -> new QueueState()).replay(view);
             } else {
                 groupRecord(view);
             }
@@ -213,10 +205,6 @@ public final class NodeRecovery implements StripeRecovery {
                 // This group alone is stopped; the others have nothing to do with it.
                 group.contradiction = "record " + view.sequence() + ": " + e.getMessage();
             }
-        }
-
-        private RecoveredQueue queue(int queueId) {
-            return queues.computeIfAbsent(queueId, id -> new RecoveredQueue());
         }
     }
 }

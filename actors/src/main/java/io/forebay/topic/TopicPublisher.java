@@ -13,6 +13,7 @@ import io.forebay.queue.QueueMarks;
 import io.forebay.queue.core.DispatchState;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueState;
+import io.forebay.queue.core.QueueState;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.Owner;
@@ -147,17 +148,17 @@ final class TopicPublisher {
                             home.stripeId());
             return new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), null, marks);
         }
-        Queue.Start start = isNew
-                ? Queue.Start.NEW
-                : environment
-                        .recovery()
-                        .queue(home.stripeId(), queueId, home.log().nextOffset(queueId));
+        List<Integer> groupIds = state.subscriptionsOf(topic.topicId()).stream()
+                .map(SubscriptionRecord::groupId)
+                .toList();
         ActorRef<Queue.Command> queue = context.spawn(
                 Queue.create(
                         new Queue.Identity(
                                 queueId, number, topic.name(), settings.node().name(), FRAME_BYTES, policy),
                         home,
-                        start,
+                        isNew ? new QueueState() : environment.recovery().takeQueue(home.stripeId(), queueId),
+                        home.log().nextOffset(queueId),
+                        groupIds,
                         marks,
                         stripeBytes.get(home.stripeId())),
                 "queue-" + queueId,

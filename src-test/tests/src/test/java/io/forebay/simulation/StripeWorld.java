@@ -557,7 +557,8 @@ final class StripeWorld {
         int partBytes = random.nextInt(3) == 0 ? 20 + random.nextInt(60) : 1 << 20;
         if (owner.isQueue()) {
             QueueSim queue = queues.get(owner.queueId());
-            byte[] payload = QueueSnapshot.of(queue.messages.size(), queue.releasedBelow).encode();
+            byte[] payload =
+                    QueueSnapshot.of(queue.messages.size(), queue.releasedBelow).encode();
             parts = SnapshotRecord.split(
                     Math.max(0, queue.heldSequence), queue.heldNumber, queue.messages.size(), payload, partBytes);
         } else {

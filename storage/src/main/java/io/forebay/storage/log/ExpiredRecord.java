@@ -7,8 +7,7 @@ package io.forebay.storage.log;
  * byte 16  i64  expiredCount     messages among them that some group had not settled, or all if there is no group
  * byte 24  u8   cause      1 max age · 2 max bytes </pre>
  */
-public record ExpiredRecord(long belowOffset, long expiredMillis, long expiredCount, Cause cause)
-        implements LogRecord {
+public record ExpiredRecord(long belowOffset, long expiredMillis, long expiredCount, Cause cause) implements LogRecord {
     /** The order of the constants is the code on disk, from 1: never changed, only added to. */
     public enum Cause {
         /** They were older than the topic keeps messages. */

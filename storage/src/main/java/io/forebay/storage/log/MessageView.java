@@ -121,6 +121,16 @@ public final class MessageView {
         return decode(at + MessageRecord.FIXED_BYTES, LittleEndian.getUnsignedShort(source, at + 14));
     }
 
+    /** Where the id's UTF-8 begins in {@link #source()}. */
+    public int idAt() {
+        return at + MessageRecord.FIXED_BYTES;
+    }
+
+    /** Length of the id's UTF-8. */
+    public int idBytes() {
+        return LittleEndian.getUnsignedShort(source, at + 14);
+    }
+
     private String decode(int textAt, int length) throws CorruptRecordException {
         try {
             return Utf8.decode(source, textAt, length);

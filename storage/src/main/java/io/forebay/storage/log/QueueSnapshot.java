@@ -68,15 +68,17 @@ public record QueueSnapshot(
 
     /** A queue of which nothing more is known. */
     public static QueueSnapshot of(long nextOffset, long firstOffset) {
-        return new QueueSnapshot(
-                nextOffset, firstOffset, 0, List.of(), List.of(), OffsetSet.empty(), SendWindow.NONE);
+        return new QueueSnapshot(nextOffset, firstOffset, 0, List.of(), List.of(), OffsetSet.empty(), SendWindow.NONE);
     }
 
     /** The payload of its {@link SnapshotRecord}s. */
     public byte[] encode() {
         byte[] payload = new byte[encodedBytes()];
-        BodyWriter out =
-                SnapshotKind.QUEUE.begin(payload).i64(nextOffset).i64(firstOffset).i64(expiredCount);
+        BodyWriter out = SnapshotKind.QUEUE
+                .begin(payload)
+                .i64(nextOffset)
+                .i64(firstOffset)
+                .i64(expiredCount);
         out.i32(marks.size());
         Mark lastMark = Mark.ZERO;
         for (Mark mark : marks) {

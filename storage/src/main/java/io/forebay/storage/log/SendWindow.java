@@ -187,12 +187,7 @@ public final class SendWindow {
                 long zigzag = in.varint64();
                 lastNumbers[(int) producer] += (zigzag >>> 1) ^ -(zigzag & 1);
                 builder.add(
-                        producerIds[(int) producer],
-                        lastNumbers[(int) producer],
-                        offset,
-                        sequence,
-                        millis,
-                        payloadCrc);
+                        producerIds[(int) producer], lastNumbers[(int) producer], offset, sequence, millis, payloadCrc);
             } else {
                 builder.add(in.i64(), in.i64(), offset, sequence, millis, payloadCrc);
             }
@@ -256,7 +251,8 @@ public final class SendWindow {
                 Fields.notNegative("logMillis", millis);
             } else {
                 Fields.check(offset > offsets[count - 1], "offset", offset, "more than " + offsets[count - 1]);
-                Fields.check(sequence > sequences[count - 1], "sequence", sequence, "more than " + sequences[count - 1]);
+                Fields.check(
+                        sequence > sequences[count - 1], "sequence", sequence, "more than " + sequences[count - 1]);
                 Fields.check(millis >= logMillis[count - 1], "logMillis", millis, logMillis[count - 1] + " or more");
             }
             keyHighs[count] = keyHigh;

@@ -2,23 +2,39 @@ package io.forebay.queue.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.QueueSnapshot;
+import io.forebay.storage.log.SendWindow;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class QueueStateTest {
+    private static QueueState begun(long nextOffset, boolean isReadableWhenDurable) {
+        QueueState state = new QueueState();
+        state.begin(
+                nextOffset,
+                0,
+                List.of(),
+                Policies.topic(fields -> fields.isReadableWhenDurable = isReadableWhenDurable),
+                1_000);
+        return state;
+    }
+
     @Test
     void writtenMessagesAreReadableAtOnceByDefault() {
-        QueueState state = new QueueState(0, 5, false);
+        QueueState state = begun(5, false);
         assertThat(state.readableEnd()).isEqualTo(5);
-        assertThat(state.written(8, 40)).isTrue();
+        assertThat(state.written(8, 40, 1_000, 100)).isTrue();
         assertThat(state.readableEnd()).isEqualTo(8);
         assertThat(state.awaitsDurability()).isFalse();
     }
 
     @Test
     void messagesOfADurableTopicAreReadableWhenTheyAreFlushed() {
-        QueueState state = new QueueState(0, 0, true);
-        assertThat(state.written(3, 10)).isFalse();
-        assertThat(state.written(5, 14)).isFalse();
+        QueueState state = begun(0, true);
+        assertThat(state.written(3, 10, 1_000, 100)).isFalse();
+        assertThat(state.written(5, 14, 1_000, 100)).isFalse();
         assertThat(state.readableEnd()).isZero();
         assertThat(state.durable(9)).isFalse();
         assertThat(state.durable(13)).isTrue();
@@ -29,29 +45,51 @@ class QueueStateTest {
     }
 
     @Test
-    void nothingIsReleasedThatAnyGroupNeeds() {
-        QueueState state = new QueueState(2, 100, false);
-        assertThat(state.releaseFloor()).isEqualTo(2);
-        state.groupFloor(1, 2);
-        assertThat(state.groupFloor(2, 50)).isFalse();
-        assertThat(state.groupFloor(1, 30)).isTrue();
-        assertThat(state.releaseFloor()).isEqualTo(30);
-        assertThat(state.groupFloor(1, 70)).isTrue();
-        assertThat(state.releaseFloor()).isEqualTo(50);
-        assertThat(state.removeGroup(2)).isTrue();
-        assertThat(state.releaseFloor()).isEqualTo(70);
-        assertThat(state.removeGroup(1)).isFalse();
-        assertThat(state.releaseFloor()).isEqualTo(70);
+    void whatIsToldLateChangesNothing() {
+        QueueState state = begun(0, true);
+        state.written(5, 14, 1_000, 100);
+        assertThat(state.written(3, 10, 900, 100)).isFalse();
+        assertThat(state.writtenEnd()).isEqualTo(5);
+        assertThat(state.durable(13)).isFalse();
+        assertThat(state.durable(14)).isTrue();
+        assertThat(state.readableEnd()).isEqualTo(5);
     }
 
     @Test
-    void groupThatBeginsLowerDoesNotTakeBackWhatIsReleased() {
-        QueueState state = new QueueState(0, 100, false);
-        state.groupFloor(1, 60);
-        state.groupFloor(2, 10);
-        assertThat(state.releaseFloor()).isEqualTo(60);
-        state.groupFloor(2, 80);
-        assertThat(state.groupFloor(1, 90)).isTrue();
-        assertThat(state.releaseFloor()).isEqualTo(80);
+    void whatCannotBeReadIsNotedOnce() {
+        QueueState state = begun(10, false);
+        assertThat(state.decideQuarantine(3, 2)).isTrue();
+        assertThat(state.decideQuarantine(4, 1)).isFalse();
+        assertThat(state.quarantined().isEmpty()).isTrue();
+        state.apply(new QuarantinedRecord(3, 2, -1, -1, 1_000, QuarantinedRecord.Cause.BAD_FRAME, "bad"));
+        assertThat(state.quarantined()).isEqualTo(OffsetSet.range(3, 2));
+        assertThat(state.decideQuarantine(4, 1)).isFalse();
+        assertThat(state.decideQuarantine(9, 2)).as("behind the end").isFalse();
+        assertThat(state.decideQuarantine(4, 2)).isTrue();
+    }
+
+    @Test
+    void aChangeOfDeduplicationIsNotedBeforeTheNextMessage() {
+        QueueState state = begun(0, false);
+        assertThat(state.decideWindowNote(1_000)).isNull();
+        state.configure(Policies.topic(fields -> fields.deduplication = Deduplication.PRODUCER));
+        assertThat(state.decideWindowNote(1_001).kind()).isEqualTo(SendWindow.Kind.PRODUCER);
+        assertThat(state.decideWindowNote(1_002)).isNull();
+        QueueState restored = QueueState.restore(state.toSnapshot(), 5, 5, 1_000);
+        restored.begin(0, 0, List.of(), Policies.topic(fields -> fields.deduplication = Deduplication.PRODUCER), 1_000);
+        assertThat(restored.decideWindowNote(1_000)).isNull();
+        restored.configure(Policies.topic());
+        assertThat(restored.decideWindowNote(1_001).kind()).isEqualTo(SendWindow.Kind.OFF);
+    }
+
+    @Test
+    void aSnapshotOfVersionOneKeepsItsMessagesForAWholeAge() {
+        QueueState state = QueueState.restore(QueueSnapshot.of(100, 20), 5, 5, 50_000);
+        state.begin(100, 30, List.of(), Policies.topic(fields -> fields.maxAgeMillis = 1_000), 70_000);
+        assertThat(state.retention().firstOffset()).isEqualTo(30);
+        assertThat(state.retention().isExpiryDue(50_999, 1_000, 1)).isFalse();
+        assertThat(state.retention().isExpiryDue(51_000, 1_000, 1)).isTrue();
+        assertThat(state.retention().decideExpiry(51_000, 1_000, 1).belowOffset())
+                .isEqualTo(100);
     }
 }
