@@ -47,6 +47,7 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
@@ -920,6 +921,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                         offset,
                         reason);
         state.quarantine(offset, 1);
+        queue.tell(new Queue.Quarantine(offset, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, reason));
     }
 
     // ---- looking ahead --------------------------------------------------------------------------------------------
@@ -1091,16 +1093,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             return;
         }
         for (DeliveryReader.Unreadable bad : outcome.unreadable()) {
-            getContext()
-                    .getLog()
-                    .error(
-                            "topic {} queue {} group {}: offset {} cannot be read and is passed over: {}",
-                            identity.topic,
-                            identity.queueNumber,
-                            identity.group,
-                            bad.offset(),
-                            bad.reason());
-            state.quarantine(bad.offset(), 1);
+            unreadable(bad.offset(), bad.reason());
         }
         if (outcome.isRewriting()) {
             unread.addFirst(pop);

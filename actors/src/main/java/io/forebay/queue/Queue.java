@@ -767,9 +767,10 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
 
     private Behavior<Command> onHold(Hold hold) {
         if (groups.containsKey(hold.groupId)) {
-            release(state.groupFloor(hold.groupId, hold.floor));
+            state.retention().groupFloor(hold.groupId, hold.floor, nowMillis(), policy.graceMillis());
+            release();
         }
-        hold.replyTo.tell(new GroupQueue.Held(state.releaseFloor()));
+        hold.replyTo.tell(new GroupQueue.Held(state.retention().firstOffset()));
         return this;
     }
 

@@ -266,7 +266,8 @@ public final class QueueState {
 
     /** @return whether these offsets are news, so that a record has to be written; they count as decided from now on */
     public boolean decideQuarantine(long firstOffset, long count) {
-        if (firstOffset < 0 || count < 1 || firstOffset + count > writtenEnd) {
+        long end = firstOffset + count;
+        if (firstOffset < 0 || count < 1 || end > writtenEnd || end <= retention.firstOffset()) {
             return false;
         }
         OffsetSet asked = OffsetSet.range(firstOffset, count);
