@@ -3,12 +3,15 @@ package io.forebay.node;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.Adapter;
 import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.protocol.AckResult;
+import io.forebay.protocol.ChangeResult;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
+import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
@@ -26,6 +29,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
@@ -77,6 +81,45 @@ final class NodeFixture implements AutoCloseable {
         return new NodeFixture(
                         ConfigFactory.parseString(settings), disk, StorageEnvironment.of(disk, wall, System::nanoTime))
                 .started();
+    }
+
+    /** A node whose log time and timers stand still until {@link #pass}. */
+    static NodeFixture inMemory(MemoryDisk disk, String settings, VirtualTime time) {
+        Config config = ConfigFactory.parseString(settings).withFallback(VirtualScheduler.CONFIG);
+        return new NodeFixture(config, disk, StorageEnvironment.of(disk, time, time::nanos)).started();
+    }
+
+    /**
+     * Time that passes only when somebody says so. Kept over the lives of a node: one that starts reads the wall clock, one
+     * that runs does not see when it is set.
+     */
+    static final class VirtualTime implements InstantSource {
+        private final AtomicLong nanos = new AtomicLong();
+        private volatile long wallMillis = 1_800_000_000_000L;
+
+        @Override
+        public Instant instant() {
+            return Instant.ofEpochMilli(wallMillis);
+        }
+
+        long nanos() {
+            return nanos.get();
+        }
+
+        /** The wall clock is set, or time passes without a node. */
+        void shiftWall(long millis) {
+            wallMillis += millis;
+        }
+
+        private void pass(long millis) {
+            wallMillis += millis;
+            nanos.addAndGet(TimeUnit.MILLISECONDS.toNanos(millis));
+        }
+    }
+
+    /** Lets time pass, and what is due then begin. Whoever wants to see that it has happened asks for something. */
+    void pass(VirtualTime time, long millis) {
+        VirtualScheduler.of(Adapter.toClassic(system)).pass(millis, time::pass);
     }
 
     /** On real files. */
@@ -222,6 +265,33 @@ final class NodeFixture implements AutoCloseable {
         List<AckResult> ack(String group, List<ReceiptHandle> handles, Durability level) {
             tell(new SessionCommand.Ack(nextId(), group, handles, level));
             return expect(SessionEvent.AckReply.class).results();
+        }
+
+        List<ChangeResult> extend(String group, List<ReceiptHandle> handles, long millis) {
+            tell(new SessionCommand.ChangeInvisible(nextId(), group, handles, millis, false, ""));
+            return expect(SessionEvent.ChangeReply.class).results();
+        }
+
+        /** @param delayMillis {@link SessionCommand.ChangeInvisible#BACKOFF} for the group's own schedule */
+        List<ChangeResult> nack(String group, List<ReceiptHandle> handles, long delayMillis, String reason) {
+            tell(new SessionCommand.ChangeInvisible(nextId(), group, handles, delayMillis, true, reason));
+            return expect(SessionEvent.ChangeReply.class).results();
+        }
+
+        void createTopic(String topic, int queues, Map<String, String> settings) {
+            tell(new SessionCommand.CreateTopic(nextId(), topic, queues, settings));
+            expect(SessionEvent.TopicCreated.class);
+        }
+
+        void createGroup(String group, String topic, Map<String, String> settings) {
+            tell(new SessionCommand.CreateGroup(nextId(), group, topic, settings));
+            expect(SessionEvent.GroupCreated.class);
+        }
+
+        /** Asks every queue of the group, behind everything that was told to it before. */
+        GroupDescription describe(String group, String topic) {
+            tell(new SessionCommand.DescribeGroup(nextId(), group, topic));
+            return expect(SessionEvent.GroupDescribed.class).topics().get(0);
         }
 
         /** The client process is gone: nothing is said any more. */

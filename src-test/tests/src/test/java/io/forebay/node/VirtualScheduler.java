@@ -1,0 +1,132 @@
+package io.forebay.node;
+
+import akka.actor.AbstractScheduler;
+import akka.actor.ActorSystem;
+import akka.actor.Cancellable;
+import akka.event.LoggingAdapter;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.util.TreeMap;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongConsumer;
+import scala.concurrent.ExecutionContext;
+import scala.concurrent.duration.FiniteDuration;
+
+/** Timers of an actor system that go off when {@link #pass} is called, in order, and never by themselves. Thread-safe. */
+public final class VirtualScheduler extends AbstractScheduler {
+    /** Of a system with these timers. */
+    static final Config CONFIG =
+            ConfigFactory.parseString("akka.scheduler.implementation = \"" + VirtualScheduler.class.getName() + "\"");
+
+    private record Key(long dueMillis, long number) implements Comparable<Key> {
+        @Override
+        public int compareTo(Key other) {
+            int byTime = Long.compare(dueMillis, other.dueMillis);
+            return byTime != 0 ? byTime : Long.compare(number, other.number);
+        }
+    }
+
+    private final class Timer implements Cancellable, Runnable {
+        private final long intervalMillis;
+        private final Runnable runnable;
+        private final ExecutionContext executor;
+        private final AtomicBoolean isCancelled = new AtomicBoolean();
+
+        Timer(long intervalMillis, Runnable runnable, ExecutionContext executor) {
+            this.intervalMillis = intervalMillis;
+            this.runnable = runnable;
+            this.executor = executor;
+        }
+
+        @Override
+        public void run() {
+            if (isCancelled.get()) {
+                return;
+            }
+            if (intervalMillis > 0) {
+                add(intervalMillis, this);
+            }
+            executor.execute(runnable);
+        }
+
+        @Override
+        public boolean cancel() {
+            return isCancelled.compareAndSet(false, true);
+        }
+
+        @Override
+        public boolean isCancelled() {
+            return isCancelled.get();
+        }
+    }
+
+    private final TreeMap<Key, Timer> timers = new TreeMap<>();
+    private long nowMillis;
+    private long lastNumber;
+
+    /** As Akka makes it. */
+    public VirtualScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {}
+
+    static VirtualScheduler of(ActorSystem system) {
+        return (VirtualScheduler) system.scheduler();
+    }
+
+    /**
+     * Time passes from one timer to the next.
+     *
+     * @param clock is told first by how much it goes on
+     */
+    void pass(long millis, LongConsumer clock) {
+        long end;
+        synchronized (timers) {
+            end = nowMillis + millis;
+        }
+        while (true) {
+            long step;
+            Timer next = null;
+            synchronized (timers) {
+                boolean isDue = !timers.isEmpty() && timers.firstKey().dueMillis <= end;
+                step = Math.max(0, (isDue ? timers.firstKey().dueMillis : end) - nowMillis);
+                nowMillis += step;
+                if (isDue) {
+                    next = timers.pollFirstEntry().getValue();
+                }
+            }
+            if (step > 0) {
+                clock.accept(step);
+            }
+            if (next == null) {
+                return;
+            }
+            next.run();
+        }
+    }
+
+    private void add(long delayMillis, Timer timer) {
+        synchronized (timers) {
+            timers.put(new Key(nowMillis + delayMillis, ++lastNumber), timer);
+        }
+    }
+
+    @Override
+    @SuppressWarnings("deprecation") // Akka's own timers at a fixed rate come here
+    public Cancellable schedule(
+            FiniteDuration delay, FiniteDuration interval, Runnable runnable, ExecutionContext executor) {
+        Timer timer = new Timer(Math.max(1, interval.toMillis()), runnable, executor);
+        add(delay.toMillis(), timer);
+        return timer;
+    }
+
+    @Override
+    public Cancellable scheduleOnce(FiniteDuration delay, Runnable runnable, ExecutionContext executor) {
+        Timer timer = new Timer(0, runnable, executor);
+        add(delay.toMillis(), timer);
+        return timer;
+    }
+
+    @Override
+    public double maxFrequency() {
+        return 1000;
+    }
+}
