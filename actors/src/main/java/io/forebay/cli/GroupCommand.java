@@ -16,13 +16,17 @@ import picocli.CommandLine.Spec;
 /** {@code forebay group}. */
 @Command(
         name = "group",
-        description = "Create, list, describe and delete consumer groups.",
+        description = "Create, list, describe, change and delete consumer groups.",
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             GroupCommand.Create.class,
             GroupCommand.ListAll.class,
             GroupCommand.Describe.class,
-            GroupCommand.Delete.class
+            GroupCommand.Delete.class,
+            SettingsCommands.GroupSet.class,
+            SettingsCommands.GroupSettings.class,
+            SettingsCommands.GroupPause.class,
+            SettingsCommands.GroupResume.class
         })
 final class GroupCommand implements Callable<Integer> {
     @Spec
@@ -31,7 +35,8 @@ final class GroupCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is missing: create, list, describe or delete");
+                spec.commandLine(),
+                "a command is missing: create, list, describe, settings, set, pause, resume or delete");
     }
 
     /** {@code forebay group create}. */

@@ -20,13 +20,15 @@ import picocli.CommandLine.Spec;
 /** {@code forebay topic}. */
 @Command(
         name = "topic",
-        description = "Create, list, describe and delete topics.",
+        description = "Create, list, describe, change and delete topics.",
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             TopicCommand.Create.class,
             TopicCommand.ListAll.class,
             TopicCommand.Describe.class,
-            TopicCommand.Delete.class
+            TopicCommand.Delete.class,
+            SettingsCommands.TopicSet.class,
+            SettingsCommands.TopicSettings.class
         })
 final class TopicCommand implements Callable<Integer> {
     @Spec
@@ -35,7 +37,7 @@ final class TopicCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is missing: create, list, describe or delete");
+                spec.commandLine(), "a command is missing: create, list, describe, settings, set or delete");
     }
 
     /** One request to the node, and its answer printed. Also what the commands of groups are made of. */

@@ -28,6 +28,10 @@ import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsDescription;
+import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.protocol.wire.WireFrames;
 import java.time.Duration;
@@ -871,6 +875,69 @@ public final class ForebayClient {
         List<T> flat = new ArrayList<>();
         lists.forEach(flat::addAll);
         return flat;
+    }
+
+    /** As {@link #changeTopicSettings(String, Map, long, String)}, of whatever version, in the name of this client. */
+    public CompletionStage<List<SettingsDescription>> changeTopicSettings(String topic, Map<String, String> changes) {
+        return changeTopicSettings(topic, changes, 0, settings.name());
+    }
+
+    /**
+     * Changes settings of a topic on every node that has it, while it is used; see {@link SettingsCommand.ChangeSettings}.
+     * Each node judges for itself: when one refuses, others may have taken it, and it may be repeated.
+     *
+     * @param changes by name; an empty value takes a setting back to the node's default
+     * @param expectedVersion refused by a node where the settings have another one; 0 for any
+     * @param who is said to have changed them, for people
+     * @return what holds on each node, when it does
+     */
+    public CompletionStage<List<SettingsDescription>> changeTopicSettings(
+            String topic, Map<String, String> changes, long expectedVersion, String who) {
+        return changeSettings(SettingsScope.TOPIC, topic, changes, expectedVersion, who);
+    }
+
+    /** As {@link #changeGroupSettings(String, Map, long, String)}, of whatever version, in the name of this client. */
+    public CompletionStage<List<SettingsDescription>> changeGroupSettings(String group, Map<String, String> changes) {
+        return changeGroupSettings(group, changes, 0, settings.name());
+    }
+
+    /** As {@link #changeTopicSettings(String, Map, long, String)}, of a group. */
+    public CompletionStage<List<SettingsDescription>> changeGroupSettings(
+            String group, Map<String, String> changes, long expectedVersion, String who) {
+        return changeSettings(SettingsScope.GROUP, group, changes, expectedVersion, who);
+    }
+
+    /**
+     * The settings of a topic on each node; fails if no node has it.
+     *
+     * @param historyMax how many of the last changes to tell, 0 for none
+     */
+    public CompletionStage<List<SettingsDescription>> topicSettings(String topic, int historyMax) {
+        return settings(
+                SettingsScope.TOPIC,
+                id -> new SettingsCommand.DescribeSettings(id, SettingsScope.TOPIC, topic, historyMax));
+    }
+
+    /** As {@link #topicSettings}, of a group. */
+    public CompletionStage<List<SettingsDescription>> groupSettings(String group, int historyMax) {
+        return settings(
+                SettingsScope.GROUP,
+                id -> new SettingsCommand.DescribeSettings(id, SettingsScope.GROUP, group, historyMax));
+    }
+
+    private CompletionStage<List<SettingsDescription>> changeSettings(
+            SettingsScope scope, String name, Map<String, String> changes, long expectedVersion, String who) {
+        Map<String, String> copy = Map.copyOf(changes);
+        return settings(scope, id -> new SettingsCommand.ChangeSettings(id, scope, name, copy, expectedVersion, who));
+    }
+
+    private CompletionStage<List<SettingsDescription>> settings(
+            SettingsScope scope, LongFunction<SessionCommand.Request> command) {
+        return onAll(
+                command,
+                SettingsDescribed.class,
+                SettingsDescribed::settings,
+                scope == SettingsScope.TOPIC ? Refusal.Code.UNKNOWN_TOPIC : Refusal.Code.UNKNOWN_GROUP);
     }
 
     private static final int PAGE_COUNT = 1000;

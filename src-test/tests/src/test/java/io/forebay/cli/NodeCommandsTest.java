@@ -182,6 +182,64 @@ class NodeCommandsTest {
     }
 
     @Test
+    void settingsAreShownChangedAndRemembered() {
+        topicAndGroup("settled", "sg");
+        CliRunner.Result changed = CliRunner.run(
+                with("topic", "set", "settled", "max-age=1 d", "send-durability=written", "queues=9", "--who", "ann"));
+        assertThat(changed.err()).isEmpty();
+        assertThat(changed.outLines())
+                .containsExactly(
+                        "topic settled on node cli-test, version 2 of its settings",
+                        "max-age = 1 d",
+                        "queues = 9",
+                        "send-durability = written");
+        assertThat(CliRunner.run(with("topic", "set", "settled", "--unset", "max-age", "--expect", "2"))
+                        .outLines())
+                .containsExactly(
+                        "topic settled on node cli-test, version 3 of its settings", "max-age = 3 d (the node's)");
+        refused(4, "have version 3, expected was 2", with("topic", "set", "settled", "max-age=2 d", "--expect", "2"));
+        refused(2, "max-age is 2, allowed is a duration with its unit", with("topic", "set", "settled", "max-age=2"));
+        refused(2, "queues of topic settled is 4, allowed is 9", with("topic", "set", "settled", "queues=4"));
+        refused(4, "no topic 'missing'", with("topic", "set", "missing", "max-age=2 d"));
+        List<String> shown =
+                CliRunner.run(with("topic", "settings", "settled", "--history")).outLines();
+        assertThat(shown)
+                .anyMatch(line -> line.matches("max-age +3 d +node"))
+                .anyMatch(line -> line.matches("queues +9 +topic"))
+                .anyMatch(line -> line.matches(" *3  20[0-9TZ:.-]+ +[^ ]+@[^ ]+ +max-age +1 d +\\(the node's\\)"))
+                .anyMatch(line -> line.matches(" *2  20[0-9TZ:.-]+ +ann +queues +[0-9]+ +9"));
+        assertThat(CliRunner.run(with("topic", "settings", "settled", "--history", "--json"))
+                        .out())
+                .startsWith(
+                        "{\"topic\":\"settled\",\"node\":\"cli-test\",\"version\":3,\"own\":{\"send-durability\":\"written\"}")
+                .contains("\"before\":{\"max-age\":\"1 d\"},\"after\":{\"max-age\":\"\"}");
+
+        send("settled", "k", "first\n");
+        assertThat(CliRunner.run(with("group", "pause", "sg")).outLines())
+                .containsExactly("group sg on node cli-test, version 2 of its settings", "paused = on");
+        assertThat(CliRunner.run(with("pop", "settled", "--group", "sg", "--idle-exit", "300ms"))
+                        .out())
+                .isEmpty();
+        assertThat(CliRunner.run(with("group", "set", "sg", "filter=sql: a = 'b' OR TRUE", "--json"))
+                        .out())
+                .contains("\"filter\":\"sql: a = 'b' OR TRUE\"");
+        refused(2, "column", with("group", "set", "sg", "filter=sql: a ="));
+        refused(2, "paused is maybe, allowed is on or off", with("group", "set", "sg", "paused=maybe"));
+        assertThat(CliRunner.run(with("group", "resume", "sg")).outLines()).contains("paused = off (the node's)");
+        assertThat(CliRunner.run(with("group", "settings", "sg")).outLines())
+                .anyMatch(line -> line.matches("max-attempts +16 +node"));
+        assertThat(CliRunner.run(with("pop", "settled", "--group", "sg", "--count", "1"))
+                        .out())
+                .isEqualTo("first\n");
+        assertThat(CliRunner.run(with("topic", "set", "settled")).err()).contains("nothing is to be changed");
+        assertThat(CliRunner.run(with("topic", "set", "settled", "max-age")).err())
+                .contains("'max-age' is no setting; allowed is KEY=VALUE");
+        assertThat(CliRunner.run(with("topic", "set", "settled", "max-age=1 d", "--unset", "max-age"))
+                        .err())
+                .contains("given twice");
+    }
+
+    @Test
     void whatTheNodeRefusesIsOneLine() {
         refused(4, "no topic 'missing'", with("topic", "describe", "missing"));
         refused(4, "no topic 'missing'", with("topic", "delete", "missing"));
