@@ -248,7 +248,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         INSTANCE
     }
 
-    private record Scanned(MessageScanner.Found found, Throwable failure) implements Command {}
+    private record Scanned(MessageFilter filter, MessageScanner.Found found, Throwable failure) implements Command {}
 
     private record OriginsRead(List<Poison> poison, MessageScanner.Origins origins, Throwable failure)
             implements Command {}
@@ -953,17 +953,18 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         MessageScanner by = scanner;
         getContext()
                 .pipeToSelf(
-                        CompletableFuture.supplyAsync(() -> by.scan(from, count, filter), readExecutor), Scanned::new);
+                        CompletableFuture.supplyAsync(() -> by.scan(from, count, filter), readExecutor),
+                        (found, failure) -> new Scanned(filter, found, failure));
     }
 
     private Behavior<Command> onScanned(Scanned scanned) {
         if (scanned.failure != null) {
             throw new AssertionError("a scan of queue " + identity.queueId + " failed", scanned.failure);
         }
-        if (mayDecide()) {
+        if (mayDecide() && scanned.filter == policy.filter()) {
             found(scanned.found);
         } else {
-            isScanRunning = false; // looked at again behind the snapshot
+            isScanRunning = false; // looked at again: behind the snapshot, or with the filter that is set now
         }
         settleDown();
         return this;

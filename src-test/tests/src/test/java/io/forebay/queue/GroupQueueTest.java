@@ -1,6 +1,7 @@
 package io.forebay.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
@@ -28,6 +29,8 @@ import java.io.IOException;
 import java.time.InstantSource;
 import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -195,5 +198,36 @@ class GroupQueueTest {
                 .isEqualTo(1);
         assertThat(session.expectMessageClass(QueueReply.GivenBack.class).token())
                 .isEqualTo(2);
+    }
+
+    @Test
+    void aFilterThatIsReplacedWhileItIsAskedSettlesNothing() throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        group.tell(new GroupQueue.Configure(Policies.group(policy -> {
+            policy.filterText = "tag: none";
+            policy.filter = (message, added) -> {
+                asked.countDown();
+                try {
+                    return !released.await(10, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            };
+        })));
+        assertThat(asked.await(10, TimeUnit.SECONDS)).isTrue();
+        group.tell(new GroupQueue.Configure(Policies.group(policy -> {
+            policy.filterText = "tag: every";
+            policy.filter = (message, added) -> true;
+        })));
+        TestProbe<GroupQueue.NextOffsets> peeked = kit.createTestProbe(GroupQueue.NextOffsets.class);
+        group.tell(new GroupQueue.Peek(1, peeked.getRef())); // so that both are in force
+        peeked.receiveMessage();
+        released.countDown();
+        await().untilAsserted(() -> {
+            group.tell(new GroupQueue.Peek(10, peeked.getRef()));
+            assertThat(peeked.receiveMessage().offsets()).containsExactly(0, 1, 2);
+        });
+        writer.expectNoMessage();
     }
 }
