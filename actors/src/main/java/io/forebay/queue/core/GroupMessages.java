@@ -170,7 +170,7 @@ abstract class GroupMessages {
                 }
                 case EXPIRED, EXPIRED_WAITING -> {
                     if (isLast(slot)) {
-                        poison(offset);
+                        expiredForTheLastTime(offset, slot);
                     } else {
                         window.status(offset, retryMillis(offset, slot) > nowMillis ? EXPIRED_WAITING : EXPIRED);
                         refresh(offset);
@@ -178,8 +178,8 @@ abstract class GroupMessages {
                 }
                 case POISON, POISON_TAKEN -> {
                     if (!isLast(slot)) {
-                        window.dueMillis[slot] = nowMillis;
-                        window.status(offset, RETURNED);
+                        // Its wait may not be over yet.
+                        window.status(offset, window.dueMillis[slot] > nowMillis ? WAITING : RETURNED);
                         refresh(offset);
                     }
                 }
@@ -260,10 +260,6 @@ abstract class GroupMessages {
         }
         if (lines != null) {
             lines.add(queueOffset, keyHash);
-            KeyLines.Line line = lines.line(queueOffset);
-            if (line != null && status == PARKED) {
-                line.isParked = true;
-            }
         }
         refresh(queueOffset);
     }
@@ -274,7 +270,7 @@ abstract class GroupMessages {
             quarantined = quarantined.union(OffsetSet.range(queueOffset, 1));
             if (queueOffset < window.cursor) {
                 scannedEnd++;
-                skip(queueOffset, queueOffset + 1);
+                skip(Math.max(queueOffset, window.floor), queueOffset + 1);
             } else {
                 scanned(queueOffset, true, KeyLines.NO_KEY);
             }
@@ -338,7 +334,11 @@ abstract class GroupMessages {
     }
 
     static String kept(String reason) {
-        return reason.length() <= REASON_CHARS_KEPT ? reason : reason.substring(0, REASON_CHARS_KEPT - 1) + "…";
+        if (reason.length() <= REASON_CHARS_KEPT) {
+            return reason;
+        }
+        int end = REASON_CHARS_KEPT - 1;
+        return reason.substring(0, Character.isHighSurrogate(reason.charAt(end - 1)) ? end - 1 : end) + "…";
     }
 
     /** Deliveries are given back or taken back. */
@@ -382,10 +382,6 @@ abstract class GroupMessages {
         move(offset, PARKED);
         window.dueMillis[window.slot(offset)] = record.parkedMillis();
         parked.put(offset, record);
-        KeyLines.Line line = lines != null && offset < scannedEnd ? lines.line(offset) : null;
-        if (line != null) {
-            line.isParked = true;
-        }
     }
 
     /** A parked key goes on. */
@@ -631,6 +627,10 @@ abstract class GroupMessages {
                 continue;
             }
             leave(offset, slot);
+            if (status != WAITING && status != RETURNED && reasons.size() > 0) {
+                reasons.remove(
+                        offset); // its last attempt was not acked in time, whatever the one before has failed for
+            }
             window.status(offset, IN_FLIGHT);
             give(checkpoint, slot, range.attempt());
         }
@@ -739,21 +739,30 @@ abstract class GroupMessages {
             window.dueMillis[slot] = due;
             if (!isCounted) {
                 window.attempts[slot]--;
-            } else {
-                if (reasonOrNull != null) {
-                    reasons.put(offset, reasonOrNull);
-                }
-                if (isLast(slot)) {
-                    poison(offset);
-                    continue;
-                }
+            } else if (reasonOrNull != null) {
+                reasons.put(offset, reasonOrNull);
             }
-            addWaiting(due, offset);
+            if (isLast(slot)) {
+                // Even if this attempt does not count: the limit may have been lowered while it was out.
+                poison(offset);
+            } else {
+                addWaiting(due, offset);
+            }
         }
     }
 
     void poison(long offset) {
         move(offset, POISON);
+        poisoned.addLast(offset);
+    }
+
+    /** Its checkpoint's count is the caller's. Should the limit be raised, it waits for its backoff as if it was returned. */
+    void expiredForTheLastTime(long offset, int slot) {
+        if (reasons.size() > 0) {
+            reasons.remove(offset);
+        }
+        window.dueMillis[slot] = retryMillis(offset, slot);
+        window.status(offset, POISON);
         poisoned.addLast(offset);
     }
 
@@ -828,10 +837,6 @@ abstract class GroupMessages {
             landed(window.lastDeliveries[slot]);
         } else if (status == PARKED) {
             parked.remove(offset);
-            KeyLines.Line line = lines != null && offset < scannedEnd ? lines.line(offset) : null;
-            if (line != null) {
-                line.isParked = false;
-            }
         }
     }
 
@@ -878,15 +883,11 @@ abstract class GroupMessages {
 
     /** Its checkpoint's count is the caller's. */
     void expired(long offset, int slot, long nowMillis) {
-        if (reasons.size() > 0) {
-            reasons.remove(offset);
-        }
         if (isBreakerOpen) {
             window.status(offset, EXPIRED_UNCOUNTED);
             uncounted.addLast(offset);
         } else if (isLast(slot)) {
-            window.status(offset, POISON);
-            poisoned.addLast(offset);
+            expiredForTheLastTime(offset, slot);
         } else {
             long retry = retryMillis(offset, slot);
             if (retry <= nowMillis) {

@@ -199,6 +199,7 @@ public final class GroupQueueState extends GroupMessages {
         int slot = window.slot(queueOffset);
         return switch (window.status(queueOffset)) {
             case IN_FLIGHT, WAITING, RETURNED -> window.dueMillis[slot];
+            case EXPIRED_WAITING -> retryMillis(queueOffset, slot);
             default -> 0;
         };
     }

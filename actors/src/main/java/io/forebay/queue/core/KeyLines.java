@@ -1,8 +1,8 @@
 package io.forebay.queue.core;
 
 /**
- * In an ordered group, the messages of each key that are not settled, in order of offset: only the first of a line may be out,
- * and only while its key is not parked. A key is known by a hash of 64 bits: two keys with the same one would wait for each
+ * In an ordered group, the messages of each key that are not settled, in order of offset: only the first of a line may be
+ * out; a parked one is not settled, so what is behind it waits. A key is known by a hash of 64 bits: two keys with the same one would wait for each
  * other, which keeps every order. Messages without a key stand in no line. Memory follows the window. Confined to its owner.
  */
 final class KeyLines {
@@ -15,7 +15,6 @@ final class KeyLines {
         private long head;
         private long tail;
         private int count;
-        boolean isParked;
 
         private Line(long keyHash, long offset) {
             this.keyHash = keyHash;
@@ -71,10 +70,10 @@ final class KeyLines {
         return lines[(int) offset & mask];
     }
 
-    /** Whether no earlier message of its key, and no parking, holds it back. */
+    /** Whether no earlier message of its key holds it back. */
     boolean isFree(long offset) {
         Line line = line(offset);
-        return line == null || (line.head == offset && !line.isParked);
+        return line == null || line.head == offset;
     }
 
     /**

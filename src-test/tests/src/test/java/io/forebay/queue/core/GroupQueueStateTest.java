@@ -9,11 +9,15 @@ import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.GroupSnapshot;
+import io.forebay.storage.log.KeyParkedRecord;
+import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.SeekRecord;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.LongUnaryOperator;
 import org.junit.jupiter.api.Test;
 
 /** I3, I4, I5, I6, I7 of one group and queue, rule by rule. The mixture is {@link GroupQueueStateModelTest}'s. */
@@ -377,6 +381,116 @@ class GroupQueueStateTest {
             assertThat(ack(popped, offset)).isEqualTo(HandleOutcome.ACCEPTED);
         }
         assertThat(state.waitingEntries()).isLessThan(200);
+    }
+
+    @Test
+    void messageThatIsGivenBackAboveALoweredLimitIsPoison() {
+        Checkpoint last = popAndExpire(3);
+        configure(group -> {}, 2);
+        assertThat(giveBack(last, 0)).isEqualTo(HandleOutcome.ACCEPTED);
+        assertThat(state.available(1)).isZero();
+        assertThat(state.takePoisoned(10)).extracting(Poison::attempts).containsExactly(2);
+    }
+
+    @Test
+    void messageThatIsPoisonNoMoreStillWaitsForItsTime() {
+        configure(group -> group.backoff = RetryBackoff.fixed(400), 1);
+        Checkpoint popped = pop(0, 2);
+        change(popped, DeadlineRecord.Kind.NACKED, 0, 1_000, 0);
+        state.expire(INVISIBLE);
+        assertThat(state.takePoisoned(10)).extracting(Poison::queueOffset).containsExactly(0L, 1L);
+        state.configure(Policies.group(group -> group.backoff = RetryBackoff.fixed(400)), 2, false, INVISIBLE);
+        assertThat(state.expire(INVISIBLE + 399)).isZero();
+        assertThat(pop(INVISIBLE + 400, 1).deliveries()).containsExactly(new DeliveryRange(1, 1, 2));
+        assertThat(state.expire(999)).isZero();
+        assertThat(pop(1_000, 1).deliveries()).containsExactly(new DeliveryRange(0, 1, 2));
+    }
+
+    @Test
+    void messageBeforeAParkedOneOfItsKeyGoesOn() {
+        Checkpoint popped = pop(0, 3);
+        configure(group -> group.isOrdered = true, 0);
+        scan(3, offset -> 9);
+        change(popped, DeadlineRecord.Kind.NACKED, 0, 10, 0);
+        change(popped, DeadlineRecord.Kind.NACKED, 0, 0, 1);
+        state.apply(new KeyParkedRecord(1, 1, 0, "key", "poison"));
+        Checkpoint first = pop(10, 3);
+        assertThat(first.deliveries()).containsExactly(new DeliveryRange(0, 1, 2));
+        change(first, DeadlineRecord.Kind.NACKED, 10, 0, 0);
+        state.apply(state.decideUnpark(1, KeyUnparkedRecord.How.TRIED_AGAIN, 10));
+        first = pop(10, 3);
+        assertThat(first.deliveries()).containsExactly(new DeliveryRange(0, 1, 3));
+        ack(first, 0);
+        assertThat(pop(10, 3).deliveries()).containsExactly(new DeliveryRange(1, 1, 1));
+    }
+
+    @Test
+    void unreadableMessageThatALookFindsIsCountedOnce() {
+        Checkpoint popped = pop(0, 2);
+        configure(group -> group.isOrdered = true, 0);
+        assertThat(state.isScanDue(4)).isTrue();
+        // As the shell does it: for one that is out, and for one that never was.
+        state.quarantine(0, 1);
+        state.scannedUnreadable(0);
+        ack(popped, 1);
+        assertThat(state.isScanDue(4)).isTrue();
+        state.quarantine(2, 1);
+        state.scannedUnreadable(2);
+        state.scanned(3, true, 9);
+        assertThat(state.counts(4).depth()).isEqualTo(1);
+        assertThat(state.floor()).isEqualTo(3);
+    }
+
+    @Test
+    void attemptThatDoesNotCountChangesNoReason() {
+        configure(group -> {}, 2);
+        change(pop(0, 1), DeadlineRecord.Kind.NACKED, 0, 0, 0);
+        pop(1, 1);
+        state.breaker(true);
+        state.expire(1 + INVISIBLE);
+        state.decideUncounted(1 + INVISIBLE).forEach(state::apply);
+        configure(group -> {}, 1);
+        assertThat(state.takePoisoned(1)).extracting(Poison::reason).containsExactly(GroupQueueState.REASON_NACKED);
+    }
+
+    @Test
+    void longReasonIsCutBetweenCharacters() {
+        configure(group -> {}, 1);
+        Checkpoint popped = pop(0, 1);
+        TokenBatch batch = new TokenBatch(1).add(0, EPOCH, popped.sequence(), NONCE);
+        String reason = "x".repeat(254) + "\uD83D\uDE00".repeat(9);
+        state.decideNack(batch, 0, 0, reason).forEach(record -> state.apply((DeadlineRecord) record));
+        assertThat(state.takePoisoned(1)).extracting(Poison::reason).containsExactly("x".repeat(254) + "…");
+    }
+
+    /** The last delivery of offset 0, out for so many attempts, in flight. */
+    private Checkpoint popAndExpire(int attempts) {
+        Checkpoint popped = pop(0, 1);
+        for (int attempt = 2; attempt <= attempts; attempt++) {
+            popped = pop((attempt - 1) * INVISIBLE, 1);
+        }
+        return popped;
+    }
+
+    private void configure(Consumer<Policies.Group> changes, int attemptsMax) {
+        state.configure(Policies.group(changes), attemptsMax, false, 0);
+    }
+
+    private void scan(int count, LongUnaryOperator keyHashes) {
+        for (int i = 0; i < count; i++) {
+            assertThat(state.isScanDue(READABLE)).isTrue();
+            long offset = state.scanFrom();
+            state.scanned(offset, true, keyHashes.applyAsLong(offset));
+        }
+    }
+
+    private HandleOutcome giveBack(Checkpoint checkpoint, long offset) {
+        TokenBatch batch = new TokenBatch(1).add(offset, EPOCH, checkpoint.sequence(), NONCE);
+        GivenBackRecord record = state.decideGiveBack(batch, 0);
+        if (record != null) {
+            state.apply(record);
+        }
+        return batch.outcome(0);
     }
 
     private PopDecision decide(long now, int max, long readableEnd) {
