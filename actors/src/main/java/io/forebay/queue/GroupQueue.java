@@ -199,7 +199,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             implements Command {}
 
     /**
-     * Lets parked keys go on. Answered by {@link UnparkDone} when that is written; dead-lettering may follow a little later.
+     * Lets parked keys go on. Answered by {@link UnparkDone} when that is written.
      *
      * @param messageGroup the key; "" for all that are parked
      */
@@ -490,6 +490,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private boolean isDeadLetterQueueAsked;
     /** Who wants to know how the group stands: answered together by one look at the oldest message. */
     private final List<Describe> describes = new ArrayList<>();
+    /** Parked messages on their way to the dead letters, in order of the commands. */
+    private final ArrayDeque<Burial> burials = new ArrayDeque<>();
     /** Seeks that wait for the queue's word, in order. */
     private final ArrayDeque<Seek> seeks = new ArrayDeque<>();
 
@@ -724,12 +726,20 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void dealWithPoison() {
-        if (!state.hasPoisoned() || isOriginsRunning || isOriginsPaused || !mayDecide()) {
+        if (isOriginsRunning || isOriginsPaused || !mayDecide() || !state.hasPoisoned() && burials.isEmpty()) {
             return;
         }
-        if (deadLetterQueue == null && policy.poison() == PoisonPolicy.DEAD_LETTER) {
+        if (deadLetterQueue == null && (policy.poison() == PoisonPolicy.DEAD_LETTER || !burials.isEmpty())) {
             askForDeadLetterQueue();
             return;
+        }
+        while (!burials.isEmpty()) {
+            List<Poison> parked = burials.peekFirst().next();
+            if (!parked.isEmpty()) {
+                readOrigins(parked);
+                return;
+            }
+            waitForWritten(burials.pollFirst().waiting, false);
         }
         List<Poison> poison = state.takePoisoned(POISON_COUNT);
         if (!poison.isEmpty()) {
@@ -747,6 +757,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private Behavior<Command> onDeadLetterQueue(DeadLetterQueue found) {
         isDeadLetterQueueAsked = false;
         if (found.queue == null) {
+            burials.forEach(burial -> burial.waiting.refuseOnce(found.refusal));
+            burials.clear();
             getContext()
                     .getLog()
                     .warn(
@@ -822,20 +834,38 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Dead-letters or parks; false if that has to wait. */
     private boolean bury(Poison poison, MessageScanner.Origin origin) {
         long offset = poison.queueOffset();
-        if (!state.isPoison(offset)) {
+        KeyParkedRecord parked = state.parkedAt(offset);
+        if (parked == null && !state.isPoison(offset)) {
             return true; // acked, purged or tried again meanwhile
         }
         if (origin.reasonOrNull() != null) {
             unreadable(offset, origin.reasonOrNull());
             return true;
         }
-        boolean isParked =
-                policy.poison() == PoisonPolicy.PARK && !origin.messageGroup().isEmpty();
-        if (!isParked && deadLetterQueue == null) {
+        boolean isToPark = parked == null
+                && policy.poison() == PoisonPolicy.PARK
+                && !origin.messageGroup().isEmpty();
+        if (!isToPark && deadLetterQueue == null) {
             askForDeadLetterQueue();
             return false;
         }
-        return isParked ? park(poison, origin) : deadLetter(poison, origin, null);
+        if (isToPark) {
+            return park(poison, origin);
+        }
+        if (parked == null) {
+            return deadLetter(poison, origin, null);
+        }
+        boolean isDone = deadLetter(
+                poison,
+                origin,
+                state.decideUnpark(
+                        offset,
+                        KeyUnparkedRecord.How.DEAD_LETTERED,
+                        stripe.clock().millis()));
+        if (isDone && !burials.isEmpty()) {
+            burials.peekFirst().count++;
+        }
+        return isDone;
     }
 
     private boolean park(Poison poison, MessageScanner.Origin origin) {
@@ -865,13 +895,18 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return true;
     }
 
-    /** The entry in the dead-letter queue and the settlement are one frame: both are there or neither is. */
+    /**
+     * The entry in the dead-letter queue and the settlement are one frame: both are there or neither is.
+     *
+     * @param unparkedOrNull what lets the key go on, if it is parked behind the message
+     */
     private boolean deadLetter(Poison poison, MessageScanner.Origin origin, KeyUnparkedRecord unparkedOrNull) {
         EntryRecord entry = DeadLetterForm.entry(identity, origin, poison);
         DeadLetteredRecord record = new DeadLetteredRecord(
                 poison.queueOffset(), deadLetterQueue.queueId, poison.attempts(), poison.reason());
         long entryBytes = FrameSize.ofRecord(entry);
-        long bytes = entryBytes + FrameSize.ofRecord(record) + POISON_RECORD_BYTES;
+        long unparkedBytes = unparkedOrNull == null ? 0 : FrameSize.ofRecord(unparkedOrNull);
+        long bytes = entryBytes + FrameSize.ofRecord(record) + unparkedBytes + POISON_RECORD_BYTES;
         long reserved = FrameSize.FRAME_BYTES + bytes;
         if (!port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
             return false;
@@ -884,7 +919,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         // The group's own record last: what it holds in a snapshot is told by the last record of its frames.
         taken += outbox.add(batch, record, FrameSize.ofRecord(record), true);
         if (unparkedOrNull != null) {
-            taken += outbox.add(batch, unparkedOrNull, FrameSize.ofRecord(unparkedOrNull), true);
+            state.apply(unparkedOrNull);
+            taken += outbox.add(batch, unparkedOrNull, unparkedBytes, true);
         }
         port.account().giveBack(reserved - taken);
         return true;
@@ -1407,6 +1443,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 parked.add(record);
             }
         }
+        if (unpark.how == KeyUnparkedRecord.How.DEAD_LETTERED && !parked.isEmpty()) {
+            Burial burial = new Burial(unpark, parked);
+            burials.addLast(burial);
+            unanswered.addLast(burial.waiting);
+            return;
+        }
         int count = parked.size();
         Waiting waiting = told(() -> unpark.replyTo.tell(new UnparkDone(identity.queueId, count)), unpark.refusedTo);
         List<LogRecord> records = new ArrayList<>();
@@ -1424,6 +1466,35 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             state.apply((KeyUnparkedRecord) record);
         }
         port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
+    }
+
+    /** Parked messages that an operator gives up. What was parked later is none of its business. */
+    private final class Burial {
+        final Waiting waiting;
+        private final ArrayDeque<KeyParkedRecord> parked;
+        int count;
+
+        Burial(Unpark unpark, List<KeyParkedRecord> parked) {
+            this.parked = new ArrayDeque<>(parked);
+            waiting = told(() -> unpark.replyTo.tell(new UnparkDone(identity.queueId, count)), unpark.refusedTo);
+        }
+
+        /** Those to be read next, as far as they are still parked; empty when all are gone. */
+        List<Poison> next() {
+            parked.removeIf(record -> state.parkedAt(record.blockedOffset()) != record);
+            return parked.stream()
+                    .limit(POISON_COUNT)
+                    .map(record -> {
+                        Poison known = state.poisonAt(record.blockedOffset());
+                        return new Poison(
+                                record.blockedOffset(),
+                                record.attempts(),
+                                known.firstPoppedMillis(),
+                                known.lastPoppedMillis(),
+                                record.reason());
+                    })
+                    .toList();
+        }
     }
 
     private Waiting told(Runnable answer, ActorRef<? super OperatorRefused> refusedTo) {
@@ -1663,6 +1734,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         refuseUnread(closed);
         heldBack.forEach(command -> refuse(command, closed));
         heldBack.clear();
+        burials.clear();
         snapshotsWanted.clear();
     }
 
