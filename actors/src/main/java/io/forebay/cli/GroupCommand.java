@@ -5,6 +5,7 @@ import io.forebay.client.ForebayClient;
 import io.forebay.protocol.GroupDescription;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -37,6 +38,11 @@ final class GroupCommand implements Callable<Integer> {
         throw new CommandLine.ParameterException(
                 spec.commandLine(),
                 "a command is missing: create, list, describe, settings, set, pause, resume or delete");
+    }
+
+    /** Nodes may have been told different things. */
+    private static String either(String one, String other) {
+        return (" | " + one + " | ").contains(" | " + other + " | ") ? one : one + " | " + other;
     }
 
     /** {@code forebay group create}. */
@@ -136,10 +142,12 @@ final class GroupCommand implements Callable<Integer> {
                     "dead-lettered",
                     "oldest",
                     "sessions");
+            Map<String, String> settings = new TreeMap<>();
             for (GroupDescription one : link.await(client.describeGroup(group, topic == null ? "" : topic))) {
                 if (isJson) {
                     shell.console().println(Json.write(json(one)));
                 } else {
+                    one.settings().forEach((key, value) -> settings.merge(key, value, GroupCommand::either));
                     table.row(
                             one.topic(),
                             one.node(),
@@ -154,6 +162,7 @@ final class GroupCommand implements Callable<Integer> {
             }
             if (!isJson) {
                 print(table);
+                settings.forEach((key, value) -> shell.console().println(key + " = " + value));
             }
         }
 
@@ -169,6 +178,8 @@ final class GroupCommand implements Callable<Integer> {
             json.put("deadLettered", one.deadLettered());
             json.put("oldestAgeMillis", one.oldestAgeMillis());
             json.put("sessions", one.sessions());
+            json.put("settings", new TreeMap<>(one.settings()));
+            json.put("settingsVersion", one.settingsVersion());
             return json;
         }
     }

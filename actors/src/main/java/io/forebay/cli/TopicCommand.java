@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -169,7 +170,11 @@ final class TopicCommand implements Callable<Integer> {
                 shell.console()
                         .println("groups: "
                                 + (description.groups().isEmpty() ? "none" : String.join(" ", description.groups())));
-                description.settings().forEach((key, value) -> shell.console().println(key + " = " + value));
+                shell.console()
+                        .println("settings: version " + description.settingsVersion()
+                                + (description.settings().isEmpty() ? ", all the node's" : ""));
+                new TreeMap<>(description.settings())
+                        .forEach((key, value) -> shell.console().println(key + " = " + value));
                 TextTable table = new TextTable("queue", "stripe", "first offset", "next offset", "stored");
                 for (QueueDescription queue : description.queues()) {
                     table.row(queue.number(), queue.stripe(), queue.firstOffset(), queue.nextOffset(), queue.depth());
@@ -207,7 +212,8 @@ final class TopicCommand implements Callable<Integer> {
         json.put("node", description.node());
         json.put("createdMillis", description.createdMillis());
         json.put("groups", description.groups());
-        json.put("settings", description.settings());
+        json.put("settings", new TreeMap<>(description.settings()));
+        json.put("settingsVersion", description.settingsVersion());
         List<Map<String, Object>> queues = new ArrayList<>();
         for (QueueDescription queue : description.queues()) {
             Map<String, Object> one = new LinkedHashMap<>();

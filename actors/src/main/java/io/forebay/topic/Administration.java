@@ -318,6 +318,7 @@ final class Administration {
                 queues,
                 topic == null ? List.of() : groupsOf(topic),
                 route.settings(),
+                topic == null ? 1 : state.topicHistory(topic.topicId()).version(),
                 route.createdMillis());
     }
 
@@ -345,10 +346,19 @@ final class Administration {
                     queues.add(queue.groupQueue());
                 }
             }
-            parts.add(new GroupInspection.Part(topic.name(), group.name(), route.dispatcher(), queues));
+            parts.add(new GroupInspection.Part(topic.name(), route.dispatcher(), queues));
         }
         context.spawnAnonymous(
-                GroupInspection.create(parts, settings.node().name(), clock, describe.requestId(), command.replyTo()),
+                GroupInspection.create(
+                        parts,
+                        new GroupInspection.About(
+                                group.name(),
+                                settings.node().name(),
+                                group.settings(),
+                                state.groupHistory(group.groupId()).version()),
+                        clock,
+                        describe.requestId(),
+                        command.replyTo()),
                 DispatcherSelector.sameAsParent());
     }
 

@@ -14,6 +14,7 @@ import io.forebay.store.LogClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** Asks every queue of a group how it stands, and answers with the sums. Lives for one question. */
 final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
@@ -29,11 +30,10 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
     }
 
     /** One topic of the group, and who knows about it. */
-    record Part(
-            String topic,
-            String group,
-            ActorRef<Dispatcher.Command> dispatcher,
-            List<ActorRef<GroupQueue.Command>> queues) {}
+    record Part(String topic, ActorRef<Dispatcher.Command> dispatcher, List<ActorRef<GroupQueue.Command>> queues) {}
+
+    /** What is known of the group without asking. */
+    record About(String group, String node, Map<String, String> settings, long settingsVersion) {}
 
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(3);
 
@@ -42,13 +42,14 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
         long inFlight;
         long waiting;
         long redelivered;
+        long deadLettered;
         long oldestBornMillis = Long.MAX_VALUE;
         int sessions;
     }
 
     private final List<Part> parts;
     private final List<Sum> sums = new ArrayList<>();
-    private final String nodeName;
+    private final About about;
     private final LogClock clock;
     private final long requestId;
     private final ActorRef<? super RegistryReply.Answer> replyTo;
@@ -56,12 +57,12 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
 
     static Behavior<Command> create(
             List<Part> parts,
-            String nodeName,
+            About about,
             LogClock clock,
             long requestId,
             ActorRef<? super RegistryReply.Answer> replyTo) {
         return Behaviors.setup(context -> {
-            GroupInspection inspection = new GroupInspection(context, parts, nodeName, clock, requestId, replyTo);
+            GroupInspection inspection = new GroupInspection(context, parts, about, clock, requestId, replyTo);
             return inspection.missing == 0 ? inspection.answer() : inspection;
         });
     }
@@ -69,13 +70,13 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
     private GroupInspection(
             ActorContext<Command> context,
             List<Part> parts,
-            String nodeName,
+            About about,
             LogClock clock,
             long requestId,
             ActorRef<? super RegistryReply.Answer> replyTo) {
         super(context);
         this.parts = parts;
-        this.nodeName = nodeName;
+        this.about = about;
         this.clock = clock;
         this.requestId = requestId;
         this.replyTo = replyTo;
@@ -120,6 +121,7 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
         sum.inFlight += described.counts().inFlight();
         sum.waiting += (long) described.counts().ready() + described.counts().waiting();
         sum.redelivered += described.counts().redeliveredTotal();
+        sum.deadLettered += described.counts().deadLetteredTotal();
         if (described.oldestBornMillis() > 0) {
             sum.oldestBornMillis = Math.min(sum.oldestBornMillis, described.oldestBornMillis());
         }
@@ -136,16 +138,18 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
         for (int i = 0; i < parts.size(); i++) {
             Sum sum = sums.get(i);
             topics.add(new GroupDescription(
-                    parts.get(i).group,
+                    about.group,
                     parts.get(i).topic,
-                    nodeName,
+                    about.node,
                     sum.depth,
                     sum.inFlight,
                     sum.waiting,
                     sum.redelivered,
-                    0,
+                    sum.deadLettered,
                     sum.oldestBornMillis == Long.MAX_VALUE ? 0 : Math.max(0, clock.millis() - sum.oldestBornMillis),
-                    sum.sessions));
+                    sum.sessions,
+                    about.settings,
+                    about.settingsVersion));
         }
         replyTo.tell(new RegistryReply.Answer(new SessionEvent.GroupDescribed(requestId, topics)));
         return Behaviors.stopped();

@@ -1,5 +1,7 @@
 package io.forebay.protocol;
 
+import java.util.Map;
+
 /**
  * Where a group stands in one topic on one node, over all its queues.
  *
@@ -13,6 +15,8 @@ package io.forebay.protocol;
  * @param deadLettered messages moved to the dead letters, since the node's start
  * @param oldestAgeMillis age of the oldest message that is not settled, 0 if there is none
  * @param sessions sessions that have a Pop waiting or hold a delivery
+ * @param settings those of the group's own, as they were given
+ * @param settingsVersion 1 when it was created, one more with each change of settings
  */
 public record GroupDescription(
         String group,
@@ -24,4 +28,6 @@ public record GroupDescription(
         long redelivered,
         long deadLettered,
         long oldestAgeMillis,
-        int sessions) {}
+        int sessions,
+        Map<String, String> settings,
+        long settingsVersion) {}

@@ -10,7 +10,8 @@ import java.util.Map;
  * @param node name of the node
  * @param queues in order of their numbers
  * @param groups names of the groups that are subscribed, in order
- * @param settings those that differ from the defaults
+ * @param settings those of its own, as they were given
+ * @param settingsVersion 1 when it was created, one more with each change of settings
  * @param createdMillis milliseconds since 1970
  */
 public record TopicDescription(
@@ -19,4 +20,5 @@ public record TopicDescription(
         List<QueueDescription> queues,
         List<String> groups,
         Map<String, String> settings,
+        long settingsVersion,
         long createdMillis) {}

@@ -532,6 +532,7 @@ final class WireCodec {
         }
         writeTexts(out, topic.groups());
         writeMap(out, topic.settings());
+        out.zigzag(topic.settingsVersion());
         out.zigzag(topic.createdMillis());
     }
 
@@ -546,6 +547,8 @@ final class WireCodec {
         out.zigzag(group.deadLettered());
         out.zigzag(group.oldestAgeMillis());
         out.zigzag(group.sessions());
+        writeMap(out, group.settings());
+        out.zigzag(group.settingsVersion());
     }
 
     static void writeTexts(WireWriter out, List<String> texts) {
@@ -704,7 +707,7 @@ final class WireCodec {
             case DESCRIBE_GROUP:
                 return new SessionCommand.DescribeGroup(requestId, in.text(), in.text());
             case GROUP_DESCRIBED: {
-                GroupDescription[] groups = new GroupDescription[in.count(10)];
+                GroupDescription[] groups = new GroupDescription[in.count(12)];
                 for (int i = 0; i < groups.length; i++) {
                     groups[i] = readGroup(in);
                 }
@@ -953,7 +956,7 @@ final class WireCodec {
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new QueueDescription(in.zigzagInt(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.zigzag());
         }
-        return new TopicDescription(topic, node, listOf(queues), readTexts(in), readMap(in), in.zigzag());
+        return new TopicDescription(topic, node, listOf(queues), readTexts(in), readMap(in), in.zigzag(), in.zigzag());
     }
 
     private static GroupDescription readGroup(WireReader in) throws MalformedWireException {
@@ -967,7 +970,9 @@ final class WireCodec {
                 in.zigzag(),
                 in.zigzag(),
                 in.zigzag(),
-                in.zigzagInt());
+                in.zigzagInt(),
+                readMap(in),
+                in.zigzag());
     }
 
     static List<String> readTexts(WireReader in) throws MalformedWireException {

@@ -225,6 +225,10 @@ class NodeCommandsTest {
                 .contains("\"filter\":\"sql: a = 'b' OR TRUE\"");
         refused(2, "column", with("group", "set", "sg", "filter=sql: a ="));
         refused(2, "paused is maybe, allowed is on or off", with("group", "set", "sg", "paused=maybe"));
+        assertThat(CliRunner.run(with("group", "describe", "sg")).outLines())
+                .contains("filter = sql: a = 'b' OR TRUE", "paused = on");
+        assertThat(CliRunner.run(with("topic", "describe", "settled")).outLines())
+                .contains("settings: version 3", "send-durability = written");
         assertThat(CliRunner.run(with("group", "resume", "sg")).outLines()).contains("paused = off (the node's)");
         assertThat(CliRunner.run(with("group", "settings", "sg")).outLines())
                 .anyMatch(line -> line.matches("max-attempts +16 +node"));

@@ -307,6 +307,7 @@ final class Samples {
                 List.of(new QueueDescription(0, 0, 5, 10, 5), new QueueDescription(1, 1, 0, 0, 0)),
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
+                7,
                 number());
     }
 
@@ -329,7 +330,8 @@ final class Samples {
     }
 
     private GroupDescription group() {
-        return new GroupDescription("billing", "orders", "node-1", number(), 1, 2, 3, 4, 5, 6);
+        return new GroupDescription(
+                "billing", "orders", "node-1", number(), 1, 2, 3, 4, 5, 6, Map.of("paused", "on"), 7);
     }
 
     private Refusal refusal() {
