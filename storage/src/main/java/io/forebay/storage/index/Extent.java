@@ -18,7 +18,7 @@ import java.io.IOException;
  * byte  8  i32  recordBytes       0: no entry
  * byte 12  i32  tagHash
  * byte 16  u16  ordinal           of the record in its frame
- * byte 18  u16  0
+ * byte 18  u16  flags             1 moved: cleaning has put the record there
  * byte 20  i32  check             {@link #check} </pre>
  * The place never changes; who holds a stale extent reads entries whose check fails. Mutable state belongs to the index's
  * lock.
@@ -27,6 +27,7 @@ final class Extent {
     static final int HEADER_BYTES = 64;
 
     private static final int MAGIC = 0x5458_4246; // "FBXT", little-endian
+    private static final int FLAG_MOVED = 1;
 
     final IndexFile file;
     final int slot;
@@ -91,12 +92,17 @@ final class Extent {
         return new Extent(file, slot, queueId, firstOffset / options.extentEntries(), generation, options);
     }
 
-    void encodeEntry(byte[] target, long offset, long position, int recordBytes, int tagHash, int ordinal) {
+    void encodeEntry(
+            byte[] target, long offset, long position, int recordBytes, int tagHash, int ordinal, boolean isMoved) {
         LittleEndian.putLong(target, 0, position);
         LittleEndian.putInt(target, 8, recordBytes);
         LittleEndian.putInt(target, 12, tagHash);
-        LittleEndian.putInt(target, 16, ordinal);
+        LittleEndian.putInt(target, 16, isMoved ? ordinal | FLAG_MOVED << 16 : ordinal);
         LittleEndian.putInt(target, 20, check(target, offset));
+    }
+
+    static boolean isMoved(byte[] entry) {
+        return (LittleEndian.getUnsignedShort(entry, 18) & FLAG_MOVED) != 0;
     }
 
     static boolean isAbsent(byte[] entry) {

@@ -7,6 +7,7 @@ public final class IndexEntry {
     int ordinal;
     int recordBytes;
     int tagHash;
+    boolean isMoved;
 
     /** Position of the frame that holds the record. */
     public long position() {
@@ -25,5 +26,10 @@ public final class IndexEntry {
 
     public int tagHash() {
         return tagHash;
+    }
+
+    /** Whether the record lies where cleaning has moved it: behind records of its queue with higher offsets. */
+    public boolean isMoved() {
+        return isMoved;
     }
 }

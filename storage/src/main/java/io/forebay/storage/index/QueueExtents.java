@@ -1,7 +1,9 @@
 package io.forebay.storage.index;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 
 /** The extents of one queue, ascending. Changed under the index's lock, read by any thread without it. */
 final class QueueExtents {
@@ -93,14 +95,26 @@ final class QueueExtents {
         return null;
     }
 
-    /** Takes away and returns the first extent if its number is below the given one, else null. */
-    Extent removeFirstBelow(long number) {
+    /** Takes away and returns the extents whose number is below the given one, but for those to be kept. */
+    List<Extent> removeBelow(long number, Predicate<Extent> isKept) {
         State now = state;
-        if (now.from == now.to || now.sorted[now.from].number >= number) {
-            return null;
+        int end = now.from;
+        List<Extent> removed = new ArrayList<>();
+        List<Extent> kept = new ArrayList<>();
+        for (; end < now.to && now.sorted[end].number < number; end++) {
+            Extent extent = now.sorted[end];
+            (isKept.test(extent) ? kept : removed).add(extent);
         }
-        Extent removed = now.sorted[now.from];
-        state = now.from + 1 == now.to ? State.EMPTY : new State(now.sorted, now.from + 1, now.to);
+        if (removed.isEmpty()) {
+            return removed;
+        }
+        if (kept.isEmpty()) {
+            state = end == now.to ? State.EMPTY : new State(now.sorted, end, now.to);
+            return removed;
+        }
+        Extent[] left = kept.toArray(new Extent[kept.size() + now.to - end]);
+        System.arraycopy(now.sorted, end, left, kept.size(), now.to - end);
+        state = new State(left, 0, left.length);
         return removed;
     }
 

@@ -3,10 +3,13 @@ package io.forebay.storage.index;
 import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
@@ -36,7 +39,13 @@ public final class QueueIndex implements AutoCloseable {
     private static final int TRIES_MAX = 8;
     private static final int PAGE_BYTES = 4096;
 
-    private record FreeSlot(IndexFile file, int slot) {}
+    private record FreeSlot(IndexFile file, int slot) implements Comparable<FreeSlot> {
+        @Override
+        public int compareTo(FreeSlot other) {
+            int byFile = Long.compare(file.number, other.file.number);
+            return byFile == 0 ? Integer.compare(slot, other.slot) : byFile;
+        }
+    }
 
     private final StorageDirectory directory;
     private final int stripeId;
@@ -44,7 +53,12 @@ public final class QueueIndex implements AutoCloseable {
     private final int extentEntries;
     private final List<IndexFile> files = new ArrayList<>();
     private final List<String> dropped = new ArrayList<>();
-    private final ArrayDeque<FreeSlot> free = new ArrayDeque<>();
+    /** Files without an extent that wait to be removed; of who forces. */
+    private final List<IndexFile> unused = new ArrayList<>();
+
+    /** Taken from the front, so that the files at the end run empty and can go. */
+    private final TreeSet<FreeSlot> free = new TreeSet<>();
+
     private final byte[] scratch = new byte[ENTRY_BYTES];
     private final QueueTable queues = new QueueTable();
     private List<Extent> dirty = new ArrayList<>();
@@ -160,7 +174,8 @@ public final class QueueIndex implements AutoCloseable {
                     LittleEndian.getLong(entry, 0),
                     LittleEndian.getInt(entry, 8),
                     LittleEndian.getInt(entry, 12),
-                    LittleEndian.getUnsignedShort(entry, 16));
+                    LittleEndian.getUnsignedShort(entry, 16),
+                    Extent.isMoved(entry));
             to.file.file.write(to.entryAt(index), entry, 0, ENTRY_BYTES);
         }
     }
@@ -199,7 +214,36 @@ public final class QueueIndex implements AutoCloseable {
      * @param recordBytes of the record with header and padding, more than 0
      * @throws IOException if a new extent is needed and no file can be made; {@link #reserve} prevents that
      */
-    public synchronized void put(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
+    public void put(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
+            throws IOException {
+        put(queueId, offset, position, ordinal, recordBytes, tagHash, false, true);
+    }
+
+    /** The same for a record that lies in a moved frame. */
+    public void putMoved(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
+            throws IOException {
+        put(queueId, offset, position, ordinal, recordBytes, tagHash, true, true);
+    }
+
+    /**
+     * As {@link #put}, but makes no file.
+     *
+     * @return false if a new extent is needed and none is free: {@link #prepareNext()} is needed first
+     */
+    public boolean putIfPrepared(
+            int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash) throws IOException {
+        return put(queueId, offset, position, ordinal, recordBytes, tagHash, false, false);
+    }
+
+    private synchronized boolean put(
+            int queueId,
+            long offset,
+            long position,
+            int ordinal,
+            int recordBytes,
+            int tagHash,
+            boolean isMoved,
+            boolean isFileMade)
             throws IOException {
         if (offset < 0 || recordBytes <= 0 || ordinal < 0 || ordinal > 0xFFFF) {
             throw new AssertionError(
@@ -207,20 +251,25 @@ public final class QueueIndex implements AutoCloseable {
         }
         QueueExtents queue = queues.findOrMake(queueId);
         if (offset < queue.floor) {
-            return;
+            return true;
         }
         long number = offset / extentEntries;
         Extent extent = queue.find(number);
         if (extent == null) {
+            if (!isFileMade && free.isEmpty()) {
+                return false;
+            }
             extent = take(queueId, number);
             queue.put(extent);
         }
-        write(extent, offset, position, recordBytes, tagHash, ordinal);
+        write(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
+        return true;
     }
 
-    private void write(Extent extent, long offset, long position, int recordBytes, int tagHash, int ordinal)
+    private void write(
+            Extent extent, long offset, long position, int recordBytes, int tagHash, int ordinal, boolean isMoved)
             throws IOException {
-        extent.encodeEntry(scratch, offset, position, recordBytes, tagHash, ordinal);
+        extent.encodeEntry(scratch, offset, position, recordBytes, tagHash, ordinal, isMoved);
         extent.file.file.write(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
         markDirty(extent);
     }
@@ -237,10 +286,10 @@ public final class QueueIndex implements AutoCloseable {
         if (free.isEmpty()) {
             adopt(IndexFile.create(directory, nextFileNumber++, stripeId, options));
         }
-        FreeSlot slot = free.peek();
+        FreeSlot slot = free.first();
         Extent extent = new Extent(slot.file, slot.slot, queueId, number, nextGeneration++, options);
         extent.writeHeader(extentEntries);
-        free.remove();
+        free.remove(slot);
         freeCount = free.size();
         markDirty(extent);
         return extent;
@@ -265,12 +314,14 @@ public final class QueueIndex implements AutoCloseable {
     }
 
     /**
-     * Sends an offset to another frame if it still is where it was.
+     * Sends an offset to the moved frame with a copy of its record, if it still is where it was. May be called beside the
+     * writer.
      *
      * @return whether the entry held {@code expectedPosition} and was changed
      */
     public synchronized boolean repoint(
-            int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal) throws IOException {
+            int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal, int newRecordBytes)
+            throws IOException {
         QueueExtents queue = queues.find(queueId);
         Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
         if (extent == null) {
@@ -282,8 +333,7 @@ public final class QueueIndex implements AutoCloseable {
                 || LittleEndian.getLong(scratch, 0) != expectedPosition) {
             return false;
         }
-        int recordBytes = LittleEndian.getInt(scratch, 8);
-        write(extent, offset, newPosition, recordBytes, LittleEndian.getInt(scratch, 12), newOrdinal);
+        write(extent, offset, newPosition, newRecordBytes, LittleEndian.getInt(scratch, 12), newOrdinal, true);
         return true;
     }
 
@@ -311,11 +361,19 @@ public final class QueueIndex implements AutoCloseable {
             if (extent == null) {
                 return false;
             }
-            if (read(extent, offset, entry, isCold)) {
-                return true;
-            }
-            if (Extent.isAbsent(entry.bytes)) {
-                return false;
+            try {
+                if (read(extent, offset, entry, isCold)) {
+                    return true;
+                }
+                if (Extent.isAbsent(entry.bytes)) {
+                    return false;
+                }
+            } catch (IOException e) {
+                if (queue.find(offset / extentEntries) == extent) {
+                    throw e;
+                }
+                // It was given up meanwhile, and its file with it.
+                continue;
             }
             Thread.onSpinWait();
         }
@@ -341,16 +399,19 @@ public final class QueueIndex implements AutoCloseable {
         entry.recordBytes = LittleEndian.getInt(bytes, 8);
         entry.tagHash = LittleEndian.getInt(bytes, 12);
         entry.ordinal = LittleEndian.getUnsignedShort(bytes, 16);
+        entry.isMoved = Extent.isMoved(bytes);
         return true;
     }
 
-    /** Gives up what lies below an offset: extents wholly below it can be taken again, later puts below it are ignored. */
-    public synchronized void releaseBelow(int queueId, long offset) throws IOException {
+    /**
+     * Gives up what lies below an offset: extents wholly below it can be taken again, later puts below it are ignored.
+     *
+     * @param kept ascending; offsets below that are still looked up: their extents stay until a later call leaves them out
+     */
+    public synchronized void releaseBelow(int queueId, long offset, long... kept) throws IOException {
         QueueExtents queue = queues.findOrMake(queueId);
-        if (offset > queue.floor) {
-            queue.floor = offset;
-            releaseExtents(queue, offset / extentEntries);
-        }
+        queue.floor = Math.max(queue.floor, offset);
+        releaseExtents(queue, queue.floor / extentEntries, kept);
     }
 
     /** Gives up all extents of a queue, because it is deleted or about to be put again from the log. */
@@ -362,14 +423,19 @@ public final class QueueIndex implements AutoCloseable {
         }
     }
 
-    private void releaseExtents(QueueExtents queue, long belowNumber) throws IOException {
-        for (Extent extent = queue.removeFirstBelow(belowNumber);
-                extent != null;
-                extent = queue.removeFirstBelow(belowNumber)) {
-            Extent.writeFree(extent.file, extent.slot, options);
+    private void releaseExtents(QueueExtents queue, long belowNumber, long... kept) throws IOException {
+        List<Extent> given = queue.removeBelow(belowNumber, extent -> isKept(extent, kept));
+        released.addAll(given);
+        for (Extent extent : given) {
             markDirty(extent);
-            released.add(extent);
+            Extent.writeFree(extent.file, extent.slot, options);
         }
+    }
+
+    private boolean isKept(Extent extent, long[] kept) {
+        int at = Arrays.binarySearch(kept, extent.number * extentEntries);
+        int next = at >= 0 ? at : -at - 1;
+        return next < kept.length && kept[next] / extentEntries == extent.number;
     }
 
     /** The queues that have extents, ascending. */
@@ -467,6 +533,43 @@ public final class QueueIndex implements AutoCloseable {
                 Extent.writeFree(extent.file, extent.slot, options);
             }
         }
+        giveBackFiles();
+    }
+
+    /** Removes files without any extent, but for one spare. */
+    private void giveBackFiles() {
+        int perFile = options.extentsPerFile();
+        synchronized (this) {
+            Map<IndexFile, Integer> freeSlots = new HashMap<>();
+            if (free.size() >= 2 * perFile) {
+                free.forEach(slot -> freeSlots.merge(slot.file, 1, Integer::sum));
+            }
+            for (Map.Entry<IndexFile, Integer> each : freeSlots.entrySet()) {
+                IndexFile file = each.getKey();
+                if (each.getValue() == perFile && free.size() >= 2 * perFile) {
+                    free.removeIf(slot -> slot.file == file);
+                    files.remove(file);
+                    unused.add(file);
+                }
+            }
+            freeCount = free.size();
+        }
+        try {
+            boolean isChanged = !unused.isEmpty();
+            while (!unused.isEmpty()) {
+                IndexFile file = unused.get(0);
+                // Who has found an extent in it before may still be reading.
+                file.file.abandon();
+                directory.delete(file.file.name());
+                unused.remove(0);
+            }
+            if (isChanged) {
+                directory.forceDirectory();
+            }
+        } catch (IOException e) {
+            // What was forced is forced. The next force tries again; should a name come back, its extents are free.
+            return;
+        }
     }
 
     private static boolean isNextTo(Extent left, Extent right) {
@@ -553,6 +656,7 @@ public final class QueueIndex implements AutoCloseable {
     }
 
     private void closeFiles(Exception failure) {
+        files.addAll(unused);
         for (IndexFile file : files) {
             try {
                 file.file.abandon();

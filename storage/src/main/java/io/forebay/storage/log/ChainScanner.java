@@ -109,7 +109,8 @@ final class ChainScanner {
                 }
                 continue;
             }
-            String problem = problemHere(Math.min(end, segment.limit()));
+            long limit = Math.min(Math.min(end, segment.limit()), stopPosition);
+            String problem = problemHere(limit);
             if (problem == null) {
                 take(visitor);
                 continue;
@@ -121,7 +122,7 @@ final class ChainScanner {
                 endReason = problem;
                 return;
             }
-            if (!skip(problem, next, Math.min(end, segment.limit()))) {
+            if (!skip(problem, next, limit)) {
                 endReason = "damage: " + problem;
                 return;
             }
@@ -153,7 +154,7 @@ final class ChainScanner {
         if (FrameCodec.epoch(bytes, at) < epoch) {
             return "a frame of epoch " + FrameCodec.epoch(bytes, at) + " lies behind epoch " + epoch;
         }
-        if (!FrameCodec.isMoved(bytes, at) && FrameCodec.firstSequence(bytes, at) != sequence) {
+        if (FrameCodec.firstSequence(bytes, at) != sequence) {
             return "the frame begins with sequence " + FrameCodec.firstSequence(bytes, at) + ", expected was "
                     + sequence;
         }
@@ -224,9 +225,7 @@ final class ChainScanner {
             if (window.check(segment.file, segment.base, at, end - at) == null) {
                 byte[] bytes = window.bytes();
                 long found = FrameCodec.firstSequence(bytes, window.at());
-                if (!FrameCodec.isMoved(bytes, window.at())
-                        && found >= sequence
-                        && FrameCodec.epoch(bytes, window.at()) >= epoch) {
+                if (found >= sequence && FrameCodec.epoch(bytes, window.at()) >= epoch) {
                     holes.add(new Hole(segment.name, bad, reason, sequence, found));
                     position = at;
                     sequence = found;

@@ -34,8 +34,8 @@ public final class Checkpoint {
     long replaySequence;
     long manifestPosition;
     long manifestFirstSequence;
-    /** Segments with a lower base are free when it is finished. */
-    long keptFromBase;
+    /** Segments that go when it is finished: its manifest does not list them. */
+    List<Segment> freed = List.of();
 
     Checkpoint(
             StripeLog log,

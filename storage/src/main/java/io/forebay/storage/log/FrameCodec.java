@@ -8,11 +8,12 @@ import java.util.zip.CRC32C;
  * <pre> byte  0  u32  crc32c            over bytes [4, length)
  * byte  4  u32  length            header, records and padding; a multiple of 8
  * byte  8  u8   version           1
- * byte  9  u8   flags             1 moved: each record carries its own sequence
+ * byte  9  u8   flags             1 moved: each record carries its own sequence and log time
  * byte 10  u16  recordCount       1 or more
  * byte 12  u32  magic             "FBFR"
  * byte 16  i64  epoch             of the start that wrote it here
- * byte 24  i64  firstSequence     those of the other records follow without a gap
+ * byte 24  i64  firstSequence     those of the other records follow without a gap; of a moved frame that of the next
+ *                                 frame that is not moved
  * byte 32  i64  position          where it lies
  * byte 40  i64  durablePosition   known when it was written
  * byte 48  i64  logTimeMillis
@@ -25,7 +26,7 @@ import java.util.zip.CRC32C;
  *          byte  8  i32  queueId
  *          byte 12  i32  groupId
  *          byte 16  i64  ownerNumber
- *          byte 24  body; in a moved frame behind an i64 sequence </pre>
+ *          byte 24  body; in a moved frame behind an i64 sequence and an i64 logTimeMillis </pre>
  */
 final class FrameCodec {
     static final int HEADER_BYTES = 56;
@@ -33,8 +34,8 @@ final class FrameCodec {
     static final int RECORD_COUNT_MAX = 0xFFFF;
     static final int FLAG_MOVED = 1;
 
-    /** Of a moved record its sequence, in front of the body. */
-    static final int MOVED_BYTES = 8;
+    /** Of a moved record its sequence and the log time of the frame it was first in, in front of the body. */
+    static final int MOVED_BYTES = 16;
 
     private static final int VERSION = 1;
     private static final int MAGIC = 0x5246_4246; // "FBFR"

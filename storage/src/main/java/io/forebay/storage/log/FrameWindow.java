@@ -10,11 +10,22 @@ final class FrameWindow {
 
     private static final int SEARCH_BYTES = 64 * 1024;
 
+    private final int readAheadBytes;
+
     private final CRC32C crc = new CRC32C();
     private byte[] buffer = new byte[0];
     private StorageFile file;
     private long from;
     private long to;
+
+    FrameWindow() {
+        this(READ_AHEAD_BYTES);
+    }
+
+    /** One that reads so much at a time. */
+    FrameWindow(int readAheadBytes) {
+        this.readAheadBytes = readAheadBytes;
+    }
 
     byte[] bytes() {
         return buffer;
@@ -23,7 +34,7 @@ final class FrameWindow {
     /** Where in {@link #bytes()} that byte of the file is, with at least so many behind it. */
     int load(StorageFile source, long at, int length) throws IOException {
         if (source != file || at < from || at + length > to) {
-            int wanted = (int) Math.max(length, Math.min(READ_AHEAD_BYTES, source.sizeBytes() - at));
+            int wanted = (int) Math.max(length, Math.min(readAheadBytes, source.sizeBytes() - at));
             if (wanted > buffer.length) {
                 buffer = new byte[wanted];
             }

@@ -16,6 +16,9 @@ final class LogFiles implements AutoCloseable {
     private final NavigableMap<Long, Found> byBase = new TreeMap<>();
     private final Map<Long, Found> successors = new HashMap<>();
     private final List<String> spares = new ArrayList<>();
+    /** Where segments end whose successor may be gone: as a manifest says. */
+    private final Map<Long, Long> listedEnds = new HashMap<>();
+
     private Found first;
 
     /** A file named as a segment. */
@@ -28,16 +31,26 @@ final class LogFiles implements AutoCloseable {
 
         final String problem;
         private final boolean isCutShort;
+        /** It was given a further use under another name, and the name is not durable. */
+        private final boolean isRecycled;
+
         private boolean isTaken;
 
         private Found(
-                String name, long base, StorageFile file, SegmentHeader header, String problem, boolean isCutShort) {
+                String name,
+                long base,
+                StorageFile file,
+                SegmentHeader header,
+                String problem,
+                boolean isCutShort,
+                boolean isRecycled) {
             this.name = name;
             this.base = base;
             this.file = file;
             this.header = header;
             this.problem = problem;
             this.isCutShort = isCutShort;
+            this.isRecycled = isRecycled;
         }
 
         boolean isLinked() {
@@ -59,7 +72,7 @@ final class LogFiles implements AutoCloseable {
          * lies above everything that is durable.
          */
         boolean isDamaged(long durablePosition) {
-            return problem != null && (isCutShort || durablePosition > base);
+            return problem != null && !isRecycled && (isCutShort || durablePosition > base);
         }
 
         long firstPosition() {
@@ -111,7 +124,7 @@ final class LogFiles implements AutoCloseable {
             file.readCold(0, page, 0, (int) Math.min(page.length, file.sizeBytes()));
             String problem = SegmentHeader.problem(page);
             if (problem != null) {
-                return new Found(name, base, file, null, problem, false);
+                return new Found(name, base, file, null, problem, false, false);
             }
             if (SegmentHeader.formatVersion(page) > SegmentHeader.FORMAT_VERSION) {
                 throw new StripeException(
@@ -123,11 +136,14 @@ final class LogFiles implements AutoCloseable {
             if (file.sizeBytes() < SegmentHeader.PAGE_BYTES) {
                 // Its size is forced before it joins the chain: then it was cut, else it was never finished.
                 String reason = "the file has only " + file.sizeBytes() + " bytes";
-                return new Found(name, base, file, null, reason, header.isLinked());
+                return new Found(name, base, file, null, reason, header.isLinked(), false);
             }
-            return header.base() == base
-                    ? new Found(name, base, file, header, null, false)
-                    : new Found(name, base, file, null, "the header is of base " + header.base(), false);
+            if (header.base() == base) {
+                return new Found(name, base, file, header, null, false, false);
+            }
+            // Bases only grow: a file that has a higher one than its name says was free before it got that.
+            boolean isRecycled = header.base() > base;
+            return new Found(name, base, file, null, "the header is of base " + header.base(), false, isRecycled);
         } catch (IOException e) {
             file.close();
             throw e;
@@ -162,6 +178,24 @@ final class LogFiles implements AutoCloseable {
     /** What follows a segment in the chain, or null: of several the one with the highest base. */
     Found successor(Found segment) {
         return successors.get(segment.base);
+    }
+
+    /** Says where segments end, whatever follows them. */
+    void listEnds(ManifestRecord manifest) {
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            if (listed.endPosition() >= 0) {
+                listedEnds.put(listed.basePosition(), listed.endPosition());
+            }
+        }
+    }
+
+    /** Where the frames of a segment end, or the end of its room if nothing says. */
+    long end(Found segment) {
+        Found next = successor(segment);
+        long end = next == null
+                ? listedEnds.getOrDefault(segment.base, segment.limit())
+                : next.header.predecessorEnd();
+        return Math.min(end, segment.limit());
     }
 
     /** The segment that holds an address; one that ends exactly there counts if none begins there. */

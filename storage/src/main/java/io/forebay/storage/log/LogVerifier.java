@@ -159,7 +159,7 @@ public final class LogVerifier {
             files = opened;
             readCheckpointFile();
             readManifest();
-            scan(oldest(), visitor);
+            scan(runs(), visitor);
         }
     }
 
@@ -169,12 +169,16 @@ public final class LogVerifier {
                 : Math.max(files.statedDurable(), Math.max(slot.durablePosition(), slot.cleanEnd()));
     }
 
-    private ChainScanner scan(Found start, ChainScanner.Visitor visitor) throws IOException {
+    /** Reads the runs in order; the last one to the log's end. */
+    private ChainScanner scan(List<Run> runs, ChainScanner.Visitor visitor) throws IOException {
         long stated = stated();
         ChainScanner scanner = new ChainScanner(files, stated);
-        if (start != null) {
-            scanner.scan(start, start.firstPosition(), start.header.firstSequence(), Long.MAX_VALUE, visitor);
-            scanner.holes().forEach(this::report);
+        for (Run run : runs) {
+            Found start = run.segments.get(0);
+            scanner.scan(start, start.firstPosition(), start.header.firstSequence(), run.end, visitor);
+        }
+        scanner.holes().forEach(this::report);
+        if (!runs.isEmpty()) {
             noteEnd(scanner);
         } else if (stated > 0) {
             problems.add(new Problem(
@@ -188,10 +192,11 @@ public final class LogVerifier {
             files = opened;
             readCheckpointFile();
             readManifest();
-            Found start = oldest();
+            List<Run> runs = runs();
+            Found start = runs.isEmpty() ? null : runs.get(0).segments.get(0);
             Counter counter = new Counter(sink);
-            ChainScanner scanner = scan(start, counter);
-            checkFiles(start, scanner);
+            ChainScanner scanner = scan(runs, counter);
+            checkFiles(runs, scanner);
             return new Report(
                     slot == null ? -1 : slot.stripeId(),
                     counter.segments.size(),
@@ -281,6 +286,7 @@ public final class LogVerifier {
         if (manifest == null) {
             return;
         }
+        files.listEnds(manifest);
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             if (files.at(listed.basePosition()) == null) {
                 problems.add(new Problem(
@@ -289,38 +295,85 @@ public final class LogVerifier {
         }
     }
 
-    /** The oldest segment from which the chain leads to the replay start. */
-    private Found oldest() {
-        Found found = slot != null && slot.replayPosition() >= 0 ? files.holding(slot.replayPosition()) : files.first();
-        if (found != null && !found.isLinked()) {
-            problems.add(new Problem(found.name, -1, "it holds the replay start, but " + found.problem));
-            return null;
+    /**
+     * Segments that follow one another in the chain. Between two runs cleaning has taken some out.
+     *
+     * @param end where it ends, as far as is known
+     */
+    private record Run(List<Found> segments, long end) {}
+
+    /** All that is stored: what the manifest lists below the replay start, and the chain from there on. */
+    private List<Run> runs() {
+        List<Run> runs = new ArrayList<>();
+        Found start = slot != null && slot.replayPosition() >= 0 ? files.holding(slot.replayPosition()) : files.first();
+        if (start == null) {
+            return runs;
         }
-        Set<Long> listed = new HashSet<>();
-        if (manifest != null) {
-            manifest.segments().forEach(segment -> listed.add(segment.basePosition()));
+        if (!start.isLinked()) {
+            problems.add(new Problem(start.name, -1, "it holds the replay start, but " + start.problem));
+            return runs;
         }
-        while (found != null) {
-            Found before = files.at(found.header.predecessorBase());
-            // An older one that no manifest lists is free already.
-            if (before == null || !before.isLinked() || !listed.contains(before.base)) {
-                return found;
+        List<Found> run = new ArrayList<>();
+        for (Found found : listedBelow(start)) {
+            if (!run.isEmpty() && found.header.predecessorBase() != run.get(run.size() - 1).base) {
+                runs.add(new Run(run, files.end(run.get(run.size() - 1))));
+                run = new ArrayList<>();
             }
-            found = before;
+            run.add(found);
         }
-        return null;
+        if (!run.isEmpty() && start.header.predecessorBase() != run.get(run.size() - 1).base) {
+            runs.add(new Run(run, files.end(run.get(run.size() - 1))));
+            run = new ArrayList<>();
+        }
+        for (Found found = start; found != null; found = files.successor(found)) {
+            run.add(found);
+        }
+        runs.add(new Run(run, Long.MAX_VALUE));
+        return runs;
     }
 
-    private void checkFiles(Found start, ChainScanner scanner) {
+    /** An older one that no manifest lists is free already. */
+    private List<Found> listedBelow(Found start) {
+        List<Found> found = new ArrayList<>();
+        if (manifest != null) {
+            for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+                Found one = files.at(listed.basePosition());
+                if (one != null && one.isLinked() && one.base < start.base) {
+                    found.add(one);
+                }
+            }
+        }
+        return found;
+    }
+
+    private boolean isListed(Found found) {
+        if (manifest != null) {
+            for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+                if (listed.basePosition() == found.base) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private void checkFiles(List<Run> runs, ChainScanner scanner) {
         Set<Found> chain = new HashSet<>();
-        for (Found found = start; found != null; found = files.successor(found)) {
-            chain.add(found);
-            if (found == scanner.endSegment()) {
-                break;
+        for (Run run : runs) {
+            for (Found found : run.segments) {
+                chain.add(found);
+                if (found == scanner.endSegment()) {
+                    break;
+                }
             }
         }
         for (Found found : files.all()) {
-            if (found.isDamaged(scanner.durable())) {
+            // Before the chain's end what neither it nor the manifest names was given up, torn or not.
+            boolean isGivenUp = scanner.endSegment() != null
+                    && found.base < scanner.endSegment().base
+                    && !chain.contains(found)
+                    && !isListed(found);
+            if (found.isDamaged(scanner.durable()) && !isGivenUp) {
                 problems.add(new Problem(found.name, -1, found.problem));
             } else if (found.isCutShort() && chain.contains(found)) {
                 problems.add(new Problem(
@@ -365,6 +418,8 @@ public final class LogVerifier {
                 }
                 if (!isMoved) {
                     checkNumber(segment, position);
+                } else if (view.sequence() >= FrameCodec.firstSequence(source, at)) {
+                    problems.add(new Problem(segment.name, position, view + " was moved before it was written"));
                 }
                 sink.record(segment.name, position, view);
             }

@@ -2,7 +2,6 @@ package io.forebay.storage.log;
 
 import java.util.Arrays;
 import java.util.function.IntPredicate;
-import java.util.function.LongConsumer;
 
 /**
  * What the log keeps about each owner, by {@link Owner#key()}: an open-addressing table of primitive columns, so that an
@@ -56,6 +55,8 @@ final class OwnerTable {
         final long heldNumber;
         final int parts;
         int partCount = 1;
+        /** Of the frame with its last part so far. */
+        long lastPosition;
 
         Snapshot(long position, long sequence, long heldSequence, long heldNumber, int parts) {
             this.position = position;
@@ -63,6 +64,7 @@ final class OwnerTable {
             this.heldSequence = heldSequence;
             this.heldNumber = heldNumber;
             this.parts = parts;
+            this.lastPosition = position;
         }
 
         boolean isComplete() {
@@ -146,11 +148,10 @@ final class OwnerTable {
     }
 
     /** Forgets the owners that a finished checkpoint left out and that have no record behind its replay start. */
-    void dropLeftOut(long checkpointNumber, LongConsumer dropped) {
+    void dropLeftOut(long checkpointNumber) {
         boolean hasSome = false;
         for (int slot = 0; slot < keys.length; slot++) {
             if (isDropped(slot, checkpointNumber)) {
-                dropped.accept(keys[slot]);
                 hasSome = true;
             }
         }

@@ -13,8 +13,16 @@ final class QueueMarks {
 
     private long releasedInManifest;
 
-    /** Address of the first needed message when that was last known: none that is needed lies below. The writer's. */
+    /**
+     * Address of the first needed message that lies where it was written first, when that was last known: none that is
+     * needed and was not moved lies below. The writer's.
+     */
     private long neededFrom;
+
+    /** No message below it that is needed lies where it was written first. The writer's. */
+    private long unmovedFrom;
+
+    private boolean isGone;
 
     /** The writer's own count, ahead of what is published while an append runs. */
     private long givenOffset;
@@ -94,8 +102,24 @@ final class QueueMarks {
         neededFrom = position;
     }
 
+    /** The writer's. */
+    long unmovedFrom() {
+        return unmovedFrom;
+    }
+
+    /** The writer's. */
+    void unmovedFrom(long offset) {
+        unmovedFrom = offset;
+    }
+
+    /** The writer's. */
+    boolean isGone() {
+        return isGone;
+    }
+
     /** The writer's: the queue is gone. */
     void releaseAll() {
+        isGone = true;
         releaseBelow(Long.MAX_VALUE);
         releasedForGood = Long.MAX_VALUE;
     }

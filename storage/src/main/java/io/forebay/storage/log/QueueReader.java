@@ -126,6 +126,8 @@ public final class QueueReader {
     private enum Found {
         FOUND(null),
         TOO_LARGE(null),
+        /** Cleaning has taken it elsewhere since it was looked up. */
+        MOVED(null),
         NOT_READABLE(Status.NOT_READABLE),
         QUARANTINED(Status.QUARANTINED),
         GONE(Status.GONE);
@@ -168,7 +170,7 @@ public final class QueueReader {
                 framePosition = NO_FRAME;
                 return Found.NOT_READABLE;
             }
-            if (generation == log.generation()) {
+            if (found != Found.MOVED && generation == log.generation()) {
                 return found;
             }
             framePosition = NO_FRAME;
@@ -190,6 +192,10 @@ public final class QueueReader {
             framePosition = NO_FRAME;
             Segment segment = segments.find(position);
             if (segment == null || !segment.lease()) {
+                boolean isElsewhere = index.lookup(queueId(), offset, entry) && entry.position() != position;
+                if (isElsewhere) {
+                    return Found.MOVED;
+                }
                 return offset < queue.releasedBelow()
                         ? Found.GONE
                         : bad(position, "no segment holds position " + position);

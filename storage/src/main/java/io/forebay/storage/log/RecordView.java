@@ -14,6 +14,7 @@ public final class RecordView {
     private int bodyAt;
     private int ordinal;
     private long sequence;
+    private long logTimeMillis;
 
     RecordView() {}
 
@@ -26,9 +27,11 @@ public final class RecordView {
         bodyAt = recordAt + FrameCodec.RECORD_HEADER_BYTES;
         if (FrameCodec.isMoved(frameBytes, frameStart)) {
             sequence = LittleEndian.getLong(frameBytes, bodyAt);
+            logTimeMillis = LittleEndian.getLong(frameBytes, bodyAt + 8);
             bodyAt += FrameCodec.MOVED_BYTES;
         } else {
             sequence = FrameCodec.firstSequence(frameBytes, frameStart) + ordinal;
+            logTimeMillis = FrameCodec.logTimeMillis(frameBytes, frameStart);
         }
         return this;
     }
@@ -70,6 +73,16 @@ public final class RecordView {
         return ordinal;
     }
 
+    /** Where the record's header begins in {@link #bytes()}. */
+    int headerAt() {
+        return at;
+    }
+
+    /** Of the frame it lies in. */
+    long position() {
+        return FrameCodec.position(bytes, frameAt);
+    }
+
     int offsetInFrame() {
         return at - frameAt;
     }
@@ -95,8 +108,9 @@ public final class RecordView {
         return FrameCodec.isMoved(bytes, frameAt);
     }
 
+    /** When it was appended first. */
     public long logTimeMillis() {
-        return FrameCodec.logTimeMillis(bytes, frameAt);
+        return logTimeMillis;
     }
 
     /** Epoch of the start that wrote the frame, not of the one that made the record. */

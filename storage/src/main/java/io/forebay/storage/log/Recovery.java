@@ -38,6 +38,7 @@ final class Recovery {
     private final BodyPins pins = new BodyPins();
     private final Map<Integer, QueueMarks> marks = new HashMap<>();
     private final Set<Long> basesWithEntries = new HashSet<>();
+    private final Set<Long> basesWithMoved = new HashSet<>();
     private final Set<Long> stopped = new HashSet<>();
     private final RecordView view = new RecordView();
     private long newestMillis;
@@ -241,9 +242,13 @@ final class Recovery {
     }
 
     private void restoreOwners() throws IOException {
+        files.listEnds(manifest);
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             if ((listed.flags() & ManifestRecord.SegmentEntry.HOLDS_ENTRIES) != 0) {
                 basesWithEntries.add(listed.basePosition());
+            }
+            if ((listed.flags() & ManifestRecord.SegmentEntry.HOLDS_MOVED) != 0) {
+                basesWithMoved.add(listed.basePosition());
             }
             if (files.at(listed.basePosition()) == null) {
                 findings.add(Segment.fileName(listed.basePosition()) + " is missing: the manifest lists it");
@@ -277,12 +282,13 @@ final class Recovery {
     private void restoreSnapshot(ManifestRecord.OwnerEntry listed, FrameWindow window) throws IOException {
         long key = Owner.key(listed.queueId(), listed.groupId());
         // Also of one that cannot be read: the next manifest has to name it again.
-        owners.current[owners.slot(key)] = new OwnerTable.Snapshot(
+        OwnerTable.Snapshot snapshot = new OwnerTable.Snapshot(
                 listed.snapshotPosition(),
                 listed.snapshotSequence(),
                 listed.heldSequence(),
                 listed.heldOwnerNumber(),
                 1);
+        owners.current[owners.slot(key)] = snapshot;
         // Kept apart: a snapshot counts only when all its parts are there.
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
@@ -295,6 +301,7 @@ final class Recovery {
                     && part.part() == frames.size()) {
                 wanted[0] = part.parts();
                 frames.add(record.copyOfFrame());
+                snapshot.lastPosition = record.position();
                 places.add(new int[] {record.offsetInFrame(), record.ordinal()});
             }
             return frames.size() < wanted[0];
@@ -326,7 +333,8 @@ final class Recovery {
                 scanAlone(
                         found,
                         (segment, bytes, at, place) -> eachRecord(bytes, at, (record, ordinal) -> {
-                            if (record.type() == RecordType.ENTRY && record.isKnown()) {
+                            // Not of a queue that is gone.
+                            if (record.type() == RecordType.ENTRY && record.isKnown() && isKnown(record)) {
                                 pin(record);
                             }
                         }));
@@ -336,14 +344,18 @@ final class Recovery {
 
     /** The sound frames of one segment, whatever lies between them. */
     private void scanAlone(Found found, ChainScanner.Visitor visitor) throws IOException {
-        Found next = files.successor(found);
-        long end = next == null ? found.limit() : Math.min(found.limit(), next.header.predecessorEnd());
+        long end = files.end(found);
         FrameWindow window = new FrameWindow();
         for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
             int length = FrameCodec.length(window.bytes(), window.at());
             visitor.frame(found, window.bytes(), window.at(), at);
             at = window.nextFrame(found.file, found.base, at + length, end);
         }
+    }
+
+    /** Whether the queue of the record is there, as far as was read. */
+    private boolean isKnown(RecordView record) {
+        return owners.find(Owner.key(record.queueId(), 0)) >= 0;
     }
 
     private void pin(RecordView record) throws IOException {
@@ -399,16 +411,26 @@ final class Recovery {
     }
 
     private boolean isCoveredForPins() {
-        boolean[] isCovered = {true};
-        pins.visit((queueId, offset) -> isCovered[0] &= index.covers(queueId, offset, offset + 1));
-        return isCovered[0];
+        boolean isCovered = true;
+        for (Map.Entry<Integer, long[]> queue : pins.bodies().entrySet()) {
+            for (long offset : queue.getValue()) {
+                isCovered &= index.covers(queue.getKey(), offset, offset + 1);
+            }
+        }
+        return isCovered;
     }
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {
         // What the queue has released, too: an entry of another queue may name it as its body.
-        if (record.isMessage() && record.bodyBytes() >= 12) {
-            index.put(
-                    record.queueId(), record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
+        if (!record.isMessage() || record.bodyBytes() < 12) {
+            return;
+        }
+        int queueId = record.queueId();
+        if (record.isMoved()) {
+            index.putMoved(
+                    queueId, record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
+        } else {
+            index.put(queueId, record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
         }
     }
 
@@ -454,6 +476,9 @@ final class Recovery {
         tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
         dropDurable(scanner);
         boolean isMoved = FrameCodec.isMoved(bytes, at);
+        if (isMoved) {
+            basesWithMoved.add(found.base);
+        }
         eachRecord(bytes, at, (record, ordinal) -> {
             recordsReplayed++;
             if (!record.isKnown()) {
@@ -463,10 +488,13 @@ final class Recovery {
                                 + record.typeNumber() + " version " + record.version() + " is not known");
             }
             if (record.isMessage()) {
-                queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId())
-                        .raise(record.queueOffset() + 1);
+                if (!isMoved) {
+                    queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId())
+                            .raise(record.queueOffset() + 1);
+                }
                 indexMessage(record, ordinal, position);
-                if (record.type() == RecordType.ENTRY) {
+                // A moved one may be of a queue that has gone since.
+                if (record.type() == RecordType.ENTRY && isKnown(record)) {
                     basesWithEntries.add(found.base);
                     pin(record);
                 }
@@ -531,8 +559,10 @@ final class Recovery {
                         hole.reason() + "; the log was durable up to position " + scanner.durable()
                                 + ", and nothing sound follows");
             }
-            findings.add(hole.file() + ", position " + hole.position() + ": " + hole.reason() + "; sequences "
-                    + hole.missingFrom() + " to " + (hole.resumedAt() - 1) + " are missing");
+            findings.add(hole.file() + ", position " + hole.position() + ": " + hole.reason() + "; "
+                    + (hole.resumedAt() == hole.missingFrom()
+                            ? "no record is missing"
+                            : "sequences " + hole.missingFrom() + " to " + (hole.resumedAt() - 1) + " are missing"));
         }
         if (missing != ownGaps || (missing > 0 && stopped.contains(Owner.STRIPE.key()))) {
             ChainScanner.Hole first = scanner.holes().get(0);
@@ -636,12 +666,10 @@ final class Recovery {
         }
         boolean isChanged = false;
         for (Found found : List.copyOf(files.all())) {
-            // Below the replay start only a manifest can say that a segment is free.
+            // Below the replay start only a manifest can say that a segment is free. From there on the chain says it, up to
+            // its end: a segment that was given up may have a torn header, and is no part of the log all the same.
             boolean isFree = start == null || found.base > start.base || manifest != null;
-            if (!chain.contains(found)
-                    && !ends.containsKey(found.base)
-                    && isFree
-                    && !found.isDamaged(scanner.durable())) {
+            if (!chain.contains(found) && !ends.containsKey(found.base) && isFree) {
                 long size = found.file.sizeBytes();
                 found.take().close();
                 segments.discard(found.name, true, size);
@@ -661,6 +689,12 @@ final class Recovery {
         Segment segment = new Segment(found.base, found.take(), end);
         segment.setOrigin(found.header.firstSequence(), found.header.epoch());
         segment.setHeaderForced(true);
+        if (basesWithEntries.contains(found.base)) {
+            segment.setHoldsEntries();
+        }
+        if (basesWithMoved.contains(found.base)) {
+            segment.setHoldsMoved();
+        }
         segments.add(segment);
     }
 
@@ -688,9 +722,12 @@ final class Recovery {
                                 eachRecord(copy, 0, (record, ordinal) -> {
                                     indexMessage(record, ordinal, position);
                                     if (record.type() == RecordType.ENTRY) {
-                                        basesWithEntries.add(run.last().base());
+                                        run.last().setHoldsEntries();
                                     }
                                 });
+                                if (FrameCodec.isMoved(copy, 0)) {
+                                    run.last().setHoldsMoved();
+                                }
                             });
         }
         run.begin(nextSequence, durable);
@@ -737,7 +774,6 @@ final class Recovery {
         opened.pins = pins;
         opened.marks = marks;
         opened.stopped = stopped;
-        opened.basesWithEntries = basesWithEntries;
         opened.checkpointNumber = manifest == null ? 0 : manifest.checkpointNumber();
         opened.replayPosition = slot == null ? NO_POSITION : slot.replayPosition();
         opened.replaySequence = slot == null ? 1 : slot.replaySequence();

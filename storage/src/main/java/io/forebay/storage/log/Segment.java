@@ -19,6 +19,18 @@ final class Segment {
     /** Whether frames of it were moved there by cleaning. */
     private volatile boolean holdsMoved;
 
+    /** Whether it holds entries, which pin bodies elsewhere. */
+    private volatile boolean holdsEntries;
+
+    /** Whether what was needed of it has been moved, durably, and nobody is sent here any more. */
+    private volatile boolean isEvacuated;
+
+    /** Number of the last checkpoint that found a snapshot in it to be kept. The writer's. */
+    private long snapshotCheckpoint;
+
+    /** What cleaning thinks of it; of who plans evacuations. */
+    final SegmentUse use = new SegmentUse();
+
     private long firstSequence = SegmentHeader.NONE;
     private long epoch;
 
@@ -88,6 +100,30 @@ final class Segment {
 
     void setHoldsMoved() {
         holdsMoved = true;
+    }
+
+    boolean holdsEntries() {
+        return holdsEntries;
+    }
+
+    void setHoldsEntries() {
+        holdsEntries = true;
+    }
+
+    boolean isEvacuated() {
+        return isEvacuated;
+    }
+
+    void setEvacuated() {
+        isEvacuated = true;
+    }
+
+    long snapshotCheckpoint() {
+        return snapshotCheckpoint;
+    }
+
+    void setSnapshotCheckpoint(long number) {
+        snapshotCheckpoint = number;
     }
 
     boolean isHeaderForced() {

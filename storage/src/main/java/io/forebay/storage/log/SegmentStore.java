@@ -3,12 +3,13 @@ package io.forebay.storage.log;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * The segment files of a running log: those of the chain, the one prepared ahead, the spare ones, and those on their way
@@ -25,14 +26,21 @@ final class SegmentStore implements AutoCloseable {
     private volatile Segment[] live = new Segment[0];
 
     private final Object preparing = new Object();
-    private volatile Segment prepared;
+    private final Object removing = new Object();
+    private final AtomicReference<Segment> prepared = new AtomicReference<>();
     /** Changed by who holds {@link #preparing}. */
     private volatile long nextBase;
 
     private final Deque<String> spares = new ArrayDeque<>();
     private final List<Retired> retired = new ArrayList<>();
 
+    /** Closed files that are no segments any more. */
+    private final Deque<Unwanted> unwanted = new ArrayDeque<>();
+
     private record Retired(Segment segment, boolean isReusable) {}
+
+    /** @param reusableBytes its size if its content can be overwritten and it may be kept for that, else 0 */
+    private record Unwanted(String name, long reusableBytes) {}
 
     SegmentStore(StorageDirectory directory, StripeOptions options, long epoch, long nextBase) {
         this.directory = directory;
@@ -100,14 +108,12 @@ final class SegmentStore implements AutoCloseable {
         live = segments.toArray(Segment[]::new);
     }
 
-    /** Takes the oldest segments, those below a base, out of the chain. */
-    synchronized void removeBelow(long base) {
-        List<Segment> segments = new ArrayList<>();
-        for (Segment segment : live) {
-            if (segment.base() < base) {
+    /** Takes segments that nobody needs out of the chain. */
+    synchronized void remove(List<Segment> free) {
+        List<Segment> segments = new ArrayList<>(List.of(live));
+        for (Segment segment : free) {
+            if (segments.remove(segment)) {
                 retired.add(new Retired(segment, true));
-            } else {
-                segments.add(segment);
             }
         }
         live = segments.toArray(Segment[]::new);
@@ -124,7 +130,7 @@ final class SegmentStore implements AutoCloseable {
     }
 
     boolean isPrepared() {
-        return prepared != null;
+        return prepared.get() != null;
     }
 
     long storedBytes() {
@@ -132,65 +138,76 @@ final class SegmentStore implements AutoCloseable {
         for (Segment segment : live) {
             bytes += segment.sizeBytes();
         }
-        Segment next = prepared;
+        Segment next = prepared.get();
         return next == null ? bytes : bytes + next.sizeBytes();
     }
 
     /** Bytes that can be appended when the disk has no more to give: the prepared segment and the spare ones. */
     long roomBytes() {
-        long room = prepared == null ? 0 : options.segmentBytes();
+        long room = prepared.get() == null ? 0 : options.segmentBytes();
         synchronized (this) {
             return room + (long) spares.size() * options.segmentBytes();
         }
     }
 
+    /** The prepared segment, or null. Waits for nobody. */
+    Segment takePrepared() {
+        return prepared.getAndSet(null);
+    }
+
     /** The prepared segment, or one prepared now. Touches the disk only if there is none. */
     Segment take(long durablePosition) throws IOException {
         synchronized (preparing) {
-            if (prepared == null) {
-                prepareNext(durablePosition);
-            }
-            Segment segment = prepared;
-            prepared = null;
-            return segment;
+            prepareNext(durablePosition);
+            return prepared.getAndSet(null);
         }
     }
 
     /** Makes the next segment ready if it is not: blocks, header and name forced, in this order. Touches the disk. */
     void prepareNext(long durablePosition) throws IOException {
         synchronized (preparing) {
-            if (prepared != null) {
+            if (prepared.get() != null) {
                 return;
             }
             // An address is never given twice, not even one whose segment could not be made.
             long base = nextBase;
             nextBase = base + options.segmentBytes();
             String name = Segment.fileName(base);
-            StorageFile file = reuse(name);
-            boolean isNew = file == null;
-            if (isNew) {
-                file = directory.create(name, options.segmentBytes());
-            }
+            StorageFile file = null;
             try {
+                file = reuse(name);
+                boolean isNew = file == null;
+                if (isNew) {
+                    file = directory.create(name, options.segmentBytes());
+                }
                 Segment segment = new Segment(base, file, base + SegmentHeader.PAGE_BYTES);
                 segment.writeHeader(SegmentHeader.prepared(
                         options.stripeId(), epoch, base, options.segmentBytes(), durablePosition));
                 file.force(0, isNew ? options.segmentBytes() : SegmentHeader.PAGE_BYTES);
                 directory.forceDirectory();
                 file.touch(0, options.segmentBytes());
-                prepared = segment;
+                prepared.set(segment);
             } catch (IOException | RuntimeException e) {
-                file.close();
-                removeQuietly(name, e);
+                giveUp(name, file, e);
                 throw e;
             }
         }
     }
 
-    /** The pages of a segment whose preparation failed are not to be trusted; should it stay, a start removes it. */
-    private void removeQuietly(String name, Exception cause) {
+    /** The pages of a file whose preparation failed are not to be trusted: it goes, now or when that works again. */
+    private void giveUp(String name, StorageFile fileOrNull, Exception cause) {
         try {
-            directory.delete(name);
+            if (fileOrNull != null) {
+                fileOrNull.close();
+            }
+        } catch (IOException | RuntimeException e) {
+            cause.addSuppressed(e);
+        }
+        synchronized (this) {
+            unwanted.add(new Unwanted(name, 0));
+        }
+        try {
+            removeUnwanted();
         } catch (IOException | RuntimeException e) {
             cause.addSuppressed(e);
         }
@@ -206,7 +223,18 @@ final class SegmentStore implements AutoCloseable {
             if (spare == null) {
                 return null;
             }
-            directory.rename(spare, name);
+            boolean isRenamed = false;
+            try {
+                directory.rename(spare, name);
+                isRenamed = true;
+            } finally {
+                if (!isRenamed) {
+                    // The next try goes without it.
+                    synchronized (this) {
+                        unwanted.add(new Unwanted(spare, 0));
+                    }
+                }
+            }
             StorageFile file = directory.open(name);
             if (file.sizeBytes() == options.segmentBytes()) {
                 return file;
@@ -216,30 +244,60 @@ final class SegmentStore implements AutoCloseable {
         }
     }
 
-    /** Whether retired segments wait for {@link #collect()}. */
+    /** Whether something waits for {@link #collect()}. */
     synchronized boolean isCollectionNeeded() {
-        return !retired.isEmpty();
+        return !retired.isEmpty() || !unwanted.isEmpty();
     }
 
-    /** Closes retired segments that nobody reads any more and keeps or deletes their files. Touches the disk. */
+    /**
+     * Closes retired segments that nobody reads any more and keeps or deletes their files. Touches the disk. What fails is
+     * tried again by the next call, and left to the next start at worst.
+     */
     void collect() throws IOException {
-        List<Retired> free = new ArrayList<>();
-        synchronized (this) {
-            for (Iterator<Retired> all = retired.iterator(); all.hasNext(); ) {
-                Retired candidate = all.next();
-                if (candidate.segment.retire()) {
-                    free.add(candidate);
-                    all.remove();
-                }
+        for (Segment segment = nextUnread(); segment != null; segment = nextUnread()) {
+            segment.file().close();
+        }
+        removeUnwanted();
+    }
+
+    /** A retired segment without readers; from now on it counts as a file that is not wanted any more. */
+    private synchronized Segment nextUnread() {
+        for (Retired candidate : retired) {
+            Segment segment = candidate.segment;
+            if (segment.retire()) {
+                retired.remove(candidate);
+                unwanted.add(new Unwanted(
+                        Segment.fileName(segment.base()), candidate.isReusable ? segment.sizeBytes() : 0));
+                return segment;
             }
         }
-        for (Retired candidate : free) {
-            candidate.segment.file().close();
-            discard(Segment.fileName(candidate.segment.base()), candidate.isReusable, candidate.segment.sizeBytes());
+        return null;
+    }
+
+    /** Keeps or deletes closed files that are no segments any more, and forces their names. */
+    private void removeUnwanted() throws IOException {
+        synchronized (removing) {
+            Unwanted next = nextUnwanted();
+            boolean isChanged = next != null;
+            for (; next != null; next = nextUnwanted()) {
+                try {
+                    discard(next.name, next.reusableBytes > 0, next.reusableBytes);
+                } catch (NoSuchFileException e) {
+                    // It was never made, or what said that it could not be removed was wrong.
+                    isChanged = true;
+                }
+                synchronized (this) {
+                    unwanted.remove(next);
+                }
+            }
+            if (isChanged) {
+                directory.forceDirectory();
+            }
         }
-        if (!free.isEmpty()) {
-            directory.forceDirectory();
-        }
+    }
+
+    private synchronized Unwanted nextUnwanted() {
+        return unwanted.peek();
     }
 
     /** A closed file that is no segment any more: kept for reuse, or deleted. The caller forces the directory. */
@@ -273,8 +331,8 @@ final class SegmentStore implements AutoCloseable {
             }
         }
         synchronized (preparing) {
-            if (prepared != null) {
-                open.add(prepared);
+            if (prepared.get() != null) {
+                open.add(prepared.get());
             }
         }
         for (Segment segment : open) {

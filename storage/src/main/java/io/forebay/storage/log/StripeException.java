@@ -12,6 +12,8 @@ public class StripeException extends IOException {
         WRONG_PHASE,
         /** The frame does not fit into a segment. */
         FRAME_TOO_LARGE,
+        /** The next segment, or room in the index, has yet to be prepared. Nothing was appended. */
+        NOT_PREPARED,
         /** No room on the disk for a further segment or extent. Nothing was appended; may be tried again. */
         DISK_FULL,
         /** The device refused; nothing was appended. May be tried again. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -13,6 +14,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -60,7 +62,7 @@ class QueueIndexTest {
         }
     }
 
-    private static Where random(SplittableRandom random) {
+    private static Where random(RandomGenerator random) {
         return new Where(
                 random.nextLong(1L << 50), random.nextInt(0x10000), 8 + random.nextInt(1000), random.nextInt());
     }
@@ -88,10 +90,11 @@ class QueueIndexTest {
                 } else if (what < 85) {
                     Where now = queue.get(offset);
                     long expected = now != null && random.nextInt(3) != 0 ? now.position : 1L << 51;
-                    boolean moved = index.repoint(queueId, offset, expected, where.position, where.ordinal);
+                    boolean moved = index.repoint(
+                            queueId, offset, expected, where.position, where.ordinal, where.recordBytes);
                     assertThat(moved).isEqualTo(now != null && now.position == expected);
                     if (moved) {
-                        queue.put(offset, new Where(where.position, where.ordinal, now.recordBytes, now.tagHash));
+                        queue.put(offset, new Where(where.position, where.ordinal, where.recordBytes, now.tagHash));
                     }
                 } else if (what < 92) {
                     long floor = model.floor(queueId) + random.nextInt(20);
@@ -223,10 +226,117 @@ class QueueIndexTest {
                     index.force();
                 }
             }
-            assertThat(index.fileCount()).isEqualTo(files);
+            assertThat(index.fileCount()).isLessThan(files / 10);
+            assertThat(disk.files()).hasSize(index.fileCount());
             assertThat(whereOrNull(index, 1, 199_999)).isNotNull();
             assertThat(whereOrNull(index, 1, 1000)).isNull();
             assertThat(whereOrNull(index, 5, 0)).isNull();
+        }
+    }
+
+    /**
+     * A force that fails moves extents; a power cut before the next one that succeeds may leave the header of the new place
+     * without its entries, with or without the old place. What the last good force held has to be found all the same.
+     */
+    @Test
+    void aPowerCutBehindAFailedForceLeavesWhatTheLastGoodOneHeld() throws Exception {
+        SeededRun.run("power cut behind a failed force of the index", (random, progress) -> {
+            for (int life = 0; life < 250; life++) {
+                MemoryDisk disk = new MemoryDisk();
+                Model forced = new Model();
+                Model now = new Model();
+                QueueIndex index = QueueIndex.open(disk, 1, SMALL);
+                for (int step = 0; step < 120; step++) {
+                    progress.at(life * 1_000L + step);
+                    int queueId = 1 + random.nextInt(3);
+                    int what = random.nextInt(100);
+                    if (what < 70) {
+                        long offset = now.floor(queueId) + random.nextInt(40);
+                        Where where = random(random);
+                        put(index, queueId, offset, where);
+                        now.queue(queueId).put(offset, where);
+                    } else if (what < 76) {
+                        long floor = now.floor(queueId) + random.nextInt(12);
+                        index.releaseBelow(queueId, floor);
+                        now.floors.put(queueId, floor);
+                    } else if (what < 88) {
+                        disk.failNextForces(random.nextInt(3) == 0 ? 0 : 1 + random.nextInt(2));
+                        if (random.nextInt(4) == 0) {
+                            // No room to move to.
+                            disk.fullAfter(0);
+                        }
+                        try {
+                            index.force();
+                            now.queues.forEach((queue, entries) -> forced.queues.put(queue, new HashMap<>(entries)));
+                            forced.floors.putAll(now.floors);
+                        } catch (IOException e) {
+                            assertThat(e).hasMessageContaining("force");
+                        }
+                        disk.failNextForces(0);
+                        disk.roomAgain();
+                    } else if (what < 92) {
+                        disk.evictCleanPages();
+                        assertLike(now, index);
+                    } else if (what < 96) {
+                        disk.writeBackSome(random);
+                    } else {
+                        index.close();
+                        disk = random.nextInt(4) == 0 ? disk.killImage() : disk.powerCutImage(random);
+                        index = QueueIndex.open(disk, 1, SMALL);
+                        boolean isWhole = index.droppedOnOpen().isEmpty();
+                        for (Map.Entry<Integer, Map<Long, Where>> queue : forced.queues.entrySet()) {
+                            long floor = Math.max(forced.floor(queue.getKey()), now.floor(queue.getKey()));
+                            for (long offset : queue.getValue().keySet()) {
+                                assertThat(offset < floor
+                                                || !isWhole
+                                                || whereOrNull(index, queue.getKey(), offset) != null)
+                                        .as("queue %s offset %s", queue.getKey(), offset)
+                                        .isTrue();
+                            }
+                        }
+                        // What the caller does: it puts again what it replays.
+                        for (Map.Entry<Integer, Map<Long, Where>> queue : now.queues.entrySet()) {
+                            for (Map.Entry<Long, Where> entry : queue.getValue().entrySet()) {
+                                Where held = forced.queue(queue.getKey()).get(entry.getKey());
+                                if (!isWhole || !entry.getValue().equals(held)) {
+                                    put(index, queue.getKey(), entry.getKey(), entry.getValue());
+                                }
+                            }
+                            index.releaseBelow(queue.getKey(), now.floor(queue.getKey()));
+                        }
+                        assertLike(now, index);
+                    }
+                }
+                index.close();
+                assertThat(disk.openFiles()).isEmpty();
+            }
+        });
+    }
+
+    @Test
+    void whatIsKeptBelowTheReleasedOffsetsIsStillFound() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+            for (long offset = 0; offset < 800; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            index.releaseBelow(1, 790, 17, 18, 320);
+            index.force();
+            for (long offset = 0; offset < 800; offset++) {
+                boolean isKept = offset / 8 == 2 || offset / 8 == 40 || offset / 8 >= 98;
+                assertThat(whereOrNull(index, 1, offset) != null)
+                        .as("offset %s", offset)
+                        .isEqualTo(isKept);
+            }
+            assertThat(index.repoint(1, 320, 330, 5_000, 2, 112)).isTrue();
+            assertThat(whereOrNull(index, 1, 320)).isEqualTo(new Where(5_000, 2, 112, 0));
+            index.releaseBelow(1, 790, 320);
+            assertThat(whereOrNull(index, 1, 17)).isNull();
+            assertThat(whereOrNull(index, 1, 320)).isNotNull();
+            index.releaseBelow(1, 790);
+            assertThat(whereOrNull(index, 1, 320)).isNull();
+            index.force();
+            assertThat(index.fileCount()).isLessThanOrEqualTo(2);
         }
     }
 
@@ -367,7 +477,7 @@ class QueueIndexTest {
                 index.put(1, offset, offset, 0, 96, 0);
                 published.set(offset);
                 long back = Math.max(floor.get(), offset - 20);
-                index.repoint(1, back, back, back + 1_000_003, 1);
+                index.repoint(1, back, back, back + 1_000_003, 1, 96);
                 if (offset % 100 == 99) {
                     floor.set(offset - 90);
                     index.releaseBelow(1, offset - 90);

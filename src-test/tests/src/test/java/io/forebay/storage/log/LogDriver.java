@@ -17,6 +17,11 @@ import java.util.random.RandomGenerator;
 final class LogDriver {
     static final StripeOptions OPTIONS = new StripeOptions(3, 64 * 1024, 64, 32 * 1024, 2);
     private static final int QUEUES = 4;
+    /** Little is sent to it, and that is kept for long. */
+    private static final int SLOW_QUEUE = 1;
+    /** It holds entries that name bodies in the others. */
+    private static final int ENTRY_QUEUE = 5;
+
     private static final int GROUPS = 2;
 
     final LogModel model;
@@ -66,7 +71,25 @@ final class LogDriver {
             builder.add(owner, record);
             records.add(record);
         }
+        EntryRecord entry = random.nextInt(20) == 0 ? entry(random) : null;
+        if (entry != null) {
+            builder.add(Owner.queue(ENTRY_QUEUE), entry);
+            records.add(entry);
+        }
         append(builder.build(), records);
+    }
+
+    /** One that names something that is still needed. */
+    private EntryRecord entry(RandomGenerator random) {
+        int queue = 1 + random.nextInt(QUEUES);
+        long from = released.getOrDefault(queue, 0L);
+        long next = model.queues().getOrDefault(queue, List.of()).size();
+        if (from >= next) {
+            return null;
+        }
+        long offset = random.nextLong(from, next);
+        long sequence = model.entry(queue, offset).sequence();
+        return new EntryRecord(-1, queue, offset, sequence, 0, Map.of());
     }
 
     void append(Frame frame, List<LogRecord> records) throws StripeException {
@@ -84,6 +107,9 @@ final class LogDriver {
 
     private static Owner owner(RandomGenerator random) {
         int queue = random.nextInt(QUEUES + 1);
+        if (queue == SLOW_QUEUE && random.nextInt(8) > 0) {
+            queue = SLOW_QUEUE + 1;
+        }
         return queue == 0 ? Owner.STRIPE : new Owner(queue, random.nextInt(GROUPS + 1));
     }
 
@@ -194,12 +220,88 @@ final class LogDriver {
     }
 
     void release(RandomGenerator random) {
-        int queue = 1 + random.nextInt(QUEUES);
+        int queue = 1 + random.nextInt(ENTRY_QUEUE);
+        boolean isSlow = queue == SLOW_QUEUE || queue == ENTRY_QUEUE;
         long next = log.nextOffset(queue);
-        long below = Math.max(released.getOrDefault(queue, 0L), next - random.nextInt(30));
+        long from = released.getOrDefault(queue, 0L);
+        long below = isSlow
+                ? Math.min(next, from + random.nextInt(3))
+                : Math.max(from, next - random.nextInt(30));
         if (below > 0 && below <= next) {
             released.put(queue, below);
             log.releaseBelow(queue, below);
+        }
+    }
+
+    /**
+     * Moves what is needed of a segment forward, among other work; may give up half-way.
+     *
+     * @return whether one was evacuated
+     */
+    boolean evacuate(RandomGenerator random) throws IOException {
+        try (Evacuation evacuation = log.planEvacuation(10 + random.nextInt(90))) {
+            if (evacuation == null) {
+                return false;
+            }
+            int bytesMax = 1 + random.nextInt(8_000);
+            for (MovedBatch batch = evacuation.read(bytesMax); batch != null; batch = evacuation.read(bytesMax)) {
+                appendMoved(batch);
+                switch (random.nextInt(12)) {
+                    case 0, 1 -> append(random);
+                    case 2 -> force();
+                    case 3 -> release(random);
+                    case 4 -> take();
+                    default -> {}
+                }
+                if (random.nextInt(60) == 0) {
+                    return false;
+                }
+            }
+            while (!evacuation.isDurable()) {
+                force();
+            }
+            evacuation.finish();
+            return true;
+        }
+    }
+
+    void appendMoved(MovedBatch batch) throws IOException {
+        try {
+            log.appendMoved(batch, 2_000);
+        } catch (StripeException e) {
+            if (e.reason() != StripeException.Reason.NOT_PREPARED) {
+                throw e;
+            }
+            log.prepareNext();
+            log.appendMoved(batch, 2_000);
+        }
+    }
+
+    /** A walk gives each record at most once, as it was appended, and every message that is needed. */
+    void checkWalk() throws IOException {
+        Map<Long, LogModel.Entry> bySequence = new HashMap<>();
+        model.entries().forEach(entry -> bySequence.put(entry.sequence(), entry));
+        Set<Long> walked = new HashSet<>();
+        LogWalker.Result result = log.newWalker().walk(LogWalker.Span.everything(), record -> {
+            assertThat(walked.add(record.sequence())).as("%s comes twice", record).isTrue();
+            LogModel.Entry entry = bySequence.get(record.sequence());
+            assertThat(entry).as("%s", record).isNotNull();
+            assertThat(record.owner()).isEqualTo(entry.owner());
+            assertThat(record.ownerNumber()).isEqualTo(entry.ownerNumber());
+            assertThat(record.queueOffset()).isEqualTo(entry.queueOffset());
+            if (entry.isState()) {
+                assertThat(LogModel.content(record.decode())).isEqualTo(entry.content());
+            }
+            return true;
+        });
+        assertThat(result.problems()).isEmpty();
+        if (result.isComplete() && log.phase() == Phase.RUNNING) {
+            for (LogModel.Entry entry : model.entries()) {
+                if (entry.queueOffset() >= 0
+                        && entry.queueOffset() >= released.getOrDefault(entry.owner().queueId(), 0L)) {
+                    assertThat(walked).as("%s", entry).contains(entry.sequence());
+                }
+            }
         }
     }
 

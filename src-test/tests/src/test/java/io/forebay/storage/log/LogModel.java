@@ -12,7 +12,14 @@ import java.util.Map;
  */
 final class LogModel {
     /** One record that was appended. */
-    record Entry(Owner owner, long ownerNumber, long sequence, long queueOffset, long content, boolean isState) {}
+    record Entry(
+            Owner owner,
+            long ownerNumber,
+            long sequence,
+            long queueOffset,
+            long content,
+            long bodyContent,
+            boolean isState) {}
 
     /** What an owner's records come to. */
     record State(long count, long hash) {
@@ -35,6 +42,7 @@ final class LogModel {
                     frame.firstSequence() + index,
                     frame.queueOffset(index),
                     content(record),
+                    bodyContent(record),
                     isState(record.type())));
         }
     }
@@ -48,7 +56,28 @@ final class LogModel {
         if (record instanceof MessageRecord message) {
             return message.id().hashCode() * 31L + java.util.Arrays.hashCode(message.body());
         }
+        if (record instanceof EntryRecord entry) {
+            return entry.bodyQueueId() * 31L + entry.bodyOffset();
+        }
         return record.hashCode();
+    }
+
+    /** Of an entry what the message it names carries. */
+    private long bodyContent(LogRecord record) {
+        if (record instanceof EntryRecord entry) {
+            return entry(entry.bodyQueueId(), entry.bodyOffset()).content;
+        }
+        return content(record);
+    }
+
+    /** The message at an offset of a queue. */
+    Entry entry(int queueId, long offset) {
+        for (Entry entry : entries) {
+            if (entry.queueOffset == offset && entry.owner.queueId() == queueId) {
+                return entry;
+            }
+        }
+        throw new AssertionError("queue " + queueId + " has no offset " + offset);
     }
 
     long lastSequence() {
@@ -64,7 +93,7 @@ final class LogModel {
 
     /** A record that the log wrote on its own. */
     void manifest(long sequence, long ownerNumber) {
-        entries.add(new Entry(Owner.STRIPE, ownerNumber, sequence, -1, 0, false));
+        entries.add(new Entry(Owner.STRIPE, ownerNumber, sequence, -1, 0, 0, false));
     }
 
     List<Entry> entries() {
@@ -97,7 +126,7 @@ final class LogModel {
                 if (queue.size() != entry.queueOffset) {
                     throw new AssertionError(entry + " where offset " + queue.size() + " is next");
                 }
-                queue.add(entry.content);
+                queue.add(entry.bodyContent);
             }
         }
         return queues;

@@ -28,8 +28,11 @@ class StripeLogFaultTest {
             while (done < steps) {
                 done += life(random, progress, done);
             }
+            System.out.println("StripeLogFaultTest: " + evacuations + " evacuations");
         });
     }
+
+    private long evacuations;
 
     /** One data directory from its beginning through some crashes. */
     private long life(RandomGenerator random, SeededRun.Progress progress, long step) throws Exception {
@@ -39,7 +42,7 @@ class StripeLogFaultTest {
         long promised = 0;
         long durable = 0;
         long first = step;
-        int crashes = 3 + random.nextInt(6);
+        int crashes = 3 + random.nextInt(12);
         for (int crash = 0; crash < crashes; crash++) {
             if (random.nextInt(3) == 0) {
                 disk.crashAtOperation(disk.operations() + 1 + random.nextInt(60), random);
@@ -141,9 +144,17 @@ class StripeLogFaultTest {
             } else if (choice < 93) {
                 progress.note("full");
                 disk.fullAfter(random.nextInt(100_000));
-            } else if (choice < 97) {
+            } else if (choice < 95) {
                 progress.note("release");
                 driver.release(random);
+            } else if (choice < 97) {
+                progress.note("evacuate");
+                disk.failNextForces(random.nextInt(6) == 0 ? 1 : 0);
+                for (int count = 1 + random.nextInt(3); count > 0 && driver.evacuate(random); count--) {
+                    evacuations++;
+                }
+                driver.checkpoint(random, false);
+                driver.checkMessages();
             } else if (choice < 98) {
                 disk.evictCleanPages();
             } else if (choice < 99) {
@@ -151,6 +162,7 @@ class StripeLogFaultTest {
             } else {
                 progress.note("read");
                 driver.checkMessages();
+                driver.checkWalk();
             }
         } catch (StripeException e) {
             switch (e.reason()) {

@@ -145,7 +145,7 @@ class StripeLogTest {
             StripeException refused =
                     catchThrowableOfType(StripeException.class, () -> append(log, Owner.queue(1), large));
             assertThat(refused.reason()).isEqualTo(StripeException.Reason.FRAME_TOO_LARGE);
-            assertThat(refused).hasMessageContaining("61440");
+            assertThat(refused).hasMessageContaining("61424");
             assertThat(append(log, Owner.queue(1), message("a")).firstSequence())
                     .isOne();
         }
@@ -576,7 +576,7 @@ class StripeLogTest {
             for (int step = 0; step < 100; step++) {
                 driver.append(random);
             }
-            for (int queue = 1; queue <= 4; queue++) {
+            for (int queue = 1; queue <= 5; queue++) {
                 long next = driver.log.nextOffset(queue);
                 driver.released().put(queue, next);
                 driver.log.releaseBelow(queue, next);
@@ -602,7 +602,7 @@ class StripeLogTest {
             for (int step = 0; step < 200; step++) {
                 driver.append(random);
             }
-            for (int queue = 1; queue <= 4; queue++) {
+            for (int queue = 1; queue <= 5; queue++) {
                 driver.released().put(queue, driver.log.nextOffset(queue));
                 driver.log.releaseBelow(queue, driver.log.nextOffset(queue));
             }

@@ -1,0 +1,410 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.SeededRun;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Cleaning moves what is needed of a segment forward and lets the segment go. Invariants: I1 what is needed can be read,
+ * from its first place or its new one, whatever fails or crashes in between; what was released is not revived; records are
+ * handed out once.
+ */
+class EvacuationTest {
+    private final RandomGenerator random = new SplittableRandom(5);
+    private final MemoryDisk disk = new MemoryDisk();
+
+    private static StripeLog open(MemoryDisk disk) throws IOException {
+        return StripeLog.open(disk, LogDriver.OPTIONS, 1_000, new LogModel.Sink());
+    }
+
+    private static List<String> segmentFiles(MemoryDisk disk) {
+        return disk.files().stream().filter(name -> name.startsWith("segment-")).toList();
+    }
+
+    /** A log of many segments: queue 1 and the entries in queue 5 are needed, little of the others is. */
+    private static LogDriver pinned(MemoryDisk disk, RandomGenerator random, int frames) throws IOException {
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int step = 0; step < frames; step++) {
+            driver.append(random);
+            if (step % 200 == 199) {
+                releaseAllButSlow(driver);
+                driver.checkpoint(random, false);
+            }
+        }
+        releaseAllButSlow(driver);
+        driver.checkpoint(random, false);
+        return driver;
+    }
+
+    private static void releaseAllButSlow(LogDriver driver) {
+        for (int queue = 2; queue <= 4; queue++) {
+            long next = driver.log.nextOffset(queue);
+            driver.released().put(queue, next);
+            driver.log.releaseBelow(queue, next);
+        }
+    }
+
+    /** Evacuates what can be, with a checkpoint behind each. */
+    private static int evacuateAll(LogDriver driver, RandomGenerator random) throws IOException {
+        int count = 0;
+        for (int round = 0; round < 40; round++) {
+            count += evacuate(driver, 50) ? 1 : 0;
+            driver.checkpoint(random, false);
+        }
+        driver.log.prepareNext();
+        return count;
+    }
+
+    private static boolean evacuate(LogDriver driver, int livePercentMax) throws IOException {
+        try (Evacuation evacuation = driver.log.planEvacuation(livePercentMax)) {
+            if (evacuation == null) {
+                return false;
+            }
+            for (MovedBatch batch = evacuation.read(3_000); batch != null; batch = evacuation.read(3_000)) {
+                driver.appendMoved(batch);
+            }
+            while (!evacuation.isDurable()) {
+                driver.force();
+            }
+            evacuation.finish();
+            return true;
+        }
+    }
+
+    @Test
+    void segmentsPinnedByLittleGoAndWhatIsNeededStays() throws IOException {
+        LogDriver driver = pinned(disk, random, 2_000);
+        int before = segmentFiles(disk).size();
+        assertThat(before).isGreaterThan(15);
+        assertThat(evacuateAll(driver, random)).isGreaterThan(10);
+        assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(9);
+        driver.checkMessages();
+        driver.checkWalk();
+        assertThat(driver.log.writtenBytes().moved()).isPositive();
+        driver.log.close(true);
+        LogVerifier.Report report = LogVerifier.verify(disk);
+        assertThat(report.problems()).isEmpty();
+        LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
+        again.checkWalk();
+        again.log.close(true);
+        List<Long> walked = new ArrayList<>();
+        LogWalker.Result result = LogWalker.walk(
+                disk, LogWalker.Span.everything(), record -> walked.add(record.sequence()));
+        assertThat(result.problems()).isEmpty();
+        assertThat(walked).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void whatWasMovedIsMovedAgainAndFreedWhenItIsReleased() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        evacuateAll(driver, random);
+        for (int round = 0; round < 6; round++) {
+            for (int step = 0; step < 300; step++) {
+                driver.append(random);
+            }
+            releaseAllButSlow(driver);
+            driver.checkpoint(random, false);
+            evacuateAll(driver, random);
+            driver.checkMessages();
+            driver.checkWalk();
+            assertThat(segmentFiles(disk).size()).as("round %d", round).isLessThanOrEqualTo(12);
+        }
+        for (int queue : new int[] {1, 5}) {
+            driver.released().put(queue, driver.log.nextOffset(queue));
+            driver.log.releaseBelow(queue, driver.log.nextOffset(queue));
+        }
+        evacuateAll(driver, random);
+        assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(8);
+        driver.log.close(true);
+        new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+    }
+
+    @Test
+    void aFullSegmentStaysWhereItIs() throws IOException {
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int step = 0; step < 1_000; step++) {
+            driver.append(random);
+        }
+        driver.checkpoint(random, false);
+        assertThat(driver.log.planEvacuation(50)).isNull();
+        driver.log.close(true);
+    }
+
+    @Test
+    void whatIsReleasedWhileItIsMovedIsNotRevived() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        long next = driver.log.nextOffset(1);
+        Evacuation evacuation = driver.log.planEvacuation(60);
+        for (MovedBatch batch = evacuation.read(3_000); batch != null; batch = evacuation.read(3_000)) {
+            driver.appendMoved(batch);
+        }
+        driver.released().put(1, next);
+        driver.log.releaseBelow(1, next);
+        driver.checkpoint(random, false);
+        driver.checkpoint(random, false);
+        while (!evacuation.isDurable()) {
+            driver.force();
+        }
+        evacuation.finish();
+        evacuation.close();
+        driver.checkpoint(random, false);
+        driver.checkpoint(random, false);
+        assertThat(driver.log.newReader(1)
+                        .read(0, 1, 1, (offset, message, body) -> {})
+                        .status())
+                .isNotEqualTo(QueueReader.Status.QUARANTINED);
+        driver.log.close(true);
+        try (StripeLog again = open(disk)) {
+            assertThat(again.releasedBelow(1)).isEqualTo(next);
+            assertThat(again.nextOffset(1)).isEqualTo(next);
+        }
+    }
+
+    @Test
+    void aCrashAtAnyOperationLosesNothing() throws IOException {
+        SplittableRandom seeds = new SplittableRandom(9);
+        LogDriver first = pinned(disk, random, 700);
+        first.log.close(true);
+        boolean isOver = false;
+        for (int operation = 1; !isOver; operation += 1 + seeds.nextInt(3)) {
+            for (boolean isPowerCut : new boolean[] {false, true}) {
+                MemoryDisk each = disk.killImage();
+                LogDriver driver = new LogDriver(
+                        each, copy(first.model), new HashMap<>(first.released()), first.model.lastSequence());
+                long written = driver.model.lastSequence();
+                long durable = written;
+                each.crashAtOperation(each.operations() + operation, seeds.split());
+                isOver = true;
+                try {
+                    SplittableRandom same = new SplittableRandom(operation / 40);
+                    for (int round = 0; round < 3; round++) {
+                        evacuate(driver, 60);
+                        durable = driver.log.durableSequence();
+                        written = driver.model.lastSequence();
+                        driver.checkpoint(same, false);
+                        durable = driver.log.durableSequence();
+                        written = driver.model.lastSequence();
+                    }
+                    driver.log.close(true);
+                } catch (DiskCrashed e) {
+                    isOver = false;
+                    assertThat(catchThrowable(() -> driver.log.close(false)))
+                            .satisfiesAnyOf(
+                                    closed -> assertThat(closed).isNull(),
+                                    closed -> assertThat(closed).isInstanceOf(DiskCrashed.class));
+                }
+                MemoryDisk image = isPowerCut ? each.powerCutImage(seeds) : each.killImage();
+                LogDriver again = new LogDriver(image, driver.model, driver.released(), isPowerCut ? durable : written);
+                again.checkWalk();
+                evacuate(again, 60);
+                again.checkpoint(seeds, false);
+                again.checkMessages();
+                again.log.close(true);
+                assertThat(LogVerifier.verify(image).problems())
+                        .as("operation %d, %s", operation, isPowerCut ? "power cut" : "kill")
+                        .isEmpty();
+            }
+        }
+    }
+
+    private static LogModel copy(LogModel model) {
+        LogModel copy = new LogModel();
+        copy.entries().addAll(model.entries());
+        return copy;
+    }
+
+    @Test
+    void aForceThatFailsGivesTheCopiesUp() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        int before = segmentFiles(disk).size();
+        try (Evacuation evacuation = driver.log.planEvacuation(60)) {
+            MovedBatch batch = evacuation.read(3_000);
+            driver.appendMoved(batch);
+            disk.failNextForces(1);
+            assertThat(catchThrowable(driver::force)).isInstanceOf(IOException.class);
+            driver.fail();
+            assertThat(evacuation.isVoid()).isTrue();
+            assertThat(driver.rewrite(Integer.MAX_VALUE)).isTrue();
+            disk.evictCleanPages();
+            MovedBatch next = evacuation.read(3_000);
+            if (next != null) {
+                assertThat(catchThrowable(() -> driver.log.appendMoved(next, 2_000)))
+                        .isInstanceOfSatisfying(
+                                StripeException.class,
+                                e -> assertThat(e.reason()).isEqualTo(StripeException.Reason.CHECKPOINT_VOID));
+            }
+        }
+        driver.checkMessages();
+        driver.checkpoint(random, false);
+        assertThat(segmentFiles(disk).size()).isGreaterThanOrEqualTo(before);
+        assertThat(evacuateAll(driver, random)).isPositive();
+        driver.checkMessages();
+        driver.log.close(true);
+        new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+    }
+
+    @Test
+    void aSegmentWithABadFrameStays() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        disk.flip(segmentFiles(disk).get(0), 6_000, 1);
+        assertThat(catchThrowable(() -> {
+                    for (int round = 0; round < 40; round++) {
+                        evacuate(driver, 60);
+                    }
+                }))
+                .isInstanceOf(StripeException.class)
+                .hasMessageContaining(segmentFiles(disk).get(0))
+                .hasMessageContaining("stays");
+        evacuateAll(driver, random);
+        assertThat(segmentFiles(disk).size()).isGreaterThan(4);
+        driver.log.close(true);
+    }
+
+    @Test
+    void aLostIndexIsBuiltAnewFromWhatWasMoved() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        evacuateAll(driver, random);
+        driver.log.close(true);
+        for (String name : disk.files()) {
+            if (name.startsWith(StripeLog.INDEX_DIRECTORY + "/")) {
+                disk.child(StripeLog.INDEX_DIRECTORY).delete(name.substring(StripeLog.INDEX_DIRECTORY.length() + 1));
+            }
+        }
+        LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
+        assertThat(again.log.report().findings()).contains("the queue index is built anew");
+        again.checkWalk();
+        evacuateAll(again, random);
+        again.checkMessages();
+        again.log.close(true);
+    }
+
+    @Test
+    void aReaderThatIsBehindFollowsToTheNewPlace() throws IOException {
+        LogDriver driver = pinned(disk, random, 600);
+        QueueReader reader = driver.log.newReader(1);
+        List<Long> found = new ArrayList<>();
+        long next = driver.log.nextOffset(1);
+        for (long offset = 0; offset < next; offset++) {
+            QueueReader.Result result = reader.read(
+                    offset, 1, Long.MAX_VALUE, (at, message, body) -> found.add(LogModel.content(body.decode())));
+            assertThat(result.status()).isEqualTo(QueueReader.Status.READ);
+            if (offset % 5 == 0) {
+                evacuate(driver, 60);
+                driver.checkpoint(random, false);
+            }
+        }
+        assertThat(found).isEqualTo(driver.model.queues().get(1).subList(0, (int) next));
+        driver.log.close(true);
+    }
+
+    @Test
+    void aMessageAsLargeAsAFrameMayBeIsMovedToo() throws IOException {
+        try (StripeLog log = open(disk)) {
+            int bodyBytes = log.frameBytesMax() - FrameCodec.HEADER_BYTES - FrameCodec.RECORD_HEADER_BYTES - 100;
+            byte[] body = new byte[bodyBytes];
+            random.nextBytes(body);
+            log.append(
+                    Frame.builder(bodyBytes)
+                            .add(Owner.queue(1), MessageRecord.builder().id("large").body(body).build())
+                            .build(),
+                    2_000);
+            for (int step = 0; step < 800; step++) {
+                log.append(
+                        Frame.builder(600)
+                                .add(Owner.queue(2), MessageRecord.builder().id("m").body(new byte[500]).build())
+                                .build(),
+                        2_000);
+            }
+            log.releaseBelow(2, 800);
+            for (int round = 0; round < 12; round++) {
+                checkpoint(log);
+                try (Evacuation evacuation = log.planEvacuation(100)) {
+                    if (evacuation != null) {
+                        for (MovedBatch batch = evacuation.read(100); batch != null; batch = evacuation.read(100)) {
+                            log.prepareNext();
+                            log.appendMoved(batch, 2_000);
+                        }
+                        force(log);
+                        evacuation.finish();
+                    }
+                }
+            }
+            checkpoint(log);
+            assertThat(segmentFiles(disk)).doesNotContain("segment-0000000000000000.log");
+            List<byte[]> found = new ArrayList<>();
+            log.newReader(1).read(0, 1, 1, (offset, message, view) -> {
+                assertThat(message.isMoved()).isTrue();
+                assertThat(message.sequence()).isOne();
+                assertThat(message.logTimeMillis()).isEqualTo(2_000);
+                found.add(((MessageRecord) view.decode()).body());
+            });
+            assertThat(found).containsExactly(body);
+        }
+    }
+
+    private static void force(StripeLog log) throws IOException {
+        FlushRange range = log.takeUnflushed();
+        if (range != null) {
+            log.force(range);
+            log.forced(range);
+        }
+    }
+
+    private static void checkpoint(StripeLog log) throws IOException {
+        Checkpoint checkpoint = log.beginCheckpoint();
+        for (Owner owner : checkpoint.changedOwners()) {
+            long number = log.nextOffset(owner.queueId());
+            log.append(
+                    Frame.builder(100)
+                            .add(owner, new SnapshotRecord(log.writtenSequence(), number, number, 0, 1, new byte[8]))
+                            .build(),
+                    2_000);
+        }
+        log.writeManifest(checkpoint);
+        force(log);
+        log.finishCheckpoint(checkpoint);
+    }
+
+    @Test
+    void anEntrysBodyIsMovedAndFoundThroughIt() throws IOException {
+        SeededRun.run("entries and their bodies", (random, progress) -> {
+            MemoryDisk each = new MemoryDisk();
+            LogDriver driver = LogDriver.fresh(each);
+            Map<Integer, Long> released = driver.released();
+            for (int step = 0; step < 3_000; step++) {
+                progress.at(step);
+                driver.append(random);
+                if (step % 100 == 0) {
+                    for (int queue = 1; queue <= 4; queue++) {
+                        released.put(queue, driver.log.nextOffset(queue));
+                        driver.log.releaseBelow(queue, released.get(queue));
+                    }
+                    long entries = driver.log.nextOffset(5);
+                    released.put(5, Math.max(0, entries - 30));
+                    driver.log.releaseBelow(5, released.get(5));
+                    driver.checkpoint(random, false);
+                    evacuate(driver, 70);
+                    driver.checkMessages();
+                }
+                if (step % 700 == 0) {
+                    driver.log.close(step % 1_400 == 0);
+                    driver = new LogDriver(each, driver.model, released, driver.model.lastSequence());
+                }
+            }
+            assertThat(segmentFiles(each).size()).isLessThan(25);
+            driver.log.close(true);
+            assertThat(LogVerifier.verify(each).problems()).isEmpty();
+        });
+    }
+}

@@ -1,0 +1,394 @@
+package io.forebay.storage.log;
+
+import io.forebay.storage.checkpoint.CheckpointFile;
+import io.forebay.storage.checkpoint.CheckpointSlot;
+import io.forebay.storage.index.QueueIndex;
+import io.forebay.storage.log.StripeException.Reason;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Makes checkpoints and lets go of what a finished one has made superfluous: segments, extents of the index, owners. The
+ * StoreWriter's thread, but for {@link #finish}.
+ */
+final class Checkpointing {
+    /** A manifest is cut into frames of about this size. */
+    private static final int MANIFEST_FRAME_BYTES_MAX = 1 << 20;
+
+    private static final long[] NO_OFFSETS = {};
+
+    /** Appends a frame of the stripe's own. */
+    interface Appender {
+        void append(Frame frame) throws StripeException;
+    }
+
+    private final StripeLog log;
+    private final LogState state;
+    private final SegmentStore segments;
+    private final QueueIndex index;
+    private final CheckpointFile file;
+    private final OwnerTable owners;
+    private final BodyPins pins;
+    private final Map<Integer, QueueMarks> marks;
+    private final Set<Long> stopped;
+    private final Needed needed;
+
+    private long number;
+    private Checkpoint running;
+
+    /** Nothing that is needed lies below but for what was moved there, as far as was known last. Any thread. */
+    private volatile long neededFrom;
+
+    // Of the newest slot; finish and close.
+    private volatile long replayPosition;
+    private volatile long replaySequence;
+    private volatile long manifestPosition;
+    private volatile long manifestSequence;
+
+    Checkpointing(StripeLog log, LogState state, StripeLog.Opened opened, Map<Integer, QueueMarks> marks) {
+        this.log = log;
+        this.state = state;
+        this.marks = marks;
+        segments = opened.segments;
+        index = opened.index;
+        file = opened.checkpointFile;
+        owners = opened.owners;
+        pins = opened.pins;
+        stopped = Set.copyOf(opened.stopped);
+        needed = new Needed(marks, pins, index);
+        number = opened.checkpointNumber;
+        replayPosition = opened.replayPosition;
+        replaySequence = opened.replaySequence;
+        manifestPosition = opened.manifestPosition;
+        manifestSequence = opened.manifestSequence;
+    }
+
+    /** Where a start would begin to replay, -1 for the log's beginning. Any thread. */
+    long replayPosition() {
+        return replayPosition;
+    }
+
+    /** Segments that end at or below it hold nothing needed, unless something was moved there. Any thread. */
+    long neededFrom() {
+        return neededFrom;
+    }
+
+    /** Marks a possible replay start here and says whose snapshots are wanted. */
+    Checkpoint begin() throws StripeException {
+        state.check(Phase.RUNNING, "beginCheckpoint");
+        if (running != null && running.state == Checkpoint.State.FINISHING) {
+            throw new StripeException(Reason.WRONG_PHASE, running + " is being finished");
+        }
+        neededFrom = needed.lowestPosition();
+        settle();
+        List<Owner> changed = new ArrayList<>();
+        for (int slot = 0; slot < owners.capacity(); slot++) {
+            if (owners.isUsed(slot)) {
+                owners.beginNumber[slot] = owners.lastNumber[slot];
+                owners.beginStateNumber[slot] = owners.lastStateNumber[slot];
+                owners.pending[slot] = null;
+                OwnerTable.Snapshot snapshot = owners.current[slot];
+                boolean isChanged = owners.lastStateNumber[slot] > owners.heldNumber(slot);
+                if (owners.isThere(slot)
+                        && (isChanged || (snapshot != null && isInTheWay(snapshot)))
+                        && !stopped.contains(owners.key(slot))) {
+                    changed.add(Owner.ofKey(owners.key(slot)));
+                }
+            }
+        }
+        running = new Checkpoint(
+                log, ++number, state.generation, state.active.end(), state.nextSequence, List.copyOf(changed));
+        return running;
+    }
+
+    /** Whether a snapshot keeps a segment that could go without it. */
+    private boolean isInTheWay(OwnerTable.Snapshot snapshot) {
+        Segment segment = segments.find(snapshot.position);
+        Segment last = snapshot.lastPosition == snapshot.position ? segment : segments.find(snapshot.lastPosition);
+        return isUnneeded(segment) || (last != segment && isUnneeded(last));
+    }
+
+    /** Whether no message and no body keeps the segment. */
+    private boolean isUnneeded(Segment segment) {
+        return segment != null
+                && segment != state.active
+                && (segment.isEvacuated() || (segment.end() <= neededFrom && !segment.holdsMoved()));
+    }
+
+    /** The last checkpoint is over: what it has reached counts. */
+    private void settle() {
+        Checkpoint last = running;
+        running = null;
+        if (last == null || last.state != Checkpoint.State.FINISHED) {
+            return;
+        }
+        for (int slot = 0; slot < owners.capacity(); slot++) {
+            if (owners.isUsed(slot)) {
+                owners.current[slot] = owners.listed[slot];
+                if (last.isReplayMoved) {
+                    owners.replayNumber[slot] = owners.beginNumber[slot];
+                }
+            }
+        }
+        if (last.isReplayMoved) {
+            owners.dropLeftOut(last.number);
+        }
+        Map<Integer, long[]> pinned = pins.bodies();
+        for (QueueMarks queue : marks.values()) {
+            queue.settleReleased();
+            release(queue, pinned.getOrDefault(queue.queueId(), NO_OFFSETS));
+        }
+        for (int queueId : index.queueIds()) {
+            if (!marks.containsKey(queueId) && owners.find(Owner.key(queueId, 0)) < 0) {
+                // A queue that is gone; bodies in it may still be named.
+                releaseIndex(queueId, Long.MAX_VALUE, pinned.getOrDefault(queueId, NO_OFFSETS));
+            }
+        }
+    }
+
+    private void release(QueueMarks queue, long[] pinned) {
+        int queueId = queue.queueId();
+        if (owners.find(Owner.key(queueId, 0)) < 0) {
+            // No start meets a record of it any more, or has met one yet.
+            releaseIndex(queueId, Long.MAX_VALUE, pinned);
+            if (queue.isGone() && pinned.length == 0) {
+                marks.remove(queueId);
+            }
+            return;
+        }
+        // What only was released since may be wanted by a start, which would have to build the whole index anew.
+        releaseIndex(queueId, Math.min(queue.releasedForGood(), queue.nextOffset()), pinned);
+    }
+
+    private void releaseIndex(int queueId, long below, long[] pinned) {
+        try {
+            if (below == Long.MAX_VALUE && pinned.length == 0) {
+                index.release(queueId);
+            } else {
+                index.releaseBelow(queueId, below, pinned);
+            }
+        } catch (IOException e) {
+            // Extents that are kept too long cost room, nothing else; the next checkpoint tries again.
+            return;
+        }
+    }
+
+    /** Appends the manifest, after the snapshots. */
+    void writeManifest(Checkpoint checkpoint, Appender appender) throws StripeException {
+        state.check(Phase.RUNNING, "writeManifest");
+        if (checkpoint != running || checkpoint.isVoid() || checkpoint.state != Checkpoint.State.BEGUN) {
+            throw new StripeException(Reason.CHECKPOINT_VOID, checkpoint + " was overtaken");
+        }
+        boolean isMoved = stopped.isEmpty();
+        neededFrom = needed.lowestPosition();
+        for (int slot = 0; slot < owners.capacity(); slot++) {
+            if (owners.isThere(slot)) {
+                OwnerTable.Snapshot pending = owners.pending[slot];
+                OwnerTable.Snapshot snapshot = pending != null && pending.isComplete() ? pending : owners.current[slot];
+                owners.listed[slot] = snapshot;
+                long held = snapshot == null ? 0 : snapshot.heldNumber;
+                isMoved &= held >= owners.beginStateNumber[slot];
+                if (snapshot != null) {
+                    markSnapshot(snapshot, checkpoint.number);
+                }
+            }
+        }
+        checkpoint.isReplayMoved = isMoved;
+        checkpoint.replayPosition = isMoved ? checkpoint.startPosition : replayPosition;
+        checkpoint.replaySequence = isMoved ? checkpoint.startSequence : replaySequence;
+        checkpoint.freed = freed(checkpoint);
+        append(checkpoint, manifest(checkpoint), appender);
+        checkpoint.state = Checkpoint.State.MANIFEST_WRITTEN;
+    }
+
+    private void markSnapshot(OwnerTable.Snapshot snapshot, long checkpointNumber) {
+        Segment first = segments.find(snapshot.position);
+        if (first == null) {
+            return;
+        }
+        first.setSnapshotCheckpoint(checkpointNumber);
+        if (snapshot.lastPosition >= first.limit()) {
+            for (Segment segment : segments.live()) {
+                if (segment.base() > first.base() && segment.base() <= snapshot.lastPosition) {
+                    segment.setSnapshotCheckpoint(checkpointNumber);
+                }
+            }
+        }
+    }
+
+    /** The segments that nothing keeps: not the replay, no message or body, no snapshot. They may lie anywhere before it. */
+    private List<Segment> freed(Checkpoint checkpoint) {
+        List<Segment> freed = new ArrayList<>();
+        if (checkpoint.replayPosition < 0) {
+            return freed;
+        }
+        Segment replayed = segments.floor(checkpoint.replayPosition);
+        for (Segment segment : segments.live()) {
+            if (segment == replayed || segment == state.active) {
+                return freed;
+            }
+            if (isUnneeded(segment) && segment.snapshotCheckpoint() != checkpoint.number) {
+                freed.add(segment);
+            }
+        }
+        throw new AssertionError("no segment holds the replay start " + checkpoint.replayPosition);
+    }
+
+    private ManifestRecord manifest(Checkpoint checkpoint) {
+        List<ManifestRecord.SegmentEntry> segmentEntries = new ArrayList<>();
+        for (Segment segment : segments.live()) {
+            if (!checkpoint.freed.contains(segment)) {
+                segmentEntries.add(new ManifestRecord.SegmentEntry(
+                        segment.base(),
+                        segment.base(),
+                        segment == state.active ? -1 : segment.end(),
+                        segment.sizeBytes(),
+                        segment.epoch(),
+                        segment.firstSequence(),
+                        (segment.holdsEntries() ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0)
+                                | (segment.holdsMoved() ? ManifestRecord.SegmentEntry.HOLDS_MOVED : 0)));
+            }
+        }
+        List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());
+        for (int slot = 0; slot < owners.capacity(); slot++) {
+            if (owners.isThere(slot)) {
+                OwnerTable.Snapshot snapshot = owners.listed[slot];
+                Owner owner = Owner.ofKey(owners.key(slot));
+                QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
+                ownerEntries.add(new ManifestRecord.OwnerEntry(
+                        owner.queueId(),
+                        owner.groupId(),
+                        1 + (checkpoint.isReplayMoved ? owners.beginNumber[slot] : owners.replayNumber[slot]),
+                        queue == null ? 0 : queue.nextOffset(),
+                        snapshot == null ? 0 : snapshot.heldSequence,
+                        snapshot == null ? 0 : snapshot.heldNumber,
+                        snapshot == null ? -1 : snapshot.position,
+                        snapshot == null ? -1 : snapshot.sequence,
+                        queue == null ? 0 : queue.stateReleased()));
+            }
+        }
+        return new ManifestRecord(
+                checkpoint.number,
+                checkpoint.replayPosition,
+                checkpoint.replaySequence,
+                state.nextSequence,
+                segments.addressLimit(),
+                state.logTimeMillis,
+                0,
+                1,
+                segmentEntries,
+                ownerEntries);
+    }
+
+    private void append(Checkpoint checkpoint, ManifestRecord manifest, Appender appender) throws StripeException {
+        int bodyBytesMax = Math.min(MANIFEST_FRAME_BYTES_MAX, state.frameBytesMax())
+                - FrameCodec.HEADER_BYTES
+                - FrameCodec.RECORD_HEADER_BYTES
+                - 8;
+        boolean isFirst = true;
+        for (ManifestRecord part : manifest.split(bodyBytesMax)) {
+            Frame frame =
+                    Frame.builder(part.bodyBytes() + 64).add(Owner.STRIPE, part).build();
+            appender.append(frame);
+            if (isFirst) {
+                checkpoint.manifestPosition = state.active.end() - frame.lengthBytes();
+                checkpoint.manifestFirstSequence = frame.firstSequence();
+                isFirst = false;
+            }
+            checkpoint.setManifestSequence(frame.lastSequence());
+        }
+    }
+
+    /**
+     * Forces the index, writes the slot, takes segments that nothing needs out of the chain. Blocks; one caller at a time.
+     *
+     * @throws StripeException with reason {@link Reason#CHECKPOINT_VOID} if a failure has overtaken it or its manifest is
+     *     not durable
+     */
+    void finish(Checkpoint checkpoint) throws IOException {
+        if (checkpoint.isVoid()
+                || checkpoint.state != Checkpoint.State.MANIFEST_WRITTEN
+                || state.durableSequence < checkpoint.manifestSequence()) {
+            throw new StripeException(
+                    Reason.CHECKPOINT_VOID,
+                    checkpoint + " cannot be finished: its manifest ends with sequence " + checkpoint.manifestSequence()
+                            + ", durable is " + state.durableSequence);
+        }
+        checkpoint.state = Checkpoint.State.FINISHING;
+        try {
+            index.force();
+            writeSlot(checkpoint);
+            if (!checkpoint.freed.isEmpty()) {
+                // The older slot may name segments that go now, so it is replaced first.
+                writeSlot(checkpoint);
+            }
+            replayPosition = checkpoint.replayPosition;
+            replaySequence = checkpoint.replaySequence;
+            manifestPosition = checkpoint.manifestPosition;
+            manifestSequence = checkpoint.manifestFirstSequence;
+            checkpoint.state = Checkpoint.State.FINISHED;
+        } finally {
+            if (checkpoint.state == Checkpoint.State.FINISHING) {
+                checkpoint.state = Checkpoint.State.MANIFEST_WRITTEN;
+            }
+        }
+        segments.remove(checkpoint.freed);
+    }
+
+    private void writeSlot(Checkpoint checkpoint) throws IOException {
+        writeSlot(
+                checkpoint.replayPosition,
+                checkpoint.replaySequence,
+                checkpoint.manifestPosition,
+                checkpoint.manifestFirstSequence,
+                -1);
+    }
+
+    /** A slot that says where the log ends. */
+    void writeCleanSlot(long end) throws IOException {
+        writeSlot(replayPosition, replaySequence, manifestPosition, manifestSequence, end);
+    }
+
+    private void writeSlot(long replayAt, long replayFrom, long manifestAt, long manifestFrom, long cleanEnd)
+            throws IOException {
+        long position;
+        long sequence;
+        synchronized (state.durability) {
+            position = state.durablePosition;
+            sequence = state.durableSequence;
+        }
+        file.write(new CheckpointSlot(
+                state.options.stripeId(),
+                state.epoch,
+                replayAt,
+                replayFrom,
+                manifestAt,
+                manifestFrom,
+                position,
+                sequence + 1,
+                segments.addressLimit(),
+                state.logTimeMillis,
+                cleanEnd));
+    }
+
+    /** A failed force takes back the snapshots that were appended for the running checkpoint. */
+    void dropPendingSnapshots() {
+        Arrays.fill(owners.pending, null);
+    }
+
+    /** The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name. */
+    void forget(Owner owner) {
+        int slot = owners.find(owner.key());
+        if (slot >= 0) {
+            owners.leaveOut(slot, number + 1);
+        }
+        QueueMarks queue = owner.isQueue() ? marks.get(owner.queueId()) : null;
+        if (queue != null) {
+            queue.releaseAll();
+        }
+    }
+}

@@ -1,0 +1,279 @@
+package io.forebay.storage.log;
+
+import io.forebay.storage.index.IndexEntry;
+import io.forebay.storage.index.QueueIndex;
+import io.forebay.storage.log.StripeException.Reason;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Finds segments that little is needed of, and what that is: messages and entries that the index sends readers to and that
+ * are not released, or are named as a body. Blocking threads, one at a time, beside the StoreWriter.
+ */
+final class Evacuator {
+    /** So many of the newest segments stay as they are: what is in them may go soon by itself. */
+    static final int NEWEST_KEPT = 4;
+
+    /** How many segments one plan looks at. */
+    private static final int LOOKS_MAX = 4;
+
+    /** How many places of a segment are looked at, and how much at each; a smaller segment is read as a whole. */
+    private static final int SAMPLES = 32;
+
+    private static final int SAMPLE_BYTES = 64 * 1024;
+
+    private final LogState state;
+    private final SegmentStore segments;
+    private final QueueIndex index;
+    private final BodyPins pins;
+    private final Map<Integer, QueueMarks> marks;
+    private final Checkpointing checkpointing;
+
+    Evacuator(
+            LogState state,
+            SegmentStore segments,
+            QueueIndex index,
+            BodyPins pins,
+            Map<Integer, QueueMarks> marks,
+            Checkpointing checkpointing) {
+        this.state = state;
+        this.segments = segments;
+        this.index = index;
+        this.pins = pins;
+        this.marks = marks;
+        this.checkpointing = checkpointing;
+    }
+
+    long generation() {
+        return state.generation;
+    }
+
+    long durablePosition() {
+        return state.durablePosition;
+    }
+
+    /** What is needed, as of one moment: never less than what is needed later of records that were there. */
+    final class Use {
+        private final Map<Integer, Long> releasedBelow = new HashMap<>();
+        private final Map<Integer, long[]> pinned;
+        private final IndexEntry entry = new IndexEntry();
+        private final FrameWindow window = new FrameWindow(SAMPLE_BYTES);
+        private final RecordView view = new RecordView();
+
+        private Use() {
+            // In this order: a body is pinned before its own queue releases it.
+            marks.forEach((queueId, queue) -> releasedBelow.put(queueId, queue.releasedBelow()));
+            pinned = pins.bodies();
+        }
+
+        /**
+         * Whether the message in the view, which lies in the frame at that position, is needed there.
+         *
+         * @throws StripeException if it is needed and the index does not know where it is
+         */
+        private boolean isNeeded(RecordView record, long position) throws IOException {
+            if (!record.isMessage()) {
+                return false;
+            }
+            int queueId = record.queueId();
+            long offset = record.queueOffset();
+            Long released = releasedBelow.get(queueId);
+            if ((released == null || offset < released) && !isPinned(queueId, offset)) {
+                return false;
+            }
+            if (!index.lookup(queueId, offset, entry)) {
+                throw new StripeException(
+                        Reason.CORRUPT, "the queue index has no entry for offset " + offset + " of queue " + queueId);
+            }
+            return entry.position() == position;
+        }
+
+        private boolean isPinned(int queueId, long offset) {
+            long[] offsets = pinned.get(queueId);
+            return offsets != null && Arrays.binarySearch(offsets, offset) >= 0;
+        }
+    }
+
+    /**
+     * Chooses the emptiest of the segments it has looked at, the oldest of several.
+     *
+     * @param livePercentMax how much of the file may still be needed
+     * @param appendedBytes what the log has taken so far
+     * @return null if there is none; else to be closed
+     */
+    Evacuation plan(int livePercentMax, long appendedBytes) throws IOException {
+        List<Segment> candidates = candidates();
+        if (candidates.isEmpty()) {
+            return null;
+        }
+        Use use = new Use();
+        List<Segment> unseen = new ArrayList<>(candidates);
+        unseen.sort(Comparator.comparingLong(segment -> segment.use.lookedAtBytes));
+        for (Segment segment : unseen.subList(0, Math.min(LOOKS_MAX, unseen.size()))) {
+            look(segment, use, appendedBytes);
+        }
+        Segment best = null;
+        for (Segment segment : candidates) {
+            int live = segment.use.livePermille;
+            if (!segment.use.isOdd
+                    && live != SegmentUse.UNKNOWN
+                    && live <= livePercentMax * 10
+                    && (best == null || live < best.use.livePermille)) {
+                best = segment;
+            }
+        }
+        return best != null && best.lease() ? new Evacuation(this, best, state.generation, use) : null;
+    }
+
+    /** Older than the replay start and not among the newest; not those that the next checkpoint frees anyway. */
+    private List<Segment> candidates() {
+        long replayPosition = checkpointing.replayPosition();
+        List<Segment> found = new ArrayList<>();
+        if (replayPosition < 0) {
+            return found;
+        }
+        Segment[] live = segments.live();
+        Segment replayed = segments.floor(replayPosition);
+        for (int at = 0; at < live.length - NEWEST_KEPT && live[at] != replayed; at++) {
+            Segment segment = live[at];
+            boolean isFree = segment.end() <= checkpointing.neededFrom() && !segment.holdsMoved();
+            if (!isFree && !segment.isEvacuated() && !segment.use.isOdd) {
+                found.add(segment);
+            }
+        }
+        return found;
+    }
+
+    private void look(Segment segment, Use use, long appendedBytes) {
+        if (!segment.lease()) {
+            return;
+        }
+        try {
+            segment.use.livePermille = livePermille(segment, use);
+        } catch (IOException e) {
+            segment.use.isOdd = true;
+        } finally {
+            segment.release();
+        }
+        segment.use.lookedAtBytes = appendedBytes;
+    }
+
+    /** Of the whole file, room that was never used included; estimated from some places if it is large. */
+    private int livePermille(Segment segment, Use use) throws IOException {
+        long first = segment.firstPosition();
+        long used = segment.end() - first;
+        long[] sums = new long[2];
+        if (used <= 2L * SAMPLES * SAMPLE_BYTES) {
+            look(segment, use, first, segment.end(), sums);
+        } else {
+            for (int sample = 0; sample < SAMPLES; sample++) {
+                long from = first + (used - SAMPLE_BYTES) / SAMPLES * sample / 8 * 8;
+                look(segment, use, from, from + SAMPLE_BYTES, sums);
+            }
+        }
+        if (sums[1] == 0) {
+            return 0;
+        }
+        double share = (double) sums[0] / sums[1];
+        return (int) Math.ceil(1000 * share * used / segment.sizeBytes());
+    }
+
+    /** Adds what is needed, and what there is, of the frames that begin in a stretch; of the first one at least. */
+    private void look(Segment segment, Use use, long from, long to, long[] sums) throws IOException {
+        FrameWindow window = use.window;
+        long end = segment.end();
+        long at = window.nextFrame(segment.file(), segment.base(), from, end);
+        boolean isFirst = true;
+        while (at < end && (at < to || isFirst)) {
+            isFirst = false;
+            byte[] bytes = window.bytes();
+            int frameAt = window.at();
+            int recordAt = frameAt + FrameCodec.HEADER_BYTES;
+            for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
+                use.view.wrap(bytes, frameAt, recordAt, ordinal);
+                recordAt += use.view.lengthBytes();
+                sums[0] += use.isNeeded(use.view, at) ? use.view.lengthBytes() : 0;
+            }
+            int length = FrameCodec.length(bytes, frameAt);
+            sums[1] += length;
+            at = window.nextFrame(segment.file(), segment.base(), at + length, end);
+        }
+    }
+
+    /** The next batch of an evacuation, or null. */
+    MovedBatch read(Evacuation evacuation, int bytesMax) throws IOException {
+        Segment source = evacuation.source;
+        try {
+            return readBatch(evacuation, bytesMax);
+        } catch (IOException e) {
+            source.use.isOdd = true;
+            throw new StripeException(
+                    Reason.CORRUPT,
+                    source + " stays as it is: position " + evacuation.at + ": " + e.getMessage(),
+                    e);
+        }
+    }
+
+    private MovedBatch readBatch(Evacuation evacuation, int bytesMax) throws IOException {
+        Segment source = evacuation.source;
+        Use use = evacuation.use;
+        FrameWindow window = use.window;
+        MovedBatch batch = new MovedBatch(evacuation, bytesMax);
+        while (evacuation.at < source.end()) {
+            String problem =
+                    window.check(source.file(), source.base(), evacuation.at, source.end() - evacuation.at);
+            if (problem != null) {
+                throw new StripeException(Reason.CORRUPT, problem);
+            }
+            byte[] bytes = window.bytes();
+            int frameAt = window.at();
+            int recordAt = frameAt + FrameCodec.HEADER_BYTES;
+            int count = FrameCodec.recordCount(bytes, frameAt);
+            for (int ordinal = 0; ordinal < count; ordinal++) {
+                use.view.wrap(bytes, frameAt, recordAt, ordinal);
+                recordAt += use.view.lengthBytes();
+                if (ordinal >= evacuation.ordinal && use.isNeeded(use.view, evacuation.at)) {
+                    if (!hasRoom(batch, use.view, bytesMax)) {
+                        evacuation.ordinal = ordinal;
+                        return batch;
+                    }
+                    batch.add(use.view, evacuation.at);
+                }
+            }
+            evacuation.ordinal = 0;
+            evacuation.at += FrameCodec.length(bytes, frameAt);
+        }
+        return batch.count() == 0 ? null : batch;
+    }
+
+    private boolean hasRoom(MovedBatch batch, RecordView record, int bytesMax) throws StripeException {
+        int bytes = MovedBatch.bytesOf(record);
+        boolean isFitting = batch.lengthBytes() + bytes <= state.options.segmentBytes() - SegmentHeader.PAGE_BYTES;
+        if (batch.count() == 0 && !isFitting) {
+            throw new StripeException(
+                    Reason.FRAME_TOO_LARGE, "a record of " + record.lengthBytes() + " bytes is too large to be moved");
+        }
+        return batch.count() == 0 || (isFitting && !batch.isFull(bytesMax));
+    }
+
+    void repoint(Evacuation evacuation, List<MovedBatch> batches, List<Long> positions) throws IOException {
+        for (int each = 0; each < batches.size(); each++) {
+            MovedBatch batch = batches.get(each);
+            for (int record = 0; record < batch.count(); record++) {
+                index.repoint(
+                        batch.queueId(record),
+                        batch.offset(record),
+                        batch.oldPosition(record),
+                        positions.get(each),
+                        record,
+                        batch.recordBytes(record));
+            }
+        }
+        evacuation.source.setEvacuated();
+    }
+}
