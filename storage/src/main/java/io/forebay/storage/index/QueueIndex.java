@@ -230,8 +230,8 @@ public final class QueueIndex implements AutoCloseable {
      *
      * @return false if a new extent is needed and none is free: {@link #prepareNext()} is needed first
      */
-    public boolean putIfPrepared(
-            int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash) throws IOException {
+    public boolean putIfPrepared(int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash)
+            throws IOException {
         return put(queueId, offset, position, ordinal, recordBytes, tagHash, false, false);
     }
 

@@ -213,9 +213,7 @@ final class Evacuator {
         } catch (IOException e) {
             source.use.isOdd = true;
             throw new StripeException(
-                    Reason.CORRUPT,
-                    source + " stays as it is: position " + evacuation.at + ": " + e.getMessage(),
-                    e);
+                    Reason.CORRUPT, source + " stays as it is: position " + evacuation.at + ": " + e.getMessage(), e);
         }
     }
 
@@ -225,8 +223,7 @@ final class Evacuator {
         FrameWindow window = use.window;
         MovedBatch batch = new MovedBatch(evacuation, bytesMax);
         while (evacuation.at < source.end()) {
-            String problem =
-                    window.check(source.file(), source.base(), evacuation.at, source.end() - evacuation.at);
+            String problem = window.check(source.file(), source.base(), evacuation.at, source.end() - evacuation.at);
             if (problem != null) {
                 throw new StripeException(Reason.CORRUPT, problem);
             }

@@ -192,9 +192,7 @@ final class LogFiles implements AutoCloseable {
     /** Where the frames of a segment end, or the end of its room if nothing says. */
     long end(Found segment) {
         Found next = successor(segment);
-        long end = next == null
-                ? listedEnds.getOrDefault(segment.base, segment.limit())
-                : next.header.predecessorEnd();
+        long end = next == null ? listedEnds.getOrDefault(segment.base, segment.limit()) : next.header.predecessorEnd();
         return Math.min(end, segment.limit());
     }
 

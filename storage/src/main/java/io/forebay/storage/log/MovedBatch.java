@@ -73,8 +73,7 @@ public final class MovedBatch {
         int bodyBytes = record.bodyBytes();
         int bytes = bytesOf(record);
         makeRoom(bytes);
-        System.arraycopy(
-                record.bytes(), record.headerAt(), image, length, FrameCodec.RECORD_HEADER_BYTES);
+        System.arraycopy(record.bytes(), record.headerAt(), image, length, FrameCodec.RECORD_HEADER_BYTES);
         LittleEndian.putInt(image, length, bytes);
         image[length + 6] = (byte) (bytes - FrameCodec.RECORD_HEADER_BYTES - FrameCodec.MOVED_BYTES - bodyBytes);
         int body = length + FrameCodec.RECORD_HEADER_BYTES;

@@ -427,8 +427,7 @@ final class Recovery {
         }
         int queueId = record.queueId();
         if (record.isMoved()) {
-            index.putMoved(
-                    queueId, record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
+            index.putMoved(queueId, record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
         } else {
             index.put(queueId, record.queueOffset(), position, ordinal, record.lengthBytes(), record.tagHash());
         }
@@ -666,7 +665,8 @@ final class Recovery {
         }
         boolean isChanged = false;
         for (Found found : List.copyOf(files.all())) {
-            // Below the replay start only a manifest can say that a segment is free. From there on the chain says it, up to
+            // Below the replay start only a manifest can say that a segment is free. From there on the chain says it,
+            // up to
             // its end: a segment that was given up may have a torn header, and is no part of the log all the same.
             boolean isFree = start == null || found.base > start.base || manifest != null;
             if (!chain.contains(found) && !ends.containsKey(found.base) && isFree) {

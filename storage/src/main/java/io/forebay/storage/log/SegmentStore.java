@@ -266,8 +266,8 @@ final class SegmentStore implements AutoCloseable {
             Segment segment = candidate.segment;
             if (segment.retire()) {
                 retired.remove(candidate);
-                unwanted.add(new Unwanted(
-                        Segment.fileName(segment.base()), candidate.isReusable ? segment.sizeBytes() : 0));
+                unwanted.add(
+                        new Unwanted(Segment.fileName(segment.base()), candidate.isReusable ? segment.sizeBytes() : 0));
                 return segment;
             }
         }

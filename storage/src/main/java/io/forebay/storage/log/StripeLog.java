@@ -191,7 +191,9 @@ public final class StripeLog implements AutoCloseable {
     private StripeException storeFailed(String what, long position, Segment segment, IOException cause) {
         forceFailed(null);
         return new StripeException(
-                Reason.STORE_FAILED, "storing " + what + " at position " + position + " of " + segment + " failed", cause);
+                Reason.STORE_FAILED,
+                "storing " + what + " at position " + position + " of " + segment + " failed",
+                cause);
     }
 
     private void noteUnflushed(long position, int length, int retainedBytes) {

@@ -90,8 +90,8 @@ class QueueIndexTest {
                 } else if (what < 85) {
                     Where now = queue.get(offset);
                     long expected = now != null && random.nextInt(3) != 0 ? now.position : 1L << 51;
-                    boolean moved = index.repoint(
-                            queueId, offset, expected, where.position, where.ordinal, where.recordBytes);
+                    boolean moved =
+                            index.repoint(queueId, offset, expected, where.position, where.ordinal, where.recordBytes);
                     assertThat(moved).isEqualTo(now != null && now.position == expected);
                     if (moved) {
                         queue.put(offset, new Where(where.position, where.ordinal, where.recordBytes, now.tagHash));

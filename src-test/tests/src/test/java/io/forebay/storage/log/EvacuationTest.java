@@ -99,8 +99,8 @@ class EvacuationTest {
         again.checkWalk();
         again.log.close(true);
         List<Long> walked = new ArrayList<>();
-        LogWalker.Result result = LogWalker.walk(
-                disk, LogWalker.Span.everything(), record -> walked.add(record.sequence()));
+        LogWalker.Result result =
+                LogWalker.walk(disk, LogWalker.Span.everything(), record -> walked.add(record.sequence()));
         assertThat(result.problems()).isEmpty();
         assertThat(walked).doesNotHaveDuplicates();
     }
@@ -160,7 +160,8 @@ class EvacuationTest {
         evacuation.close();
         driver.checkpoint(random, false);
         driver.checkpoint(random, false);
-        assertThat(driver.log.newReader(1)
+        assertThat(driver.log
+                        .newReader(1)
                         .read(0, 1, 1, (offset, message, body) -> {})
                         .status())
                 .isNotEqualTo(QueueReader.Status.QUARANTINED);
@@ -316,13 +317,23 @@ class EvacuationTest {
             random.nextBytes(body);
             log.append(
                     Frame.builder(bodyBytes)
-                            .add(Owner.queue(1), MessageRecord.builder().id("large").body(body).build())
+                            .add(
+                                    Owner.queue(1),
+                                    MessageRecord.builder()
+                                            .id("large")
+                                            .body(body)
+                                            .build())
                             .build(),
                     2_000);
             for (int step = 0; step < 800; step++) {
                 log.append(
                         Frame.builder(600)
-                                .add(Owner.queue(2), MessageRecord.builder().id("m").body(new byte[500]).build())
+                                .add(
+                                        Owner.queue(2),
+                                        MessageRecord.builder()
+                                                .id("m")
+                                                .body(new byte[500])
+                                                .build())
                                 .build(),
                         2_000);
             }

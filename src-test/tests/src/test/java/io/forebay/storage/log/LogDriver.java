@@ -224,9 +224,7 @@ final class LogDriver {
         boolean isSlow = queue == SLOW_QUEUE || queue == ENTRY_QUEUE;
         long next = log.nextOffset(queue);
         long from = released.getOrDefault(queue, 0L);
-        long below = isSlow
-                ? Math.min(next, from + random.nextInt(3))
-                : Math.max(from, next - random.nextInt(30));
+        long below = isSlow ? Math.min(next, from + random.nextInt(3)) : Math.max(from, next - random.nextInt(30));
         if (below > 0 && below <= next) {
             released.put(queue, below);
             log.releaseBelow(queue, below);
@@ -283,7 +281,9 @@ final class LogDriver {
         model.entries().forEach(entry -> bySequence.put(entry.sequence(), entry));
         Set<Long> walked = new HashSet<>();
         LogWalker.Result result = log.newWalker().walk(LogWalker.Span.everything(), record -> {
-            assertThat(walked.add(record.sequence())).as("%s comes twice", record).isTrue();
+            assertThat(walked.add(record.sequence()))
+                    .as("%s comes twice", record)
+                    .isTrue();
             LogModel.Entry entry = bySequence.get(record.sequence());
             assertThat(entry).as("%s", record).isNotNull();
             assertThat(record.owner()).isEqualTo(entry.owner());
@@ -298,7 +298,8 @@ final class LogDriver {
         if (result.isComplete() && log.phase() == Phase.RUNNING) {
             for (LogModel.Entry entry : model.entries()) {
                 if (entry.queueOffset() >= 0
-                        && entry.queueOffset() >= released.getOrDefault(entry.owner().queueId(), 0L)) {
+                        && entry.queueOffset()
+                                >= released.getOrDefault(entry.owner().queueId(), 0L)) {
                     assertThat(walked).as("%s", entry).contains(entry.sequence());
                 }
             }
