@@ -2,7 +2,6 @@ package io.forebay.queue;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
-import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.PostStop;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
@@ -13,7 +12,6 @@ import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.ChangeResult;
 import io.forebay.protocol.Changed;
-import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GiveBackResult;
@@ -28,28 +26,18 @@ import io.forebay.queue.core.GroupQueueState;
 import io.forebay.queue.core.HandleOutcome;
 import io.forebay.queue.core.MessageFilter;
 import io.forebay.queue.core.Poison;
-import io.forebay.queue.core.PoisonPolicy;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.PopDecision;
 import io.forebay.queue.core.PopReason;
 import io.forebay.queue.core.TokenBatch;
 import io.forebay.storage.log.AckRecord;
-import io.forebay.storage.log.DeadLetteredRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
-import io.forebay.storage.log.EntryRecord;
-import io.forebay.storage.log.FilteredRecord;
-import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GivenBackRecord;
-import io.forebay.storage.log.KeyParkedRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
-import io.forebay.storage.log.Owner;
-import io.forebay.storage.log.PurgeRecord;
-import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.SeekRecord;
-import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 import io.forebay.store.StripeHandle;
@@ -59,8 +47,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
@@ -105,6 +91,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Scanned,
                     OriginsRead,
                     OldestRead,
+                    DeadLetterQueueGone,
                     FromStore {}
 
     /**
@@ -235,27 +222,29 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         INSTANCE
     }
 
-    private enum Due implements Command {
+    enum Due implements Command {
         INSTANCE
     }
 
-    private enum ReadAgain implements Command {
+    enum ReadAgain implements Command {
         INSTANCE
     }
 
     /** More to look at, or poison to deal with again. */
-    private enum GoOn implements Command {
+    enum GoOn implements Command {
         INSTANCE
     }
 
-    private record Scanned(MessageFilter filter, MessageScanner.Found found, Throwable failure) implements Command {}
+    record Scanned(MessageFilter filter, MessageScanner.Found found, Throwable failure) implements Command {}
 
-    private record OriginsRead(List<Poison> poison, MessageScanner.Origins origins, Throwable failure)
-            implements Command {}
+    record OriginsRead(List<Poison> poison, MessageScanner.Origins origins, Throwable failure) implements Command {}
 
-    private record OldestRead(MessageScanner.Origins origins, Throwable failure) implements Command {}
+    /** The actor of the dead-letter queue has stopped. */
+    record DeadLetterQueueGone(int queueId) implements Command {}
 
-    private record BodiesRead(DeliveryReader.Outcome outcome, Throwable failure) implements Command {}
+    record OldestRead(MessageScanner.Origins origins, Throwable failure) implements Command {}
+
+    record BodiesRead(DeliveryReader.Outcome outcome, Throwable failure) implements Command {}
 
     private record FromStore(StoreWriter.Event event) implements Command {}
 
@@ -375,87 +364,27 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             GroupPolicy policy,
             String readDispatcher) {}
 
-    private static final int FIXED_RECORD_BYTES = 160;
-    private static final int BYTES_PER_HANDLE = 16;
-    /** Offsets that may be settled before the queue is told so. */
-    private static final long RELEASE_STEP = 1024;
-
     /** A nack's delay that the group's own schedule is to give. */
     public static final long BACKOFF = SessionCommand.ChangeInvisible.BACKOFF;
 
-    private static final Duration READ_RETRY = Duration.ofMillis(20);
-    /** Before poison is dealt with again for which there was no room, or no dead-letter queue. */
-    private static final Duration POISON_RETRY = Duration.ofMillis(200);
-    /** Messages looked at in one go. */
-    private static final int SCAN_COUNT = 512;
-    /** So many that could go out are enough for now. */
-    private static final int SCAN_READY_ENOUGH = 512;
-    /** Messages dead-lettered or parked in one go. */
-    private static final int POISON_COUNT = 64;
-    /** Of an entry beside its properties and texts. */
-    private static final int POISON_RECORD_BYTES = 1024;
-
-    private static final long BODY_BYTES_GUESS = 1024;
-
-    /** One {@link Waiting} in a batch, and the index of its last record there; -1: it waits for the batch as a whole. */
-    private record Part(Waiting waiting, int lastRecord) {}
-
-    private final class PopWaiting extends Waiting {
-        final Checkpoint checkpoint;
-        final PopCommand pop;
-        final ActorRef<QueueReply> session;
-        final boolean isNew;
-
-        PopWaiting(Checkpoint checkpoint, Pop request, boolean isNew) {
-            super(policy.popLevel());
-            this.checkpoint = checkpoint;
-            this.pop = request.pop;
-            this.session = request.session;
-            this.isNew = isNew;
-        }
-
-        /** Called for its own record at WRITTEN, whatever the level; see {@link #recordWritten}. */
-        void recordWritten(long sequence) {
-            if (isNew) {
-                state.written(checkpoint, sequence);
-            }
-        }
-
-        @Override
-        void answer(long sequence) {
-            deliver(this);
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            session.tell(new QueueReply.PopRefused(pop.requestId(), refusal));
-        }
-    }
+    /** Offsets that may be settled before the queue is told so. */
+    private static final long RELEASE_STEP = 1024;
 
     private final Identity identity;
-    private final Owner owner;
     private final StripeHandle stripe;
     private final GroupQueueState state;
-    private GroupPolicy policy;
-    private final StripePort port;
-    private final Outbox<Part> outbox;
+    private final GroupEnvironment environment;
+    private final GroupAppender appender;
+    private final GroupDeliveries deliveries;
+    private final GroupLookAhead lookAhead;
+    private final GroupBurial burial;
+    private final GroupOperator operator;
     private final ActorRef<? super Queue.Command> queue;
     private final Consumer<ToDispatcher> dispatcher;
-    private final DeadLetterSource deadLetters;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
-    private final DeliveryReader reader;
-    private final Executor readExecutor;
-    private final AtomicLong stripeBytes;
-    /** Known when the queue has told where it ends. */
-    private HotOffsets hotOffsets;
 
-    private final int handlesPerRecordMax;
     private final TokenBatch tokens = new TokenBatch(4);
-    /** What is not answered, in order of arrival; answered ones leave when they come to the front. */
-    private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
-    /** Whose bodies are being read, or cannot be read yet, in order. */
-    private final ArrayDeque<PopWaiting> unread = new ArrayDeque<>();
     /** What came while a snapshot waits for the batches before it. */
     private final ArrayDeque<Command> heldBack = new ArrayDeque<>();
 
@@ -464,42 +393,18 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Why nothing can be decided any more, null while it can. */
     private Refusal closed;
 
-    private boolean isReading;
-    private long heldOwnerNumber;
-    private long readableEnd;
     private long toldAvailable;
     private long toldFloor;
     /** The floor when nothing was on its way the last time: every Ack below it is written. */
     private long writtenFloor;
 
     private long timerMillis = Long.MAX_VALUE;
-    private long averageBodyBytes;
-
-    /** Where the group began in this queue: to be its first record. */
-    private final long beginning;
-
-    private boolean hasBegun;
-
-    private MessageScanner scanner;
-    private boolean isScanRunning;
-    private boolean isScanPaused;
-    private MessageScanner originScanner;
-    private boolean isOriginsRunning;
-    private boolean isOriginsPaused;
-    private DeadLetterQueue deadLetterQueue;
-    private boolean isDeadLetterQueueAsked;
-    /** Who wants to know how the group stands: answered together by one look at the oldest message. */
-    private final List<Describe> describes = new ArrayList<>();
-    /** Parked messages on their way to the dead letters, in order of the commands. */
-    private final ArrayDeque<Burial> burials = new ArrayDeque<>();
-    /** Seeks that wait for the queue's word, in order. */
-    private final ArrayDeque<Seek> seeks = new ArrayDeque<>();
 
     /**
      * @param state recovered or new; handed over, nobody else touches it any more
      * @param heldOwnerNumber own number of the last record that is in the state, 0 for none
      * @param dispatcher takes what this queue reports; only tells it on
-     * @param deadLetters asked once, when it has a dead letter
+     * @param deadLetters asked when there is a dead letter
      * @param stripeBytes bytes of messages written to the stripe since the start
      * @param random for nonces: handles must not be guessed
      */
@@ -542,39 +447,39 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         super(context);
         this.timers = timers;
         this.identity = identity;
-        this.policy = identity.policy;
         this.stripe = stripe;
         this.state = state;
-        this.heldOwnerNumber = heldOwnerNumber;
         this.queue = queue;
         this.dispatcher = dispatcher;
-        this.deadLetters = deadLetters;
         this.random = random;
-        this.stripeBytes = stripeBytes;
-        owner = Owner.group(identity.queueId, identity.groupId);
-        reader = new DeliveryReader(identity, stripe);
-        readExecutor = context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(identity.readDispatcher));
-        port = new StripePort(stripe, context.messageAdapter(StoreWriter.Event.class, FromStore::new));
-        port.register(owner);
-        outbox = new Outbox<>(port, owner, identity.frameBytes);
-        handlesPerRecordMax = (outbox.frameBytesMax() - FrameSize.FRAME_BYTES - FIXED_RECORD_BYTES) / BYTES_PER_HANDLE;
-        beginning = state.floor();
-        configure(policy);
+        environment =
+                new GroupEnvironment(context, timers, identity, stripe, state, queue, stripeBytes, this::mayDecide);
+        appender = new GroupAppender(
+                identity,
+                stripe,
+                state,
+                heldOwnerNumber,
+                context.messageAdapter(StoreWriter.Event.class, FromStore::new));
+        deliveries = new GroupDeliveries(environment, appender);
+        lookAhead = new GroupLookAhead(environment, appender);
+        burial = new GroupBurial(environment, appender, deadLetters);
+        operator = new GroupOperator(environment, appender, burial);
+        configure(identity.policy);
         toldFloor = state.floor();
         writtenFloor = toldFloor;
         queue.tell(new Queue.Attach(identity.groupId, toldFloor, context.getSelf()));
         tellServedBefore();
     }
 
-    private void configure(GroupPolicy newPolicy) {
-        policy = newPolicy;
+    private void configure(GroupPolicy policy) {
+        environment.policy(policy);
         // What cannot even be taken out of the dead letters has nowhere else to go.
         boolean isDeadLetters = identity.topic.startsWith(DeadLetterForm.TOPIC_PREFIX);
         state.configure(
                 policy,
                 isDeadLetters ? 0 : policy.maxAttempts(),
                 policy.wantsActivity(state.inFlightMax()),
-                stripe.clock().millis());
+                environment.now());
     }
 
     private void tellServedBefore() {
@@ -599,23 +504,31 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return newReceiveBuilder()
                 .onMessage(FromStore.class, this::onStoreEvent)
                 .onMessage(Readable.class, this::onReadable)
-                .onMessage(Scanned.class, this::onScanned)
-                .onMessage(OriginsRead.class, this::onOriginsRead)
-                .onMessage(OldestRead.class, this::onOldestRead)
-                .onMessage(DeadLetterQueue.class, this::onDeadLetterQueue)
+                .onMessage(Scanned.class, scanned -> then(() -> lookAhead.onScanned(scanned)))
+                .onMessage(OriginsRead.class, read -> then(() -> burial.onRead(read)))
+                .onMessage(DeadLetterQueue.class, found -> then(() -> burial.onQueue(found)))
+                .onMessage(DeadLetterQueueGone.class, gone -> then(() -> burial.onQueueGone(gone.queueId)))
+                .onMessage(Quarantined.class, found -> then(() -> quarantine(found.offsets)))
+                .onMessage(BodiesRead.class, read -> then(() -> deliveries.onRead(read)))
+                .onMessageEquals(ReadAgain.INSTANCE, () -> then(deliveries::readAgain))
                 .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
-                .onMessage(ListParked.class, this::onListParked)
-                .onMessage(Peek.class, this::onPeek)
-                .onMessage(Quarantined.class, this::onQuarantined)
-                .onMessage(BodiesRead.class, this::onBodiesRead)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
-                .onMessageEquals(ReadAgain.INSTANCE, this::onReadAgain)
-                .onMessage(Describe.class, this::onDescribe)
+                .onMessage(ListParked.class, list -> then(() -> operator.listParked(list)))
+                .onMessage(Peek.class, peek -> then(() -> operator.peek(peek)))
+                .onMessage(Describe.class, describe -> then(() -> operator.describe(describe)))
+                .onMessage(OldestRead.class, read -> then(() -> operator.oldestRead(read)))
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Delete.INSTANCE, this::onDelete)
                 .onMessage(Command.class, this::onDecision)
                 .onSignal(PostStop.class, this::onPostStop)
                 .build();
+    }
+
+    private Behavior<Command> then(Runnable step) {
+        step.run();
+        settleDown();
+        finishDrains();
+        return this;
     }
 
     /** Whatever needs a decision waits while a snapshot is wanted: the snapshot holds written records only. */
@@ -629,6 +542,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             heldBack.addLast(command);
         }
         return this;
+    }
+
+    private boolean mayDecide() {
+        return closed == null && snapshotsWanted.isEmpty();
     }
 
     private void decide(Command command) {
@@ -649,15 +566,15 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         } else if (command instanceof BreakerChanged breaker) {
             state.breaker(breaker.isOpen);
         } else if (command instanceof Seek seek) {
-            onSeek(seek);
+            operator.seek(seek);
         } else if (command instanceof Held held) {
             onHeld(held);
         } else if (command instanceof PurgeBelow purge) {
-            onPurge(purge);
+            operator.purge(purge);
         } else if (command instanceof Unpark unpark) {
-            onUnpark(unpark);
+            operator.unpark(unpark);
         } else if (command instanceof Truncated truncated) {
-            truncate(truncated.firstOffset);
+            operator.truncate(truncated.firstOffset);
         } else {
             throw new AssertionError(command);
         }
@@ -666,17 +583,17 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** After every decision: sends what there is to send, tells what others have to know, sets the timer. */
     private void settleDown() {
         takeBackUncounted();
-        lookAhead();
-        dealWithPoison();
-        outbox.sendNext();
-        long available = state.available(readableEnd);
+        lookAhead.proceed();
+        burial.proceed();
+        appender.sendNext();
+        long available = state.available(environment.readableEnd());
         if (available > 0 && toldAvailable == 0) {
             toldAvailable = available;
             dispatcher.accept(new Available(identity.queueId, available));
         }
         tellActivity();
         // An Ack that is decided and not written must not free its message: a crash would keep neither of them.
-        if (outbox.isEmpty()) {
+        if (appender.isEmpty()) {
             writtenFloor = state.floor();
         }
         if (writtenFloor - toldFloor >= RELEASE_STEP) {
@@ -685,7 +602,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         long due = state.nextDueMillis();
         if (due < timerMillis) {
             timerMillis = due;
-            long delay = Math.max(1, due - stripe.clock().millis());
+            long delay = Math.max(1, due - environment.now());
             timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(delay));
         }
     }
@@ -709,321 +626,20 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
     }
 
-    /** While a snapshot is wanted nothing is decided. */
-    private boolean mayDecide() {
-        return closed == null && snapshotsWanted.isEmpty();
-    }
-
-    // ---- what fails ---------------------------------------------------------------------------------------------
-
     private void takeBackUncounted() {
         if (mayDecide()) {
-            for (GivenBackRecord record : state.decideUncounted(stripe.clock().millis())) {
+            for (GivenBackRecord record : state.decideUncounted(environment.now())) {
                 state.apply(record);
-                append(record, null, false);
+                appender.append(record);
             }
         }
     }
 
-    private void dealWithPoison() {
-        if (isOriginsRunning || isOriginsPaused || !mayDecide() || !state.hasPoisoned() && burials.isEmpty()) {
-            return;
-        }
-        if (deadLetterQueue == null && (policy.poison() == PoisonPolicy.DEAD_LETTER || !burials.isEmpty())) {
-            askForDeadLetterQueue();
-            return;
-        }
-        while (!burials.isEmpty()) {
-            List<Poison> parked = burials.peekFirst().next();
-            if (!parked.isEmpty()) {
-                readOrigins(parked);
-                return;
-            }
-            waitForWritten(burials.pollFirst().waiting, false);
-        }
-        List<Poison> poison = state.takePoisoned(POISON_COUNT);
-        if (!poison.isEmpty()) {
-            readOrigins(poison);
-        }
-    }
-
-    private void askForDeadLetterQueue() {
-        if (!isDeadLetterQueueAsked) {
-            isDeadLetterQueueAsked = true;
-            deadLetters.ask(getContext().getSelf());
-        }
-    }
-
-    private Behavior<Command> onDeadLetterQueue(DeadLetterQueue found) {
-        isDeadLetterQueueAsked = false;
-        if (found.queue == null) {
-            burials.forEach(burial -> burial.waiting.refuseOnce(found.refusal));
-            burials.clear();
-            getContext()
-                    .getLog()
-                    .warn(
-                            "topic {} queue {} group {}: messages that failed for the last time wait for their dead-letter"
-                                    + " queue: {}",
-                            identity.topic,
-                            identity.queueNumber,
-                            identity.group,
-                            found.refusal.text());
-            isOriginsPaused = true;
-            timers.startSingleTimer(
-                    GoOn.INSTANCE,
-                    found.refusal.retryAfterMillis() > 0
-                            ? Duration.ofMillis(found.refusal.retryAfterMillis())
-                            : POISON_RETRY);
-            return this;
-        }
-        deadLetterQueue = found;
-        settleDown();
-        return this;
-    }
-
-    private void readOrigins(List<Poison> poison) {
-        long[] offsets = poison.stream().mapToLong(Poison::queueOffset).toArray();
-        if (originScanner == null) {
-            originScanner = new MessageScanner(identity.queueId, stripe);
-        }
-        isOriginsRunning = true;
-        MessageScanner from = originScanner;
-        getContext()
-                .pipeToSelf(
-                        CompletableFuture.supplyAsync(() -> from.origins(offsets), readExecutor),
-                        (origins, failure) -> new OriginsRead(poison, origins, failure));
-    }
-
-    private Behavior<Command> onOriginsRead(OriginsRead read) {
-        if (read.failure != null) {
-            throw new AssertionError("a read of queue " + identity.queueId + " failed", read.failure);
-        }
-        isOriginsRunning = false;
-        if (!mayDecide()) {
-            // The snapshot has them as they were; they are read again behind it.
-            read.poison.forEach(poison -> state.poisonedAgain(poison.queueOffset()));
-            settleDown();
-            return this;
-        }
-        boolean isRetried = read.origins.isRewriting();
-        for (int i = 0; i < read.poison.size(); i++) {
-            Poison poison = read.poison.get(i);
-            if (i >= read.origins.found().size()
-                    || !bury(poison, read.origins.found().get(i))) {
-                state.poisonedAgain(poison.queueOffset());
-                isRetried = true;
-            }
-        }
-        if (isRetried) {
-            // Nothing at once: what was in the way has to go first.
-            isOriginsPaused = true;
-            timers.startSingleTimer(GoOn.INSTANCE, POISON_RETRY);
-        }
-        settleDown();
-        finishDrains();
-        return this;
-    }
-
-    private Behavior<Command> onGoOn() {
-        isOriginsPaused = false;
-        isScanPaused = false;
-        settleDown();
-        return this;
-    }
-
-    /** Dead-letters or parks; false if that has to wait. */
-    private boolean bury(Poison poison, MessageScanner.Origin origin) {
-        long offset = poison.queueOffset();
-        KeyParkedRecord parked = state.parkedAt(offset);
-        if (parked == null && !state.isPoison(offset)) {
-            return true; // acked, purged or tried again meanwhile
-        }
-        if (origin.reasonOrNull() != null) {
-            unreadable(offset, origin.reasonOrNull());
-            return true;
-        }
-        boolean isToPark = parked == null
-                && policy.poison() == PoisonPolicy.PARK
-                && !origin.messageGroup().isEmpty();
-        if (!isToPark && deadLetterQueue == null) {
-            askForDeadLetterQueue();
-            return false;
-        }
-        if (isToPark) {
-            return park(poison, origin);
-        }
-        if (parked == null) {
-            return deadLetter(poison, origin, null);
-        }
-        boolean isDone = deadLetter(
-                poison,
-                origin,
-                state.decideUnpark(
-                        offset,
-                        KeyUnparkedRecord.How.DEAD_LETTERED,
-                        stripe.clock().millis()));
-        if (isDone && !burials.isEmpty()) {
-            burials.peekFirst().count++;
-        }
-        return isDone;
-    }
-
-    private boolean park(Poison poison, MessageScanner.Origin origin) {
-        KeyParkedRecord record = new KeyParkedRecord(
-                poison.queueOffset(),
-                poison.attempts(),
-                stripe.clock().millis(),
-                origin.messageGroup(),
-                poison.reason());
-        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
-        if (!port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
-            return false;
-        }
-        state.apply(record);
-        port.account().giveBack(reserved - append(record, null, true));
-        getContext()
-                .getLog()
-                .warn(
-                        "topic {} queue {} group {}: key '{}' is parked behind offset {} after {} attempts: {}",
-                        identity.topic,
-                        identity.queueNumber,
-                        identity.group,
-                        origin.messageGroup(),
-                        poison.queueOffset(),
-                        poison.attempts(),
-                        poison.reason());
-        return true;
-    }
-
-    /**
-     * The entry in the dead-letter queue and the settlement are one frame: both are there or neither is.
-     *
-     * @param unparkedOrNull what lets the key go on, if it is parked behind the message
-     */
-    private boolean deadLetter(Poison poison, MessageScanner.Origin origin, KeyUnparkedRecord unparkedOrNull) {
-        EntryRecord entry = DeadLetterForm.entry(identity, origin, poison);
-        DeadLetteredRecord record = new DeadLetteredRecord(
-                poison.queueOffset(), deadLetterQueue.queueId, poison.attempts(), poison.reason());
-        long entryBytes = FrameSize.ofRecord(entry);
-        long unparkedBytes = unparkedOrNull == null ? 0 : FrameSize.ofRecord(unparkedOrNull);
-        long bytes = entryBytes + FrameSize.ofRecord(record) + unparkedBytes + POISON_RECORD_BYTES;
-        long reserved = FrameSize.FRAME_BYTES + bytes;
-        if (!port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
-            return false;
-        }
-        begin();
-        state.apply(record);
-        Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
-        long taken = outbox.add(batch, Owner.queue(deadLetterQueue.queueId), entry, entryBytes, true);
-        batch.parts.add(new Part(new DeadLetter(deadLetterQueue.queue), batch.recordCount() - 1));
-        // The group's own record last: what it holds in a snapshot is told by the last record of its frames.
-        taken += outbox.add(batch, record, FrameSize.ofRecord(record), true);
-        if (unparkedOrNull != null) {
-            state.apply(unparkedOrNull);
-            taken += outbox.add(batch, unparkedOrNull, unparkedBytes, true);
-        }
-        port.account().giveBack(reserved - taken);
-        return true;
-    }
-
-    /** An entry for the dead-letter queue, which is told when it is written. */
-    private static final class DeadLetter extends Waiting {
-        final ActorRef<Queue.Command> queue;
-
-        DeadLetter(ActorRef<Queue.Command> queue) {
-            super(Durability.WRITTEN);
-            this.queue = queue;
-        }
-
-        @Override
-        void answer(long sequence) {
-            // Told by the batch, which knows the offset.
-        }
-
-        @Override
-        void refuse(Refusal refusal) {
-            // Nobody asked.
-        }
-    }
-
-    private void unreadable(long offset, String reason) {
-        getContext()
-                .getLog()
-                .error(
-                        "topic {} queue {} group {}: offset {} cannot be read and is passed over: {}",
-                        identity.topic,
-                        identity.queueNumber,
-                        identity.group,
-                        offset,
-                        reason);
-        state.quarantine(offset, 1);
-        queue.tell(new Queue.Quarantine(offset, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, reason));
-    }
-
-    // ---- looking ahead --------------------------------------------------------------------------------------------
-
-    private void lookAhead() {
-        if (isScanRunning
-                || isScanPaused
-                || !mayDecide()
-                || !state.isScanDue(readableEnd)
-                || state.scannedReadyCount() >= SCAN_READY_ENOUGH) {
-            return;
-        }
-        if (scanner == null) {
-            scanner = new MessageScanner(identity.queueId, stripe);
-        }
-        long from = state.scanFrom();
-        int count = state.scanCount(readableEnd, SCAN_COUNT);
-        MessageFilter filter = policy.filter();
-        isScanRunning = true;
-        if (hotOffsets != null && hotOffsets.isHot(from)) {
-            found(scanner.scan(from, count, filter));
-            if (!isScanPaused && state.isScanDue(readableEnd) && state.scannedReadyCount() < SCAN_READY_ENOUGH) {
-                // Others have their turn in between.
-                isScanPaused = true;
-                getContext().getSelf().tell(GoOn.INSTANCE);
-            }
-            return;
-        }
-        MessageScanner by = scanner;
-        getContext()
-                .pipeToSelf(
-                        CompletableFuture.supplyAsync(() -> by.scan(from, count, filter), readExecutor),
-                        (found, failure) -> new Scanned(filter, found, failure));
-    }
-
-    private Behavior<Command> onScanned(Scanned scanned) {
-        if (scanned.failure != null) {
-            throw new AssertionError("a scan of queue " + identity.queueId + " failed", scanned.failure);
-        }
-        if (mayDecide() && scanned.filter == policy.filter()) {
-            found(scanned.found);
-        } else {
-            isScanRunning = false; // looked at again: behind the snapshot, or with the filter that is set now
-        }
-        settleDown();
-        return this;
-    }
-
-    private void found(MessageScanner.Found found) {
-        isScanRunning = false;
-        for (int i = 0; i < found.count(); i++) {
-            state.scanned(found.firstOffset() + i, found.wanted()[i], found.keyHashes()[i]);
-        }
-        MessageScanner.Unreadable bad = found.unreadableOrNull();
-        if (bad != null && bad.offset() == state.scanFrom()) {
-            unreadable(bad.offset(), bad.reason());
-            state.scannedUnreadable(bad.offset());
-        }
-        FilteredRecord filtered = state.decideFiltered();
-        if (filtered != null) {
-            state.apply(filtered);
-            append(filtered, null, false);
-        }
-        if (found.isRewriting()) {
-            isScanPaused = true;
-            timers.startSingleTimer(GoOn.INSTANCE, READ_RETRY);
+    private void onHeld(Held held) {
+        long beginsAt = operator.held(held, toldFloor);
+        if (beginsAt >= 0) {
+            toldFloor = Math.min(toldFloor, beginsAt);
+            writtenFloor = Math.min(writtenFloor, beginsAt);
         }
     }
 
@@ -1031,43 +647,34 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void onPop(Pop request) {
         PopCommand asked = request.pop;
-        PopCommand pop = bounded(asked);
-        long reserved = FrameSize.FRAME_BYTES + FIXED_RECORD_BYTES + (long) BYTES_PER_HANDLE * pop.maxMessages();
-        if (!port.account().tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
+        PopCommand pop = deliveries.bounded(asked);
+        long reserved = FrameSize.FRAME_BYTES
+                + GroupAppender.FIXED_RECORD_BYTES
+                + (long) GroupAppender.BYTES_PER_HANDLE * pop.maxMessages();
+        if (!appender.tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
             // The dispatcher first: it must not take a repetition for one that the queue still has.
             tellPopped(asked, Popped.ANSWERED);
-            request.session.tell(new QueueReply.PopRefused(
-                    pop.requestId(), StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.DELIVERY))));
+            request.session.tell(
+                    new QueueReply.PopRefused(pop.requestId(), appender.refusal(StripeBudget.Tier.DELIVERY)));
             return;
         }
         PopDecision decision = state.decidePop(
-                pop, stripe.clock().millis(), readableEnd, stripe.log().epoch(), random.nextLong(), null);
+                pop, environment.now(), environment.readableEnd(), stripe.log().epoch(), random.nextLong(), null);
         if (decision.reason() == PopReason.DELIVERED) {
             Checkpoint checkpoint = state.apply(decision.record());
-            PopWaiting waiting = new PopWaiting(checkpoint, request, true);
-            port.account().giveBack(reserved - append(decision.record(), waiting, true));
-            unanswered.addLast(waiting);
+            Waiting waiting = deliveries.waiting(checkpoint, request, true);
+            appender.giveBack(reserved - appender.append(decision.record(), waiting, true));
             tellPopped(asked, countOf(decision.record().deliveries()));
             return;
         }
-        port.account().giveBack(reserved);
+        appender.giveBack(reserved);
         if (decision.reason() == PopReason.REPEATED) {
-            PopWaiting waiting = new PopWaiting(decision.repeated(), request, false);
-            waitForWritten(waiting, decision.repeated().isWritten());
+            Waiting waiting = deliveries.waiting(decision.repeated(), request, false);
+            appender.waitForWritten(waiting, decision.repeated().isWritten());
             tellPopped(asked, Popped.ANSWERED);
         } else {
             tellPopped(asked, 0);
         }
-    }
-
-    /** As many messages as fit a record, and as probably fit the bytes; what is too much all the same is given back. */
-    private PopCommand bounded(PopCommand pop) {
-        long average = averageBodyBytes == 0 ? BODY_BYTES_GUESS : averageBodyBytes;
-        long fitting = Math.max(1, pop.maxBytes() / average);
-        int count = (int) Math.min(Math.min(pop.maxMessages(), fitting), handlesPerRecordMax);
-        return count == pop.maxMessages()
-                ? pop
-                : new PopCommand(pop.sessionId(), pop.requestId(), count, pop.maxBytes(), pop.invisibleMillis());
     }
 
     private static int countOf(List<DeliveryRange> deliveries) {
@@ -1079,107 +686,18 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void tellPopped(PopCommand asked, int gotCount) {
-        toldAvailable = state.available(readableEnd);
+        toldAvailable = state.available(environment.readableEnd());
         dispatcher.accept(new Popped(
                 identity.queueId, asked.sessionId(), asked.requestId(), asked.maxMessages(), gotCount, toldAvailable));
-    }
-
-    private void deliver(PopWaiting pop) {
-        unread.addLast(pop);
-        readNext();
-    }
-
-    private void readNext() {
-        while (!isReading && !unread.isEmpty()) {
-            PopWaiting pop = unread.peekFirst();
-            DeliveryReader.Job job = reader.job(state, pop.checkpoint, pop.pop.maxBytes());
-            if (job.isEmpty()) {
-                // Taken back in the meantime: its session is gone, or its deadline is over.
-                unread.pollFirst();
-                pop.session.tell(new QueueReply.PoppedNothing(pop.pop.requestId()));
-                continue;
-            }
-            isReading = true;
-            if (hotOffsets.isHot(job.lowestOffset())) {
-                onOutcome(reader.read(job));
-            } else {
-                // The job owns what it touches; the actor goes on deciding meanwhile.
-                getContext()
-                        .pipeToSelf(
-                                CompletableFuture.supplyAsync(() -> reader.read(job), readExecutor), BodiesRead::new);
-            }
-        }
-    }
-
-    private Behavior<Command> onBodiesRead(BodiesRead read) {
-        if (read.failure != null) {
-            throw new AssertionError("a cold read of queue " + identity.queueId + " failed", read.failure);
-        }
-        onOutcome(read.outcome);
-        readNext();
-        settleDown();
-        finishDrains();
-        return this;
-    }
-
-    private void onOutcome(DeliveryReader.Outcome outcome) {
-        isReading = false;
-        PopWaiting pop = unread.pollFirst();
-        if (pop == null) {
-            // Refused meanwhile: the stripe is closed.
-            return;
-        }
-        for (DeliveryReader.Unreadable bad : outcome.unreadable()) {
-            unreadable(bad.offset(), bad.reason());
-        }
-        if (outcome.isRewriting()) {
-            unread.addFirst(pop);
-            isReading = true;
-            timers.startSingleTimer(ReadAgain.INSTANCE, READ_RETRY);
-            return;
-        }
-        List<Delivery> deliveries = outcome.deliveries();
-        if (!outcome.tooMany().isEmpty()) {
-            returnUntouched(outcome.tooMany());
-        }
-        if (deliveries.isEmpty()) {
-            pop.session.tell(new QueueReply.PoppedNothing(pop.pop.requestId()));
-            return;
-        }
-        averageBodyBytes = Math.max(1, (3 * averageBodyBytes + outcome.bodyBytes() / deliveries.size()) / 4);
-        pop.session.tell(new QueueReply.Delivered(
-                pop.pop.requestId(),
-                deliveries,
-                outcome.bodyBytes(),
-                getContext().getSelf()));
-    }
-
-    private Behavior<Command> onReadAgain() {
-        isReading = false;
-        readNext();
-        settleDown();
-        finishDrains();
-        return this;
-    }
-
-    /** More bytes than asked for: nobody has seen these, so they go back uncounted. */
-    private void returnUntouched(List<ReceiptHandle> handles) {
-        fill(handles, 0, handles.size());
-        GivenBackRecord record = state.decideGiveBack(tokens, stripe.clock().millis());
-        if (record != null) {
-            state.apply(record);
-            append(record, null, false);
-        }
     }
 
     // ---- ack, change, give back -----------------------------------------------------------------------------------
 
     private void onAck(Ack request) {
         int count = request.handles.size();
-        long reserved = reserve(count, StripeBudget.Tier.ACK);
+        long reserved = appender.reserveHandles(count, StripeBudget.Tier.ACK);
         if (reserved < 0) {
-            new Waiting.Ack(request, null)
-                    .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.ACK)));
+            new Waiting.Ack(request, null).refuse(appender.refusal(StripeBudget.Tier.ACK));
             return;
         }
         long left = reserved;
@@ -1187,8 +705,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         boolean isSettledBefore = false;
         AckRecord record = null;
         List<AckRecord> earlier = null;
-        for (int from = 0; from < count; from += handlesPerRecordMax) {
-            int to = Math.min(count, from + handlesPerRecordMax);
+        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
+            int to = Math.min(count, from + appender.handlesPerRecordMax());
             fill(request.handles, from, to);
             if (record != null) {
                 earlier = earlier == null ? new ArrayList<>() : earlier;
@@ -1222,35 +740,33 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 new Waiting.Ack(request, results == null ? null : Collections.unmodifiableList(Arrays.asList(results)));
         if (earlier != null) {
             for (AckRecord one : earlier) {
-                left -= append(one, null, true);
+                left -= appender.append(one, null, true);
             }
         }
         if (record != null) {
-            left -= append(record, waiting, true);
-            unanswered.addLast(waiting);
+            left -= appender.append(record, waiting, true);
         } else if (isSettledBefore || earlier != null) {
-            waitForWritten(waiting, false);
+            appender.waitForWritten(waiting, false);
         } else {
             waiting.answerOnce(-1);
         }
-        port.account().giveBack(left);
+        appender.giveBack(left);
     }
 
     private void onChange(Change request) {
         int count = request.handles.size();
-        long reserved = reserve(count, StripeBudget.Tier.EXTENSION);
+        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
         if (reserved < 0) {
-            new Waiting.Change(request, null)
-                    .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
+            new Waiting.Change(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
             return;
         }
-        long now = stripe.clock().millis();
+        long now = environment.now();
         boolean isNack = request.kind == DeadlineRecord.Kind.NACKED;
         ChangeResult[] results = new ChangeResult[count];
         Waiting waiting = new Waiting.Change(request, Collections.unmodifiableList(Arrays.asList(results)));
         List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += handlesPerRecordMax) {
-            int to = Math.min(count, from + handlesPerRecordMax);
+        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
+            int to = Math.min(count, from + appender.handlesPerRecordMax());
             fill(request.handles, from, to);
             if (isNack) {
                 for (LogRecord record : state.decideNack(tokens, now, request.millis, request.reason)) {
@@ -1271,7 +787,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                         : refused(outcome, request.handles.get(i));
             }
         }
-        port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
+        appender.giveBack(reserved - appender.appendAll(records, waiting));
     }
 
     private void applyReturn(LogRecord record) {
@@ -1289,18 +805,17 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void onGiveBack(GiveBack request) {
         int count = request.handles.size();
-        long reserved = reserve(count, StripeBudget.Tier.EXTENSION);
+        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
         if (reserved < 0) {
-            new Waiting.GiveBack(request, null)
-                    .refuse(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
+            new Waiting.GiveBack(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
             return;
         }
-        long now = stripe.clock().millis();
+        long now = environment.now();
         GiveBackResult[] results = new GiveBackResult[count];
         Waiting waiting = new Waiting.GiveBack(request, Collections.unmodifiableList(Arrays.asList(results)));
         List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += handlesPerRecordMax) {
-            int to = Math.min(count, from + handlesPerRecordMax);
+        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
+            int to = Math.min(count, from + appender.handlesPerRecordMax());
             fill(request.handles, from, to);
             GivenBackRecord record = state.decideGiveBack(tokens, now);
             if (record != null) {
@@ -1316,36 +831,26 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 };
             }
         }
-        port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
+        appender.giveBack(reserved - appender.appendAll(records, waiting));
     }
 
     private void onConsumerGone(ConsumerGone gone) {
         // Nobody could be told to try again later, so it is not asked whether there is room.
-        for (GivenBackRecord record :
-                state.decideConsumerGone(gone.sessionId, stripe.clock().millis())) {
+        for (GivenBackRecord record : state.decideConsumerGone(gone.sessionId, environment.now())) {
             state.apply(record);
-            append(record, null, false);
+            appender.append(record);
         }
     }
 
-    private void onSessionClosed(SessionClosed closed) {
-        Waiting waiting = new Waiting.Close(closed);
-        GivenBackRecord record =
-                state.decideSessionClosed(closed.sessionId, stripe.clock().millis());
+    private void onSessionClosed(SessionClosed closing) {
+        Waiting waiting = new Waiting.Close(closing);
+        GivenBackRecord record = state.decideSessionClosed(closing.sessionId, environment.now());
         if (record == null || record.offsets().isEmpty()) {
-            waitForWritten(waiting, false);
+            appender.waitForWritten(waiting, false);
             return;
         }
         state.apply(record);
-        append(record, waiting, false);
-        unanswered.addLast(waiting);
-    }
-
-    /** Returns what was reserved, -1 if there is no room. */
-    private long reserve(int handleCount, StripeBudget.Tier tier) {
-        long records = 1 + handleCount / handlesPerRecordMax;
-        long bytes = records * (FrameSize.FRAME_BYTES + FIXED_RECORD_BYTES) + (long) BYTES_PER_HANDLE * handleCount;
-        return port.account().tryReserve(bytes, tier) ? bytes : -1;
+        appender.append(record, waiting, false);
     }
 
     private void fill(List<ReceiptHandle> handles, int from, int to) {
@@ -1371,234 +876,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         };
     }
 
-    // ---- operators ------------------------------------------------------------------------------------------------
-
-    /** The queue is asked first: it must not let go of what the group goes back to. */
-    private void onSeek(Seek seek) {
-        seeks.addLast(seek);
-        queue.tell(new Queue.Hold(
-                identity.groupId,
-                Math.min(Math.max(0, seek.offset), state.floor()),
-                getContext().getSelf()));
-    }
-
-    private void onHeld(Held held) {
-        Seek seek = seeks.pollFirst();
-        if (seek == null) {
-            return;
-        }
-        long first = Math.min(held.firstOffset, readableEnd);
-        long to = Math.max(first, Math.min(seek.offset, readableEnd));
-        SeekDone done = new SeekDone(identity.queueId, state.floor(), state.cursor(), to, to != seek.offset);
-        if (seek.isDryRun) {
-            queue.tell(new Queue.Released(identity.groupId, toldFloor));
-            seek.replyTo.tell(done);
-            return;
-        }
-        SeekRecord record = state.decideSeek(to, stripe.clock().millis(), seek.askedMillis);
-        Waiting waiting = told(() -> seek.replyTo.tell(done), seek.refusedTo);
-        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
-        if (!isReservedOrRefused(reserved, waiting)) {
-            queue.tell(new Queue.Released(identity.groupId, toldFloor));
-            return;
-        }
-        state.apply(record);
-        toldFloor = Math.min(toldFloor, to);
-        writtenFloor = Math.min(writtenFloor, to);
-        port.account().giveBack(Math.max(0, reserved - appendAll(List.of(record), waiting)));
-    }
-
-    private void onPurge(PurgeBelow purge) {
-        long below = Math.min(purge.belowOffset, readableEnd);
-        long depth = state.counts(readableEnd).depth();
-        PurgeRecord record = state.decidePurge(below, stripe.clock().millis());
-        if (record == null || purge.isDryRun) {
-            purge.replyTo.tell(
-                    new PurgeDone(identity.queueId, below, record == null ? 0 : state.unsettledBelow(below)));
-            return;
-        }
-        long[] count = {0};
-        Waiting waiting =
-                told(() -> purge.replyTo.tell(new PurgeDone(identity.queueId, below, count[0])), purge.refusedTo);
-        long reserved = FrameSize.FRAME_BYTES + FrameSize.ofRecord(record);
-        if (isReservedOrRefused(reserved, waiting)) {
-            state.apply(record);
-            count[0] = depth - state.counts(readableEnd).depth();
-            port.account().giveBack(Math.max(0, reserved - appendAll(List.of(record), waiting)));
-        }
-    }
-
-    private void truncate(long firstOffset) {
-        PurgeRecord record = state.decidePurge(firstOffset, stripe.clock().millis());
-        if (record != null) {
-            state.apply(record);
-            append(record, null, false);
-        }
-    }
-
-    private void onUnpark(Unpark unpark) {
-        List<KeyParkedRecord> parked = new ArrayList<>();
-        for (KeyParkedRecord record : state.parkedKeys()) {
-            if (unpark.messageGroup.isEmpty() || record.messageGroup().equals(unpark.messageGroup)) {
-                parked.add(record);
-            }
-        }
-        if (unpark.how == KeyUnparkedRecord.How.DEAD_LETTERED && !parked.isEmpty()) {
-            Burial burial = new Burial(unpark, parked);
-            burials.addLast(burial);
-            unanswered.addLast(burial.waiting);
-            return;
-        }
-        int count = parked.size();
-        Waiting waiting = told(() -> unpark.replyTo.tell(new UnparkDone(identity.queueId, count)), unpark.refusedTo);
-        List<LogRecord> records = new ArrayList<>();
-        long reserved = FrameSize.FRAME_BYTES;
-        for (KeyParkedRecord record : parked) {
-            KeyUnparkedRecord unparked = state.decideUnpark(
-                    record.blockedOffset(), unpark.how, stripe.clock().millis());
-            records.add(unparked);
-            reserved += FrameSize.ofRecord(unparked);
-        }
-        if (!isReservedOrRefused(reserved, waiting)) {
-            return;
-        }
-        for (LogRecord record : records) {
-            state.apply((KeyUnparkedRecord) record);
-        }
-        port.account().giveBack(Math.max(0, reserved - appendAll(records, waiting)));
-    }
-
-    /** Parked messages that an operator gives up. What was parked later is none of its business. */
-    private final class Burial {
-        final Waiting waiting;
-        private final ArrayDeque<KeyParkedRecord> parked;
-        int count;
-
-        Burial(Unpark unpark, List<KeyParkedRecord> parked) {
-            this.parked = new ArrayDeque<>(parked);
-            waiting = told(() -> unpark.replyTo.tell(new UnparkDone(identity.queueId, count)), unpark.refusedTo);
-        }
-
-        /** Those to be read next, as far as they are still parked; empty when all are gone. */
-        List<Poison> next() {
-            parked.removeIf(record -> state.parkedAt(record.blockedOffset()) != record);
-            return parked.stream()
-                    .limit(POISON_COUNT)
-                    .map(record -> {
-                        Poison known = state.poisonAt(record.blockedOffset());
-                        return new Poison(
-                                record.blockedOffset(),
-                                record.attempts(),
-                                known.firstPoppedMillis(),
-                                known.lastPoppedMillis(),
-                                record.reason());
-                    })
-                    .toList();
-        }
-    }
-
-    private Waiting told(Runnable answer, ActorRef<? super OperatorRefused> refusedTo) {
-        return new Waiting.Told(answer, refusal -> refusedTo.tell(new OperatorRefused(identity.queueId, refusal)));
-    }
-
-    private boolean isReservedOrRefused(long bytes, Waiting waiting) {
-        if (port.account().tryReserve(bytes, StripeBudget.Tier.EXTENSION)) {
-            return true;
-        }
-        waiting.refuseOnce(StoreRefusals.of(stripe.budget().refusal(StripeBudget.Tier.EXTENSION)));
-        return false;
-    }
-
-    private Behavior<Command> onListParked(ListParked list) {
-        List<ParkedKey> keys = new ArrayList<>();
-        for (KeyParkedRecord record : state.parkedKeys()) {
-            keys.add(new ParkedKey(
-                    record.messageGroup(),
-                    record.blockedOffset(),
-                    record.attempts(),
-                    record.parkedMillis(),
-                    record.reason(),
-                    state.waitingBehind(record.blockedOffset())));
-        }
-        list.replyTo.tell(new ParkedKeys(identity.queueId, keys));
-        return this;
-    }
-
-    private Behavior<Command> onPeek(Peek peek) {
-        state.expire(stripe.clock().millis());
-        peek.replyTo.tell(new NextOffsets(
-                identity.queueId, state.nextOffsets(Math.max(0, peek.countMax), readableEnd), readableEnd));
-        settleDown();
-        return this;
-    }
-
-    // ---- the way to the stripe ------------------------------------------------------------------------------------
-
-    /** Returns how much of the reservation the records take. */
-    private long appendAll(List<LogRecord> records, Waiting waiting) {
-        if (records.isEmpty()) {
-            waitForWritten(waiting, false);
-            return 0;
-        }
-        long taken = 0;
-        for (int i = 0; i < records.size(); i++) {
-            taken += append(records.get(i), i == records.size() - 1 ? waiting : null, true);
-        }
-        unanswered.addLast(waiting);
-        return taken;
-    }
-
-    /**
-     * Before its first record the group says where it begins: what it takes first may be anything, when it looks at messages
-     * before it takes them.
-     */
-    private void begin() {
-        if (heldOwnerNumber == 0 && !hasBegun) {
-            hasBegun = true;
-            SeekRecord record = new SeekRecord(beginning, stripe.clock().millis(), SeekRecord.BEGINNING);
-            long bytes = FrameSize.ofRecord(record);
-            outbox.add(outbox.batchFor(bytes, bytes), record, bytes, false);
-        }
-    }
-
-    private long append(LogRecord record, Waiting waitingOrNull, boolean isReserved) {
-        begin();
-        long bytes = FrameSize.ofRecord(record);
-        Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
-        if (waitingOrNull != null) {
-            batch.parts.add(new Part(waitingOrNull, batch.recordCount()));
-            if (waitingOrNull.level() == Durability.FLUSHED) {
-                batch.wantDurable();
-            }
-        }
-        return outbox.add(batch, record, bytes, isReserved);
-    }
-
-    /**
-     * The answer needs no record of its own, but those of others before it must be written.
-     *
-     * @param isWritten whether what it speaks of is written already
-     */
-    private void waitForWritten(Waiting waiting, boolean isWritten) {
-        if (!isWritten && !outbox.isEmpty()) {
-            outbox.newest().parts.add(new Part(waiting, -1));
-            unanswered.addLast(waiting);
-            return;
-        }
-        long sequence = state.heldSequence();
-        boolean isDurableWanted = waiting.level() == Durability.FLUSHED || port.isRewriting();
-        if (isDurableWanted && sequence > stripe.log().durableSequence()) {
-            unanswered.addLast(waiting);
-            port.awaitDurable(sequence, () -> waiting.answerOnce(sequence));
-        } else {
-            waiting.answerOnce(sequence);
-        }
-    }
+    // ---- what the stripe says ---------------------------------------------------------------------------------------
 
     private Behavior<Command> onStoreEvent(FromStore message) {
         StoreWriter.Event event = message.event;
+        StripePort port = appender.port();
         if (event instanceof StoreWriter.Written written) {
-            onWritten(written);
+            deliveries.returnUnheard(appender.onWritten(written));
         } else if (event instanceof StoreWriter.Durable durable) {
             port.onDurable(durable);
         } else if (event instanceof StoreWriter.FlushFailed failed) {
@@ -1609,7 +893,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             snapshotsWanted.addLast(requested);
         } else if (event instanceof StoreWriter.Unavailable unavailable) {
             port.onUnavailable();
-            refuseUnanswered(StoreRefusals.outcomeUnknown(unavailable.detail()));
+            appender.refuseUnanswered(StoreRefusals.outcomeUnknown(unavailable.detail()));
         } else if (event instanceof StoreWriter.Available) {
             port.onAvailable();
         } else if (event instanceof StoreWriter.Rejected rejected) {
@@ -1623,134 +907,41 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return this;
     }
 
-    private void onWritten(StoreWriter.Written written) {
-        Outbox.Batch<Part> batch = outbox.written();
-        long lastSequence = port.onWritten(written);
-        Frame frame = written.frame();
-        heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
-        // The next frame goes first: bodies are read and answers made while it is written.
-        outbox.sendNext();
-        long firstSequence = frame.firstSequence();
-        List<Checkpoint> unheard = null;
-        for (Part part : batch.parts) {
-            Waiting waiting = part.waiting;
-            if (waiting instanceof DeadLetter letter) {
-                letter.queue.tell(new Queue.Appended(
-                        frame.queueOffset(part.lastRecord) + 1,
-                        firstSequence + part.lastRecord,
-                        frame.ownerNumber(part.lastRecord)));
-                continue;
-            }
-            long sequence = part.lastRecord < 0 ? lastSequence : firstSequence + part.lastRecord;
-            if (part.lastRecord >= 0 && waiting instanceof PopWaiting pop) {
-                pop.recordWritten(sequence);
-                if (pop.isAnswered() && !isAskedAgain(pop, batch.parts)) {
-                    unheard = unheard == null ? new ArrayList<>(1) : unheard;
-                    unheard.add(pop.checkpoint);
-                }
-            }
-            if (waiting.level() == Durability.FLUSHED) {
-                if (batch.wantsDurable()) {
-                    port.whenDurable(sequence, () -> waiting.answerOnce(sequence));
-                } else {
-                    port.awaitDurable(sequence, () -> waiting.answerOnce(sequence));
-                }
-            } else {
-                waiting.answerOnce(sequence);
-            }
-        }
-        state.written(lastSequence);
-        if (unheard != null) {
-            unheard.forEach(this::returnUnheard);
-        }
-    }
-
-    private static boolean isAskedAgain(PopWaiting refused, List<Part> parts) {
-        for (Part part : parts) {
-            if (!part.waiting.isAnswered()
-                    && part.waiting instanceof PopWaiting pop
-                    && pop.checkpoint == refused.checkpoint) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** Refused with an unknown outcome, and written after all: nobody has seen these messages, so they go back uncounted. */
-    private void returnUnheard(Checkpoint checkpoint) {
-        tokens.clear();
-        state.visitInFlight(
-                checkpoint,
-                (offset, attempt, deadline) ->
-                        tokens.add(offset, checkpoint.epoch(), checkpoint.sequence(), checkpoint.nonce()));
-        GivenBackRecord record = state.decideGiveBack(tokens, stripe.clock().millis());
-        if (record != null) {
-            state.apply(record);
-            append(record, null, false);
-        }
-    }
-
     /** When nothing is on its way the state is what is written. */
     private void answerSnapshots() {
         if (snapshotsWanted.isEmpty()) {
             return;
         }
-        outbox.sendNext();
-        if (!outbox.isEmpty()) {
+        appender.sendNext();
+        if (!appender.isEmpty()) {
             return;
         }
         while (!snapshotsWanted.isEmpty()) {
             stripe.writer()
                     .tell(new StoreWriter.Snapshot(
-                            snapshotsWanted.pollFirst().checkpointId(), owner, snapshotFrames()));
+                            snapshotsWanted.pollFirst().checkpointId(), appender.owner(), appender.snapshotFrames()));
         }
-        toldFloor = state.floor();
-        queue.tell(new Queue.Released(identity.groupId, toldFloor));
+        tellFloor(state.floor());
         while (!heldBack.isEmpty()) {
             decide(heldBack.pollFirst());
         }
     }
 
-    private List<Frame> snapshotFrames() {
-        if (state.heldSequence() < 0) {
-            return List.of();
-        }
-        List<Frame> frames = new ArrayList<>();
-        byte[] payload = state.snapshot().encode();
-        for (SnapshotRecord part :
-                SnapshotRecord.split(state.heldSequence(), heldOwnerNumber, 0, payload, outbox.frameBytesMax() / 2)) {
-            frames.add(
-                    Frame.builder(part.payload().length + 128).add(owner, part).build());
-        }
-        return frames;
-    }
-
     /** The stripe is closed: nothing on its way was appended, and nothing more will be. */
     private void onRejected(StoreWriter.Rejected rejected) {
-        port.onRejected(rejected);
-        outbox.clear();
+        appender.onRejected(rejected);
         closed = StoreRefusals.of(rejected);
-        refuseUnanswered(closed);
-        refuseUnread(closed);
-        heldBack.forEach(command -> refuse(command, closed));
-        heldBack.clear();
-        burials.clear();
+        refuseEverybody(closed);
         snapshotsWanted.clear();
     }
 
-    private void refuseUnanswered(Refusal refusal) {
-        for (Waiting waiting : unanswered) {
-            waiting.refuseOnce(refusal);
-        }
-        unanswered.clear();
-    }
-
-    /** What is written and out, but not read: its deadline rules. */
-    private void refuseUnread(Refusal refusal) {
-        for (PopWaiting pop : unread) {
-            pop.refuse(refusal);
-        }
-        unread.clear();
+    private void refuseEverybody(Refusal refusal) {
+        appender.refuseUnanswered(refusal);
+        deliveries.refuseUnread(refusal);
+        operator.refuseSeeks(refusal);
+        burial.forget();
+        heldBack.forEach(command -> refuse(command, refusal));
+        heldBack.clear();
     }
 
     private void refuse(Command command, Refusal refusal) {
@@ -1763,26 +954,17 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             new Waiting.Change(change, null).refuse(refusal);
         } else if (command instanceof GiveBack giveBack) {
             new Waiting.GiveBack(giveBack, null).refuse(refusal);
-        } else if (command instanceof SessionClosed closed) {
-            new Waiting.Close(closed).refuse(refusal);
-        } else if (command instanceof Seek seek) {
-            seek.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
-        } else if (command instanceof PurgeBelow purge) {
-            purge.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
-        } else if (command instanceof Unpark unpark) {
-            unpark.refusedTo.tell(new OperatorRefused(identity.queueId, refusal));
+        } else if (command instanceof SessionClosed closing) {
+            new Waiting.Close(closing).refuse(refusal);
+        } else {
+            operator.refuse(command, refusal);
         }
     }
 
     // ---- what else happens ----------------------------------------------------------------------------------------
 
     private Behavior<Command> onReadable(Readable readable) {
-        if (hotOffsets == null) {
-            hotOffsets = new HotOffsets(stripeBytes, identity.segmentBytes, readable.endOffset);
-        } else {
-            hotOffsets.written(readable.endOffset);
-        }
-        readableEnd = Math.max(readableEnd, readable.endOffset);
+        environment.readable(readable.endOffset);
         if (readable.firstOffset > state.floor()) {
             // Dropped while this group was not there to hear of it.
             onDecision(new Truncated(readable.firstOffset));
@@ -1791,53 +973,23 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return this;
     }
 
-    private Behavior<Command> onQuarantined(Quarantined quarantined) {
-        OffsetSet offsets = quarantined.offsets;
+    private void quarantine(OffsetSet offsets) {
         for (int range = 0; range < offsets.rangeCount(); range++) {
             state.quarantine(offsets.rangeFirst(range), offsets.rangeLast(range) - offsets.rangeFirst(range) + 1);
         }
+    }
+
+    private Behavior<Command> onGoOn() {
+        lookAhead.goOn();
+        burial.goOn();
         settleDown();
         return this;
     }
 
     private Behavior<Command> onDue() {
         timerMillis = Long.MAX_VALUE;
-        state.expire(stripe.clock().millis());
+        state.expire(environment.now());
         settleDown();
-        return this;
-    }
-
-    /** The oldest message may be cold, so it is looked at elsewhere; whoever asks meanwhile gets the same answer. */
-    private Behavior<Command> onDescribe(Describe describe) {
-        GroupQueueCounts counts = state.counts(readableEnd);
-        if (counts.depth() == 0) {
-            describe.replyTo.tell(new Described(identity.queueId, counts, 0, ""));
-            return this;
-        }
-        describes.add(describe);
-        if (describes.size() == 1) {
-            long oldest = state.floor();
-            MessageScanner by = new MessageScanner(identity.queueId, stripe);
-            getContext()
-                    .pipeToSelf(
-                            CompletableFuture.supplyAsync(() -> by.origins(new long[] {oldest}), readExecutor),
-                            OldestRead::new);
-        }
-        return this;
-    }
-
-    private Behavior<Command> onOldestRead(OldestRead read) {
-        GroupQueueCounts counts = state.counts(readableEnd);
-        MessageScanner.Origin oldest =
-                read.failure != null || read.origins.found().isEmpty()
-                        ? null
-                        : read.origins.found().get(0);
-        String key = counts.isLookAheadFull() && oldest != null ? oldest.messageGroup() : "";
-        for (Describe describe : describes) {
-            describe.replyTo.tell(
-                    new Described(identity.queueId, counts, oldest == null ? 0 : oldest.bornMillis(), key));
-        }
-        describes.clear();
         return this;
     }
 
@@ -1848,33 +1000,28 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void finishDrains() {
-        while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered()) {
-            unanswered.pollFirst();
-        }
-        if (!drains.isEmpty() && unanswered.isEmpty() && unread.isEmpty() && outbox.isEmpty() && heldBack.isEmpty()) {
+        if (appender.isEverythingAnswered()
+                && !drains.isEmpty()
+                && deliveries.isEmpty()
+                && appender.isEmpty()
+                && heldBack.isEmpty()) {
             drains.forEach(drain -> drain.replyTo.tell(new Drained()));
             drains.clear();
         }
     }
 
     private Behavior<Command> onDelete() {
-        Refusal refusal = Refusal.of(
+        refuseEverybody(Refusal.of(
                 Refusal.Code.UNKNOWN_GROUP,
-                "group " + identity.group + " of topic " + identity.topic + " has been deleted");
-        refuseUnanswered(refusal);
-        refuseUnread(refusal);
-        heldBack.forEach(command -> refuse(command, refusal));
-        heldBack.clear();
+                "group " + identity.group + " of topic " + identity.topic + " has been deleted"));
         queue.tell(new Queue.Released(identity.groupId, state.floor()));
-        stripe.writer().tell(new StoreWriter.Forget(owner));
+        stripe.writer().tell(new StoreWriter.Forget(appender.owner()));
         return Behaviors.stopped();
     }
 
     private Behavior<Command> onPostStop(PostStop signal) {
-        Refusal refusal = StoreRefusals.outcomeUnknown(
-                "queue " + identity.queueNumber + " of topic " + identity.topic + " stops for group " + identity.group);
-        refuseUnanswered(refusal);
-        refuseUnread(refusal);
+        refuseEverybody(StoreRefusals.outcomeUnknown("queue " + identity.queueNumber + " of topic " + identity.topic
+                + " stops for group " + identity.group));
         return this;
     }
 }

@@ -13,10 +13,16 @@ import java.util.function.Consumer;
 abstract class Waiting {
     private final Durability level;
     private boolean isAnswered;
+    private boolean isRefused;
 
     /** @param level what has to hold of the record before the answer */
     Waiting(Durability level) {
         this.level = level;
+    }
+
+    /** Its own record is written, whatever the level, and whether or not it is answered already. */
+    void recordWritten(long sequence) {
+        // Of interest to few.
     }
 
     /** Tells the answer. The level holds. */
@@ -32,6 +38,11 @@ abstract class Waiting {
         return isAnswered;
     }
 
+    /** Whether it was told a refusal: with an unknown outcome what it asked for may still happen. */
+    final boolean isRefused() {
+        return isRefused;
+    }
+
     final void answerOnce(long sequence) {
         if (!isAnswered) {
             isAnswered = true;
@@ -42,6 +53,7 @@ abstract class Waiting {
     final void refuseOnce(Refusal refusal) {
         if (!isAnswered) {
             isAnswered = true;
+            isRefused = true;
             refuse(refusal);
         }
     }

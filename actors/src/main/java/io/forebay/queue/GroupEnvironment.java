@@ -1,0 +1,116 @@
+package io.forebay.queue;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.queue.core.GroupPolicy;
+import io.forebay.queue.core.GroupQueueState;
+import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.store.StripeHandle;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+
+/** What the parts of one group's queue share. Confined to its actor. */
+final class GroupEnvironment {
+    /** Before something is read again that a failed force has made unreadable for now. */
+    static final Duration READ_RETRY = Duration.ofMillis(20);
+
+    final ActorContext<GroupQueue.Command> context;
+    final TimerScheduler<GroupQueue.Command> timers;
+    final GroupQueue.Identity identity;
+    final StripeHandle stripe;
+    final GroupQueueState state;
+    final ActorRef<? super Queue.Command> queue;
+    private final Executor readExecutor;
+    private final AtomicLong stripeBytes;
+    private final BooleanSupplier mayDecide;
+    private HotOffsets hotOffsets;
+    private GroupPolicy policy;
+    private long readableEnd;
+
+    /**
+     * @param stripeBytes bytes of messages written to the stripe since the start
+     * @param mayDecide whether nothing stands against a decision now: no snapshot is wanted, and the stripe is open
+     */
+    GroupEnvironment(
+            ActorContext<GroupQueue.Command> context,
+            TimerScheduler<GroupQueue.Command> timers,
+            GroupQueue.Identity identity,
+            StripeHandle stripe,
+            GroupQueueState state,
+            ActorRef<? super Queue.Command> queue,
+            AtomicLong stripeBytes,
+            BooleanSupplier mayDecide) {
+        this.context = context;
+        this.timers = timers;
+        this.identity = identity;
+        this.stripe = stripe;
+        this.state = state;
+        this.queue = queue;
+        this.stripeBytes = stripeBytes;
+        this.mayDecide = mayDecide;
+        this.policy = identity.policy();
+        readExecutor =
+                context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(identity.readDispatcher()));
+    }
+
+    long now() {
+        return stripe.clock().millis();
+    }
+
+    GroupPolicy policy() {
+        return policy;
+    }
+
+    void policy(GroupPolicy newPolicy) {
+        policy = newPolicy;
+    }
+
+    boolean mayDecide() {
+        return mayDecide.getAsBoolean();
+    }
+
+    /** Exclusive. */
+    long readableEnd() {
+        return readableEnd;
+    }
+
+    void readable(long endOffset) {
+        if (hotOffsets == null) {
+            hotOffsets = new HotOffsets(stripeBytes, identity.segmentBytes(), endOffset);
+        } else {
+            hotOffsets.written(endOffset);
+        }
+        readableEnd = Math.max(readableEnd, endOffset);
+    }
+
+    /** Whether a message, and all behind it, can be read without waiting for the device, as far as is known. */
+    boolean isHot(long offset) {
+        return hotOffsets != null && hotOffsets.isHot(offset);
+    }
+
+    /** Reads where reading may block; the outcome comes back as a message. */
+    <T> void read(Supplier<T> reading, BiFunction<T, Throwable, GroupQueue.Command> ended) {
+        context.pipeToSelf(CompletableFuture.supplyAsync(reading, readExecutor), ended::apply);
+    }
+
+    /** A message cannot be read: says so, passes it over, and has its queue note it for good. */
+    void unreadable(long offset, String reason) {
+        context.getLog()
+                .error(
+                        "topic {} queue {} group {}: offset {} cannot be read and is passed over: {}",
+                        identity.topic(),
+                        identity.queueNumber(),
+                        identity.group(),
+                        offset,
+                        reason);
+        state.quarantine(offset, 1);
+        queue.tell(new Queue.Quarantine(offset, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, reason));
+    }
+}
