@@ -582,6 +582,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** After every decision: sends what there is to send, tells what others have to know, sets the timer. */
     private void settleDown() {
+        long now = stripe.clock().millis();
+        if (state.nextDueMillis() <= now) {
+            // What was put back without a delay goes out at once: a timer would take its time.
+            state.expire(now);
+        }
         takeBackUncounted();
         lookAhead.proceed();
         burial.proceed();
