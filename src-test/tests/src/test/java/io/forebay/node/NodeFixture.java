@@ -152,6 +152,21 @@ final class NodeFixture implements AutoCloseable {
 
     private void terminate() {
         system.terminate();
+        if (Adapter.toClassic(system).scheduler() instanceof VirtualScheduler timers) {
+            // The end waits for nobody longer than its time-outs, whose time has to come.
+            for (int i = 0;
+                    i < 600 && !system.getWhenTerminated().toCompletableFuture().isDone();
+                    i++) {
+                timers.pass(100, millis -> {});
+                try {
+                    system.getWhenTerminated().toCompletableFuture().get(10, TimeUnit.MILLISECONDS);
+                } catch (TimeoutException e) {
+                    continue;
+                } catch (InterruptedException | java.util.concurrent.ExecutionException e) {
+                    throw new AssertionError(e);
+                }
+            }
+        }
         try {
             system.getWhenTerminated().toCompletableFuture().get(30, TimeUnit.SECONDS);
         } catch (InterruptedException | java.util.concurrent.ExecutionException | TimeoutException e) {
