@@ -128,9 +128,7 @@ final class Administration {
         }
         TopicRecord existing = refusal == null ? state.topic(name) : null;
         if (existing != null) {
-            boolean isSame = (create.queues() == 0 || create.queues() == existing.queueIds().length)
-                    && create.settings().equals(existing.settings());
-            refusal = isSame
+            refusal = isAsAsked(existing, create)
                     ? null
                     : Refusal.of(
                             Refusal.Code.ALREADY_EXISTS,
@@ -141,6 +139,14 @@ final class Administration {
                     name, create.queues() == 0 ? settings.topic().defaultQueues() : create.queues(), create.settings());
         }
         answer(command, refusal, () -> new SessionEvent.TopicCreated(create.requestId(), describe(name)));
+    }
+
+    /** What was set or added since then does not make it another one: who creates it whenever it starts need not know. */
+    private boolean isAsAsked(TopicRecord existing, SessionCommand.CreateTopic create) {
+        int queueCount = existing.queueIds().length;
+        boolean isGrown = state.topicHistory(existing.topicId()).version() > 1;
+        return existing.settings().entrySet().containsAll(create.settings().entrySet())
+                && (create.queues() == 0 || create.queues() == queueCount || (isGrown && create.queues() < queueCount));
     }
 
     private void onCreateGroup(Registry.Administer command, SessionCommand.CreateGroup create) {
@@ -154,8 +160,7 @@ final class Administration {
         }
         GroupRecord existing = refusal == null ? state.group(name) : null;
         if (existing != null
-                && !create.settings().isEmpty()
-                && !create.settings().equals(existing.settings())) {
+                && !existing.settings().entrySet().containsAll(create.settings().entrySet())) {
             refusal = Refusal.of(
                     Refusal.Code.ALREADY_EXISTS,
                     "group '" + name + "' is there already with settings " + existing.settings());

@@ -5,6 +5,7 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.StoreSettings;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
@@ -23,6 +24,7 @@ import io.forebay.store.StripeHandle;
 import io.forebay.topic.core.RegistryState;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -43,6 +45,10 @@ final class TopicPublisher {
     private final TopicDirectory directory;
     private final RegistryState state;
     private final int nodeId;
+    /** What most of thousands of topics and groups have: read once. */
+    private final TopicPolicy defaultTopicPolicy;
+
+    private final GroupPolicy defaultGroupPolicy;
     private final DispatcherSelector dispatcherSelector = DispatcherSelector.sameAsParent();
     /** By stripe: bytes of messages written since the start. */
     private final List<AtomicLong> stripeBytes = new ArrayList<>();
@@ -54,6 +60,8 @@ final class TopicPublisher {
         settings = environment.settings();
         directory = environment.directory();
         environment.stripes().forEach(one -> stripeBytes.add(new AtomicLong()));
+        defaultTopicPolicy = TopicRules.topic(Map.of(), settings).policy();
+        defaultGroupPolicy = TopicRules.group(Map.of(), settings).policy();
         nodeId = ReceiptHandle.nodeIdOf(settings.node().name());
     }
 
@@ -127,10 +135,16 @@ final class TopicPublisher {
     }
 
     private TopicPolicy topicPolicy(TopicRecord topic) {
+        if (topic.settings().isEmpty()) {
+            return defaultTopicPolicy;
+        }
         return TopicRules.topicPolicy(topic.settings(), settings, refusal -> leftOut("topic", topic.name(), refusal));
     }
 
     private GroupPolicy groupPolicy(TopicRecord topic, GroupRecord group) {
+        if (group.settings().isEmpty() && !Names.isDeadLetterTopic(topic.name())) {
+            return defaultGroupPolicy;
+        }
         return TopicRules.groupPolicy(
                 topic.name(), group.settings(), settings, refusal -> leftOut("group", group.name(), refusal));
     }

@@ -127,7 +127,8 @@ public sealed interface SessionCommand
     record Close() implements SessionCommand {}
 
     /**
-     * Creates a topic. Answered by {@link SessionEvent.TopicCreated}; the same topic with the same values again is a success.
+     * Creates a topic. Answered by {@link SessionEvent.TopicCreated}; creating it again with values that it has is a success,
+     * also when others were set, or queues added, since.
      *
      * @param queues number of queues, 0 for the node's default
      * @param settings HOCON keys below the topic's section and their values

@@ -147,6 +147,10 @@ class SettingsTest {
         assertThat(refused(SettingsScope.TOPIC, "growing", Map.of("queues", "3"), 0)
                         .text())
                 .contains("queues of topic growing is 3, allowed is 4 to 256");
+        // Who creates it whenever it starts need not know what was changed since.
+        create(client, "growing", 1, "growing-g");
+        client.tell(new SessionCommand.CreateTopic(client.nextId(), "growing", 1, Map.of("max-age", "2 d")));
+        assertThat(client.expect(SessionEvent.Refused.class).refusal().code()).isEqualTo(Refusal.Code.ALREADY_EXISTS);
         topic("growing", Map.of("ordered", "on"));
         assertThat(refused(SettingsScope.TOPIC, "growing", Map.of("queues", "8"), 0)
                         .text())
