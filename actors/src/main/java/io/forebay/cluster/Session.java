@@ -36,7 +36,10 @@ import io.forebay.protocol.wire.WireJoiner;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueReply;
+import io.forebay.queue.core.Deduplication;
 import io.forebay.queue.core.PopCommand;
+import io.forebay.queue.core.SendKey;
+import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.store.LogClock;
 import io.forebay.topic.Dispatcher;
@@ -114,6 +117,8 @@ public final class Session extends AbstractBehavior<Object> {
     private static final int STREAM_OVERHEAD_BYTES = 1 << 20;
     private static final long RESTART_GUESS_MILLIS = 1_000;
     private static final long NO_TOKEN = -1;
+    private static final int HELD_UP_KEYS_MAX = 1 << 16;
+    private static final int HELD_UP_TOPICS_MAX = 1 << 10;
 
     /**
      * The latest Pops that were answered with deliveries, and the queues these are of: a second copy of those is no reason to
@@ -219,6 +224,9 @@ public final class Session extends AbstractBehavior<Object> {
     private final Map<Long, Part> parts = new HashMap<>();
     /** Sends that wait for their topic, in order, by topic. */
     private final Map<String, ArrayDeque<SendAgain>> deferredSends = new HashMap<>();
+
+    /** Of topics that could not be made for now: by key, the id of its first message that was refused for that. */
+    private final Map<String, Map<String, String>> heldUp = new LinkedHashMap<>();
 
     private final Map<Long, String> topicsAsked = new HashMap<>();
     private final Map<Long, PopPending> groupsAsked = new HashMap<>();
@@ -365,6 +373,7 @@ public final class Session extends AbstractBehavior<Object> {
         ArrayDeque<SendAgain> deferred = deferredSends.isEmpty() ? null : deferredSends.get(send.topic());
         TopicDirectory.TopicRoute topic = directory.topic(send.topic());
         if (topic != null && deferred == null) {
+            tellHeldUp(topic);
             dispatch(send, waiting, topic);
         } else {
             defer(send.topic(), new SendAgain(send, waiting, Map.of()));
@@ -391,20 +400,47 @@ public final class Session extends AbstractBehavior<Object> {
         if (isDraining || Names.check("topic", send.topic()) != null) {
             return;
         }
+        Map<String, String> firstIds = firstIds(send);
+        if (firstIds.isEmpty()) {
+            return;
+        }
+        TopicDirectory.TopicRoute topic = directory.topic(send.topic());
+        if (topic != null && !deferredSends.containsKey(send.topic())) {
+            tellHeldUp(topic);
+            tellRefused(topic, firstIds);
+        } else {
+            defer(send.topic(), new SendAgain(null, null, firstIds));
+        }
+    }
+
+    /** By key, the id of its first message. */
+    private static Map<String, String> firstIds(SessionCommand.Send send) {
         Map<String, String> firstIds = new LinkedHashMap<>();
         for (Message message : send.messages()) {
             if (message.isKeyed() && message.id() != null) {
                 firstIds.putIfAbsent(message.messageGroup(), message.id());
             }
         }
+        return firstIds;
+    }
+
+    /** The topic could not be made for now: until there is a queue that knows it, it is known here what has to come first. */
+    private void holdUp(String topic, Map<String, String> firstIds) {
         if (firstIds.isEmpty()) {
             return;
         }
-        TopicDirectory.TopicRoute topic = directory.topic(send.topic());
-        if (topic != null && !deferredSends.containsKey(send.topic())) {
-            tellRefused(topic, firstIds);
-        } else {
-            defer(send.topic(), new SendAgain(null, null, firstIds));
+        Map<String, String> held = heldUp.computeIfAbsent(topic, name -> new LinkedHashMap<>());
+        firstIds.forEach(held::putIfAbsent);
+        if (held.size() > HELD_UP_KEYS_MAX || heldUp.size() > HELD_UP_TOPICS_MAX) {
+            // A client that gives up so many without a word has no order left to keep.
+            heldUp.remove(heldUp.keySet().iterator().next());
+        }
+    }
+
+    private void tellHeldUp(TopicDirectory.TopicRoute topic) {
+        Map<String, String> held = heldUp.isEmpty() ? null : heldUp.remove(topic.name());
+        if (held != null && !held.isEmpty()) {
+            tellRefused(topic, held);
         }
     }
 
@@ -472,19 +508,33 @@ public final class Session extends AbstractBehavior<Object> {
                             queueCount == 1 ? "0" : "0 to " + (queueCount - 1) + " for topic '" + topic.name() + "'"));
             return;
         }
-        Durability level = send.durability() == null ? topic.policy().sendLevel() : send.durability();
-        boolean isSimple = true;
+        TopicPolicy policy = topic.policy();
+        if (policy.ratePerSecond() > 0) {
+            long waitMillis = directory.sendRate(topic).take(count, policy.ratePerSecond(), environment.clock.millis());
+            if (waitMillis > 0) {
+                tellRefused(topic, firstIds(send));
+                refusePending(
+                        waiting,
+                        Refusal.busy(
+                                "topic '" + topic.name() + "' takes " + policy.ratePerSecond()
+                                        + " messages a second (its rate-limit), and has taken as many",
+                                waitMillis));
+                return;
+            }
+        }
+        Durability level = send.durability() == null ? policy.sendLevel() : send.durability();
+        boolean isRouted = policy.deduplication() != Deduplication.OFF && send.queue() < 0;
+        boolean isSimple = !isRouted;
         for (int i = 0; i < count && isSimple; i++) {
             Message message = messages.get(i);
             isSimple = refusal(message, send.topic()) == null && !message.isKeyed();
         }
+        int any = send.queue() >= 0 ? send.queue() : nextQueue(topic);
         if (isSimple) {
-            int number = send.queue() >= 0 ? send.queue() : nextQueue(topic);
-            enqueue(topic.queues().get(number), messages, level, waiting, null);
+            enqueue(topic.queues().get(any), messages, level, waiting, null);
             return;
         }
         waiting.results = new SendResult[count];
-        int any = send.queue() >= 0 ? send.queue() : nextQueue(topic);
         Map<Integer, List<Integer>> byQueue = new LinkedHashMap<>();
         for (int i = 0; i < count; i++) {
             Message message = messages.get(i);
@@ -493,8 +543,11 @@ public final class Session extends AbstractBehavior<Object> {
                 waiting.results[i] = refusal;
                 continue;
             }
-            int number = message.isKeyed() ? queueOfKey(message.messageGroup(), queueCount) : any;
-            byQueue.computeIfAbsent(number, queue -> new ArrayList<>()).add(i);
+            int number = message.isKeyed()
+                    ? queueOfKey(message.messageGroup(), queueCount)
+                    : isRouted ? SendKey.queueOf(policy.deduplication(), message, queueCount) : any;
+            byQueue.computeIfAbsent(number < 0 ? any : number, queue -> new ArrayList<>())
+                    .add(i);
         }
         if (byQueue.isEmpty()) {
             answer(waiting, sendReply(waiting));
@@ -600,6 +653,10 @@ public final class Session extends AbstractBehavior<Object> {
 
     private Behavior<Object> onWithdraw(SessionCommand.Withdraw withdraw) {
         heard();
+        Map<String, String> held = heldUp.get(withdraw.topic());
+        if (held != null) {
+            held.values().removeAll(withdraw.messageIds());
+        }
         TopicDirectory.TopicRoute topic = directory.topic(withdraw.topic());
         if (topic != null) {
             for (TopicDirectory.QueueRoute queue : topic.queues()) {
@@ -1006,7 +1063,14 @@ public final class Session extends AbstractBehavior<Object> {
             TopicDirectory.TopicRoute topic = directory.topic(topicName);
             Refusal refusal =
                     ensured.refusal() != null || topic != null ? ensured.refusal() : Refusal.unknownTopic(topicName);
+            if (refusal == null) {
+                tellHeldUp(topic);
+            }
+            boolean isRepeated = refusal != null && (refusal.isTransient() || refusal.retryAfterMillis() > 0);
             for (SendAgain again : deferredSends.remove(topicName)) {
+                if (isRepeated) {
+                    holdUp(topicName, again.send == null ? again.refusedKeys : firstIds(again.send));
+                }
                 if (again.send == null) {
                     if (refusal == null) {
                         tellRefused(topic, again.refusedKeys);

@@ -5,6 +5,7 @@ import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
 import io.forebay.queue.core.GroupPolicy;
+import io.forebay.queue.core.SendRate;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Owner;
 import java.util.ArrayList;
@@ -49,6 +50,9 @@ public final class TopicDirectory {
     private record TopicAndGroup(String topic, String group) {}
 
     private final Map<String, TopicRoute> topics = new ConcurrentHashMap<>();
+    /** By topic id; of topics that have, or had, a limit. */
+    private final Map<Integer, SendRate> sendRates = new ConcurrentHashMap<>();
+
     private final Map<TopicAndGroup, GroupRoute> groups = new ConcurrentHashMap<>();
     private final Map<Long, GroupQueueRoute> groupQueues = new ConcurrentHashMap<>();
 
@@ -57,6 +61,11 @@ public final class TopicDirectory {
     /** @return null if there is none */
     public TopicRoute topic(String name) {
         return topics.get(name);
+    }
+
+    /** How fast the topic takes messages; the same one for every session, whatever is changed of the topic. */
+    public SendRate sendRate(TopicRoute topic) {
+        return sendRates.computeIfAbsent(topic.topicId(), id -> new SendRate());
     }
 
     /** @return null if the group does not consume the topic */
@@ -107,7 +116,11 @@ public final class TopicDirectory {
     }
 
     TopicRoute removeTopic(String name) {
-        return topics.remove(name);
+        TopicRoute removed = topics.remove(name);
+        if (removed != null) {
+            sendRates.remove(removed.topicId());
+        }
+        return removed;
     }
 
     void put(String topic, String group, GroupRoute route) {

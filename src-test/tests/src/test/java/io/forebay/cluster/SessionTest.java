@@ -20,14 +20,22 @@ import io.forebay.protocol.SessionLimits;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueReply;
+import io.forebay.queue.core.Deduplication;
+import io.forebay.queue.core.Policies;
+import io.forebay.queue.core.SendKey;
 import io.forebay.store.LogClock;
 import io.forebay.topic.DirectoryForTests;
 import io.forebay.topic.Dispatcher;
 import io.forebay.topic.Registry;
+import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
 import java.time.InstantSource;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -181,6 +189,97 @@ class SessionTest {
         session.tell(send(3, keyed("k2", 200)));
         assertThat(queue.receiveMessage()).isEqualTo(new Queue.Refused(77, Map.of("k", "k1")));
         queue.expectMessageClass(Queue.Enqueue.class);
+    }
+
+    private static SessionCommand.Send sendTo(String topic, long requestId, String id) {
+        Message message = Message.builder(topic).id(id).messageGroup("k").build();
+        return new SessionCommand.Send(requestId, topic, -1, List.of(message), Durability.WRITTEN);
+    }
+
+    @Test
+    void whatIsRefusedWhileItsTopicIsBeingMadeIsNotOvertaken() {
+        session.tell(sendTo("new", 1, "k1"));
+        Registry.EnsureTopic first = registry.expectMessageClass(Registry.EnsureTopic.class);
+        session.tell(sendTo("new", 2, "k2"));
+        session.tell(sendTo("new", 3, "k3"));
+        first.replyTo().tell(new RegistryReply.Ensured(first.token(), Refusal.busy("for the test's sake", 1)));
+        for (int i = 0; i < 3; i++) {
+            client.expectMessageClass(SessionEvent.Refused.class);
+        }
+        session.tell(new SessionCommand.Withdraw("new", List.of("k0")));
+        session.tell(sendTo("new", 4, "k4"));
+        Registry.EnsureTopic second = registry.expectMessageClass(Registry.EnsureTopic.class);
+        second.replyTo().tell(new RegistryReply.Ensured(second.token(), Refusal.busy("for the test's sake", 1)));
+        client.expectMessageClass(SessionEvent.Refused.class);
+        // Another session has made it meanwhile.
+        DirectoryForTests.putTopic(directory, "new", List.of(queue.getRef()));
+        session.tell(sendTo("new", 5, "k5"));
+        assertThat(queue.receiveMessage()).isEqualTo(new Queue.Refused(77, Map.of("k", "k1")));
+        queue.expectMessageClass(Queue.Enqueue.class);
+        session.tell(sendTo("new", 6, "k1"));
+        queue.expectMessageClass(Queue.Enqueue.class);
+    }
+
+    @Test
+    void whatIsWithdrawnHoldsNothingUp() {
+        session.tell(sendTo("new", 1, "k1"));
+        Registry.EnsureTopic ensure = registry.expectMessageClass(Registry.EnsureTopic.class);
+        ensure.replyTo().tell(new RegistryReply.Ensured(ensure.token(), Refusal.busy("for the test's sake", 1)));
+        client.expectMessageClass(SessionEvent.Refused.class);
+        session.tell(new SessionCommand.Withdraw("new", List.of("k1")));
+        session.tell(sendTo("new", 2, "k2"));
+        Registry.EnsureTopic again = registry.expectMessageClass(Registry.EnsureTopic.class);
+        DirectoryForTests.putTopic(directory, "new", List.of(queue.getRef()));
+        again.replyTo().tell(new RegistryReply.Ensured(again.token(), null));
+        queue.expectMessageClass(Queue.Enqueue.class);
+    }
+
+    @Test
+    void aTopicTakesNoMoreThanItsRateAndKeepsTheOrderOfItsKeys() {
+        DirectoryForTests.putTopic(
+                directory, "slow", List.of(queue.getRef()), Policies.topic(fields -> fields.ratePerSecond = 1));
+        session.tell(sendTo("slow", 1, "k1"));
+        session.tell(sendTo("slow", 2, "k2"));
+        queue.expectMessageClass(Queue.Enqueue.class);
+        assertThat(queue.receiveMessage()).isEqualTo(new Queue.Refused(77, Map.of("k", "k2")));
+        Refusal refusal = client.expectMessageClass(SessionEvent.Refused.class).refusal();
+        assertThat(refusal.code()).isEqualTo(Refusal.Code.BUSY);
+        assertThat(refusal.text()).contains("slow").contains("1 messages a second");
+        assertThat(refusal.retryAfterMillis()).isBetween(1L, 1_000L);
+    }
+
+    @Test
+    void aRepeatedSendMeetsItsFirstCopyWhicheverSessionItComesThrough() {
+        List<TestProbe<Queue.Command>> queues = Stream.generate(() -> kit.createTestProbe(Queue.Command.class))
+                .limit(4)
+                .toList();
+        DirectoryForTests.putTopic(
+                directory,
+                "once",
+                queues.stream().map(TestProbe::getRef).toList(),
+                Policies.topic(fields -> fields.deduplication = Deduplication.PRODUCER));
+        Set<Integer> used = new HashSet<>();
+        for (int request = 1; request <= 20; request++) {
+            int block = request % 10;
+            List<Message> messages = List.of(
+                    Message.builder("once").producer(9, 64L * block).build(),
+                    Message.builder("once").producer(9, 64L * block + 63).build());
+            int number = SendKey.queueOf(Deduplication.PRODUCER, messages.get(0), 4);
+            used.add(number);
+            assertEnqueued(queues.get(number), new SessionCommand.Send(request, "once", -1, messages, null));
+            assertEnqueued(queues.get(2), new SessionCommand.Send(100 + request, "once", 2, messages, null));
+        }
+        assertThat(used).hasSizeGreaterThan(1);
+    }
+
+    private void assertEnqueued(TestProbe<Queue.Command> at, SessionCommand.Send send) {
+        session.tell(send);
+        Queue.Enqueue enqueue = at.expectMessageClass(Queue.Enqueue.class);
+        assertThat(enqueue.messages()).isEqualTo(send.messages());
+        enqueue.replyTo()
+                .tell(new QueueReply.Enqueued(
+                        enqueue.token(), Collections.nCopies(2, Refusal.busy("for the test's sake", 1))));
+        client.expectMessageClass(SessionEvent.SendReply.class);
     }
 
     @Test
