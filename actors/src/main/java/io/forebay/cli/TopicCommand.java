@@ -175,9 +175,17 @@ final class TopicCommand implements Callable<Integer> {
                                 + (description.settings().isEmpty() ? ", all the node's" : ""));
                 new TreeMap<>(description.settings())
                         .forEach((key, value) -> shell.console().println(key + " = " + value));
-                TextTable table = new TextTable("queue", "stripe", "first offset", "next offset", "stored");
+                TextTable table = new TextTable(
+                        "queue", "stripe", "first offset", "next offset", "stored", "expired", "unreadable");
                 for (QueueDescription queue : description.queues()) {
-                    table.row(queue.number(), queue.stripe(), queue.firstOffset(), queue.nextOffset(), queue.depth());
+                    table.row(
+                            queue.number(),
+                            queue.stripe(),
+                            queue.firstOffset(),
+                            queue.nextOffset(),
+                            queue.depth(),
+                            queue.expired(),
+                            queue.quarantined());
                 }
                 print(table);
             }
@@ -222,6 +230,8 @@ final class TopicCommand implements Callable<Integer> {
             one.put("firstOffset", queue.firstOffset());
             one.put("nextOffset", queue.nextOffset());
             one.put("stored", queue.depth());
+            one.put("expired", queue.expired());
+            one.put("unreadable", queue.quarantined());
             queues.add(one);
         }
         json.put("queues", queues);

@@ -874,11 +874,12 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
             return;
         }
         long shortest = Math.min(
-                policy.maxAgeMillis() == 0 ? TICK_MILLIS_MAX : policy.maxAgeMillis() / 100,
-                policy.graceMillis() == 0 ? TICK_MILLIS_MAX : policy.graceMillis() / 100);
+                policy.maxAgeMillis() == 0 ? Long.MAX_VALUE : policy.maxAgeMillis() / 100,
+                policy.graceMillis() == 0 ? Long.MAX_VALUE : policy.graceMillis() / 100);
         long step = Math.max(TICK_MILLIS_MIN, Math.min(TICK_MILLIS_MAX, shortest));
         long now = nowMillis();
-        tickMillis = Math.max(due, now) + step;
+        // What is overdue was so before a start, or had no room: soon again, but not at once.
+        tickMillis = due <= now ? now + TICK_MILLIS_MIN : due + step;
         timers.startSingleTimer(Tick.INSTANCE, Duration.ofMillis(tickMillis - now));
     }
 

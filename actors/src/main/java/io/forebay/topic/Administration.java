@@ -314,7 +314,14 @@ final class Administration {
         for (TopicDirectory.QueueRoute queue : route.queues()) {
             long first = queue.marks().firstOffset();
             long next = Math.max(first, queue.marks().nextOffset());
-            queues.add(new QueueDescription(queue.number(), queue.stripeId(), first, next, next - first));
+            queues.add(new QueueDescription(
+                    queue.number(),
+                    queue.stripeId(),
+                    first,
+                    next,
+                    next - first,
+                    queue.marks().expiredCount(),
+                    queue.marks().quarantinedCount()));
         }
         TopicRecord topic = state.topic(name);
         return new TopicDescription(

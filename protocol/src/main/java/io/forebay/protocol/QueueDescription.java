@@ -8,5 +8,9 @@ package io.forebay.protocol;
  * @param firstOffset lowest offset that is still stored
  * @param nextOffset offset the next message will get
  * @param depth messages stored: the difference
+ * @param expired messages that not every group had settled when they were dropped, too old or too much; since the queue was
+ *     made
+ * @param quarantined stored messages that cannot be read, and are never delivered
  */
-public record QueueDescription(int number, int stripe, long firstOffset, long nextOffset, long depth) {}
+public record QueueDescription(
+        int number, int stripe, long firstOffset, long nextOffset, long depth, long expired, long quarantined) {}

@@ -529,6 +529,8 @@ final class WireCodec {
             out.zigzag(queue.firstOffset());
             out.zigzag(queue.nextOffset());
             out.zigzag(queue.depth());
+            out.zigzag(queue.expired());
+            out.zigzag(queue.quarantined());
         }
         writeTexts(out, topic.groups());
         writeMap(out, topic.settings());
@@ -952,9 +954,10 @@ final class WireCodec {
     private static TopicDescription readTopic(WireReader in) throws MalformedWireException {
         String topic = in.text();
         String node = in.text();
-        QueueDescription[] queues = new QueueDescription[in.count(5)];
+        QueueDescription[] queues = new QueueDescription[in.count(7)];
         for (int i = 0; i < queues.length; i++) {
-            queues[i] = new QueueDescription(in.zigzagInt(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.zigzag());
+            queues[i] = new QueueDescription(
+                    in.zigzagInt(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.zigzag(), in.zigzag(), in.zigzag());
         }
         return new TopicDescription(topic, node, listOf(queues), readTexts(in), readMap(in), in.zigzag(), in.zigzag());
     }

@@ -304,7 +304,7 @@ final class Samples {
         return new TopicDescription(
                 "orders",
                 "node-1",
-                List.of(new QueueDescription(0, 0, 5, 10, 5), new QueueDescription(1, 1, 0, 0, 0)),
+                List.of(new QueueDescription(0, 0, 5, 10, 5, 3, 1), new QueueDescription(1, 1, 0, 0, 0, 0, 0)),
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
                 7,
