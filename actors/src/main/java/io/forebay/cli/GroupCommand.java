@@ -24,6 +24,8 @@ import picocli.CommandLine.Spec;
             GroupCommand.ListAll.class,
             GroupCommand.Describe.class,
             GroupCommand.Delete.class,
+            ParkedCommands.ListAll.class,
+            ParkedCommands.Unpark.class,
             SettingsCommands.GroupSet.class,
             SettingsCommands.GroupSettings.class,
             SettingsCommands.GroupPause.class,
@@ -37,7 +39,7 @@ final class GroupCommand implements Callable<Integer> {
     public Integer call() {
         throw new CommandLine.ParameterException(
                 spec.commandLine(),
-                "a command is missing: create, list, describe, settings, set, pause, resume or delete");
+                "a command is missing: create, list, describe, settings, set, pause, resume, parked, unpark or delete");
     }
 
     /** Nodes may have been told different things. */

@@ -10,6 +10,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.forebay.config.ForebaySettings;
+import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
@@ -23,6 +24,7 @@ import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessageLimits;
 import io.forebay.protocol.Names;
+import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
@@ -82,6 +84,7 @@ public final class Session extends AbstractBehavior<Object> {
             TopicDirectory directory,
             ActorRef<Registry.Command> registry,
             ActorRef<LookDesk.Command> lookDesk,
+            ActorRef<DeadLetterDesk.Command> deadLetterDesk,
             BytesHeld bytesHeld,
             Predicate<ActorRef<?>> isMember) {}
 
@@ -1106,6 +1109,8 @@ public final class Session extends AbstractBehavior<Object> {
                 pending.put(request.requestId(), new AdminPending(request.requestId()));
                 if (request instanceof LookCommand look) {
                     environment.lookDesk.tell(new LookDesk.Ask(look, self.narrow()));
+                } else if (request instanceof PoisonCommand poison) {
+                    environment.deadLetterDesk.tell(new DeadLetterDesk.Ask(poison, self.narrow()));
                 } else {
                     environment.registry.tell(new Registry.Administer(request, self.narrow()));
                     if (isRegistryGone) {

@@ -14,6 +14,7 @@ import io.forebay.cluster.NodeEntry;
 import io.forebay.cluster.Session;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
+import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ReceiptHandle;
@@ -140,6 +141,11 @@ public final class Forebay implements Extension {
                 LookDesk.create(new LookDesk.Environment(settings.node().name(), directory, stripes)),
                 NodeProtocol.ENTRY_NAME + "-look",
                 dispatcherSelector());
+        ActorRef<DeadLetterDesk.Command> deadLetterDesk = system.systemActorOf(
+                DeadLetterDesk.create(
+                        new DeadLetterDesk.Environment(settings.node().name(), directory)),
+                NodeProtocol.ENTRY_NAME + "-dead-letters",
+                dispatcherSelector());
         entry.tell(new NodeEntry.Serve(new Session.Environment(
                 settings,
                 limits(),
@@ -148,6 +154,7 @@ public final class Forebay implements Extension {
                 directory,
                 registry,
                 lookDesk,
+                deadLetterDesk,
                 bytesHeld,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());

@@ -9,8 +9,10 @@ import io.forebay.queue.core.SendRate;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Owner;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -86,6 +88,16 @@ public final class TopicDirectory {
                 .filter(key -> key.topic.equals(topic))
                 .map(TopicAndGroup::group)
                 .sorted()
+                .toList();
+    }
+
+    /** The topics that a group consumes, in the order of their names. Looks at every group of the node. */
+    public List<TopicRoute> topicsOf(String group) {
+        return groups.keySet().stream()
+                .filter(key -> key.group.equals(group))
+                .map(key -> topics.get(key.topic))
+                .filter(Objects::nonNull)
+                .sorted(Comparator.comparing(TopicRoute::name))
                 .toList();
     }
 

@@ -19,6 +19,9 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessageLife;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.ParkedKey;
+import io.forebay.protocol.PoisonCommand;
+import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.QueuePurge;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
@@ -33,6 +36,7 @@ import io.forebay.protocol.SettingsDescribed;
 import io.forebay.protocol.SettingsDescription;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
+import io.forebay.protocol.UnparkHow;
 import io.forebay.protocol.wire.WireFrames;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -625,8 +629,7 @@ public final class ForebayClient {
         return onAll(
                 id -> new SessionCommand.CreateTopic(id, topic, queues, settings),
                 SessionEvent.TopicCreated.class,
-                SessionEvent.TopicCreated::topic,
-                null);
+                SessionEvent.TopicCreated::topic);
     }
 
     /** Deletes a topic with all its messages on every node that has it; fails if none has. */
@@ -658,8 +661,7 @@ public final class ForebayClient {
         return onAll(
                         id -> new SessionCommand.CreateGroup(id, group, topic, settings),
                         SessionEvent.GroupCreated.class,
-                        created -> Done.done(),
-                        null)
+                        created -> Done.done())
                 .thenApply(all -> Done.done());
     }
 
@@ -698,6 +700,73 @@ public final class ForebayClient {
                     all.forEach(flat::addAll);
                     return flat;
                 });
+    }
+
+    // ---------------------------------------------------------------- what has failed too often
+
+    /**
+     * The keys of a group that are parked, on all nodes: each waits for {@link #unpark}.
+     *
+     * @param topic in that topic only; "" for all
+     */
+    public CompletionStage<List<ParkedKey>> parkedKeys(String group, String topic) {
+        NodeLink[] all = links;
+        CompletionStage<List<ParkedKey>> keys = CompletableFuture.completedStage(new ArrayList<>());
+        ForebayException[] absent = {null};
+        boolean[] isKnown = {false};
+        for (int i = 0; i < Math.max(1, all.length); i++) {
+            NodeLink link = i < all.length ? all[i] : null;
+            keys = keys.thenCompose(known -> parkedKeys(link, group, topic, "", known)
+                    .thenAccept(nothing -> isKnown[0] = true)
+                    .exceptionally(failure -> {
+                        ForebayException refused = exceptionOf(failure);
+                        if (refused.code() != Refusal.Code.UNKNOWN_TOPIC
+                                && refused.code() != Refusal.Code.UNKNOWN_GROUP) {
+                            throw refused;
+                        }
+                        absent[0] = refused;
+                        return null;
+                    })
+                    .thenApply(nothing -> known));
+        }
+        return keys.thenApply(found -> {
+            if (!isKnown[0]) {
+                throw absent[0];
+            }
+            return List.copyOf(found);
+        });
+    }
+
+    private CompletionStage<List<ParkedKey>> parkedKeys(
+            NodeLink link, String group, String topic, String cursor, List<ParkedKey> known) {
+        return admin(link, id -> new PoisonCommand.ListParked(id, group, topic, PAGE_COUNT, cursor))
+                .thenCompose(reply -> {
+                    if (!(reply instanceof PoisonReply.ParkedPage page)) {
+                        throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                                .toException();
+                    }
+                    known.addAll(page.keys());
+                    return page.cursor().isEmpty()
+                            ? CompletableFuture.completedStage(known)
+                            : parkedKeys(link, group, topic, page.cursor(), known);
+                });
+    }
+
+    /**
+     * Lets parked keys go on. Refused if no node has that key parked, and for a group that keeps no order.
+     *
+     * @param messageGroup the key; "" for all that are parked in that topic
+     * @return how many keys go on
+     */
+    public CompletionStage<Integer> unpark(String group, String topic, String messageGroup, UnparkHow how) {
+        return onAll(
+                        id -> new PoisonCommand.Unpark(id, group, topic, messageGroup, how),
+                        PoisonReply.Unparked.class,
+                        PoisonReply.Unparked::count,
+                        Refusal.Code.ILLEGAL_ARGUMENT,
+                        Refusal.Code.UNKNOWN_TOPIC,
+                        Refusal.Code.UNKNOWN_GROUP)
+                .thenApply(counts -> counts.stream().mapToInt(Integer::intValue).sum());
     }
 
     // ---------------------------------------------------------------- looking
@@ -868,7 +937,7 @@ public final class ForebayClient {
         NodeLink link = linkOf(node);
         return link == null
                 ? CompletableFuture.failedStage(noNode(node).toException())
-                : onAll(new NodeLink[] {link}, command, expected, result, null);
+                : onAll(new NodeLink[] {link}, command, expected, result);
     }
 
     private static <T> List<T> flat(List<List<T>> lists) {
@@ -955,13 +1024,13 @@ public final class ForebayClient {
     /**
      * Asks every node.
      *
-     * @param absent a refusal that counts for nothing if another node does better; null for none
+     * @param absent refusals that count for nothing if another node does better
      */
     private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onAll(
             LongFunction<SessionCommand.Request> command,
             Class<E> expected,
             Function<E, R> result,
-            Refusal.Code absent) {
+            Refusal.Code... absent) {
         return onAll(links, command, expected, result, absent);
     }
 
@@ -970,8 +1039,9 @@ public final class ForebayClient {
             LongFunction<SessionCommand.Request> command,
             Class<E> expected,
             Function<E, R> result,
-            Refusal.Code absent) {
+            Refusal.Code... absent) {
         record Outcome<R>(R result, ForebayException failure) {}
+        List<Refusal.Code> codes = List.of(absent);
         List<CompletableFuture<Outcome<R>>> outcomes = new ArrayList<>();
         for (int i = 0; i < Math.max(1, all.length); i++) {
             outcomes.add(admin(i < all.length ? all[i] : null, command)
@@ -997,7 +1067,7 @@ public final class ForebayClient {
                         Outcome<R> outcome = each.join();
                         if (outcome.failure() == null) {
                             good.add(outcome.result());
-                        } else if (outcome.failure().code() == absent) {
+                        } else if (codes.contains(outcome.failure().code())) {
                             none = outcome.failure();
                         } else {
                             failure = outcome.failure();

@@ -38,6 +38,7 @@ public sealed interface SessionCommand
                     ListGroups,
                     DescribeGroup,
                     LookCommand,
+                    PoisonCommand,
                     SettingsCommand {
         long requestId();
     }

@@ -46,6 +46,7 @@ public sealed interface SessionEvent
                     TopicDescribed,
                     GroupDescribed,
                     LookReply,
+                    PoisonReply,
                     SettingsDescribed {
         long requestId();
     }

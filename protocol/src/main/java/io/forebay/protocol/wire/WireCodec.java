@@ -17,6 +17,8 @@ import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.PoisonCommand;
+import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
@@ -272,6 +274,8 @@ final class WireCodec {
             out.text(describe.topic());
         } else if (request instanceof LookCommand look) {
             LookCodec.write(out, look);
+        } else if (request instanceof PoisonCommand poison) {
+            PoisonCodec.write(out, poison);
         } else if (request instanceof SettingsCommand settings) {
             SettingsCodec.write(out, settings);
         } else {
@@ -341,6 +345,8 @@ final class WireCodec {
             }
         } else if (reply instanceof LookReply look) {
             LookCodec.write(out, look);
+        } else if (reply instanceof PoisonReply poison) {
+            PoisonCodec.write(out, poison);
         } else if (reply instanceof SettingsDescribed described) {
             SettingsCodec.write(out, described.settings());
         } else if (!(reply instanceof SessionEvent.Deleted)) {
@@ -717,6 +723,8 @@ final class WireCodec {
             }
             case SEEK, SEEKED, PURGE, PURGED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
                 return LookCodec.read(type, requestId, in);
+            case LIST_PARKED, PARKED_PAGE, UNPARK, UNPARKED:
+                return PoisonCodec.read(type, requestId, in);
             case CHANGE_SETTINGS:
                 return SettingsCodec.readChange(in, requestId);
             case DESCRIBE_SETTINGS:

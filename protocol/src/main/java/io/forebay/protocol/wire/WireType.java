@@ -5,6 +5,8 @@ import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.PoisonCommand;
+import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SettingsCommand;
@@ -61,6 +63,10 @@ enum WireType {
     MESSAGE_PAGE(106, LookReply.MessagePage.class),
     EXPLAIN(107, LookCommand.Explain.class),
     LIFE_PAGE(108, LookReply.LifePage.class),
+    LIST_PARKED(120, PoisonCommand.ListParked.class),
+    PARKED_PAGE(121, PoisonReply.ParkedPage.class),
+    UNPARK(122, PoisonCommand.Unpark.class),
+    UNPARKED(123, PoisonReply.Unparked.class),
     CHANGE_SETTINGS(70, SettingsCommand.ChangeSettings.class),
     DESCRIBE_SETTINGS(71, SettingsCommand.DescribeSettings.class),
     SETTINGS_DESCRIBED(72, SettingsDescribed.class);

@@ -340,6 +340,55 @@ class NodeCommandsTest {
                 .doesNotExist();
     }
 
+    @Test
+    void parkedKeysAreListedAndLetGoOn() {
+        assertThat(CliRunner.run(with("topic", "create", "parking", "--queues", "1"))
+                        .code())
+                .isZero();
+        CliRunner.Result created = CliRunner.run(with(
+                "group",
+                "create",
+                "pg",
+                "--topic",
+                "parking",
+                "--set",
+                "ordered=on",
+                "--set",
+                "poison=park",
+                "--set",
+                "max-attempts=1",
+                "--set",
+                "retry-backoff=none"));
+        assertThat(created.code()).as(created.err()).isZero();
+        send("parking", "customer\t7", "first\nsecond\n");
+        String line = CliRunner.run(with("pop", "parking", "--group", "pg", "--no-ack", "--count", "1"))
+                .out();
+        CliRunner.run(with("nack", line.substring(0, line.indexOf('\t')), "--reason", "does not parse"));
+        CliRunner.Result listed = CliRunner.run(with("group", "parked", "pg"));
+        for (int i = 0; i < 50 && listed.outLines().size() < 2; i++) {
+            listed = CliRunner.run(with("group", "parked", "pg"));
+        }
+        assertThat(listed.outLines()).hasSize(2);
+        assertThat(listed.outLines().get(0)).matches("key +topic +queue +offset +attempts +since +behind it +reason");
+        assertThat(listed.outLines().get(1)).matches("customer\\?7 +parking +0 +0 +1 +\\S+Z +1 +does not parse");
+        assertThat(CliRunner.run(with("group", "parked", "pg", "--topic", "parking", "--json"))
+                        .out())
+                .contains("\"key\":\"customer\\t7\"", "\"offset\":0", "\"waiting\":1", "\"node\":\"cli-test\"");
+        refused(
+                2,
+                "no-such-key",
+                with("group", "unpark", "pg", "--topic", "parking", "--key", "no-such-key", "--drop"));
+        refused(2, "--key", with("group", "unpark", "pg", "--topic", "parking", "--drop"));
+        refused(2, "--retry", with("group", "unpark", "pg", "--topic", "parking", "--all"));
+        refused(4, "no group 'nobody'", with("group", "parked", "nobody"));
+        assertThat(CliRunner.run(with("group", "unpark", "pg", "--topic", "parking", "--key", "customer\t7", "--retry"))
+                        .out())
+                .isEqualTo("1 key goes on\n");
+        assertThat(CliRunner.run(with("pop", "parking", "--group", "pg", "--count", "2"))
+                        .out())
+                .isEqualTo("first\nsecond\n");
+    }
+
     private static ReceiptHandle changed(ReceiptHandle real, int nodeId, long nonce) {
         return new ReceiptHandle(
                 nodeId,

@@ -9,6 +9,7 @@ import akka.actor.typed.ActorRefResolver;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.config.ForebaySettings;
+import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.Delivery;
@@ -61,6 +62,7 @@ class RemoteSessionTest {
                             directory,
                             node.createTestProbe(Registry.Command.class).getRef(),
                             node.createTestProbe(LookDesk.Command.class).getRef(),
+                            node.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                             new BytesHeld(1 << 30),
                             ref -> false),
                     77,

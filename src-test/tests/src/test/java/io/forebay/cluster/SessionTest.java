@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.config.ForebaySettings;
+import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
@@ -91,6 +92,7 @@ class SessionTest {
                         directory,
                         registry.getRef(),
                         kit.createTestProbe(LookDesk.Command.class).getRef(),
+                        kit.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
                         ref -> true),
                 77,

@@ -10,11 +10,13 @@ import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsScope;
+import io.forebay.protocol.UnparkHow;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -64,6 +66,8 @@ class EveryCommandTest {
                 new LookCommand.Explain(19, "t", 0, 0, null, ""),
                 new SettingsCommand.ChangeSettings(20, SettingsScope.GROUP, "g", Map.of("paused", "on"), 0, "test"),
                 new SettingsCommand.DescribeSettings(21, SettingsScope.TOPIC, "t", 10),
+                new PoisonCommand.ListParked(22, "g", "", 10, ""),
+                new PoisonCommand.Unpark(23, "g", "t", "", UnparkHow.RETRY),
                 new SessionCommand.Withdraw("t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
                 new SessionCommand.Detach(),

@@ -15,6 +15,9 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.ParkedKey;
+import io.forebay.protocol.PoisonCommand;
+import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.QueuePurge;
 import io.forebay.protocol.QueueSeek;
@@ -32,6 +35,7 @@ import io.forebay.protocol.SettingsDescription;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.StoredMessage;
 import io.forebay.protocol.TopicDescription;
+import io.forebay.protocol.UnparkHow;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -142,6 +146,16 @@ final class Samples {
                         number(),
                         number(),
                         ""),
+                new PoisonCommand.ListParked(number(), "billing", "", 100, "orders/1/2"),
+                new PoisonReply.ParkedPage(
+                        number(),
+                        List.of(
+                                new ParkedKey("node-1", "orders", 2, "schlüssel", number(), 16, number(), "ümläut", 7),
+                                new ParkedKey("node-1", "orders", 3, "b", number(), 1, number(), "", 0)),
+                        20,
+                        "orders/3/7"),
+                new PoisonCommand.Unpark(number(), "billing", "orders", "schlüssel", UnparkHow.DEAD_LETTER),
+                new PoisonReply.Unparked(number(), 3),
                 new SettingsCommand.ChangeSettings(
                         number(),
                         SettingsScope.TOPIC,
