@@ -22,6 +22,7 @@ final class CheckpointState {
     private final Set<Owner> awaited = new HashSet<>();
     private Step step = Step.IDLE;
     private boolean isPaused;
+    private boolean isWanted;
     private long id;
     private long manifestSequence;
     private long completedCount;
@@ -42,9 +43,14 @@ final class CheckpointState {
         bytesSince += bytes;
     }
 
-    /** Whether the log has grown so much that one is due. */
+    /** One is worth while although the log has not grown much: it frees segments. */
+    void want() {
+        isWanted = true;
+    }
+
+    /** Whether the log has grown so much that one is due, or one is wanted. */
     boolean isDue() {
-        return step == Step.IDLE && bytesSince >= checkpointBytes;
+        return step == Step.IDLE && (isWanted || bytesSince >= checkpointBytes);
     }
 
     /**
@@ -85,6 +91,7 @@ final class CheckpointState {
     long begin(Collection<Owner> changed) {
         expect(Step.IDLE);
         step = Step.GATHERING;
+        isWanted = false;
         id++;
         awaited.clear();
         awaited.addAll(changed);

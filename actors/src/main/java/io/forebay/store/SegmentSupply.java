@@ -33,6 +33,11 @@ final class SegmentSupply {
         stallCount = 0;
     }
 
+    /** An append found that the next segment, or room in the index, is not prepared yet. */
+    void awaitPrepared() {
+        isStalled = true;
+    }
+
     /** An append found no room. @return whether it had been prepared for in vain, so that there should be a pause */
     boolean stalled() {
         isStalled = true;

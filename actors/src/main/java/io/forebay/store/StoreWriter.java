@@ -16,8 +16,10 @@ import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.Checkpoint;
+import io.forebay.storage.log.Evacuation;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
+import io.forebay.storage.log.MovedBatch;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
@@ -217,6 +219,14 @@ public final class StoreWriter {
 
     private record CheckpointFinished(Throwable failure) implements Internal {}
 
+    /** @param planned null if nothing was found, or it failed */
+    private record EvacuationPlanned(Evacuation planned, Throwable failure) implements Internal {}
+
+    /** @param batch null if there is no more, or it failed */
+    private record EvacuationRead(MovedBatch batch, Throwable failure) implements Internal {}
+
+    private record EvacuationFinished(Throwable failure) implements Internal {}
+
     private enum StopTimedOut implements Internal {
         INSTANCE
     }
@@ -241,6 +251,9 @@ public final class StoreWriter {
             LongSupplier nanoTime,
             Executor blocking,
             String flushDispatcher) {}
+
+    /** What is moved in one turn, about. */
+    private static final int MOVED_BATCH_BYTES = 64 * 1024;
 
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
@@ -280,6 +293,12 @@ public final class StoreWriter {
     private final CheckpointState checkpoints;
     private Checkpoint checkpoint;
 
+    // evacuations
+    private final EvacuationState evacuations;
+    private Evacuation evacuation;
+    /** Read and not appended yet. */
+    private MovedBatch movedBatch;
+
     // stopping
     private final StopState<ActorRef<Done>> stop = new StopState<>();
 
@@ -299,6 +318,7 @@ public final class StoreWriter {
         this.status = parts.status;
         this.ownOrigin = context.getSystem().<Event>ignoreRef();
         this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
+        this.evacuations = new EvacuationState(config.evacuationSharePercent(), log.segmentBytes());
         this.unflushed = new Unflushed(config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
@@ -329,6 +349,9 @@ public final class StoreWriter {
                         .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
                         .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
                         .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
+                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
+                        .onMessage(EvacuationRead.class, guarded(this::onEvacuationRead))
+                        .onMessage(EvacuationFinished.class, guarded(this::onEvacuationFinished))
                         .onMessage(Stop.class, guarded(this::onStop))
                         .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
@@ -355,6 +378,9 @@ public final class StoreWriter {
                         .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
                         .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
                         .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
+                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
+                        .onMessage(EvacuationRead.class, guarded(read -> evacuationOvertaken()))
+                        .onMessage(EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
                         .onMessage(Stop.class, guarded(this::onStopRewriting))
                         .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
                 .build();
@@ -415,7 +441,7 @@ public final class StoreWriter {
     private boolean tryAppend(Append append) {
         Frame frame = append.frame;
         try {
-            log.append(frame, parts.clock.millis());
+            log.appendIfPrepared(frame, parts.clock.millis());
         } catch (StripeException e) {
             Refused refused = refusedBecause(e);
             if (refused == null) {
@@ -427,6 +453,7 @@ public final class StoreWriter {
         supply.appended();
         unflushed.appended(append);
         checkpoints.appended(frame.lengthBytes());
+        evacuations.appended(frame.lengthBytes());
         append.origin.tell(new Written(append.tag, frame));
         return true;
     }
@@ -438,6 +465,9 @@ public final class StoreWriter {
                 return Refused.FRAME_TOO_LARGE;
             case OWNER_STOPPED:
                 return Refused.OWNER_STOPPED;
+            case NOT_PREPARED:
+                supply.awaitPrepared();
+                return null;
             case DISK_FULL:
             case DEVICE_FAILED:
                 stall(e);
@@ -464,7 +494,12 @@ public final class StoreWriter {
                     return;
                 }
             } else if (first instanceof Snapshot snapshot) {
-                appendSnapshot(snapshot);
+                Snapshot rest = appendSnapshot(snapshot);
+                if (rest != null) {
+                    waiting.remove();
+                    waiting.addFirst(rest);
+                    return;
+                }
             } else if (first instanceof Forget forget) {
                 forget(forget);
             } else {
@@ -483,6 +518,7 @@ public final class StoreWriter {
         if (checkpoints.isDue()) {
             beginCheckpoint();
         }
+        evacuateFurther();
         flushIfDue();
         prepareIfNeeded();
         return stop.isAsked() ? proceedToStop() : Behaviors.same();
@@ -524,7 +560,7 @@ public final class StoreWriter {
 
     private Behavior<Message> onRangeForced(RangeForced forced) {
         long durable = log.durableSequence();
-        unflushed.backFromFlusher(durable);
+        unflushed.backFromFlusher(durable, false);
         if (storeFailure != null && durable < forced.range.toSequence()) {
             return beginRewrite(null, storeFailure);
         }
@@ -593,7 +629,14 @@ public final class StoreWriter {
             return close();
         }
         watchDisk();
-        return rewrite == null ? Behaviors.same() : finishRewriteIfComplete();
+        if (rewrite != null) {
+            return finishRewriteIfComplete();
+        }
+        if (budget.isDiskLow()) {
+            evacuations.wantPlan();
+            return proceed();
+        }
+        return Behaviors.same();
     }
 
     private void stall(StripeException e) {
@@ -664,7 +707,7 @@ public final class StoreWriter {
     // --- rewriting ---
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
-        unflushed.backFromFlusher(log.durableSequence());
+        unflushed.backFromFlusher(log.durableSequence(), true);
         return storeFailure == null ? beginRewrite(failed.range, failed.cause) : beginRewrite(null, storeFailure);
     }
 
@@ -681,6 +724,9 @@ public final class StoreWriter {
         supply.unstall();
         if (checkpoints.step() != CheckpointState.Step.FINISHING) {
             abandonCheckpoint();
+        }
+        if (!evacuations.isCallUnderWay()) {
+            endEvacuation();
         }
         log.forceFailed(range);
         rewriteFrames = List.copyOf(log.retainedFrames());
@@ -818,22 +864,28 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onSnapshot(Snapshot snapshot) {
-        if (canAppend()) {
-            appendSnapshot(snapshot);
-        } else {
-            waiting.add(snapshot);
+        Snapshot rest = canAppend() ? appendSnapshot(snapshot) : snapshot;
+        if (rest != null) {
+            waiting.add(rest);
         }
         return proceed();
     }
 
-    private void appendSnapshot(Snapshot snapshot) {
+    /** @return what has to be tried again later, or null */
+    private Snapshot appendSnapshot(Snapshot snapshot) {
         if (!checkpoints.isAwaited(snapshot.checkpointId, snapshot.owner)) {
-            return; // of one that was given up
+            return null; // of one that was given up
         }
-        for (Frame frame : snapshot.frames) {
+        for (int part = 0; part < snapshot.frames.size(); part++) {
+            Frame frame = snapshot.frames.get(part);
             try {
-                log.append(frame, parts.clock.millis());
+                log.appendIfPrepared(frame, parts.clock.millis());
             } catch (StripeException e) {
+                if (e.reason() == StripeException.Reason.NOT_PREPARED) {
+                    supply.awaitPrepared();
+                    List<Frame> rest = List.copyOf(snapshot.frames.subList(part, snapshot.frames.size()));
+                    return new Snapshot(snapshot.checkpointId, snapshot.owner, rest);
+                }
                 // The parts that are there do not count without the last one: the owner only keeps the replay start
                 // back.
                 refusedBecause(e);
@@ -846,6 +898,7 @@ public final class StoreWriter {
         }
         checkpoints.gathered(snapshot.owner);
         writeManifestIfGathered();
+        return null;
     }
 
     private void writeManifestIfGathered() {
@@ -854,8 +907,12 @@ public final class StoreWriter {
         }
         timers.cancel("snapshots");
         try {
-            log.writeManifest(checkpoint);
+            log.writeManifestIfPrepared(checkpoint);
         } catch (StripeException e) {
+            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
+                supply.awaitPrepared();
+                return;
+            }
             if (e.reason() == StripeException.Reason.STORE_FAILED) {
                 storeFailure = e;
             }
@@ -873,6 +930,9 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onIdleTick(IdleTick tick) {
+        if (budget.isDiskLow() && checkpoints.hasChanges()) {
+            checkpoints.want(); // what was acked since may free segments
+        }
         if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
@@ -921,6 +981,136 @@ public final class StoreWriter {
 
     private Behavior<Message> onCheckpointFinishedRewriting(CheckpointFinished finished) {
         checkpointFinished(finished);
+        return finishRewriteIfComplete();
+    }
+
+    // --- evacuations ---
+
+    /** The next step of emptying a segment, if there is one to take now. */
+    private void evacuateFurther() {
+        if (stop.isAsked() || storeFailure != null) {
+            return;
+        }
+        if (evacuations.isPlanDue()) {
+            evacuations.planning();
+            Evacuation[] planned = {null};
+            offload(
+                    () -> planned[0] = log.planEvacuation(config.evacuationLivePercent()),
+                    failure -> new EvacuationPlanned(planned[0], failure));
+        } else if (evacuations.mayAppend(budget.isDiskLow()) && canAppend() && hasRoomToMove()) {
+            appendMoved();
+        } else if (evacuations.step() == EvacuationState.Step.FORCING && evacuation.isDurable()) {
+            evacuations.finishing();
+            offload(evacuation::finish, EvacuationFinished::new);
+        }
+    }
+
+    /** Copies leave most of what may be unflushed to those who send. */
+    private boolean hasRoomToMove() {
+        return budget.unflushedBytes() < budget.unflushedBytesMax() / 4;
+    }
+
+    private void appendMoved() {
+        MovedBatch batch = movedBatch;
+        try {
+            log.appendMoved(batch, parts.clock.millis());
+        } catch (StripeException e) {
+            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
+                supply.awaitPrepared();
+            } else if (e.reason() == StripeException.Reason.STORE_FAILED) {
+                storeFailure = e;
+            } else {
+                throw new AssertionError("stripe " + parts.stripeId + ": copies refused: " + e.reason(), e);
+            }
+            return;
+        }
+        supply.appended();
+        movedBatch = null;
+        budget.take(batch.lengthBytes());
+        unflushed.appendedMoved(batch.lengthBytes());
+        evacuations.moved(batch.lengthBytes());
+        readEvacuation();
+    }
+
+    private void readEvacuation() {
+        evacuations.reading();
+        Evacuation reading = evacuation;
+        MovedBatch[] read = {null};
+        offload(() -> read[0] = reading.read(MOVED_BATCH_BYTES), failure -> new EvacuationRead(read[0], failure));
+    }
+
+    private Behavior<Message> onEvacuationPlanned(EvacuationPlanned planned) {
+        evacuation = planned.planned;
+        if (isEvacuationFailed(planned.failure)) {
+            return proceed();
+        }
+        if (evacuation == null) {
+            evacuations.ended();
+        } else {
+            readEvacuation();
+        }
+        return proceed();
+    }
+
+    private Behavior<Message> onEvacuationRead(EvacuationRead read) {
+        if (isEvacuationFailed(read.failure)) {
+            return proceed();
+        }
+        if (read.batch == null) {
+            evacuations.forcing();
+        } else {
+            movedBatch = read.batch;
+            evacuations.holding();
+        }
+        return proceed();
+    }
+
+    private Behavior<Message> onEvacuationFinished(EvacuationFinished finished) {
+        if (isEvacuationFailed(finished.failure)) {
+            return proceed();
+        }
+        context.getLog().debug("stripe {}: {} moved {} bytes", parts.stripeId, evacuation, evacuation.bytes());
+        evacuations.finished();
+        evacuation.close();
+        evacuation = null;
+        status.evacuationCount(evacuations.completedCount());
+        if (budget.isDiskLow()) {
+            checkpoints.want(); // it frees the segment
+        }
+        return proceed();
+    }
+
+    /** Ends an evacuation that cannot go on, for which the log tells why: the segment stays. */
+    private boolean isEvacuationFailed(Throwable failure) {
+        if (failure == null && (evacuation == null || !evacuation.isVoid())) {
+            return false;
+        }
+        if (failure != null) {
+            IOException cause = environment(failure);
+            status.failed("cleaning: " + cause.getMessage());
+            context.getLog().warn("stripe {}: cleaning: {}", parts.stripeId, cause.getMessage());
+        }
+        endEvacuation();
+        return true;
+    }
+
+    private void endEvacuation() {
+        evacuations.ended();
+        movedBatch = null;
+        if (evacuation != null) {
+            evacuation.close();
+            evacuation = null;
+        }
+    }
+
+    private Behavior<Message> onEvacuationPlannedElsewhere(EvacuationPlanned planned) {
+        evacuation = planned.planned;
+        return evacuationOvertaken();
+    }
+
+    /** A failed force has come in between. */
+    private Behavior<Message> evacuationOvertaken() {
+        endEvacuation();
         return finishRewriteIfComplete();
     }
 
@@ -1082,7 +1272,7 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> backFromFlusher(boolean isForced) {
-        unflushed.backFromFlusher(log.durableSequence());
+        unflushed.backFromFlusher(log.durableSequence(), !isForced);
         if (!isForced) {
             stop.notClean();
         }
@@ -1100,6 +1290,7 @@ public final class StoreWriter {
                 return Behaviors.same();
             }
         }
+        endEvacuation();
         stop.logClosing();
         boolean clean = stop.isClean();
         offload(() -> log.close(clean), LogClosed::new);

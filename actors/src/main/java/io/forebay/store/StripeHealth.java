@@ -1,5 +1,6 @@
 package io.forebay.store;
 
+import io.forebay.storage.log.WrittenBytes;
 import java.util.Optional;
 
 /**
@@ -8,6 +9,9 @@ import java.util.Optional;
  * @param unflushedBytes bytes reserved or appended and not durable, retained for rewriting included
  * @param flushFailureCount forces that failed since the start
  * @param checkpointCount checkpoints completed since the start
+ * @param evacuationCount segments emptied since the start, because little of them was needed
+ * @param storedBytes size of the log's files
+ * @param writtenBytes what was written into the log since the start, by what it is for
  * @param lastFailure the newest failure, also when it has been overcome
  */
 public record StripeHealth(
@@ -20,6 +24,9 @@ public record StripeHealth(
         long unflushedBytesMax,
         long flushFailureCount,
         long checkpointCount,
+        long evacuationCount,
+        long storedBytes,
+        WrittenBytes writtenBytes,
         Optional<String> lastFailure) {
     /** Whether appends are answered now. */
     public boolean isServing() {

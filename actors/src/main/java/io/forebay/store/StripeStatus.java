@@ -12,6 +12,7 @@ final class StripeStatus {
     private final AtomicLong flushFailureCount = new AtomicLong();
     private volatile StripePhase phase = StripePhase.RUNNING;
     private volatile long checkpointCount;
+    private volatile long evacuationCount;
     private volatile Optional<String> lastFailure = Optional.empty();
 
     StripeStatus(int stripeId, StripeLog log, StripeBudget budget) {
@@ -41,6 +42,10 @@ final class StripeStatus {
         checkpointCount = count;
     }
 
+    void evacuationCount(long count) {
+        evacuationCount = count;
+    }
+
     StripeHealth health() {
         return new StripeHealth(
                 stripeId,
@@ -52,6 +57,9 @@ final class StripeStatus {
                 budget.unflushedBytesMax(),
                 flushFailureCount.get(),
                 checkpointCount,
+                evacuationCount,
+                log.storedBytes(),
+                log.writtenBytes(),
                 lastFailure);
     }
 }

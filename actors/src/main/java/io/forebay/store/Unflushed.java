@@ -38,6 +38,11 @@ final class Unflushed {
         }
     }
 
+    /** Copies were appended that nobody would write again. */
+    void appendedMoved(long bytes) {
+        gatheredBytes += bytes;
+    }
+
     /** Somebody waits for what gathers. */
     void await(ActorRef<StoreWriter.Event> origin) {
         waiters.add(origin);
@@ -87,12 +92,16 @@ final class Unflushed {
         return atFlusher != null && sequence <= atFlusher.range().toSequence();
     }
 
-    /** The Flusher is free. A range that did not become durable is, with what gathered behind it, what is to be written again. */
-    void backFromFlusher(long durableSequence) {
+    /**
+     * The Flusher is free. A range that did not become durable is, with what gathered behind it, what is to be written again.
+     *
+     * @param isFailed whether its force failed: then its bytes are still taken, also if all in it were copies
+     */
+    void backFromFlusher(long durableSequence, boolean isFailed) {
         if (atFlusher == null) {
             throw new AssertionError("nothing was at the Flusher");
         }
-        if (atFlusher.range().toSequence() > durableSequence) {
+        if (isFailed || atFlusher.range().toSequence() > durableSequence) {
             appendsAtFlusher.addAll(gathered);
             gathered = appendsAtFlusher;
             gatheredBytes += atFlusher.frameBytes();

@@ -24,6 +24,8 @@ import java.time.Duration;
  * @param checkpointBytes log bytes between two checkpoints
  * @param checkpointIdleInterval silence after which a checkpoint is taken
  * @param snapshotTimeout how long a checkpoint waits for the snapshots of its owners
+ * @param evacuationSharePercent bytes that cleaning may move for a hundred bytes appended
+ * @param evacuationLivePercent share of a segment that may still be needed when cleaning empties it
  * @param stopTimeout how long a clean stop may take before recovery gets the rest
  */
 public record StoreSettings(
@@ -37,6 +39,8 @@ public record StoreSettings(
         long checkpointBytes,
         Duration checkpointIdleInterval,
         Duration snapshotTimeout,
+        int evacuationSharePercent,
+        int evacuationLivePercent,
         Duration stopTimeout) {
     static final String SECTION = "forebay.store";
 
@@ -70,6 +74,8 @@ public record StoreSettings(
                 Duration.ofMillis(10),
                 Duration.ofDays(1));
         checkDuration(SECTION + ".snapshot-timeout", snapshotTimeout, Duration.ofMillis(10), Duration.ofMinutes(10));
+        checkCount(SECTION + ".evacuation-share", evacuationSharePercent, 0, 100);
+        checkCount(SECTION + ".evacuation-live-percent", evacuationLivePercent, 1, 90);
         checkDuration(SECTION + ".stop-timeout", stopTimeout, Duration.ofMillis(100), Duration.ofMinutes(10));
     }
 
@@ -89,6 +95,8 @@ public record StoreSettings(
                 section.bytes("checkpoint-bytes"),
                 section.duration("checkpoint-idle-interval"),
                 section.duration("snapshot-timeout"),
+                section.count("evacuation-share"),
+                section.count("evacuation-live-percent"),
                 section.duration("stop-timeout"));
     }
 

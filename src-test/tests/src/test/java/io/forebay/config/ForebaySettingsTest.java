@@ -67,6 +67,8 @@ class ForebaySettingsTest {
             out("store.checkpoint-bytes", "63 KiB", "2 TiB"),
             out("store.checkpoint-idle-interval", "9 ms", "25 h"),
             out("store.snapshot-timeout", "9 ms", "11 minutes"),
+            out("store.evacuation-share", "-1", "101"),
+            out("store.evacuation-live-percent", "0", "91"),
             out("store.stop-timeout", "99 ms", "11 minutes"),
             out("store.writer-dispatcher", "5", "off"),
             out("store.flusher-dispatcher", "5"),

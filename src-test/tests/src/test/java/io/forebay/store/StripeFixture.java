@@ -73,6 +73,8 @@ final class StripeFixture implements AutoCloseable {
                 1 << 30,
                 Duration.ofHours(1),
                 Duration.ofMinutes(1),
+                0,
+                30,
                 Duration.ofSeconds(20));
     }
 
@@ -94,6 +96,8 @@ final class StripeFixture implements AutoCloseable {
                 checkpointBytes,
                 checkpointIdleInterval,
                 snapshotTimeout,
+                patient.evacuationSharePercent(),
+                patient.evacuationLivePercent(),
                 patient.stopTimeout());
     }
 

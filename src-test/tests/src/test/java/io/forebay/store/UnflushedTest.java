@@ -51,7 +51,7 @@ class UnflushedTest {
         assertThat(unflushed.isDue()).isTrue();
         unflushed.take(upTo(3));
         assertThat(unflushed.isDue()).isFalse();
-        unflushed.backFromFlusher(3);
+        unflushed.backFromFlusher(3, false);
         assertThat(unflushed.isDue()).isFalse();
         assertThat(unflushed.isDueLater()).isFalse();
         append(first, ONE, true);
@@ -72,7 +72,7 @@ class UnflushedTest {
         assertThat(unflushed.isDueLater()).isFalse();
         assertThatThrownBy(() -> unflushed.take(upTo(2))).isInstanceOf(AssertionError.class);
         assertThat(origins()).containsExactlyInAnyOrder(ONE, TWO, OWN);
-        unflushed.backFromFlusher(1);
+        unflushed.backFromFlusher(1, false);
         assertThat(unflushed.isAtFlusher()).isFalse();
         assertThat(origins()).containsExactlyInAnyOrder(TWO, OWN);
         assertThat(unflushed.isDue()).isTrue();
@@ -87,7 +87,7 @@ class UnflushedTest {
         append(second, OWN, false);
         unflushed.take(upTo(2));
         append(third, TWO, true);
-        unflushed.backFromFlusher(1);
+        unflushed.backFromFlusher(1, false);
         Frame manifest = StripeFixture.frame(9, "the log's");
         assertThat(unflushed.entriesOf(List.of(first, second, manifest, third), OWN).stream()
                         .map(RewriteState.Entry::origin))
@@ -110,6 +110,6 @@ class UnflushedTest {
         assertThat(unflushed.isDue()).isTrue();
         unflushed.nothingToTake();
         assertThat(unflushed.isDue()).isFalse();
-        assertThatThrownBy(() -> unflushed.backFromFlusher(0)).isInstanceOf(AssertionError.class);
+        assertThatThrownBy(() -> unflushed.backFromFlusher(0, false)).isInstanceOf(AssertionError.class);
     }
 }

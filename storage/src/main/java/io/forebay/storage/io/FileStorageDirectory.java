@@ -22,6 +22,9 @@ public final class FileStorageDirectory implements StorageDirectory {
     /** Never written; each use has a duplicate. One for each file would be direct memory that waits for the collector. */
     private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(1 << 20).asReadOnlyBuffer();
 
+    /** A new file is forced in steps of this: one force of all of it would hold up the forces of others for long. */
+    private static final int NEW_FORCED_BYTES = 8 << 20;
+
     private final Path path;
     private final boolean isMapped;
 
@@ -104,9 +107,14 @@ public final class FileStorageDirectory implements StorageDirectory {
         }
         try {
             ByteBuffer zeros = ZEROS.duplicate();
+            long forced = 0;
             for (long at = 0; at < sizeBytes; ) {
                 zeros.clear().limit((int) Math.min(zeros.capacity(), sizeBytes - at));
                 at += channel.write(zeros, at);
+                if (at - forced >= NEW_FORCED_BYTES && at < sizeBytes) {
+                    channel.force(false);
+                    forced = at;
+                }
             }
             return new FileStorageFile(file, channel, sizeBytes, isMapped);
         } catch (IOException e) {

@@ -177,8 +177,12 @@ final class Checkpointing {
         }
     }
 
-    /** Appends the manifest, after the snapshots. */
-    void writeManifest(Checkpoint checkpoint, Appender appender) throws StripeException {
+    /**
+     * Appends the manifest, after the snapshots.
+     *
+     * @param isSegmentThere whether it may need a further segment
+     */
+    void writeManifest(Checkpoint checkpoint, boolean isSegmentThere, Appender appender) throws StripeException {
         state.check(Phase.RUNNING, "writeManifest");
         if (checkpoint != running || checkpoint.isVoid() || checkpoint.state != Checkpoint.State.BEGUN) {
             throw new StripeException(Reason.CHECKPOINT_VOID, checkpoint + " was overtaken");
@@ -201,7 +205,12 @@ final class Checkpointing {
         checkpoint.replayPosition = isMoved ? checkpoint.startPosition : replayPosition;
         checkpoint.replaySequence = isMoved ? checkpoint.startSequence : replaySequence;
         checkpoint.freed = freed(checkpoint);
-        append(checkpoint, manifest(checkpoint), appender);
+        List<Frame> frames = frames(manifest(checkpoint));
+        long bytes = frames.stream().mapToLong(Frame::lengthBytes).sum();
+        if (!isSegmentThere && bytes > state.active.limit() - state.active.end()) {
+            throw new StripeException(Reason.NOT_PREPARED, "no further segment is prepared for a manifest");
+        }
+        append(checkpoint, frames, appender);
         checkpoint.state = Checkpoint.State.MANIFEST_WRITTEN;
     }
 
@@ -284,20 +293,25 @@ final class Checkpointing {
                 ownerEntries);
     }
 
-    private void append(Checkpoint checkpoint, ManifestRecord manifest, Appender appender) throws StripeException {
+    private List<Frame> frames(ManifestRecord manifest) {
         int bodyBytesMax = Math.min(MANIFEST_FRAME_BYTES_MAX, state.frameBytesMax())
                 - FrameCodec.HEADER_BYTES
                 - FrameCodec.RECORD_HEADER_BYTES
                 - 8;
-        boolean isFirst = true;
+        List<Frame> frames = new ArrayList<>();
         for (ManifestRecord part : manifest.split(bodyBytesMax)) {
-            Frame frame =
-                    Frame.builder(part.bodyBytes() + 64).add(Owner.STRIPE, part).build();
+            frames.add(
+                    Frame.builder(part.bodyBytes() + 64).add(Owner.STRIPE, part).build());
+        }
+        return frames;
+    }
+
+    private void append(Checkpoint checkpoint, List<Frame> frames, Appender appender) throws StripeException {
+        for (Frame frame : frames) {
             appender.append(frame);
-            if (isFirst) {
+            if (frame == frames.get(0)) {
                 checkpoint.manifestPosition = state.active.end() - frame.lengthBytes();
                 checkpoint.manifestFirstSequence = frame.firstSequence();
-                isFirst = false;
             }
             checkpoint.setManifestSequence(frame.lastSequence());
         }

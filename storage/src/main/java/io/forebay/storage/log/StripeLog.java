@@ -440,9 +440,14 @@ public final class StripeLog implements AutoCloseable {
         return checkpointing.begin();
     }
 
-    /** Appends the manifest, after the snapshots. The StoreWriter's thread. */
+    /** Appends the manifest, after the snapshots; makes a segment for it if none is prepared. The StoreWriter's thread. */
     public void writeManifest(Checkpoint checkpoint) throws StripeException {
-        checkpointing.writeManifest(checkpoint, frame -> append(frame, state.logTimeMillis));
+        checkpointing.writeManifest(checkpoint, true, frame -> append(frame, state.logTimeMillis));
+    }
+
+    /** The same, but if a segment is needed and not prepared it is refused with {@link Reason#NOT_PREPARED}. */
+    public void writeManifestIfPrepared(Checkpoint checkpoint) throws StripeException {
+        checkpointing.writeManifest(checkpoint, segments.isPrepared(), frame -> append(frame, state.logTimeMillis));
     }
 
     /**
@@ -567,6 +572,11 @@ public final class StripeLog implements AutoCloseable {
     /** Bytes of all segment files. Any thread. */
     public long storedBytes() {
         return segments.storedBytes();
+    }
+
+    /** Size of new segments. Any thread. */
+    public int segmentBytes() {
+        return options.segmentBytes();
     }
 
     /** The largest frame that can be appended, in bytes. Any thread. */

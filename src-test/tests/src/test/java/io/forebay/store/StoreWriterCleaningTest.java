@@ -1,0 +1,190 @@
+package io.forebay.store;
+
+import static io.forebay.store.StripeFixture.LONG;
+import static io.forebay.store.StripeFixture.expect;
+import static io.forebay.store.StripeFixture.frame;
+import static io.forebay.store.StripeFixture.patient;
+import static io.forebay.store.StripeFixture.snapshotFrame;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import io.forebay.config.StoreSettings;
+import io.forebay.storage.log.Frame;
+import io.forebay.storage.log.MessageRecord;
+import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.QueueReader;
+import io.forebay.store.StoreWriter.Event;
+import io.forebay.store.StoreWriter.Written;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+
+/** A StoreWriter that lets go of segments, and one that waits for them; forces fail meanwhile. */
+class StoreWriterCleaningTest {
+    private static final String FILLING = "x".repeat(1_000);
+
+    private final MemoryDisk disk = new MemoryDisk();
+
+    private static StoreSettings cleaning() {
+        StoreSettings patient = patient();
+        return new StoreSettings(
+                patient.maxUnflushedBytes(),
+                patient.sendHighWaterPercent(),
+                Duration.ofMillis(5),
+                patient.flushBytes(),
+                patient.rewriteTimeout(),
+                patient.rewriteAttemptsMax(),
+                patient.retryBackoff(),
+                64 * 1024,
+                patient.checkpointIdleInterval(),
+                patient.snapshotTimeout(),
+                100,
+                50,
+                patient.stopTimeout());
+    }
+
+    /** An origin of messages that does what it is asked to. */
+    private static final class Sender {
+        private final StripeFixture fixture;
+        private final TestProbe<Event> probe;
+        private final List<Frame> written = new ArrayList<>();
+        private final Map<Integer, Long> lastNumbers = new HashMap<>();
+        private final Map<Integer, Long> lastSequences = new HashMap<>();
+        private int answered;
+
+        Sender(StripeFixture fixture, int... queueIds) {
+            this.fixture = fixture;
+            this.probe = fixture.origin();
+            for (int queueId : queueIds) {
+                fixture.writer.tell(new StoreWriter.Register(Owner.queue(queueId), probe.ref(), null));
+            }
+        }
+
+        void append(int queueId, String body) {
+            fixture.send(probe, frame(queueId, body), false, queueId);
+            for (int before = answered; answered == before; ) {
+                handle(probe.receiveMessage(LONG));
+            }
+        }
+
+        void handle(Event event) {
+            if (event instanceof Written told) {
+                answered++;
+                written.add(told.frame());
+                lastNumbers.put((int) told.tag(), told.frame().ownerNumber(0));
+                lastSequences.put((int) told.tag(), told.frame().firstSequence());
+            } else if (event instanceof StoreWriter.SnapshotRequested asked) {
+                int queueId = asked.owner().queueId();
+                Frame snapshot = snapshotFrame(
+                        asked.owner(),
+                        lastSequences.getOrDefault(queueId, 0L),
+                        lastNumbers.getOrDefault(queueId, 0L),
+                        fixture.stripe.log().nextOffset(queueId),
+                        "state");
+                fixture.writer.tell(new StoreWriter.Snapshot(asked.checkpointId(), asked.owner(), List.of(snapshot)));
+            } else if (event instanceof StoreWriter.FlushFailed failed) {
+                List<Frame> lost = written.stream()
+                        .filter(frame -> frame.firstSequence() > failed.aboveSequence())
+                        .toList();
+                fixture.writer.tell(new StoreWriter.Rewrite(lost, probe.ref()));
+            }
+        }
+    }
+
+    private static List<String> segmentFiles(MemoryDisk disk) {
+        return disk.files().stream().filter(name -> name.startsWith("segment-")).toList();
+    }
+
+    private static List<String> bodies(StripeFixture fixture, int queueId, int count) throws IOException {
+        List<String> bodies = new ArrayList<>();
+        QueueReader.Result result = fixture.stripe
+                .log()
+                .newReader(queueId)
+                .read(
+                        0,
+                        count,
+                        Long.MAX_VALUE,
+                        (offset, message, body) ->
+                                bodies.add(new String(((MessageRecord) body.decode()).body(), StandardCharsets.UTF_8)));
+        assertThat(result.status()).as("%s", result).isEqualTo(QueueReader.Status.READ);
+        return bodies;
+    }
+
+    @Test
+    void segmentsThatFewMessagesPinAreEmptiedAlsoWhenForcesFail() throws IOException {
+        List<String> kept = new ArrayList<>();
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning())) {
+            Sender sender = new Sender(fixture, 1, 2);
+            for (int step = 0; step < 3_000; step++) {
+                if (step % 40 == 0) {
+                    kept.add("kept " + step);
+                    sender.append(1, "kept " + step);
+                }
+                if (step % 500 == 250) {
+                    disk.failNextForces(1);
+                }
+                sender.append(2, FILLING);
+                fixture.stripe.log().releaseBelow(2, step);
+            }
+            // Cleaning follows what is appended.
+            for (int step = 0; step < 20_000 && fixture.stripe.log().storedBytes() > 14 * 64 * 1024; step++) {
+                sender.append(2, FILLING);
+                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            }
+            StripeHealth health = fixture.stripe.health();
+            assertThat(health.storedBytes()).isLessThanOrEqualTo(14 * 64 * 1024);
+            assertThat(health.evacuationCount()).isGreaterThan(10);
+            assertThat(health.writtenBytes().moved()).isBetween(1L, health.writtenBytes().messages());
+            assertThat(segmentFiles(disk)).hasSizeLessThan(20).doesNotContain("segment-0000000000000000.log");
+            assertThat(bodies(fixture, 1, kept.size())).isEqualTo(kept);
+        }
+        try (StripeFixture again = StripeFixture.open(disk.killImage(), patient())) {
+            assertThat(bodies(again, 1, kept.size())).isEqualTo(kept);
+        }
+    }
+
+    @Test
+    void anAppendWaitsForItsSegmentAndTheWriterForNobody() throws IOException {
+        CountDownLatch mayCreate = new CountDownLatch(1);
+        try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
+            TestProbe<Event> origin = fixture.origin();
+            Frame first = fixture.append(origin, frame(1, "first"));
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.CREATE && path.startsWith("segment-")) {
+                    try {
+                        mayCreate.await();
+                    } catch (InterruptedException e) {
+                        throw new AssertionError(e);
+                    }
+                }
+            });
+            int sent = 0;
+            for (; sent < 150; sent++) {
+                fixture.send(origin, frame(1, FILLING), false, sent);
+            }
+            long writtenCount = 0;
+            while (fixture.stripe.log().roomBytes() > 0 || writtenCount < 100) {
+                assertThat(expect(origin, Written.class).tag()).isEqualTo(writtenCount++);
+            }
+            // What needs no segment is answered.
+            TestProbe<Event> other = fixture.origin();
+            fixture.writer.tell(new StoreWriter.AwaitDurable(first.lastSequence(), other.ref()));
+            expect(other, StoreWriter.Durable.class);
+            mayCreate.countDown();
+            while (writtenCount < sent) {
+                Event event = origin.receiveMessage(LONG);
+                if (event instanceof Written written) {
+                    assertThat(written.tag()).isEqualTo(writtenCount++);
+                }
+            }
+        }
+    }
+}
