@@ -142,7 +142,8 @@ class StoreWriterCleaningTest {
             StripeHealth health = fixture.stripe.health();
             assertThat(health.storedBytes()).isLessThanOrEqualTo(14 * 64 * 1024);
             assertThat(health.evacuationCount()).isGreaterThan(10);
-            assertThat(health.writtenBytes().moved()).isBetween(1L, health.writtenBytes().messages());
+            assertThat(health.writtenBytes().moved())
+                    .isBetween(1L, health.writtenBytes().messages());
             assertThat(segmentFiles(disk)).hasSizeLessThan(20).doesNotContain("segment-0000000000000000.log");
             assertThat(bodies(fixture, 1, kept.size())).isEqualTo(kept);
         }
