@@ -2,8 +2,11 @@ package io.forebay.cli;
 
 import io.forebay.cli.TopicCommand.Request;
 import io.forebay.client.ForebayClient;
+import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.GroupDescription;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -112,7 +115,8 @@ final class GroupCommand implements Callable<Integer> {
             name = "describe",
             description =
                     "Show where a group stands in each topic: what is not settled (depth), in flight, waits to come"
-                            + " again, came again, and the age of the oldest message that is not settled.")
+                            + " again, came again, became a dead letter, was filtered out or dropped unseen (purged), the age of"
+                            + " the oldest message that is not settled, and what holds it up.")
     static final class Describe extends Request {
         @Parameters(paramLabel = "GROUP", description = "Its name.")
         private String group;
@@ -142,9 +146,13 @@ final class GroupCommand implements Callable<Integer> {
                     "waiting",
                     "redelivered",
                     "dead-lettered",
+                    "parked keys",
+                    "filtered",
+                    "purged",
                     "oldest",
                     "sessions");
             Map<String, String> settings = new TreeMap<>();
+            List<String> notes = new ArrayList<>();
             for (GroupDescription one : link.await(client.describeGroup(group, topic == null ? "" : topic))) {
                 if (isJson) {
                     shell.console().println(Json.write(json(one)));
@@ -158,14 +166,42 @@ final class GroupCommand implements Callable<Integer> {
                             one.waitingRedelivery(),
                             one.redelivered(),
                             one.deadLettered(),
+                            one.parkedKeys(),
+                            one.filtered(),
+                            one.purged(),
                             Durations.glance(one.oldestAgeMillis() * 1_000_000),
                             one.sessions());
+                    notes(one).forEach(notes::add);
                 }
             }
             if (!isJson) {
                 print(table);
+                notes.forEach(shell.console()::println);
                 settings.forEach((key, value) -> shell.console().println(key + " = " + value));
             }
+        }
+
+        /** What holds it up. */
+        private static List<String> notes(GroupDescription one) {
+            List<String> notes = new ArrayList<>();
+            String where = "topic " + one.topic() + " on " + one.node() + ": ";
+            if (one.isPaused()) {
+                notes.add(where + "paused, nothing goes out (forebay group resume " + one.group() + ")");
+            }
+            if (one.isBreakerOpen()) {
+                notes.add(where + "slowed down, too many attempts fail (breaker)");
+            }
+            if (one.parkedKeys() > 0) {
+                notes.add(where + one.parkedKeys() + (one.parkedKeys() == 1 ? " key waits" : " keys wait")
+                        + " for an operator (forebay group parked " + one.group() + ")");
+            }
+            for (BlockedQueue queue : one.blocked()) {
+                notes.add(where + "queue " + queue.queue() + " waits for its oldest message, offset " + queue.offset()
+                        + (queue.messageGroup().isEmpty()
+                                ? ""
+                                : " of key " + ParkedCommands.shown(queue.messageGroup())));
+            }
+            return notes;
         }
 
         private static Map<String, Object> json(GroupDescription one) {
@@ -178,6 +214,18 @@ final class GroupCommand implements Callable<Integer> {
             json.put("waitingRedelivery", one.waitingRedelivery());
             json.put("redelivered", one.redelivered());
             json.put("deadLettered", one.deadLettered());
+            json.put("parkedKeys", one.parkedKeys());
+            json.put("filtered", one.filtered());
+            json.put("purged", one.purged());
+            json.put("waitingPops", one.waitingPops());
+            json.put("paused", one.isPaused());
+            json.put("breakerOpen", one.isBreakerOpen());
+            json.put(
+                    "blocked",
+                    one.blocked().stream()
+                            .map(queue -> Map.of(
+                                    "queue", queue.queue(), "offset", queue.offset(), "key", queue.messageGroup()))
+                            .toList());
             json.put("oldestAgeMillis", one.oldestAgeMillis());
             json.put("sessions", one.sessions());
             json.put("settings", new TreeMap<>(one.settings()));

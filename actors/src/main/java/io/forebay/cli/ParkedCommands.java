@@ -149,7 +149,7 @@ final class ParkedCommands {
     }
 
     /** A foreign text as part of a line. */
-    private static String shown(String text) {
+    static String shown(String text) {
         StringBuilder shown = new StringBuilder();
         text.chars().limit(TEXT_CHARS_MAX).forEach(c -> shown.append(Character.isISOControl(c) ? '?' : (char) c));
         return text.length() > TEXT_CHARS_MAX ? shown.append('…').toString() : shown.toString();

@@ -25,6 +25,7 @@ import io.forebay.storage.log.TopicRecord;
 import io.forebay.store.LogClock;
 import io.forebay.topic.core.RegistryState;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -358,7 +359,12 @@ final class Administration {
                     queues.add(queue.groupQueue());
                 }
             }
-            parts.add(new GroupInspection.Part(topic.name(), route.dispatcher(), queues));
+            Map<Integer, Integer> numbersById = new HashMap<>();
+            for (int number = 0; number < topic.queueIds().length; number++) {
+                numbersById.put(topic.queueIds()[number], number);
+            }
+            parts.add(new GroupInspection.Part(
+                    topic.name(), route.policy().isPaused(), route.dispatcher(), queues, numbersById));
         }
         context.spawnAnonymous(
                 GroupInspection.create(

@@ -7,12 +7,14 @@ import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.queue.GroupQueue;
 import io.forebay.store.LogClock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
@@ -30,7 +32,12 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
     }
 
     /** One topic of the group, and who knows about it. */
-    record Part(String topic, ActorRef<Dispatcher.Command> dispatcher, List<ActorRef<GroupQueue.Command>> queues) {}
+    record Part(
+            String topic,
+            boolean isPaused,
+            ActorRef<Dispatcher.Command> dispatcher,
+            List<ActorRef<GroupQueue.Command>> queues,
+            Map<Integer, Integer> numbersById) {}
 
     /** What is known of the group without asking. */
     record About(String group, String node, Map<String, String> settings, long settingsVersion) {}
@@ -45,6 +52,12 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
         long deadLettered;
         long oldestBornMillis = Long.MAX_VALUE;
         int sessions;
+        int parkedKeys;
+        long filtered;
+        long purged;
+        int waitingPops;
+        boolean isBreakerOpen;
+        final List<BlockedQueue> blocked = new ArrayList<>();
     }
 
     private final List<Part> parts;
@@ -125,11 +138,21 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
         if (described.oldestBornMillis() > 0) {
             sum.oldestBornMillis = Math.min(sum.oldestBornMillis, described.oldestBornMillis());
         }
+        sum.parkedKeys += described.counts().parkedKeys();
+        sum.filtered += described.counts().filteredTotal();
+        sum.purged += described.counts().purgedTotal();
+        if (described.counts().isLookAheadFull()) {
+            Integer number = parts.get(answer.topicIndex).numbersById.get(described.queueId());
+            sum.blocked.add(new BlockedQueue(number, described.counts().floor(), described.blockingKey()));
+        }
         return --missing == 0 ? answer() : this;
     }
 
     private Behavior<Command> onDispatcherAnswer(DispatcherAnswer answer) {
-        sums.get(answer.topicIndex).sessions += answer.described.sessionCount();
+        Sum sum = sums.get(answer.topicIndex);
+        sum.sessions += answer.described.sessionCount();
+        sum.waitingPops += answer.described.waitingPops();
+        sum.isBreakerOpen = answer.described.isBreakerOpen();
         return --missing == 0 ? answer() : this;
     }
 
@@ -149,7 +172,17 @@ final class GroupInspection extends AbstractBehavior<GroupInspection.Command> {
                     sum.oldestBornMillis == Long.MAX_VALUE ? 0 : Math.max(0, clock.millis() - sum.oldestBornMillis),
                     sum.sessions,
                     about.settings,
-                    about.settingsVersion));
+                    about.settingsVersion,
+                    sum.parkedKeys,
+                    sum.filtered,
+                    sum.purged,
+                    sum.waitingPops,
+                    parts.get(i).isPaused,
+                    sum.isBreakerOpen,
+                    sum.blocked.stream()
+                            .sorted(Comparator.comparingInt(BlockedQueue::queue))
+                            .limit(GroupDescription.BLOCKED_COUNT_MAX)
+                            .toList()));
         }
         replyTo.tell(new RegistryReply.Answer(new SessionEvent.GroupDescribed(requestId, topics)));
         return Behaviors.stopped();

@@ -4,6 +4,7 @@ import akka.actor.ActorPath;
 import akka.actor.typed.ActorRefResolver;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
+import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.ChangeResult;
 import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
@@ -557,6 +558,18 @@ final class WireCodec {
         out.zigzag(group.sessions());
         writeMap(out, group.settings());
         out.zigzag(group.settingsVersion());
+        out.zigzag(group.parkedKeys());
+        out.zigzag(group.filtered());
+        out.zigzag(group.purged());
+        out.zigzag(group.waitingPops());
+        out.bool(group.isPaused());
+        out.bool(group.isBreakerOpen());
+        out.varint(group.blocked().size());
+        for (BlockedQueue queue : group.blocked()) {
+            out.zigzag(queue.queue());
+            out.zigzag(queue.offset());
+            out.text(queue.messageGroup());
+        }
     }
 
     static void writeTexts(WireWriter out, List<String> texts) {
@@ -715,7 +728,7 @@ final class WireCodec {
             case DESCRIBE_GROUP:
                 return new SessionCommand.DescribeGroup(requestId, in.text(), in.text());
             case GROUP_DESCRIBED: {
-                GroupDescription[] groups = new GroupDescription[in.count(12)];
+                GroupDescription[] groups = new GroupDescription[in.count(19)];
                 for (int i = 0; i < groups.length; i++) {
                     groups[i] = readGroup(in);
                 }
@@ -983,7 +996,22 @@ final class WireCodec {
                 in.zigzag(),
                 in.zigzagInt(),
                 readMap(in),
-                in.zigzag());
+                in.zigzag(),
+                in.zigzagInt(),
+                in.zigzag(),
+                in.zigzag(),
+                in.zigzagInt(),
+                in.bool(),
+                in.bool(),
+                readBlocked(in));
+    }
+
+    private static List<BlockedQueue> readBlocked(WireReader in) throws MalformedWireException {
+        BlockedQueue[] queues = new BlockedQueue[in.count(3)];
+        for (int i = 0; i < queues.length; i++) {
+            queues[i] = new BlockedQueue(in.zigzagInt(), in.zigzag(), in.text());
+        }
+        return listOf(queues);
     }
 
     static List<String> readTexts(WireReader in) throws MalformedWireException {

@@ -2,9 +2,11 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.Changed;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
+import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
@@ -17,6 +19,7 @@ import io.forebay.protocol.UnparkHow;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -158,6 +161,50 @@ class ParkedKeysTest {
                     .isEqualTo(Refusal.Code.LIMIT);
             assertThat(awaitParked(client, 1).keys().get(0).waitingCount()).isEqualTo(1);
         }
+    }
+
+    @Test
+    void descriptionNamesWhatHoldsTheGroupUp() {
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), "forebay.group.look-ahead-max = 64")) {
+            NodeFixture.Client client = node.open();
+            create(client, "t", "g", PARKING);
+            send(client, "t", "a", "a1", "a2");
+            failFirsts(client, 1);
+            awaitParked(client, 1);
+            unpark(client, "a", UnparkHow.DROP);
+            client.ack("g", NodeFixture.handles(client.popAll("t", "g", 1, LONG)));
+            send(client, "t", "b", "b1", "b2");
+            failFirsts(client, 1);
+            awaitParked(client, 1);
+            send(client, "t", "hot", "hot1");
+            String[] others = new String[80];
+            Arrays.setAll(others, i -> "x" + i);
+            send(client, "t", "", others);
+            client.ack("g", NodeFixture.handles(client.popAll("t", "g", 62, LONG)));
+            GroupDescription before = describe(client);
+            assertThat(before.parkedKeys()).isEqualTo(1);
+            assertThat(before.purged()).isEqualTo(1);
+            assertThat(before.depth()).isEqualTo(21);
+            assertThat(before.blocked()).containsExactly(new BlockedQueue(0, 2, "b"));
+            assertThat(before.isPaused()).isFalse();
+            unpark(client, "", UnparkHow.DEAD_LETTER);
+            for (int left = 20; left > 0; ) {
+                List<Delivery> some = client.pop("t", "g", left, LONG, 5_000);
+                assertThat(some).isNotEmpty();
+                client.ack("g", NodeFixture.handles(some));
+                left -= some.size();
+            }
+            GroupDescription after = describe(client);
+            assertThat(after.deadLettered()).isEqualTo(1);
+            assertThat(after.parkedKeys()).isZero();
+            assertThat(after.depth()).isZero();
+            assertThat(after.blocked()).isEmpty();
+        }
+    }
+
+    private static GroupDescription describe(NodeFixture.Client client) {
+        client.tell(new SessionCommand.DescribeGroup(client.nextId(), "g", "t"));
+        return client.expect(SessionEvent.GroupDescribed.class).topics().get(0);
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.forebay.protocol.wire;
 
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
@@ -345,7 +346,25 @@ final class Samples {
 
     private GroupDescription group() {
         return new GroupDescription(
-                "billing", "orders", "node-1", number(), 1, 2, 3, 4, 5, 6, Map.of("paused", "on"), 7);
+                "billing",
+                "orders",
+                "node-1",
+                number(),
+                1,
+                2,
+                3,
+                4,
+                5,
+                6,
+                Map.of("paused", "on"),
+                7,
+                8,
+                9,
+                10,
+                11,
+                random.nextBoolean(),
+                random.nextBoolean(),
+                List.of(new BlockedQueue(3, number(), "schlüssel"), new BlockedQueue(4, 0, "")));
     }
 
     private Refusal refusal() {
