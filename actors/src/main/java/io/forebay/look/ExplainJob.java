@@ -25,7 +25,7 @@ import java.util.Map;
  * cleaning has moved forward is passed over, for only messages are moved, and no message tells anything of another one but
  * entries, which are new when they do.
  */
-final class ExplainJob implements PageJob {
+final class ExplainJob implements ReadJob<LookReply> {
     private static final int EVENTS_MAX = 1000;
     private static final int NOTES_MAX = 100;
 
@@ -53,7 +53,7 @@ final class ExplainJob implements PageJob {
     }
 
     @Override
-    public Outcome run() throws IOException {
+    public Outcome<LookReply> run() throws IOException {
         events.clear();
         notes.clear();
         message = null;
@@ -63,7 +63,7 @@ final class ExplainJob implements PageJob {
         }
         StripeLog log = stripe.log();
         if (!readMessage()) {
-            return Outcome.AGAIN;
+            return Outcome.again();
         }
         long first = message == null ? 0 : message.sequence();
         long from = cursor == null ? first : Math.max(first, cursor.first());
@@ -71,11 +71,16 @@ final class ExplainJob implements PageJob {
         if (cursor == null) {
             sent();
             begin();
+            long kept = route.marks().firstOffset();
+            if (message != null && place.offset() < kept) {
+                notes.add(
+                        "the queue begins at offset " + kept + ": the message is dropped, and on the disk for a while");
+            }
         }
         Page page = new Page(reader(log.durableSequence()), from);
         LogWalker.Result result = log.newWalker().walk(LogWalker.Span.ofSequences(from, until), page);
         if (!result.isComplete() && page.nextSequence == from) {
-            return Outcome.AGAIN;
+            return Outcome.again();
         }
         result.problems().stream().limit(NOTES_MAX).forEach(notes::add);
         boolean isOver = result.isComplete() && !result.isStopped();

@@ -16,7 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Looks through a topic, queue by queue, for messages with an id or a key. */
-final class FindJob implements PageJob {
+final class FindJob implements ReadJob<LookReply> {
     /** Most bytes of bodies of one page; one message is given however large it is. */
     private static final long BYTES_MAX = 4 << 20;
 
@@ -35,7 +35,7 @@ final class FindJob implements PageJob {
     }
 
     @Override
-    public Outcome run() {
+    public Outcome<LookReply> run() {
         Cursor from = request.cursor().isEmpty() ? null : Cursor.parseOrNull(request.cursor());
         if (from == null && !request.cursor().isEmpty()) {
             return Outcome.refused(Cursor.illegal(request.cursor()));
@@ -44,7 +44,7 @@ final class FindJob implements PageJob {
         TopicScan.Result result =
                 new TopicScan(topic, stripes).read(0, topic.queues().size() - 1, from, page);
         return result.isAgain()
-                ? Outcome.AGAIN
+                ? Outcome.again()
                 : Outcome.of(new LookReply.MessagePage(
                         request.requestId(),
                         node,

@@ -6,39 +6,53 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.forebay.config.StoreSettings;
 import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.Names;
+import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.queue.GroupQueue;
+import io.forebay.queue.Queue;
+import io.forebay.storage.log.SeekRecord;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.function.IntFunction;
 
 /**
- * Takes what sessions ask about stored messages. Reads nothing itself: pages are read by {@link PageJob}s on the dispatcher of
+ * Takes what sessions ask about stored messages. Reads nothing itself: pages are read by {@link ReadJob}s on the dispatcher of
  * cold reads, a few at a time, so that scans leave threads to the groups that read there, too.
  */
 public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     /** What the desk understands. */
-    public sealed interface Command permits Ask, Finished, RunAgain {}
+    public sealed interface Command permits Ask, Heard, RunAgain {}
 
     /** Answered by {@link RegistryReply.Answer}, with a refusal or the answer the command names. */
     public record Ask(LookCommand request, ActorRef<? super RegistryReply.Answer> replyTo) implements Command {}
 
-    private record Finished(Task task, PageJob.Outcome outcome, Throwable failure) implements Command {}
+    /** What somebody else was to answer, or to read, is there. */
+    private record Heard(Runnable then) implements Command {}
 
-    private record RunAgain(Task task) implements Command {}
+    private record RunAgain(Task<?> task) implements Command {}
 
     /**
      * What the desk works with.
@@ -54,18 +68,19 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     private static final long CONGESTED_RETRY_MILLIS = 200;
     private static final Duration AGAIN_AFTER = Duration.ofMillis(50);
     private static final int RUNS_MAX = 100;
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(10);
 
-    /** A job and who waits for it. Confined to the desk. */
-    private static final class Task {
-        final LookCommand request;
-        final ActorRef<? super RegistryReply.Answer> replyTo;
-        final PageJob job;
+    /** A job and what becomes of what it reads. Confined to the desk. */
+    private static final class Task<T> {
+        final Ask ask;
+        final ReadJob<T> job;
+        final Consumer<T> then;
         int runs;
 
-        Task(Ask ask, PageJob job) {
-            this.request = ask.request;
-            this.replyTo = ask.replyTo;
+        Task(Ask ask, ReadJob<T> job, Consumer<T> then) {
+            this.ask = ask;
             this.job = job;
+            this.then = then;
         }
     }
 
@@ -73,7 +88,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     private final TopicDirectory directory;
     private final TimerScheduler<Command> timers;
     private final Executor readers;
-    private final ArrayDeque<Task> waiting = new ArrayDeque<>();
+    private final ArrayDeque<Task<?>> waiting = new ArrayDeque<>();
     private int runningCount;
 
     public static Behavior<Command> create(Environment environment) {
@@ -96,7 +111,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Ask.class, this::onAsk)
-                .onMessage(Finished.class, this::onFinished)
+                .onMessage(Heard.class, this::onHeard)
                 .onMessage(RunAgain.class, this::onRunAgain)
                 .build();
     }
@@ -109,8 +124,12 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
             onFind(ask, find);
         } else if (request instanceof LookCommand.Explain explain) {
             onExplain(ask, explain);
+        } else if (request instanceof LookCommand.Seek seek) {
+            onSeek(ask, seek);
+        } else if (request instanceof LookCommand.Purge purge) {
+            onPurge(ask, purge);
         } else {
-            refuse(ask, Refusal.of(Refusal.Code.UNSUPPORTED, "this node does not seek or purge yet"));
+            throw new AssertionError(request);
         }
         return this;
     }
@@ -121,8 +140,11 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         Refusal refusal = checkTopic(peek.topic());
         TopicDirectory.TopicRoute topic = refusal == null ? directory.topic(peek.topic()) : null;
         refusal = refusal != null ? refusal : PeekJob.check(peek, topic);
+        refusal = refusal != null || peek.group().isEmpty() ? refusal : checkGroup(topic, peek.group());
         if (refusal != null) {
             refuse(ask, refusal);
+        } else if (!peek.group().isEmpty()) {
+            peekNext(ask, peek, topic);
         } else {
             enqueue(ask, new PeekJob(peek, environment.nodeName, topic, environment.stripes));
         }
@@ -189,6 +211,285 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         enqueue(ask, new ExplainJob(explain, place, directory, queue, environment.stripes.get(queue.stripeId())));
     }
 
+    // ---- what queues and groups are asked for -----------------------------------------------------------------------
+
+    private void peekNext(Ask ask, LookCommand.Peek peek, TopicDirectory.TopicRoute topic) {
+        int groupId = directory.group(topic.name(), peek.group()).groupId();
+        List<TopicDirectory.QueueRoute> queues = queuesOf(topic, peek.queue());
+        askEach(
+                queues,
+                i -> askGroup(queues.get(i), groupId, replyTo -> new GroupQueue.Peek(peek.countMax(), replyTo)),
+                answers -> {
+                    List<String> notes = new ArrayList<>();
+                    List<NextMessagesJob.Place> places = new ArrayList<>();
+                    // In turns, as a dispatcher would.
+                    boolean isMore = true;
+                    for (int turn = 0; isMore && places.size() < peek.countMax(); turn++) {
+                        isMore = false;
+                        for (int i = 0; i < queues.size() && places.size() < peek.countMax(); i++) {
+                            if (answers.get(i) instanceof GroupQueue.NextOffsets next && next.offsets().length > turn) {
+                                isMore = true;
+                                places.add(new NextMessagesJob.Place(queues.get(i), next.offsets()[turn]));
+                            } else if (turn == 0 && answers.get(i) instanceof Refusal refusal) {
+                                notes.add("queue " + queues.get(i).number() + ": " + refusal.text());
+                            }
+                        }
+                    }
+                    enqueue(ask, new NextMessagesJob(peek, environment.nodeName, places, notes, environment.stripes));
+                });
+    }
+
+    private void onSeek(Ask ask, LookCommand.Seek seek) {
+        Refusal refusal = checkTopic(seek.topic());
+        TopicDirectory.TopicRoute topic = refusal == null ? directory.topic(seek.topic()) : null;
+        refusal = refusal != null ? refusal : checkGroup(topic, seek.group());
+        refusal = refusal != null ? refusal : checkQueue(seek.queue(), topic);
+        refusal = refusal != null ? refusal : checkPlace(seek);
+        if (refusal != null) {
+            refuse(ask, refusal);
+            return;
+        }
+        List<TopicDirectory.QueueRoute> queues = queuesOf(topic, seek.queue());
+        long[] offsets = new long[queues.size()];
+        switch (seek.place().kind()) {
+            case EARLIEST -> seek(ask, seek, queues, offsets);
+            case LATEST -> {
+                Arrays.fill(offsets, Long.MAX_VALUE);
+                seek(ask, seek, queues, offsets);
+            }
+            case OFFSET -> {
+                Arrays.fill(offsets, seek.place().value());
+                seek(ask, seek, queues, offsets);
+            }
+            case TIME -> {
+                long millis = seek.place().value();
+                askEach(
+                        queues,
+                        i -> askQueue(queues.get(i), replyTo -> new Queue.OffsetAt(millis, replyTo)),
+                        ranges -> enqueue(
+                                ask,
+                                new OffsetsJob(queues, ranges, environment.stripes, millis),
+                                found -> seek(ask, seek, queues, found)));
+            }
+        }
+    }
+
+    private static Refusal checkPlace(LookCommand.Seek seek) {
+        long value = seek.place().value();
+        return switch (seek.place().kind()) {
+            case EARLIEST, LATEST -> null;
+            case OFFSET ->
+                value < 0
+                        ? Refusal.illegalArgument("offset", value, "0 or more")
+                        : seek.queue() < 0
+                                ? Refusal.of(
+                                        Refusal.Code.ILLEGAL_ARGUMENT,
+                                        "an offset to seek to needs the number of a queue")
+                                : null;
+            case TIME ->
+                value < 0 ? Refusal.illegalArgument("time", value, "milliseconds since 1970, at least 0") : null;
+        };
+    }
+
+    private void seek(Ask ask, LookCommand.Seek seek, List<TopicDirectory.QueueRoute> queues, long[] offsets) {
+        TopicDirectory.GroupRoute group = directory.group(seek.topic(), seek.group());
+        if (group == null) {
+            refuse(ask, unknownGroup(seek.topic(), seek.group()));
+            return;
+        }
+        boolean isTime = seek.place().kind() == SeekPlace.Kind.TIME;
+        long askedMillis = isTime ? seek.place().value() : SeekRecord.BY_OFFSET;
+        askEach(
+                queues,
+                i -> askGroup(
+                        queues.get(i),
+                        group.groupId(),
+                        replyTo -> new GroupQueue.Seek(offsets[i], askedMillis, seek.isDryRun(), replyTo, replyTo)),
+                answers -> {
+                    List<QueueSeek> seeks = new ArrayList<>();
+                    for (int i = 0; i < queues.size(); i++) {
+                        seeks.add(seekOf(seek, queues.get(i).number(), answers.get(i)));
+                    }
+                    answer(ask, new LookReply.Seeked(seek.requestId(), seeks));
+                });
+    }
+
+    private QueueSeek seekOf(LookCommand.Seek seek, int queue, Object answer) {
+        if (answer instanceof GroupQueue.SeekDone done) {
+            long skipped = Math.max(0, done.toOffset() - done.fromOffset());
+            long repeated = Math.max(0, done.cursor() - done.toOffset());
+            boolean isClamped = done.isClamped() && seek.place().kind() == SeekPlace.Kind.OFFSET;
+            return new QueueSeek(
+                    environment.nodeName, queue, done.cursor(), done.toOffset(), skipped, repeated, isClamped, null);
+        }
+        return new QueueSeek(environment.nodeName, queue, 0, 0, 0, 0, false, refusalOf(answer));
+    }
+
+    private void onPurge(Ask ask, LookCommand.Purge purge) {
+        Refusal refusal = checkTopic(purge.topic());
+        TopicDirectory.TopicRoute topic = refusal == null ? directory.topic(purge.topic()) : null;
+        refusal = refusal != null || purge.group().isEmpty() ? refusal : checkGroup(topic, purge.group());
+        refusal = refusal != null ? refusal : checkQueue(purge.queue(), topic);
+        if (refusal == null && purge.belowOffset() < -1) {
+            refusal = Refusal.illegalArgument("offset", purge.belowOffset(), "0 or more, or -1 for everything stored");
+        }
+        if (refusal == null && purge.belowOffset() >= 0 && purge.queue() < 0) {
+            refusal = Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, "an offset to purge below needs the number of a queue");
+        }
+        if (refusal != null) {
+            refuse(ask, refusal);
+        } else if (purge.group().isEmpty()) {
+            purgeTopic(ask, purge, queuesOf(topic, purge.queue()));
+        } else {
+            purgeGroup(ask, purge, topic, queuesOf(topic, purge.queue()));
+        }
+    }
+
+    private void purgeGroup(
+            Ask ask, LookCommand.Purge purge, TopicDirectory.TopicRoute topic, List<TopicDirectory.QueueRoute> queues) {
+        int groupId = directory.group(topic.name(), purge.group()).groupId();
+        long below = purge.belowOffset() < 0 ? Long.MAX_VALUE : purge.belowOffset();
+        askEach(
+                queues,
+                i -> askGroup(
+                        queues.get(i),
+                        groupId,
+                        replyTo -> new GroupQueue.PurgeBelow(below, purge.isDryRun(), replyTo, replyTo)),
+                answers -> {
+                    List<QueuePurge> purges = new ArrayList<>();
+                    for (int i = 0; i < queues.size(); i++) {
+                        int number = queues.get(i).number();
+                        purges.add(
+                                answers.get(i) instanceof GroupQueue.PurgeDone done
+                                        ? purged(purge, number, done.belowOffset(), done.count())
+                                        : notPurged(number, answers.get(i)));
+                    }
+                    answer(ask, new LookReply.Purged(purge.requestId(), purges));
+                });
+    }
+
+    private QueuePurge purged(LookCommand.Purge purge, int queue, long belowOffset, long count) {
+        boolean isClamped = purge.belowOffset() >= 0 && purge.belowOffset() != belowOffset;
+        return new QueuePurge(environment.nodeName, queue, belowOffset, count, isClamped, null);
+    }
+
+    private QueuePurge notPurged(int queue, Object answer) {
+        return new QueuePurge(environment.nodeName, queue, 0, 0, false, refusalOf(answer));
+    }
+
+    private void purgeTopic(Ask ask, LookCommand.Purge purge, List<TopicDirectory.QueueRoute> queues) {
+        long[] firsts =
+                queues.stream().mapToLong(queue -> queue.marks().firstOffset()).toArray();
+        long below = purge.belowOffset() < 0 ? Long.MAX_VALUE : purge.belowOffset();
+        askEach(
+                queues,
+                i -> purge.isDryRun()
+                        ? CompletableFuture.completedFuture(wouldPurge(queues.get(i), firsts[i], below))
+                        : askQueue(queues.get(i), replyTo -> new Queue.Purge(below, replyTo)),
+                answers -> {
+                    List<QueuePurge> purges = new ArrayList<>();
+                    for (int i = 0; i < queues.size(); i++) {
+                        int number = queues.get(i).number();
+                        boolean isDone = answers.get(i) instanceof Queue.Purged done && done.refusal() == null;
+                        if (isDone) {
+                            long first = ((Queue.Purged) answers.get(i)).firstOffset();
+                            purges.add(purged(purge, number, first, Math.max(0, first - firsts[i])));
+                        } else {
+                            purges.add(notPurged(number, answers.get(i)));
+                        }
+                    }
+                    answer(ask, new LookReply.Purged(purge.requestId(), purges));
+                });
+    }
+
+    private static Object wouldPurge(TopicDirectory.QueueRoute queue, long first, long below) {
+        return new Queue.Purged(
+                queue.queueId(), Math.max(first, Math.min(below, queue.marks().nextOffset())), null);
+    }
+
+    private static List<TopicDirectory.QueueRoute> queuesOf(TopicDirectory.TopicRoute topic, int number) {
+        return number < 0 ? topic.queues() : List.of(topic.queues().get(number));
+    }
+
+    /** Makes a command for a group in a queue, whose answers go to one place. */
+    private interface GroupCommand {
+        GroupQueue.Command of(ActorRef<Object> replyTo);
+    }
+
+    private CompletionStage<Object> askGroup(TopicDirectory.QueueRoute queue, int groupId, GroupCommand command) {
+        TopicDirectory.GroupQueueRoute route = directory.groupQueue(queue.queueId(), groupId);
+        return route == null
+                ? CompletableFuture.completedFuture(Refusal.of(
+                        Refusal.Code.FAILED,
+                        "the queue is not served for this group because of a fault; the node's log says more"))
+                : AskPattern.ask(
+                        route.groupQueue(),
+                        command::of,
+                        ANSWER_TIMEOUT,
+                        getContext().getSystem().scheduler());
+    }
+
+    /** Makes a command for a queue, whose answer goes there. */
+    private interface QueueCommand {
+        Queue.Command of(ActorRef<Object> replyTo);
+    }
+
+    private CompletionStage<Object> askQueue(TopicDirectory.QueueRoute queue, QueueCommand command) {
+        return queue.queue() == null
+                ? CompletableFuture.completedFuture(Refusal.of(
+                        Refusal.Code.FAILED, "the queue is not served because of a fault; the node's log says more"))
+                : AskPattern.ask(
+                        queue.queue(),
+                        command::of,
+                        ANSWER_TIMEOUT,
+                        getContext().getSystem().scheduler());
+    }
+
+    /** Asks for every queue and goes on, in this actor, with an answer or a refusal for each. */
+    private void askEach(
+            List<TopicDirectory.QueueRoute> queues,
+            IntFunction<CompletionStage<Object>> asker,
+            Consumer<List<Object>> then) {
+        List<CompletableFuture<Object>> answers = new ArrayList<>();
+        for (int i = 0; i < queues.size(); i++) {
+            answers.add(asker.apply(i)
+                    .exceptionally(failure ->
+                            Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the queue has not answered in time; ask again"))
+                    .toCompletableFuture());
+        }
+        getContext()
+                .pipeToSelf(
+                        CompletableFuture.allOf(answers.toArray(new CompletableFuture<?>[0])),
+                        (nothing, failure) -> new Heard(() -> then.accept(
+                                answers.stream().map(CompletableFuture::join).toList())));
+    }
+
+    private static Refusal refusalOf(Object answer) {
+        if (answer instanceof GroupQueue.OperatorRefused refused) {
+            return refused.refusal();
+        }
+        if (answer instanceof Queue.Purged purged) {
+            return purged.refusal();
+        }
+        if (answer instanceof Refusal refusal) {
+            return refusal;
+        }
+        throw new AssertionError(answer);
+    }
+
+    // ---- checks ---------------------------------------------------------------------------------------------------
+
+    private Refusal checkGroup(TopicDirectory.TopicRoute topic, String group) {
+        Refusal refusal = Names.check("group", group);
+        return refusal != null
+                ? refusal
+                : directory.group(topic.name(), group) == null ? unknownGroup(topic.name(), group) : null;
+    }
+
+    private static Refusal unknownGroup(String topic, String group) {
+        return Refusal.of(Refusal.Code.UNKNOWN_GROUP, "no group '" + group + "' consumes topic '" + topic + "'");
+    }
+
     private Refusal checkTopic(String name) {
         Refusal refusal = Names.check("topic", name);
         return refusal != null ? refusal : directory.topic(name) == null ? Refusal.unknownTopic(name) : null;
@@ -215,7 +516,11 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
 
     // ---- jobs -----------------------------------------------------------------------------------------------------
 
-    private void enqueue(Ask ask, PageJob job) {
+    private void enqueue(Ask ask, ReadJob<LookReply> job) {
+        enqueue(ask, job, reply -> answer(ask, reply));
+    }
+
+    private <T> void enqueue(Ask ask, ReadJob<T> job, Consumer<T> then) {
         if (waiting.size() >= WAITING_MAX) {
             refuse(
                     ask,
@@ -225,7 +530,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
                             CONGESTED_RETRY_MILLIS));
             return;
         }
-        waiting.addLast(new Task(ask, job));
+        waiting.addLast(new Task<>(ask, job, then));
         runNext();
     }
 
@@ -235,11 +540,11 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         }
     }
 
-    private void run(Task task) {
+    private <T> void run(Task<T> task) {
         runningCount++;
         task.runs++;
-        CompletableFuture<PageJob.Outcome> read = new CompletableFuture<>();
-        getContext().pipeToSelf(read, (outcome, failure) -> new Finished(task, outcome, failure));
+        CompletableFuture<ReadJob.Outcome<T>> read = new CompletableFuture<>();
+        getContext().pipeToSelf(read, (outcome, failure) -> new Heard(() -> finished(task, outcome, failure)));
         readers.execute(() -> {
             try {
                 read.complete(task.job.run());
@@ -249,37 +554,21 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         });
     }
 
-    private Behavior<Command> onFinished(Finished finished) {
+    private <T> void finished(Task<T> task, ReadJob.Outcome<T> outcome, Throwable failure) {
         runningCount--;
-        Task task = finished.task;
-        if (finished.failure != null) {
-            getContext().getLog().warn("a look at stored messages failed: {}", task.request, finished.failure);
-            answer(
-                    task,
-                    new SessionEvent.Refused(
-                            task.request.requestId(),
-                            Refusal.of(Refusal.Code.FAILED, "it cannot be read: " + finished.failure.getMessage())));
-        } else if (finished.outcome.isAgain()) {
-            again(task);
-        } else if (finished.outcome.refusal() != null) {
-            answer(task, new SessionEvent.Refused(task.request.requestId(), finished.outcome.refusal()));
+        if (failure != null) {
+            getContext().getLog().warn("a look at stored messages failed: {}", task.ask.request, failure);
+            refuse(task.ask, Refusal.of(Refusal.Code.FAILED, "it cannot be read: " + failure.getMessage()));
+        } else if (outcome.isAgain() && task.runs < RUNS_MAX) {
+            timers.startSingleTimer(task, new RunAgain(task), AGAIN_AFTER);
+        } else if (outcome.isAgain()) {
+            refuse(task.ask, Refusal.busy("the stripe is writing again what its device has lost", 1000));
+        } else if (outcome.refusal() != null) {
+            refuse(task.ask, outcome.refusal());
         } else {
-            answer(task, finished.outcome.reply());
+            task.then.accept(outcome.result());
         }
         runNext();
-        return this;
-    }
-
-    private void again(Task task) {
-        if (task.runs < RUNS_MAX) {
-            timers.startSingleTimer(task, new RunAgain(task), AGAIN_AFTER);
-        } else {
-            answer(
-                    task,
-                    new SessionEvent.Refused(
-                            task.request.requestId(),
-                            Refusal.busy("the stripe is writing again what its device has lost", 1000)));
-        }
     }
 
     private Behavior<Command> onRunAgain(RunAgain again) {
@@ -288,11 +577,16 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         return this;
     }
 
-    private static void answer(Task task, SessionEvent.Reply reply) {
-        task.replyTo.tell(new RegistryReply.Answer(reply));
+    private Behavior<Command> onHeard(Heard heard) {
+        heard.then.run();
+        return this;
+    }
+
+    private static void answer(Ask ask, SessionEvent.Reply reply) {
+        ask.replyTo.tell(new RegistryReply.Answer(reply));
     }
 
     private static void refuse(Ask ask, Refusal refusal) {
-        ask.replyTo.tell(new RegistryReply.Answer(new SessionEvent.Refused(ask.request.requestId(), refusal)));
+        answer(ask, new SessionEvent.Refused(ask.request.requestId(), refusal));
     }
 }

@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Stored messages as they lie, queue by queue. */
-final class PeekJob implements PageJob {
+final class PeekJob implements ReadJob<LookReply> {
     private static final int NOTES_MAX = 100;
 
     private final LookCommand.Peek request;
@@ -28,7 +28,7 @@ final class PeekJob implements PageJob {
     }
 
     @Override
-    public Outcome run() {
+    public Outcome<LookReply> run() {
         Cursor from = request.cursor().isEmpty() ? null : Cursor.parseOrNull(request.cursor());
         if (from == null && !request.cursor().isEmpty()) {
             return Outcome.refused(Cursor.illegal(request.cursor()));
@@ -38,7 +38,7 @@ final class PeekJob implements PageJob {
         TopicScan.Result result = new TopicScan(topic, stripes)
                 .read(isEvery ? 0 : request.queue(), isEvery ? topic.queues().size() - 1 : request.queue(), from, page);
         return result.isAgain()
-                ? Outcome.AGAIN
+                ? Outcome.again()
                 : Outcome.of(new LookReply.MessagePage(
                         request.requestId(),
                         node,

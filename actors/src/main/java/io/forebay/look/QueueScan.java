@@ -128,8 +128,13 @@ final class QueueScan {
      * by halving, then exact. See {@link #isNotReadable}.
      */
     long offsetAt(long millis) {
-        long low = firstOffset();
-        long high = nextOffset();
+        return offsetAt(millis, firstOffset(), nextOffset());
+    }
+
+    /** Between two offsets it is known to be; the upper one if it is none before that. */
+    long offsetAt(long millis, long from, long to) {
+        long low = from;
+        long high = to;
         while (low < high) {
             long middle = (low + high) >>> 1;
             long[] found = {-1, 0};

@@ -8,6 +8,7 @@ import io.forebay.storage.log.DeadLetteredRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
 import io.forebay.storage.log.EntryRecord;
+import io.forebay.storage.log.ExpiredRecord;
 import io.forebay.storage.log.FilteredRecord;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.GroupSnapshot;
@@ -158,6 +159,17 @@ public final class LifeReader {
                         0,
                         0,
                         view.groupId() == 0 ? detail + ", for everyone" : detail);
+            }
+        } else if (record instanceof ExpiredRecord expired) {
+            if (offset < expired.belowOffset()) {
+                String why = expired.cause() == ExpiredRecord.Cause.MAX_AGE ? "too old" : "too much is stored";
+                tell(
+                        Kind.PURGED,
+                        expired.expiredMillis(),
+                        0,
+                        0,
+                        0,
+                        why + ": everything below offset " + expired.belowOffset() + ", for everyone");
             }
         } else if (record instanceof SeekRecord seek) {
             seek(seek);

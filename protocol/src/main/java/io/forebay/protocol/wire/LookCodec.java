@@ -75,7 +75,6 @@ final class LookCodec {
             for (QueuePurge queue : purged.queues()) {
                 out.shared(queue.node());
                 out.zigzag(queue.queue());
-                out.zigzag(queue.fromOffset());
                 out.zigzag(queue.belowOffset());
                 out.zigzag(queue.droppedCount());
                 out.bool(queue.isClamped());
@@ -175,16 +174,10 @@ final class LookCodec {
             case PURGE:
                 return new LookCommand.Purge(requestId, in.text(), in.text(), in.zigzagInt(), in.zigzag(), in.bool());
             case PURGED: {
-                QueuePurge[] queues = new QueuePurge[in.count(7)];
+                QueuePurge[] queues = new QueuePurge[in.count(6)];
                 for (int i = 0; i < queues.length; i++) {
                     queues[i] = new QueuePurge(
-                            in.shared(),
-                            in.zigzagInt(),
-                            in.zigzag(),
-                            in.zigzag(),
-                            in.zigzag(),
-                            in.bool(),
-                            readRefusal(in));
+                            in.shared(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.bool(), readRefusal(in));
                 }
                 return new LookReply.Purged(requestId, WireCodec.listOf(queues));
             }

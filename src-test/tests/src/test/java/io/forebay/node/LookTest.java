@@ -2,6 +2,7 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.LifeEvent;
@@ -10,17 +11,22 @@ import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessageLife;
+import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.StoredMessage;
+import io.forebay.testkit.faults.MemoryDisk;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -369,12 +375,232 @@ class LookTest {
         }
     }
 
+    private static List<QueueSeek> seek(
+            NodeFixture.Client client, String topic, int queue, SeekPlace place, boolean isDryRun) {
+        client.tell(new LookCommand.Seek(client.nextId(), "g", topic, queue, place, isDryRun));
+        return client.expect(LookReply.Seeked.class).queues();
+    }
+
     @Test
-    void theSettingsOfATopicDoNotMatter() {
+    void aGroupSeeksBackAndForth() {
         NodeFixture.Client client = node.open();
-        client.tell(new SessionCommand.CreateTopic(client.nextId(), "durable-look", 1, Map.of("readable", "durable")));
-        client.expect(SessionEvent.TopicCreated.class);
-        client.send("durable-look", 3, "d");
-        assertThat(peek(client, "durable-look", -1, -1, 10).messages()).hasSize(3);
+        client.sendTo(0, "sought-in", 10, "a");
+        client.sendTo(1, "sought-in", 10, "b");
+        List<Delivery> first = client.popAll("sought-in", "g", 20, LONG);
+        client.ack("g", NodeFixture.handles(first.subList(0, 12)));
+
+        List<QueueSeek> told = seek(client, "sought-in", -1, SeekPlace.EARLIEST_STORED, true);
+        assertThat(told).hasSize(2).allSatisfy(queue -> {
+            assertThat(queue.node()).isEqualTo(node.forebay.settings().node().name());
+            assertThat(queue.fromOffset()).isEqualTo(10);
+            assertThat(queue.toOffset()).isZero();
+            assertThat(queue.repeatedCount()).isEqualTo(10);
+            assertThat(queue.skippedCount()).isZero();
+            assertThat(queue.isClamped()).isFalse();
+            assertThat(queue.refusal()).isNull();
+        });
+        assertThat(client.pop("sought-in", "g", 1, LONG, 0))
+                .as("a dry run changes nothing")
+                .isEmpty();
+        assertThat(seek(client, "sought-in", -1, SeekPlace.EARLIEST_STORED, false))
+                .isEqualTo(told);
+        List<Delivery> again = client.popAll("sought-in", "g", 20, LONG);
+        assertThat(client.ack("g", NodeFixture.handles(first)))
+                .as("handles of before are stale")
+                .noneMatch(result -> result == AckOutcome.ACKED);
+        client.ack("g", NodeFixture.handles(again));
+
+        QueueSeek one = seek(client, "sought-in", 1, SeekPlace.offset(7), false).get(0);
+        assertThat(one.queue()).isEqualTo(1);
+        assertThat(one.toOffset()).isEqualTo(7);
+        assertThat(one.repeatedCount()).isEqualTo(3);
+        assertThat(client.popAll("sought-in", "g", 3, LONG).stream().map(NodeFixture::text))
+                .containsExactly("b7", "b8", "b9");
+        QueueSeek clamped =
+                seek(client, "sought-in", 0, SeekPlace.offset(99), false).get(0);
+        assertThat(clamped.isClamped()).isTrue();
+        assertThat(clamped.toOffset()).isEqualTo(10);
+        assertThat(seek(client, "sought-in", -1, SeekPlace.LATEST_STORED, false))
+                .allSatisfy(queue -> assertThat(queue.toOffset()).isEqualTo(10));
+        assertThat(client.pop("sought-in", "g", 1, LONG, 0)).isEmpty();
+        assertThat(kinds(explain(client, "sought-in", 1, 8, null)))
+                .containsExactly(
+                        Kind.SENT,
+                        Kind.POPPED,
+                        Kind.SEEK,
+                        Kind.POPPED,
+                        Kind.ACKED,
+                        Kind.SEEK,
+                        Kind.POPPED,
+                        Kind.PASSED_OVER);
+    }
+
+    @Test
+    void aGroupSeeksToATime() {
+        AtomicLong wall = new AtomicLong(1_700_000_000_000L);
+        try (NodeFixture own = NodeFixture.inMemory(new MemoryDisk(), "", () -> Instant.ofEpochMilli(wall.get()))) {
+            NodeFixture.Client client = own.open();
+            client.sendTo(0, "timed", 50, "a");
+            List<Delivery> deliveries = client.popAll("timed", "g", 50, LONG);
+            client.ack("g", NodeFixture.handles(deliveries));
+            client.tell(new LookCommand.Peek(client.nextId(), "timed", 0, -1, "", 1000, 1 << 20, ""));
+            List<StoredMessage> stored =
+                    client.expect(LookReply.MessagePage.class).messages();
+            for (int index : new int[] {0, 20, 49}) {
+                long millis = stored.get(index).storedMillis();
+                long expected = stored.stream()
+                        .filter(message -> message.storedMillis() >= millis)
+                        .findFirst()
+                        .orElseThrow()
+                        .offset();
+                QueueSeek queue =
+                        seek(client, "timed", 0, SeekPlace.time(millis), true).get(0);
+                assertThat(queue.toOffset()).isEqualTo(expected);
+            }
+            assertThat(seek(client, "timed", 0, SeekPlace.time(0), true).get(0).toOffset())
+                    .isZero();
+            assertThat(seek(client, "timed", -1, SeekPlace.time(Long.MAX_VALUE), true))
+                    .extracting(QueueSeek::toOffset)
+                    .containsExactly(50L, 0L);
+        }
+    }
+
+    @Test
+    void absurdSeeksAreRefusedAndChangeNothing() {
+        NodeFixture.Client client = node.open();
+        client.sendTo(0, "unsought", 3, "a");
+        client.popAll("unsought", "g", 3, LONG);
+        SeekPlace earliest = SeekPlace.EARLIEST_STORED;
+        assertThat(refused(client, new LookCommand.Seek(801, "g", "none", -1, earliest, false))
+                        .code())
+                .isEqualTo(Refusal.Code.UNKNOWN_TOPIC);
+        assertThat(refused(client, new LookCommand.Seek(802, "nobody", "unsought", -1, earliest, false)))
+                .satisfies(refusal -> {
+                    assertThat(refusal.code()).isEqualTo(Refusal.Code.UNKNOWN_GROUP);
+                    assertThat(refusal.text()).contains("nobody").contains("unsought");
+                });
+        assertThat(refused(client, new LookCommand.Seek(803, "g", "unsought", 7, earliest, false))
+                        .text())
+                .contains("queue is 7");
+        assertThat(refused(client, new LookCommand.Seek(804, "g", "unsought", -1, SeekPlace.offset(1), false))
+                        .text())
+                .contains("needs the number of a queue");
+        assertThat(refused(client, new LookCommand.Seek(805, "g", "unsought", 0, SeekPlace.offset(-1), false))
+                        .text())
+                .contains("offset is -1");
+        assertThat(refused(client, new LookCommand.Seek(806, "g", "unsought", 0, SeekPlace.time(-9), false))
+                        .text())
+                .contains("time is -9");
+        assertThat(refused(client, new LookCommand.Seek(807, "", "unsought", 0, earliest, false))
+                        .code())
+                .isEqualTo(Refusal.Code.ILLEGAL_NAME);
+        assertThat(client.pop("unsought", "g", 1, LONG, 0)).isEmpty();
+    }
+
+    @Test
+    void peekShowsWhatAGroupWouldGetNext() {
+        NodeFixture.Client client = node.open();
+        client.sendTo(0, "upcoming", 4, "a");
+        client.sendTo(1, "upcoming", 4, "b");
+        client.ack("g", NodeFixture.handles(client.popAll("upcoming", "g", 3, LONG)));
+        List<Delivery> held = client.popAll("upcoming", "g", 2, LONG);
+        List<String> shown = peek(client, "upcoming", -1, -1, "g", 10, 1 << 20, "").messages().stream()
+                .map(LookTest::text)
+                .toList();
+        client.tell(new SessionCommand.GiveBack(client.nextId(), "g", NodeFixture.handles(held)));
+        client.expect(SessionEvent.GiveBackReply.class);
+        List<String> after = peek(client, "upcoming", -1, -1, "g", 10, 1 << 20, "").messages().stream()
+                .map(LookTest::text)
+                .toList();
+        List<String> popped = client.popAll("upcoming", "g", 5, LONG).stream()
+                .map(NodeFixture::text)
+                .toList();
+        assertThat(shown).hasSize(3).isSubsetOf(popped);
+        assertThat(after).containsExactlyInAnyOrderElementsOf(popped);
+        assertThat(peek(client, "upcoming", -1, -1, "g", 10, 1 << 20, "").messages())
+                .isEmpty();
+        assertThat(refused(client, new LookCommand.Peek(700, "upcoming", -1, -1, "nobody", 10, 100, ""))
+                        .code())
+                .isEqualTo(Refusal.Code.UNKNOWN_GROUP);
+        assertThat(refused(client, new LookCommand.Peek(701, "upcoming", 0, 3, "g", 10, 100, ""))
+                        .text())
+                .contains("no group");
+    }
+
+    private static List<QueuePurge> purge(
+            NodeFixture.Client client, String topic, String group, int queue, long below, boolean isDryRun) {
+        client.tell(new LookCommand.Purge(client.nextId(), topic, group, queue, below, isDryRun));
+        return client.expect(LookReply.Purged.class).queues();
+    }
+
+    @Test
+    void aGroupIsPurged() {
+        NodeFixture.Client client = node.open();
+        client.sendTo(0, "purged", 10, "a");
+        client.sendTo(1, "purged", 10, "b");
+        client.popAll("purged", "g", 4, LONG);
+        client.popAll("purged", "other", 20, LONG);
+        QueuePurge told = purge(client, "purged", "g", 0, 6, true).get(0);
+        assertThat(told.droppedCount()).isEqualTo(6);
+        assertThat(told.belowOffset()).isEqualTo(6);
+        assertThat(told.isClamped()).isFalse();
+        assertThat(purge(client, "purged", "g", 0, 6, false)).containsExactly(told);
+        assertThat(purge(client, "purged", "g", 0, 6, false).get(0).droppedCount())
+                .as("again nothing is dropped")
+                .isZero();
+        QueuePurge clamped = purge(client, "purged", "g", 0, 99, true).get(0);
+        assertThat(clamped.isClamped()).isTrue();
+        assertThat(clamped.belowOffset()).isEqualTo(10);
+        assertThat(purge(client, "purged", "g", -1, -1, false))
+                .extracting(QueuePurge::belowOffset)
+                .containsExactly(10L, 10L);
+        assertThat(client.pop("purged", "g", 1, LONG, 0)).isEmpty();
+        MessageLife life = explain(client, "purged", 0, 5, null);
+        assertThat(kinds(life)).contains(Kind.PURGED);
+        assertThat(life.groups().get(0).state()).isEqualTo(MessageLife.State.PURGED);
+        assertThat(life.groups().get(1).state()).isEqualTo(MessageLife.State.IN_FLIGHT);
+        assertThat(refused(client, new LookCommand.Purge(600, "purged", "nobody", -1, -1, true))
+                        .code())
+                .isEqualTo(Refusal.Code.UNKNOWN_GROUP);
+        assertThat(refused(client, new LookCommand.Purge(601, "purged", "g", -1, 5, true))
+                        .text())
+                .contains("needs the number of a queue");
+        assertThat(refused(client, new LookCommand.Purge(602, "purged", "g", 0, -2, true))
+                        .text())
+                .contains("offset is -2");
+        assertThat(refused(client, new LookCommand.Purge(603, "none", "", 0, -1, true))
+                        .code())
+                .isEqualTo(Refusal.Code.UNKNOWN_TOPIC);
+    }
+
+    @Test
+    void aTopicIsPurgedForEveryone() {
+        NodeFixture.Client client = node.open();
+        client.sendTo(0, "emptied", 10, "a");
+        client.sendTo(1, "emptied", 4, "b");
+        client.popAll("emptied", "g", 3, LONG);
+        QueuePurge told = purge(client, "emptied", "", 0, 6, true).get(0);
+        assertThat(told.belowOffset()).isEqualTo(6);
+        assertThat(told.droppedCount()).isEqualTo(6);
+        assertThat(peek(client, "emptied", 0, -1, 100).messages())
+                .as("a dry run changes nothing")
+                .hasSize(10);
+        assertThat(purge(client, "emptied", "", 0, 6, false)).containsExactly(told);
+        assertThat(peek(client, "emptied", 0, -1, 100).messages().stream().map(LookTest::text))
+                .containsExactly("a6", "a7", "a8", "a9");
+        assertThat(purge(client, "emptied", "", -1, -1, false))
+                .extracting(QueuePurge::belowOffset)
+                .containsExactly(10L, 4L);
+        assertThat(peek(client, "emptied", -1, -1, 100).messages()).isEmpty();
+        assertThat(client.pop("emptied", "g", 1, LONG, 0)).isEmpty();
+        assertThat(client.pop("emptied", "later", 1, LONG, 0)).isEmpty();
+        QueuePurge clamped = purge(client, "emptied", "", 0, 99, true).get(0);
+        assertThat(clamped.isClamped()).isTrue();
+        assertThat(clamped.droppedCount()).isZero();
+        MessageLife life = explain(client, "emptied", 0, 7, null);
+        assertThat(life.notes()).anyMatch(note -> note.contains("begins at offset 10"));
+        assertThat(kinds(life)).contains(Kind.SENT, Kind.PURGED);
+        client.sendTo(0, "emptied", 1, "new");
+        assertThat(client.popAll("emptied", "g", 1, LONG).get(0).queueOffset()).isEqualTo(10);
     }
 }

@@ -122,8 +122,8 @@ final class Samples {
                 new LookReply.Purged(
                         number(),
                         List.of(
-                                new QueuePurge("node-1", 0, number(), number(), 3, true, null),
-                                new QueuePurge("node-1", 1, 0, 0, 0, false, refusal))),
+                                new QueuePurge("node-1", 0, number(), 3, true, null),
+                                new QueuePurge("node-1", 1, 0, 0, false, refusal))),
                 new LookCommand.Peek(number(), "orders", -1, -1, "billing", 10, 1 << 20, "1:2"),
                 new LookCommand.Find(number(), "orders", "", "schlüssel", -1, number(), 10, ""),
                 new LookReply.MessagePage(

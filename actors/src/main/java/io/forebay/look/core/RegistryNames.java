@@ -1,0 +1,97 @@
+package io.forebay.look.core;
+
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.RecordType;
+import io.forebay.storage.log.RecordView;
+import io.forebay.storage.log.RegistrySnapshot;
+import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.storage.log.TopicRecord;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What topics, queues and groups are called, by the records of a log that nobody serves. What was deleted keeps its name, for its
+ * records may still be there. Confined to one thread.
+ */
+public final class RegistryNames implements LifeNames {
+    private final Map<Integer, TopicRecord> topics = new HashMap<>();
+    private final Map<Integer, String> groups = new HashMap<>();
+    private final List<SnapshotRecord> parts = new ArrayList<>();
+
+    /** Takes records of all stripes, in the order of their logs; looks at those of the registry. */
+    public void record(RecordView view) throws CorruptRecordException {
+        RecordType type = view.type();
+        if (view.queueId() != 0 || type == null) {
+            return;
+        }
+        if (type == RecordType.TOPIC || type == RecordType.GROUP) {
+            take(view.decode());
+        } else if (type == RecordType.SNAPSHOT && view.decode() instanceof SnapshotRecord part) {
+            if (part.part() == 0) {
+                parts.clear();
+            }
+            parts.add(part);
+            if (part.part() == part.parts() - 1) {
+                RegistrySnapshot snapshot = RegistrySnapshot.decode(SnapshotRecord.join(parts));
+                snapshot.topics().forEach(this::take);
+                snapshot.groups().forEach(this::take);
+                parts.clear();
+            }
+        }
+    }
+
+    private void take(LogRecord record) {
+        if (record instanceof TopicRecord topic) {
+            topics.put(topic.topicId(), topic);
+        } else if (record instanceof GroupRecord group) {
+            groups.put(group.groupId(), group.name());
+        }
+    }
+
+    /** The newest topic of that name, null if there is none. */
+    public TopicRecord topic(String name) {
+        TopicRecord found = null;
+        for (TopicRecord topic : topics.values()) {
+            if (topic.name().equals(name) && (found == null || topic.topicId() > found.topicId())) {
+                found = topic;
+            }
+        }
+        return found;
+    }
+
+    /** Null if there is none. */
+    public TopicRecord topicOfQueue(int queueId) {
+        for (TopicRecord topic : topics.values()) {
+            if (numberOf(topic, queueId) >= 0) {
+                return topic;
+            }
+        }
+        return null;
+    }
+
+    /** -1 if the topic does not have that queue. */
+    public static int numberOf(TopicRecord topic, int queueId) {
+        for (int number = 0; number < topic.queueIds().length; number++) {
+            if (topic.queueIds()[number] == queueId) {
+                return number;
+            }
+        }
+        return -1;
+    }
+
+    @Override
+    public String group(int groupId) {
+        String name = groups.get(groupId);
+        return name == null ? UNKNOWN.group(groupId) : name;
+    }
+
+    @Override
+    public String queue(int queueId) {
+        TopicRecord topic = topicOfQueue(queueId);
+        return topic == null ? UNKNOWN.queue(queueId) : topic.name() + "/" + numberOf(topic, queueId);
+    }
+}
