@@ -33,6 +33,9 @@ import picocli.CommandLine.Spec;
             SettleCommand.Extend.class,
             TopicCommand.class,
             GroupCommand.class,
+            PeekCommand.class,
+            FindCommand.class,
+            ExplainCommand.class,
             LogCommand.class,
             ForebayCommand.Help.class
         })

@@ -32,7 +32,9 @@ import picocli.CommandLine.Spec;
             SettingsCommands.GroupSet.class,
             SettingsCommands.GroupSettings.class,
             SettingsCommands.GroupPause.class,
-            SettingsCommands.GroupResume.class
+            SettingsCommands.GroupResume.class,
+            SeekCommand.class,
+            PurgeCommand.OfGroup.class
         })
 final class GroupCommand implements Callable<Integer> {
     @Spec
@@ -42,7 +44,8 @@ final class GroupCommand implements Callable<Integer> {
     public Integer call() {
         throw new CommandLine.ParameterException(
                 spec.commandLine(),
-                "a command is missing: create, list, describe, settings, set, pause, resume, parked, unpark or delete");
+                "a command is missing: create, list, describe, settings, set, pause, resume, parked, unpark, seek, purge"
+                        + " or delete");
     }
 
     /** Nodes may have been told different things. */

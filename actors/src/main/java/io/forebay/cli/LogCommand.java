@@ -40,12 +40,12 @@ final class LogCommand implements Callable<Integer> {
     }
 
     /** Does something for each stripe of a directory. */
-    private interface StripeTask {
+    interface StripeTask {
         /** @param name the stripe's directory, as a person would name it */
         void at(String name, StorageDirectory stripe) throws IOException;
     }
 
-    private static void forEachStripe(String directory, StripeTask task) {
+    static void forEachStripe(String directory, StripeTask task) {
         if (!LocalFiles.isDirectory(directory)) {
             throw new CliException(
                     ExitCode.LOCAL, "'" + directory + "' is not a directory; give a node's data directory");

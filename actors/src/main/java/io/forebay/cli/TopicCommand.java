@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
             TopicCommand.Describe.class,
             TopicCommand.Delete.class,
             SettingsCommands.TopicSet.class,
-            SettingsCommands.TopicSettings.class
+            SettingsCommands.TopicSettings.class,
+            PurgeCommand.OfTopic.class
         })
 final class TopicCommand implements Callable<Integer> {
     @Spec
@@ -38,7 +39,7 @@ final class TopicCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is missing: create, list, describe, settings, set or delete");
+                spec.commandLine(), "a command is missing: create, list, describe, settings, set, purge or delete");
     }
 
     /** One request to the node, and its answer printed. Also what the commands of groups are made of. */

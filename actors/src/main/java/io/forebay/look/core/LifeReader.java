@@ -289,6 +289,10 @@ public final class LifeReader {
         }
     }
 
+    private static String bytes(int count) {
+        return count == 1 ? "1 byte" : count + " bytes";
+    }
+
     private static String sent(MessageRecord message) {
         StringBuilder text = new StringBuilder("message '" + message.id() + "', " + message.body().length
                 + " bytes, made " + Instant.ofEpochMilli(message.bornMillis()));
