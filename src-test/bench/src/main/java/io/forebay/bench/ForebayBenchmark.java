@@ -7,6 +7,9 @@ import io.forebay.client.ForebayClient;
 import io.forebay.client.Target;
 import io.forebay.node.Forebay;
 import io.forebay.protocol.Durability;
+import io.forebay.storage.log.WrittenBytes;
+import io.forebay.store.ForebayStorage;
+import io.forebay.store.StripeHandle;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -15,16 +18,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * The first benchmark: messages per second and times of send + pop + ack, in-process and from a second JVM, at WRITTEN and
- * at FLUSHED, beside a single thread that appends to a mapped file with a CRC-32C in the same run. Each run checks that
- * nothing is lost, doubled or altered; the exit code is 1 if anything was.
+ * The benchmark: messages per second and times of send + pop + ack, in-process and from a second JVM, at WRITTEN and at
+ * FLUSHED, beside a single thread that appends to a mapped file with a CRC-32C in the same run; what each {@link Features
+ * feature} costs; and what is {@link Amplification written} for each message. Each run checks that nothing is lost, doubled
+ * or altered, and the order of keys; the exit code is 1 if anything was.
  */
 public final class ForebayBenchmark {
     private static final int BODY_BYTES = 300;
@@ -36,10 +42,35 @@ public final class ForebayBenchmark {
      * @param pacedPerSecond rate at which times are measured
      * @param pacedMessages messages of that run
      */
-    private record Sizes(int messages, int warmUp, int pacedPerSecond, int pacedMessages, long mapped) {
-        static final Sizes FULL = new Sizes(2_000_000, 500_000, 10_000, 100_000, 10_000_000);
-        static final Sizes QUICK = new Sizes(200_000, 50_000, 5_000, 10_000, 2_000_000);
+    private record Sizes(
+            int messages,
+            int warmUp,
+            int pacedPerSecond,
+            int pacedMessages,
+            long mapped,
+            Features.Sizes features,
+            Amplification.Sizes amplification) {
+        static final Sizes FULL = new Sizes(
+                2_000_000,
+                500_000,
+                10_000,
+                100_000,
+                10_000_000,
+                new Features.Sizes(5, 600_000, 200_000, 10_000, 50_000),
+                new Amplification.Sizes(1_500_000, 20_000));
+        static final Sizes QUICK = new Sizes(
+                200_000,
+                50_000,
+                5_000,
+                10_000,
+                2_000_000,
+                new Features.Sizes(1, 50_000, 20_000, 5_000, 5_000),
+                new Amplification.Sizes(50_000, 500));
     }
+
+    private static final String IN_PROCESS = "in-process";
+    private static final String SECOND_JVM = "second-jvm";
+    private static final String AMPLIFICATION = "amplification";
 
     private record Row(String where, Durability level, Load.Outcome full, Load.Outcome paced) {}
 
@@ -55,13 +86,19 @@ public final class ForebayBenchmark {
     public static void main(String[] arguments) throws Exception {
         Sizes sizes = Sizes.FULL;
         Path directory = null;
-        List<String> parts = List.of("in-process", "second-jvm");
+        List<String> parts = List.of(IN_PROCESS, SECOND_JVM);
         for (int i = 0; i < arguments.length; i++) {
             switch (arguments[i]) {
                 case "--quick" -> sizes = Sizes.QUICK;
                 case "--dir" -> directory = Path.of(value(arguments, ++i));
+                case "--features" -> parts = featureParts();
                 case "--only" -> parts = List.of(value(arguments, ++i).split(","));
                 default -> usage(arguments[i]);
+            }
+        }
+        for (String part : parts) {
+            if (!allParts().contains(part)) {
+                usage(part);
             }
         }
         boolean isOurs = directory == null;
@@ -88,22 +125,76 @@ public final class ForebayBenchmark {
 
     private static void usage(String wrong) {
         System.err.println((wrong.isEmpty() ? "" : "unknown: " + wrong + "\n")
-                + "usage: [--quick] [--dir DIRECTORY] [--only in-process|second-jvm|in-process,second-jvm]");
+                + "usage: [--quick] [--dir DIRECTORY] [--features | --only PART,...]\nparts: "
+                + String.join(", ", allParts()));
         System.exit(2);
+    }
+
+    private static List<String> allParts() {
+        List<String> all = new ArrayList<>(List.of(IN_PROCESS, SECOND_JVM));
+        all.addAll(featureParts());
+        return all;
+    }
+
+    private static List<String> featureParts() {
+        List<String> parts = new ArrayList<>(Features.names());
+        parts.add(AMPLIFICATION);
+        return parts;
     }
 
     private boolean run(List<String> parts) throws Exception {
         System.out.printf(
                 "%d cores, JDK %s, %d-byte bodies, data in %s%n",
                 Runtime.getRuntime().availableProcessors(), Runtime.version(), BODY_BYTES, directory);
+        boolean isGood = true;
+        if (parts.contains(IN_PROCESS) || parts.contains(SECOND_JVM)) {
+            isGood &= runBesideMap(parts);
+        }
+        Set<String> features = new HashSet<>(parts);
+        features.retainAll(Features.names());
+        if (!features.isEmpty()) {
+            isGood &= inProcess(
+                    "features",
+                    Features.NODE_SETTINGS,
+                    (system, client) -> new Features(client, sizes.features, BODY_BYTES).run(features));
+        }
+        if (parts.contains(AMPLIFICATION)) {
+            isGood &= inProcess(
+                    AMPLIFICATION,
+                    Map.of(),
+                    (system, client) -> new Amplification(
+                                    client, () -> writtenBytes(system), sizes.amplification, BODY_BYTES)
+                            .run());
+        }
+        System.out.println(
+                isGood ? "lost 0, duplicated 0, altered 0, order breaks 0 in every run" : "NOT GOOD, see above");
+        return isGood;
+    }
+
+    private static WrittenBytes writtenBytes(ActorSystem<?> system) {
+        long[] sums = new long[5];
+        for (StripeHandle stripe : ForebayStorage.get(system).stripes()) {
+            WrittenBytes bytes = stripe.log().writtenBytes();
+            sums[0] += bytes.messages();
+            sums[1] += bytes.groups();
+            sums[2] += bytes.checkpoints();
+            sums[3] += bytes.moved();
+            sums[4] += bytes.others();
+        }
+        return new WrittenBytes(sums[0], sums[1], sums[2], sums[3], sums[4]);
+    }
+
+    private boolean runBesideMap(List<String> parts) throws Exception {
         double mapped = MappedAppend.run(directory, BODY_BYTES, sizes.mapped);
         System.out.printf(Locale.ROOT, "mapped append with CRC-32C, one thread: %,.0f messages/s%n", mapped);
-        for (String part : parts) {
-            switch (part) {
-                case "in-process" -> inProcess();
-                case "second-jvm" -> secondJvm();
-                default -> usage(part);
-            }
+        if (parts.contains(IN_PROCESS)) {
+            inProcess(IN_PROCESS, Map.of(), (system, client) -> {
+                measure(IN_PROCESS, client);
+                return true;
+            });
+        }
+        if (parts.contains(SECOND_JVM)) {
+            secondJvm();
         }
         System.out.println();
         System.out.printf(
@@ -128,25 +219,32 @@ public final class ForebayBenchmark {
                 "A message counts when it is sent, popped and acked at the level. Times are taken at %,d messages/s:%n"
                         + "send is from the call to the receipt, total from the call to the answer to the ack.%n",
                 sizes.pacedPerSecond);
-        System.out.println(isGood ? "lost 0, duplicated 0, altered 0 in every run" : "NOT GOOD, see above");
         return isGood;
     }
 
-    private void inProcess() throws Exception {
+    private interface Work {
+        /** Says whether nothing went wrong. */
+        boolean run(ActorSystem<?> system, ForebayClient client) throws Exception;
+    }
+
+    /** Does something with a node of its own in this process. */
+    private boolean inProcess(String name, Map<String, String> settings, Work work) throws Exception {
         ActorSystem<Void> system = ActorSystem.create(
                 Behaviors.empty(),
                 "bench",
-                ConfigFactory.parseMap(Map.of(
+                ConfigFactory.parseMap(settings)
+                        .withFallback(ConfigFactory.parseMap(Map.of(
                                 "forebay.storage.low-space",
                                 "0 B",
                                 "forebay.storage.directory",
-                                directory.resolve("in-process").toString()))
+                                directory.resolve(name).toString())))
                         .withFallback(ConfigFactory.load()));
         try {
             Forebay node = Forebay.get(system).whenReady().toCompletableFuture().get(60, TimeUnit.SECONDS);
             ForebayClient client = ForebayClient.connect(system, Target.node(node.entry()));
-            measure("in-process", client);
+            boolean isGood = work.run(system, client);
             client.close().toCompletableFuture().get(30, TimeUnit.SECONDS);
+            return isGood;
         } finally {
             system.terminate();
             system.getWhenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
@@ -217,21 +315,28 @@ public final class ForebayBenchmark {
         client.createGroup(name + "-group", name, Map.of())
                 .toCompletableFuture()
                 .get(30, TimeUnit.SECONDS);
+        Load.Outcome outcome =
+                Load.run(client, plan(name, name + "-group", level, Traffic.PLAIN, BODY_BYTES, count, perSecond));
+        client.deleteTopic(name).toCompletableFuture().get(30, TimeUnit.SECONDS);
+        return outcome;
+    }
+
+    /** What all rows have in common: one message after the other at a rate, or batches as fast as it goes. */
+    static Load.Plan plan(
+            String topic, String group, Durability level, Traffic traffic, int bodyBytes, int count, int perSecond) {
         boolean isPaced = perSecond > 0;
-        Load.Plan plan = new Load.Plan(
-                name,
-                name + "-group",
+        return new Load.Plan(
+                topic,
+                group,
                 level,
-                BODY_BYTES,
+                traffic,
+                bodyBytes,
                 count,
                 isPaced ? count : 32_768,
                 isPaced ? 1 : 128,
                 perSecond,
                 isPaced ? 2 : 8,
                 256);
-        Load.Outcome outcome = Load.run(client, plan);
-        client.deleteTopic(name).toCompletableFuture().get(30, TimeUnit.SECONDS);
-        return outcome;
     }
 
     private static void delete(Path directory) throws IOException {

@@ -26,11 +26,13 @@ import org.HdrHistogram.Histogram;
 
 /**
  * Sends, pops and acks a number of messages through one client and measures it: as fast as it goes with a bounded number in
- * flight, or at a fixed rate. A message is done when its ack is answered at the level; its time runs from the call of send.
+ * flight, or at a fixed rate. A message is done when its ack is answered at the level, or, if its group does not want it,
+ * when it is sent; its time runs from the call of send.
  */
 final class Load {
     /**
      * @param topic with its group made before
+     * @param traffic what the messages look like and what becomes of them
      * @param count messages
      * @param inFlightMax sent and not acked, at most
      * @param batchCount messages given to the client in one call
@@ -40,6 +42,7 @@ final class Load {
             String topic,
             String group,
             Durability level,
+            Traffic traffic,
             int bodyBytes,
             int count,
             int inFlightMax,
@@ -49,7 +52,7 @@ final class Load {
             int popCountMax) {}
 
     /**
-     * @param perSecond messages sent, popped and acked per second
+     * @param perSecond messages done per second
      * @param sendMicros call of send to its receipt
      * @param totalMicros call of send to the answer to the ack
      */
@@ -59,12 +62,13 @@ final class Load {
 
     private final ForebayClient client;
     private final Plan plan;
+    private final Traffic traffic;
     private final Payload payload;
     private final long[] sentAtNanos;
     private final Histogram sendMicros = new ConcurrentHistogram(3);
     private final Histogram totalMicros = new ConcurrentHistogram(3);
     private final Semaphore inFlight;
-    private final AtomicInteger acked = new AtomicInteger();
+    private final AtomicInteger done = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
     private volatile boolean isOver;
     private volatile long endNanos;
@@ -72,7 +76,8 @@ final class Load {
     private Load(ForebayClient client, Plan plan) {
         this.client = client;
         this.plan = plan;
-        this.payload = new Payload(plan.bodyBytes, plan.count);
+        this.traffic = plan.traffic;
+        this.payload = new Payload(plan.bodyBytes, plan.count, traffic);
         this.sentAtNanos = new long[plan.count];
         this.inFlight = new Semaphore(plan.inFlightMax);
     }
@@ -98,7 +103,7 @@ final class Load {
             send(number, batch);
         }
         long limit = System.nanoTime() + LIMIT.toNanos();
-        while (acked.get() < plan.count) {
+        while (done.get() < plan.count) {
             check();
             if (System.nanoTime() > limit) {
                 throw new IllegalStateException("not everything was acked after " + LIMIT + "; " + payload.verdict());
@@ -114,7 +119,7 @@ final class Load {
     private void send(int first, int batch) {
         List<Message> messages = new ArrayList<>(batch);
         for (int number = first; number < first + batch; number++) {
-            messages.add(Message.of(plan.topic, payload.body(number)));
+            messages.add(traffic.message(plan.topic, number, payload.body(number)));
         }
         long now = System.nanoTime();
         for (int number = first; number < first + batch; number++) {
@@ -131,6 +136,7 @@ final class Load {
                     fail(new IllegalStateException("sent, but answered " + result));
                 }
             }
+            done(batch - traffic.countWanted(first, first + batch));
         });
     }
 
@@ -147,9 +153,36 @@ final class Load {
                 return;
             }
             if (!deliveries.isEmpty()) {
-                ack(deliveries);
+                settle(deliveries);
             }
             pop();
+        });
+    }
+
+    /** Nacks what is to be nacked, and acks the rest. */
+    private void settle(List<Delivery> deliveries) {
+        if (!traffic.isNacking()) {
+            ack(deliveries);
+            return;
+        }
+        List<Delivery> acked = new ArrayList<>(deliveries.size());
+        for (Delivery delivery : deliveries) {
+            if (delivery.attempt() == 1 && traffic.isNackedOnce().test(payload.numberOf(delivery.body()))) {
+                nack(delivery);
+            } else {
+                acked.add(delivery);
+            }
+        }
+        if (!acked.isEmpty()) {
+            ack(acked);
+        }
+    }
+
+    private void nack(Delivery delivery) {
+        client.nack(delivery, Duration.ZERO, "").whenComplete((changed, failed) -> {
+            if (failed != null) {
+                fail(failed);
+            }
         });
     }
 
@@ -176,10 +209,16 @@ final class Load {
                     totalMicros.recordValue((now - sentAtNanos[numbers[i]]) / 1000);
                 }
             }
-            endNanos = now;
-            acked.addAndGet(numbers.length);
-            inFlight.release(numbers.length);
+            done(numbers.length);
         });
+    }
+
+    private void done(int count) {
+        if (count > 0) {
+            endNanos = System.nanoTime();
+            done.addAndGet(count);
+            inFlight.release(count);
+        }
     }
 
     /** What comes now was delivered once before. */
