@@ -25,6 +25,15 @@ public final class BytesHeld {
         bytes.addAndGet(-released);
     }
 
+    /** @param change what is held more, or less if negative; taken even if it is too much */
+    void hold(long change) {
+        bytes.addAndGet(change);
+    }
+
+    boolean isFull() {
+        return bytes.get() >= bytesMax;
+    }
+
     public long bytes() {
         return bytes.get();
     }

@@ -32,14 +32,10 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.wire.MalformedWireException;
-import io.forebay.protocol.wire.WireCutter;
-import io.forebay.protocol.wire.WireFrames;
-import io.forebay.protocol.wire.WireJoiner;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueReply;
 import io.forebay.queue.core.Deduplication;
-import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.SendKey;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.DeadlineRecord;
@@ -48,6 +44,7 @@ import io.forebay.topic.Dispatcher;
 import io.forebay.topic.Registry;
 import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -114,45 +111,17 @@ public final class Session extends AbstractBehavior<Object> {
         INSTANCE
     }
 
+    /** Something that was put off is due. */
+    private enum Wake {
+        INSTANCE
+    }
+
     private static final int REASON_CHARS_MAX = 1000;
     private static final long CONGESTED_RETRY_MILLIS = 50;
     private static final long MESSAGE_OVERHEAD_BYTES = 200;
-    private static final int STREAM_OVERHEAD_BYTES = 1 << 20;
     private static final long RESTART_GUESS_MILLIS = 1_000;
-    private static final long NO_TOKEN = -1;
     private static final int HELD_UP_KEYS_MAX = 1 << 16;
     private static final int HELD_UP_TOPICS_MAX = 1 << 10;
-
-    /**
-     * The latest Pops that were answered with deliveries, and the queues these are of: a second copy of those is no reason to
-     * give them back, and a repetition has to find them.
-     */
-    private static final class AnsweredPops {
-        private static final int COUNT = 256;
-
-        private final long[] requestIds = new long[COUNT];
-        private final int[] queueIds = new int[COUNT];
-        private int next;
-
-        void add(long requestId, int queueId) {
-            int slot = next++ & (COUNT - 1);
-            requestIds[slot] = requestId;
-            queueIds[slot] = queueId;
-        }
-
-        boolean contains(long requestId) {
-            return queueId(requestId) != Dispatcher.NO_QUEUE;
-        }
-
-        int queueId(long requestId) {
-            for (int i = 0; i < COUNT; i++) {
-                if (requestIds[i] == requestId) {
-                    return queueIds[i];
-                }
-            }
-            return Dispatcher.NO_QUEUE;
-        }
-    }
 
     /** A request that is not answered yet. */
     private abstract static class Pending {
@@ -170,16 +139,6 @@ public final class Session extends AbstractBehavior<Object> {
 
         SendPending(long requestId) {
             super(requestId);
-        }
-    }
-
-    private static final class PopPending extends Pending {
-        final SessionCommand.Pop request;
-        ActorRef<Dispatcher.Command> dispatcher;
-
-        PopPending(SessionCommand.Pop request) {
-            super(request.requestId());
-            this.request = request;
         }
     }
 
@@ -221,7 +180,7 @@ public final class Session extends AbstractBehavior<Object> {
     private final long sessionId;
     private final ActorRef<Object> self;
     private final ActorRef<QueueReply> queueReplies;
-    private final WireJoiner<SessionCommand> joiner;
+    private final ClientLine line;
 
     private final Map<Long, Pending> pending = new HashMap<>();
     private final Map<Long, Part> parts = new HashMap<>();
@@ -232,8 +191,6 @@ public final class Session extends AbstractBehavior<Object> {
     private final Map<String, Map<String, String>> heldUp = new LinkedHashMap<>();
 
     private final Map<Long, String> topicsAsked = new HashMap<>();
-    private final Map<Long, PopPending> groupsAsked = new HashMap<>();
-    private final Map<Long, List<Long>> cancels = new HashMap<>();
     private final Map<String, Integer> nextQueue = new HashMap<>();
     private final Set<ActorRef<Dispatcher.Command>> dispatchers = new HashSet<>();
     private final Set<ActorRef<GroupQueue.Command>> holders = new HashSet<>();
@@ -244,19 +201,13 @@ public final class Session extends AbstractBehavior<Object> {
     private final Set<ActorRef<?>> releasing = new HashSet<>();
     private final Map<Long, ActorRef<?>> releaseTokens = new HashMap<>();
 
-    private final AnsweredPops answeredPops = new AnsweredPops();
-
-    private ActorRef<SessionEvent> client;
-    private String clientName;
-    private boolean isRemote;
-    private boolean isWatched;
-    private WireCutter<SessionEvent> cutter;
-    private long lastHeardMillis;
-    /** When the last chunk was acknowledged, or nothing waited for that. */
-    private long cutterMovedMillis;
+    private final Returns returns;
+    private final PopRequests pops;
+    private final Subscriptions subscriptions;
 
     private long bytesInFlight;
     private long lastToken;
+    private long wakeAtMillis = Long.MAX_VALUE;
     private boolean isDraining;
     private boolean isClosing;
     private boolean isRegistryGone;
@@ -298,7 +249,11 @@ public final class Session extends AbstractBehavior<Object> {
         directory = environment.directory;
         self = context.getSelf();
         queueReplies = self.narrow();
-        joiner = new WireJoiner<>(SessionCommand.class, limits.bytesInFlightMax() + STREAM_OVERHEAD_BYTES);
+        line = new ClientLine(limits, environment.isMember);
+        SessionParts parts = new Parts();
+        returns = new Returns(parts);
+        pops = new PopRequests(parts);
+        subscriptions = new Subscriptions(parts);
         holders.addAll(heldBefore);
         heldBefore.forEach(this::watchOnce);
         watchOnce(environment.registry);
@@ -327,6 +282,10 @@ public final class Session extends AbstractBehavior<Object> {
                 .onMessage(QueueReply.PopRefused.class, this::onPopRefused)
                 .onMessage(SessionCommand.CancelPop.class, this::onCancelPop)
                 .onMessage(QueueReply.PopCancelled.class, this::onPopCancelled)
+                .onMessage(SessionCommand.Credit.class, this::onCredit)
+                .onMessage(QueueReply.DeliveredBy.class, this::onDeliveredBy)
+                .onMessage(SessionCommand.Subscribe.class, this::onSubscribe)
+                .onMessage(SessionCommand.Unsubscribe.class, this::onUnsubscribe)
                 .onMessage(SessionCommand.Withdraw.class, this::onWithdraw)
                 .onMessage(SessionCommand.Detach.class, this::onDetach)
                 .onMessage(SessionCommand.Close.class, this::onClose)
@@ -336,6 +295,7 @@ public final class Session extends AbstractBehavior<Object> {
                 .onMessage(SessionCommand.Request.class, this::onAdminister)
                 .onMessage(Attach.class, this::onAttach)
                 .onMessageEquals(LifeCheck.INSTANCE, this::onLifeCheck)
+                .onMessageEquals(Wake.INSTANCE, this::onWake)
                 .onMessageEquals(Drain.INSTANCE, this::onDrain)
                 .onMessageEquals(End.INSTANCE, this::onEnd)
                 .onMessageEquals(Overflowed.INSTANCE, this::onOverflowed)
@@ -671,145 +631,173 @@ public final class Session extends AbstractBehavior<Object> {
         return this;
     }
 
-    // ---- pop ------------------------------------------------------------------------------------------------------
+    // ---- pop, subscribe -------------------------------------------------------------------------------------------
 
     private Behavior<Object> onPop(SessionCommand.Pop pop) {
         heard();
-        if (!isNew(pop)) {
-            return this;
-        }
-        Refusal refusal = refusePop(pop);
-        if (refusal != null) {
-            tell(new SessionEvent.Refused(pop.requestId(), refusal));
-            return this;
-        }
-        PopPending waiting = new PopPending(pop);
-        pending.put(pop.requestId(), waiting);
-        TopicDirectory.GroupRoute group = directory.group(pop.topic(), pop.group());
-        if (group != null) {
-            dispatch(waiting, group);
-        } else {
-            long token = ++lastToken;
-            groupsAsked.put(token, waiting);
-            environment.registry.tell(new Registry.EnsureGroup(pop.topic(), pop.group(), token, self.narrow()));
-            if (isRegistryGone) {
-                onRegistryGone();
-            }
-        }
-        return this;
-    }
-
-    private Refusal refusePop(SessionCommand.Pop pop) {
-        Refusal refusal = refuseNew();
-        refusal = refusal != null ? refusal : Names.check("topic", pop.topic());
-        refusal = refusal != null ? refusal : Names.check("group", pop.group());
-        if (refusal != null) {
-            return refusal;
-        }
-        if (pop.countMax() < 1) {
-            return Refusal.illegalArgument("the number of messages of a Pop", pop.countMax(), "1 or more");
-        }
-        if (pop.bytesMax() < 1) {
-            return Refusal.illegalArgument("the bytes of a Pop", pop.bytesMax(), "1 or more");
-        }
-        if (pop.invisibleMillis() != 0) {
-            refusal = refuseInvisible(pop.invisibleMillis());
-        }
-        if (refusal == null && (pop.waitMillis() < 0 || pop.waitMillis() > limits.waitMillisMax())) {
-            refusal =
-                    Refusal.illegalArgument("wait", pop.waitMillis() + " ms", "0 to " + limits.waitMillisMax() + " ms");
-        }
-        if (refusal == null && cutter != null && cutter.isCongested()) {
-            refusal = Refusal.busy(
-                    "the client has not taken " + cutter.waitingBytes() + " bytes of earlier answers",
-                    CONGESTED_RETRY_MILLIS);
-        }
-        return refusal;
-    }
-
-    private Refusal refuseInvisible(long millis) {
-        return millis < limits.invisibleMillisMin() || millis > limits.invisibleMillisMax()
-                ? Refusal.illegalArgument(
-                        "invisible duration",
-                        millis + " ms",
-                        limits.invisibleMillisMin() + " to " + limits.invisibleMillisMax() + " ms")
-                : null;
-    }
-
-    private void dispatch(PopPending waiting, TopicDirectory.GroupRoute group) {
-        SessionCommand.Pop pop = waiting.request;
-        waiting.dispatcher = group.dispatcher();
-        dispatchers.add(group.dispatcher());
-        watchOnce(group.dispatcher());
-        long invisibleMillis = pop.invisibleMillis() == 0 ? group.policy().invisibleMillis() : pop.invisibleMillis();
-        group.dispatcher()
-                .tell(new Dispatcher.Pop(
-                        new PopCommand(
-                                sessionId,
-                                pop.requestId(),
-                                Math.min(pop.countMax(), limits.popCountMax()),
-                                Math.min(pop.bytesMax(), limits.popBytesMax()),
-                                invisibleMillis),
-                        pop.waitMillis(),
-                        answeredPops.queueId(pop.requestId()),
-                        queueReplies));
-    }
-
-    private Behavior<Object> onDelivered(QueueReply.Delivered delivered) {
-        holders.add(delivered.from());
-        watchOnce(delivered.from());
-        Pending waiting = isClosing ? null : pending.get(delivered.requestId());
-        if (waiting instanceof PopPending) {
-            answer(waiting, new SessionEvent.Popped(delivered.requestId(), delivered.deliveries()));
-        } else {
-            // A Pop that was cancelled meanwhile, or repeated: then these are out already and stay so.
-            if (isClosing || !answeredPops.contains(delivered.requestId())) {
-                List<ReceiptHandle> handles =
-                        new ArrayList<>(delivered.deliveries().size());
-                for (Delivery delivery : delivered.deliveries()) {
-                    handles.add(delivery.handle());
-                }
-                delivered.from().tell(new GroupQueue.GiveBack(handles, NO_TOKEN, queueReplies));
-            }
-        }
-        return this;
-    }
-
-    private Behavior<Object> onPoppedNothing(QueueReply.PoppedNothing nothing) {
-        Pending waiting = pending.get(nothing.requestId());
-        if (waiting instanceof PopPending) {
-            answer(waiting, new SessionEvent.Popped(nothing.requestId(), List.of()));
-        }
-        return this;
-    }
-
-    private Behavior<Object> onPopRefused(QueueReply.PopRefused refused) {
-        Pending waiting = pending.get(refused.requestId());
-        if (waiting instanceof PopPending) {
-            refusePending(waiting, refused.refusal());
+        if (isNew(pop)) {
+            pops.onPop(pop);
         }
         return this;
     }
 
     private Behavior<Object> onCancelPop(SessionCommand.CancelPop cancel) {
         heard();
-        Pending waiting = pending.get(cancel.popRequestId());
-        if (waiting instanceof PopPending pop && pop.dispatcher != null) {
-            cancels.computeIfAbsent(cancel.popRequestId(), id -> new ArrayList<>(1))
-                    .add(cancel.requestId());
-            pop.dispatcher.tell(new Dispatcher.CancelPop(sessionId, cancel.popRequestId(), queueReplies));
+        pops.onCancelPop(cancel);
+        return this;
+    }
+
+    private Behavior<Object> onDelivered(QueueReply.Delivered delivered) {
+        holders.add(delivered.from());
+        watchOnce(delivered.from());
+        if (isClosing) {
+            returns.giveBack(delivered.from(), delivered.deliveries());
+        } else if (SubscriptionRequests.isOne(delivered.requestId())) {
+            subscriptions.onDelivered(delivered);
         } else {
-            tell(new SessionEvent.PopCancelled(cancel.requestId(), false));
+            pops.onDelivered(delivered);
+        }
+        return this;
+    }
+
+    private Behavior<Object> onPoppedNothing(QueueReply.PoppedNothing nothing) {
+        if (SubscriptionRequests.isOne(nothing.requestId())) {
+            subscriptions.onPoppedNothing(nothing.requestId());
+        } else {
+            pops.onPoppedNothing(nothing.requestId());
+        }
+        return this;
+    }
+
+    private Behavior<Object> onPopRefused(QueueReply.PopRefused refused) {
+        if (SubscriptionRequests.isOne(refused.requestId())) {
+            subscriptions.onPopRefused(refused);
+        } else {
+            pops.onPopRefused(refused);
         }
         return this;
     }
 
     private Behavior<Object> onPopCancelled(QueueReply.PopCancelled cancelled) {
-        List<Long> requestIds = cancels.remove(cancelled.requestId());
-        if (requestIds != null) {
-            requestIds.forEach(id -> tell(new SessionEvent.PopCancelled(id, cancelled.found())));
+        pops.onPopCancelled(cancelled);
+        return this;
+    }
+
+    private Behavior<Object> onSubscribe(SessionCommand.Subscribe subscribe) {
+        heard();
+        if (isNew(subscribe)) {
+            subscriptions.onSubscribe(subscribe);
         }
         return this;
+    }
+
+    private Behavior<Object> onUnsubscribe(SessionCommand.Unsubscribe unsubscribe) {
+        heard();
+        if (isNew(unsubscribe)) {
+            subscriptions.onUnsubscribe(unsubscribe);
+        }
+        return this;
+    }
+
+    private Behavior<Object> onCredit(SessionCommand.Credit credit) {
+        heard();
+        if (!isClosing) {
+            subscriptions.onCredit(credit);
+        }
+        return this;
+    }
+
+    private Behavior<Object> onDeliveredBy(QueueReply.DeliveredBy delivered) {
+        subscriptions.onDeliveredBy(delivered);
+        return this;
+    }
+
+    private Behavior<Object> onWake() {
+        wakeAtMillis = Long.MAX_VALUE;
+        long now = environment.clock.millis();
+        returns.onWake(now);
+        subscriptions.onWake(now);
+        return this;
+    }
+
+    /** What the parts may ask for. */
+    private final class Parts implements SessionParts {
+        @Override
+        public long sessionId() {
+            return sessionId;
+        }
+
+        @Override
+        public Environment environment() {
+            return environment;
+        }
+
+        @Override
+        public ActorRef<QueueReply> queueReplies() {
+            return queueReplies;
+        }
+
+        @Override
+        public long nextToken() {
+            return ++lastToken;
+        }
+
+        @Override
+        public void tell(SessionEvent event) {
+            Session.this.tell(event);
+        }
+
+        @Override
+        public void watchOnce(ActorRef<?> target) {
+            Session.this.watchOnce(target);
+        }
+
+        @Override
+        public void useDispatcher(ActorRef<Dispatcher.Command> dispatcher) {
+            dispatchers.add(dispatcher);
+            Session.this.watchOnce(dispatcher);
+        }
+
+        @Override
+        public void ensureGroup(String topic, String group, long token) {
+            environment.registry.tell(new Registry.EnsureGroup(topic, group, token, self.narrow()));
+            if (isRegistryGone) {
+                onRegistryGone();
+            }
+        }
+
+        @Override
+        public Refusal refuseNew() {
+            return Session.this.refuseNew();
+        }
+
+        @Override
+        public Refusal refuseCongested() {
+            return line.isCongested()
+                    ? Refusal.busy(
+                            "the client has not taken " + line.waitingBytes() + " bytes of earlier answers",
+                            CONGESTED_RETRY_MILLIS)
+                    : null;
+        }
+
+        @Override
+        public boolean isEnding() {
+            return isClosing || isDraining;
+        }
+
+        @Override
+        public void giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
+            returns.giveBack(queue, deliveries);
+        }
+
+        @Override
+        public void wakeAt(long atMillis) {
+            if (atMillis < wakeAtMillis) {
+                wakeAtMillis = atMillis;
+                long delay = Math.max(1, atMillis - environment.clock.millis());
+                timers.startSingleTimer(Wake.INSTANCE, Duration.ofMillis(delay));
+            }
+        }
     }
 
     // ---- ack, change, give back -------------------------------------------------------------------------------------
@@ -899,7 +887,7 @@ public final class Session extends AbstractBehavior<Object> {
                             "at most " + REASON_CHARS_MAX);
         }
         if (!change.nack()) {
-            return refuseInvisible(change.millis());
+            return PopRequests.refuseInvisible(limits, change.millis());
         }
         return change.millis() < SessionCommand.ChangeInvisible.BACKOFF || change.millis() > limits.invisibleMillisMax()
                 ? Refusal.illegalArgument(
@@ -939,6 +927,9 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private Behavior<Object> onGivenBack(QueueReply.GivenBack givenBack) {
+        if (returns.onGivenBack(givenBack)) {
+            return this;
+        }
         HandlesPending<?> waiting = gather(givenBack.token(), givenBack.results());
         if (waiting != null) {
             @SuppressWarnings("unchecked") // only a give-back is answered with GivenBack
@@ -951,7 +942,7 @@ public final class Session extends AbstractBehavior<Object> {
     /** Whether the request as a whole was refused, and that is told. */
     private boolean isRefused(
             SessionCommand.Request request, String group, List<ReceiptHandle> handles, Refusal special) {
-        Refusal refusal = pending.size() >= limits.requestsInFlightMax() ? tooManyRequests() : special;
+        Refusal refusal = requestCount() >= limits.requestsInFlightMax() ? tooManyRequests() : special;
         refusal = refusal != null ? refusal : Names.check("group", group);
         if (refusal == null && handles.size() > limits.batchCountMax()) {
             refusal = Refusal.tooLarge("a request", handles.size() + " handles", "at most " + limits.batchCountMax());
@@ -1086,17 +1077,8 @@ public final class Session extends AbstractBehavior<Object> {
             }
             return this;
         }
-        PopPending waiting = groupsAsked.remove(ensured.token());
-        if (waiting != null && pending.get(waiting.requestId) == waiting) {
-            SessionCommand.Pop pop = waiting.request;
-            TopicDirectory.GroupRoute group = directory.group(pop.topic(), pop.group());
-            if (ensured.refusal() != null) {
-                refusePending(waiting, ensured.refusal());
-            } else if (group == null) {
-                refusePending(waiting, notServed("group " + pop.group()));
-            } else {
-                dispatch(waiting, group);
-            }
+        if (!pops.onEnsured(ensured)) {
+            subscriptions.onEnsured(ensured);
         }
         return this;
     }
@@ -1132,7 +1114,7 @@ public final class Session extends AbstractBehavior<Object> {
         return this;
     }
 
-    private static Refusal notServed(String what) {
+    static Refusal notServed(String what) {
         return Refusal.of(
                 Refusal.Code.FAILED, what + " is not served on this node because of a fault; the node's log says more");
     }
@@ -1140,47 +1122,33 @@ public final class Session extends AbstractBehavior<Object> {
     // ---- the client's life ------------------------------------------------------------------------------------------
 
     private void attach(ActorRef<SessionEvent> newClient, int frameBytes, String name, boolean isResumed) {
-        if (client != null && isWatched && !client.equals(newClient)) {
-            getContext().unwatch(client);
-        }
-        client = newClient;
-        clientName = name;
-        isRemote = WireFrames.isRemote(newClient);
-        isWatched = !isRemote || environment.isMember.test(newClient);
-        if (isWatched) {
-            getContext().watch(newClient);
-        }
-        joiner.reset();
-        cutter = isRemote
-                ? WireCutter.ofEvents(Math.min(frameBytes, limits.frameBytes()), limits.chunkBytesInFlightMax())
-                : null;
-        lastHeardMillis = environment.clock.millis();
-        newClient.tell(new SessionEvent.Opened(
+        line.attach(getContext(), newClient, frameBytes, name, environment.clock.millis());
+        line.tellAtOnce(new SessionEvent.Opened(
                 self.narrow(), sessionId, environment.settings.node().name(), limits, isResumed));
     }
 
     private Behavior<Object> onAttach(Attach attach) {
         attach(attach.client, attach.frameBytes, attach.clientName, true);
+        subscriptions.onAttachedAgain();
         return this;
     }
 
     private void heard() {
-        lastHeardMillis = environment.clock.millis();
+        line.heard(environment.clock.millis());
     }
 
     private Behavior<Object> onHeartbeat(SessionCommand.Heartbeat heartbeat) {
         heard();
         // Not through the cutter: a sign of life waits behind nothing.
-        client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
+        line.tellAtOnce(new SessionEvent.Heartbeat(heartbeat.number()));
         return this;
     }
 
     private Behavior<Object> onChunk(Chunk chunk) {
         heard();
-        client.tell(new ChunkAck(chunk.streamId(), chunk.index()));
         SessionCommand command;
         try {
-            command = joiner.accept(chunk);
+            command = line.join(chunk);
         } catch (MalformedWireException e) {
             return gone(Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
         }
@@ -1210,6 +1178,15 @@ public final class Session extends AbstractBehavior<Object> {
         if (command instanceof SessionCommand.CancelPop cancel) {
             return onCancelPop(cancel);
         }
+        if (command instanceof SessionCommand.Subscribe subscribe) {
+            return onSubscribe(subscribe);
+        }
+        if (command instanceof SessionCommand.Unsubscribe unsubscribe) {
+            return onUnsubscribe(unsubscribe);
+        }
+        if (command instanceof SessionCommand.Credit credit) {
+            return onCredit(credit);
+        }
         if (command instanceof SessionCommand.Request request) {
             return onAdminister(request);
         }
@@ -1219,39 +1196,38 @@ public final class Session extends AbstractBehavior<Object> {
 
     private Behavior<Object> onChunkAck(ChunkAck ack) {
         heard();
-        if (cutter != null) {
-            cutterMovedMillis = environment.clock.millis();
-            cutter.acked(ack, client::tell);
+        boolean wasCongested = line.isCongested();
+        line.acked(ack, environment.clock.millis());
+        if (wasCongested && !line.isCongested()) {
+            subscriptions.askAll();
         }
         return this;
     }
 
     private Behavior<Object> onLifeCheck() {
-        long silentMillis = environment.clock.millis() - lastHeardMillis;
-        if (!isWatched && silentMillis > limits.sessionTimeoutMillis()) {
+        long now = environment.clock.millis();
+        if (line.isSilent(now)) {
             return gone(Refusal.of(
                     Refusal.Code.TIMED_OUT,
-                    "the node has not heard of client '" + clientName + "' for " + silentMillis + " ms"));
+                    "the node has not heard of client '" + line.clientName() + "' for " + (now - line.heardMillis())
+                            + " ms"));
         }
-        long now = environment.clock.millis();
-        if (cutter != null
-                && cutter.waitingBytes() > 0
-                && now - cutterMovedMillis > limits.sessionTimeoutMillis()
-                && !isClosing) {
+        if (!isClosing && line.isStuck(now)) {
             // Chunks or their acknowledgements were lost, and everything waits behind them. The session stays: the
-            // client
-            // attaches again, which starts both directions anew.
-            cutterMovedMillis = now;
-            client.tell(new SessionEvent.SessionClosed(
+            // client attaches again, which starts both directions anew.
+            line.tellAtOnce(new SessionEvent.SessionClosed(
                     sessionId,
                     Refusal.of(Refusal.Code.TIMED_OUT, "the client has not acknowledged chunks of answers in time")));
+        }
+        if (!isClosing) {
+            subscriptions.onLifeCheck(now, line.isRemote() && line.waitingBytes() == 0);
         }
         return this;
     }
 
     private Behavior<Object> onTerminated(Terminated terminated) {
-        if (terminated.getRef().equals(client)) {
-            return gone(Refusal.of(Refusal.Code.CLOSED, "client '" + clientName + "' has stopped"));
+        if (line.isClient(terminated.getRef())) {
+            return gone(Refusal.of(Refusal.Code.CLOSED, "client '" + line.clientName() + "' has stopped"));
         }
         return onTargetGone(terminated.getRef());
     }
@@ -1295,14 +1271,9 @@ public final class Session extends AbstractBehavior<Object> {
                 throw new AssertionError(told);
             }
         }
-        for (Pending waiting : List.copyOf(pending.values())) {
-            if (waiting instanceof PopPending pop && target.equals(pop.dispatcher)) {
-                cancels.remove(pop.requestId);
-                // Asked again, it is told whether the group is there.
-                refusePending(
-                        pop, new Refusal(Refusal.Code.QUEUE_AWAY, "the group has stopped", CONGESTED_RETRY_MILLIS));
-            }
-        }
+        returns.onTargetGone(target);
+        pops.onTargetGone(target);
+        subscriptions.onTargetGone(target);
         dispatchers.removeIf(target::equals);
         keyedQueues.removeIf(target::equals);
         holders.removeIf(target::equals);
@@ -1317,9 +1288,8 @@ public final class Session extends AbstractBehavior<Object> {
         for (Long token : List.copyOf(topicsAsked.keySet())) {
             onEnsured(new RegistryReply.Ensured(token, noRegistry()));
         }
-        for (Long token : List.copyOf(groupsAsked.keySet())) {
-            onEnsured(new RegistryReply.Ensured(token, noRegistry()));
-        }
+        pops.onRegistryGone(noRegistry());
+        subscriptions.onRegistryGone(noRegistry());
         for (Pending waiting : List.copyOf(pending.values())) {
             if (waiting instanceof AdminPending) {
                 refusePending(waiting, noRegistry());
@@ -1334,7 +1304,7 @@ public final class Session extends AbstractBehavior<Object> {
     private Behavior<Object> onOverflowed() {
         return gone(Refusal.of(
                 Refusal.Code.LIMIT,
-                "client '" + clientName + "' has sent more than forebay.session.mailbox-capacity allows"));
+                "client '" + line.clientName() + "' has sent more than forebay.session.mailbox-capacity allows"));
     }
 
     /** The consumer is gone: what it held comes back, counted. */
@@ -1403,7 +1373,8 @@ public final class Session extends AbstractBehavior<Object> {
         keyedQueues.forEach(queue -> queue.tell(new Queue.SessionEnded(sessionId)));
         pending.values().forEach(waiting -> environment.bytesHeld.release(waiting.bytes));
         pending.clear();
-        client.tell(new SessionEvent.SessionClosed(sessionId, closeReason));
+        subscriptions.onEnd();
+        line.tellAtOnce(new SessionEvent.SessionClosed(sessionId, closeReason));
         return Behaviors.stopped();
     }
 
@@ -1420,7 +1391,8 @@ public final class Session extends AbstractBehavior<Object> {
 
     /** A repetition of what is being worked on is ignored. */
     private boolean isNew(SessionCommand.Request request) {
-        return !isClosing && !pending.containsKey(request.requestId());
+        long id = request.requestId();
+        return !isClosing && !pending.containsKey(id) && !pops.isPending(id) && !subscriptions.isPending(id);
     }
 
     private Refusal refuseNew() {
@@ -1430,13 +1402,17 @@ public final class Session extends AbstractBehavior<Object> {
                     "node '" + environment.settings.node().name() + "' is stopping",
                     RESTART_GUESS_MILLIS);
         }
-        return pending.size() >= limits.requestsInFlightMax() ? tooManyRequests() : null;
+        return requestCount() >= limits.requestsInFlightMax() ? tooManyRequests() : null;
+    }
+
+    private int requestCount() {
+        return pending.size() + pops.count();
     }
 
     private Refusal tooManyRequests() {
         return new Refusal(
                 Refusal.Code.LIMIT,
-                pending.size() + " requests of this session are not answered, allowed are "
+                requestCount() + " requests of this session are not answered, allowed are "
                         + limits.requestsInFlightMax(),
                 CONGESTED_RETRY_MILLIS);
     }
@@ -1451,21 +1427,10 @@ public final class Session extends AbstractBehavior<Object> {
             bytesInFlight -= waiting.bytes;
             environment.bytesHeld.release(waiting.bytes);
         }
-        if (reply instanceof SessionEvent.Popped popped && !popped.deliveries().isEmpty()) {
-            answeredPops.add(
-                    waiting.requestId, popped.deliveries().get(0).handle().queueId());
-        }
         tell(reply);
     }
 
     private void tell(SessionEvent event) {
-        if (isRemote) {
-            if (cutter.waitingBytes() == 0) {
-                cutterMovedMillis = environment.clock.millis();
-            }
-            cutter.offer(event, client::tell);
-        } else {
-            client.tell(event);
-        }
+        line.tell(event, environment.clock.millis());
     }
 }

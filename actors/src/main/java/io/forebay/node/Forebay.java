@@ -183,6 +183,8 @@ public final class Forebay implements Extension {
                 settings.session().requestsMax(),
                 settings.session().sendBytesMax(),
                 settings.session().chunkBytesMax(),
+                settings.session().subscriptionsMax(),
+                settings.session().creditsMax(),
                 settings.session().heartbeatInterval().toMillis(),
                 settings.session().timeout().toMillis());
     }

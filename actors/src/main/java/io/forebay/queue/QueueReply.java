@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.ChangeResult;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.Refusal;
@@ -36,6 +37,9 @@ public sealed interface QueueReply {
 
     /** @param found whether the Pop was still waiting */
     record PopCancelled(long requestId, boolean found) implements QueueReply {}
+
+    /** How messages of a group come to a subscription: told when it begins and when that changes. */
+    record DeliveredBy(int subscriptionId, DeliveryMode mode) implements QueueReply {}
 
     /**
      * @param results one for each handle of the part; null if every one was acked

@@ -7,6 +7,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
@@ -30,6 +31,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     public sealed interface Command
             permits Pop,
                     CancelPop,
+                    EndWait,
+                    Subscribe,
+                    Unsubscribe,
                     SessionEnded,
                     AddQueue,
                     RemoveQueue,
@@ -51,6 +55,22 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** Ends the wait of a Pop; answered by {@link QueueReply.PopCancelled}. */
     public record CancelPop(long sessionId, long requestId, ActorRef<QueueReply> session) implements Command {}
+
+    /**
+     * A Pop is to wait no longer: it is answered as any other, now or by the queue that has it. Not answered itself; does
+     * nothing if there is no such Pop. Idempotent.
+     */
+    public record EndWait(long sessionId, long requestId) implements Command {}
+
+    /**
+     * A session wants to know how messages come to a subscription of it: told by {@link QueueReply.DeliveredBy}, now and
+     * whenever it changes, until the subscription or the session ends. What is pushed the session has by Pops of its own.
+     * Idempotent.
+     */
+    public record Subscribe(long sessionId, int subscriptionId, ActorRef<QueueReply> session) implements Command {}
+
+    /** The end of a subscription. Idempotent. */
+    public record Unsubscribe(long sessionId, int subscriptionId) implements Command {}
 
     /** How a session ended, and so what becomes of what it holds. */
     public enum Ending {
@@ -98,15 +118,17 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /**
      * @param sessionCount sessions with a Pop that waits or is being served, or was lately
+     * @param subscriptionCount subscriptions of all sessions
      * @param isBreakerOpen whether deliveries are slowed down because too many attempts fail
      */
-    public record Described(int waitingPops, int sessionCount, boolean isBreakerOpen) {}
+    public record Described(int waitingPops, int sessionCount, int subscriptionCount, boolean isBreakerOpen) {}
 
     /** The id of no queue. */
     public static final int NO_QUEUE = 0;
 
     private static final long RETRY_AFTER_MILLIS = 1_000;
     private static final long NO_TOKEN = -1;
+    private static final long TIMER_MILLIS_MAX = 3_600_000;
 
     private record Waiting(PopCommand pop, ActorRef<QueueReply> session) {
         PopCommand ofAtMost(int maxMessages) {
@@ -116,6 +138,8 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                             pop.sessionId(), pop.requestId(), maxMessages, pop.maxBytes(), pop.invisibleMillis());
         }
     }
+
+    private record SubscriptionKey(long sessionId, int subscriptionId) {}
 
     /** What a queue said before it was added: a queue begins at once, and its word and the registry's have no order. */
     private static final class Early {
@@ -152,8 +176,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     /** By queue. What one says after it was removed stays in here. */
     private final Map<Integer, Early> early = new HashMap<>();
 
+    private final Map<SubscriptionKey, ActorRef<QueueReply>> subscriptions = new HashMap<>();
     /** For people. */
     private final String name;
+
+    private DeliveryMode delivery;
 
     private long timerMillis = Long.MAX_VALUE;
     private boolean isDraining;
@@ -186,6 +213,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         this.name = name;
         this.clock = clock;
         this.state = new DispatchState<>(limits, policy);
+        delivery = policy.delivery();
     }
 
     @Override
@@ -194,6 +222,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                 .onMessage(Pop.class, this::onPop)
                 .onMessage(FromQueue.class, this::onReport)
                 .onMessage(CancelPop.class, this::onCancelPop)
+                .onMessage(EndWait.class, this::onEndWait)
+                .onMessage(Subscribe.class, this::onSubscribe)
+                .onMessage(Unsubscribe.class, this::onUnsubscribe)
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(AddQueue.class, this::onAddQueue)
                 .onMessage(RemoveQueue.class, this::onRemoveQueue)
@@ -301,8 +332,25 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         return this;
     }
 
+    private Behavior<Command> onEndWait(EndWait end) {
+        state.onEndWait(end.sessionId, end.requestId, handout);
+        return this;
+    }
+
+    private Behavior<Command> onSubscribe(Subscribe subscribe) {
+        subscriptions.put(new SubscriptionKey(subscribe.sessionId, subscribe.subscriptionId), subscribe.session);
+        subscribe.session.tell(new QueueReply.DeliveredBy(subscribe.subscriptionId, delivery));
+        return this;
+    }
+
+    private Behavior<Command> onUnsubscribe(Unsubscribe unsubscribe) {
+        subscriptions.remove(new SubscriptionKey(unsubscribe.sessionId, unsubscribe.subscriptionId));
+        return this;
+    }
+
     private Behavior<Command> onSessionEnded(SessionEnded ended) {
         state.onSessionGone(ended.sessionId);
+        subscriptions.keySet().removeIf(key -> key.sessionId == ended.sessionId);
         // To all queues: whatever Pop of the session one of them was given, this comes behind it.
         for (ActorRef<GroupQueue.Command> queue : queues.values()) {
             if (ended.ending == Ending.CONSUMER_GONE) {
@@ -341,6 +389,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     private Behavior<Command> onConfigure(Configure configure) {
         state.configure(clock.millis(), configure.policy, handout);
         setTimer();
+        if (delivery != configure.policy.delivery()) {
+            delivery = configure.policy.delivery();
+            subscriptions.forEach(
+                    (key, session) -> session.tell(new QueueReply.DeliveredBy(key.subscriptionId, delivery)));
+        }
         return this;
     }
 
@@ -353,15 +406,17 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private void setTimer() {
         long now = clock.millis();
-        long due = state.nextDueMillis(now);
-        if (due < timerMillis) {
+        // No longer than a timer may run: a Pop may wait for years.
+        long due = Math.min(state.nextDueMillis(now), now + TIMER_MILLIS_MAX);
+        if (due < timerMillis && state.heldCount() > 0) {
             timerMillis = due;
             timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(Math.max(1, due - now)));
         }
     }
 
     private Behavior<Command> onDescribe(Describe describe) {
-        describe.replyTo.tell(new Described(state.heldCount(), state.sessionCount(), state.isBreakerOpen()));
+        describe.replyTo.tell(
+                new Described(state.heldCount(), state.sessionCount(), subscriptions.size(), state.isBreakerOpen()));
         return this;
     }
 

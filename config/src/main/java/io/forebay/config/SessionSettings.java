@@ -21,6 +21,9 @@ import java.time.Duration;
  * @param requestsMax requests of one session that are not answered
  * @param sendBytesMax bytes of Sends of one session that are not answered
  * @param chunkBytesMax bytes of chunks of one session that are not acknowledged, in each direction
+ * @param subscriptionsMax subscriptions of one session
+ * @param creditsMax messages that a subscription may be pushed beyond those it has received
+ * @param pushBytesMax bytes of bodies pushed to one session and not known to be received
  * @param nodeBytesMax bytes that all sessions together hold for their clients
  * @param mailboxCapacity messages that may wait for a session; above, the client has ignored its credits
  */
@@ -31,6 +34,9 @@ public record SessionSettings(
         int requestsMax,
         int sendBytesMax,
         int chunkBytesMax,
+        int subscriptionsMax,
+        int creditsMax,
+        int pushBytesMax,
         long nodeBytesMax,
         int mailboxCapacity) {
     static final String SECTION = "forebay.session";
@@ -47,6 +53,9 @@ public record SessionSettings(
         checkCount(SECTION + ".requests-max", requestsMax, 1, 1_000_000);
         checkBytes(SECTION + ".send-bytes-max", sendBytesMax, 64 * KIB, GIB);
         checkBytes(SECTION + ".chunk-bytes-max", chunkBytesMax, 64 * KIB, GIB);
+        checkCount(SECTION + ".subscriptions-max", subscriptionsMax, 1, 100_000);
+        checkCount(SECTION + ".credits-max", creditsMax, 1, 1 << 20);
+        checkBytes(SECTION + ".push-bytes-max", pushBytesMax, 64 * KIB, GIB);
         checkBytes(SECTION + ".node-bytes-max", nodeBytesMax, 64 * KIB, TIB);
         check(
                 nodeBytesMax >= sendBytesMax,
@@ -69,6 +78,9 @@ public record SessionSettings(
                 section.count("requests-max"),
                 section.intBytes("send-bytes-max"),
                 section.intBytes("chunk-bytes-max"),
+                section.count("subscriptions-max"),
+                section.count("credits-max"),
+                section.intBytes("push-bytes-max"),
                 section.bytes("node-bytes-max"),
                 section.count("mailbox-capacity"));
     }

@@ -119,7 +119,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private static final int DRAIN_COUNT = 4096;
     /** Held against until a node has told its own. */
     private static final SessionLimits LIMITS_UNKNOWN = new SessionLimits(
-            WireFrames.FRAME_BYTES_MIN, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, WireFrames.FRAME_BYTES_MIN, 1000, 10_000);
+            WireFrames.FRAME_BYTES_MIN, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, WireFrames.FRAME_BYTES_MIN, 0, 0, 1000, 10_000);
 
     private final TimerScheduler<Message> timers;
     private final ClientSettings settings;

@@ -15,6 +15,7 @@ import java.util.Map;
 public sealed interface SessionCommand
         permits SessionCommand.Request,
                 SessionCommand.Withdraw,
+                SessionCommand.Credit,
                 SessionCommand.Heartbeat,
                 SessionCommand.Detach,
                 SessionCommand.Close,
@@ -29,6 +30,8 @@ public sealed interface SessionCommand
                     ChangeInvisible,
                     GiveBack,
                     CancelPop,
+                    Subscribe,
+                    Unsubscribe,
                     CreateTopic,
                     DeleteTopic,
                     ListTopics,
@@ -80,6 +83,51 @@ public sealed interface SessionCommand
 
     /** Ends the wait of a Pop, which is then answered as if its time were over. Answered by {@link SessionEvent.PopCancelled}. */
     record CancelPop(long requestId, long popRequestId) implements Request {}
+
+    /**
+     * Has deliveries sent as they come, as {@link SessionEvent.Pushed}, while there are credits. Answered by {@link
+     * SessionEvent.Subscribed}, which says how the group's messages are to be had at present: where the group is not set to
+     * push, the client pops for itself until it is told otherwise by {@link SessionEvent.SubscriptionMode}.
+     *
+     * <p>A subscription is the session's and ends with it. When the client attaches again, or opens the session anew after a
+     * restart of the node, it subscribes again with the same number and its progress: what was pushed and not received is
+     * then pushed again, with the same handles, unless its deadline has passed. What was pushed counts as popped: to be
+     * acked, extended, given back, and back by itself when the consumer is gone.
+     *
+     * @param subscriptionId chosen by the client, 0 to {@link #SUBSCRIPTION_ID_MAX}; within a session id it is never used for
+     *     another subscription
+     * @param countMax most messages of one push
+     * @param bytesMax most bytes of bodies of one push; at least one message is pushed however large it is
+     * @param invisibleMillis how long the messages stay invisible to others in the group, 0 for the group's default
+     * @param progress what has been received so far, and the credits
+     */
+    record Subscribe(
+            long requestId,
+            int subscriptionId,
+            String topic,
+            String group,
+            int countMax,
+            int bytesMax,
+            long invisibleMillis,
+            SubscriptionProgress progress)
+            implements Request {}
+
+    /** Highest number of a subscription. */
+    int SUBSCRIPTION_ID_MAX = (1 << 22) - 1;
+
+    /**
+     * Tells what was received, and gives credits. Not answered, idempotent. A subscription that the session does not know is
+     * ignored; one that asks for more than {@link SessionLimits#creditsMax} ends with a refusal.
+     *
+     * @param mode how the client gets its messages at present; if that is not how the group is set, it is told again
+     */
+    record Credit(int subscriptionId, SubscriptionProgress progress, DeliveryMode mode) implements SessionCommand {}
+
+    /**
+     * Ends a subscription. Answered by {@link SessionEvent.Unsubscribed} when nothing of it is under way any more; what was
+     * pushed before that is the client's to settle or to give back. Idempotent.
+     */
+    record Unsubscribe(long requestId, int subscriptionId, SubscriptionProgress progress) implements Request {}
 
     /**
      * Settles deliveries. Answered by {@link SessionEvent.AckReply} when the level holds for all of them.

@@ -9,6 +9,9 @@ public sealed interface SessionEvent
         permits SessionEvent.Opened,
                 SessionEvent.OpenRefused,
                 SessionEvent.Reply,
+                SessionEvent.Pushed,
+                SessionEvent.SubscriptionMode,
+                SessionEvent.SubscriptionEnded,
                 SessionEvent.Heartbeat,
                 SessionEvent.SessionClosed,
                 Chunk,
@@ -36,6 +39,8 @@ public sealed interface SessionEvent
                     SendReply,
                     Popped,
                     PopCancelled,
+                    Subscribed,
+                    Unsubscribed,
                     AckReply,
                     ChangeReply,
                     GiveBackReply,
@@ -62,6 +67,30 @@ public sealed interface SessionEvent
 
     /** @param found whether the Pop was still waiting; either way it is answered by itself as well */
     record PopCancelled(long requestId, boolean found) implements Reply {}
+
+    /** @param mode how messages of the group are to be had at present */
+    record Subscribed(long requestId, int subscriptionId, DeliveryMode mode) implements Reply {}
+
+    /** Nothing is pushed for this subscription any more. */
+    record Unsubscribed(long requestId, int subscriptionId) implements Reply {}
+
+    /**
+     * Messages for a subscription.
+     *
+     * @param pushNumber from 1 within the subscription, not always in order. One that was received already is a second copy:
+     *     deliveries in it that the first one did not have are to be given back
+     * @param deliveries never empty
+     */
+    record Pushed(int subscriptionId, long pushNumber, List<Delivery> deliveries) implements SessionEvent {}
+
+    /**
+     * How messages are to be had from now on. With {@link DeliveryMode#POP} nothing is under way any more: the credits are
+     * the client's again. Told until the client's {@link SessionCommand.Credit} says the same.
+     */
+    record SubscriptionMode(int subscriptionId, DeliveryMode mode) implements SessionEvent {}
+
+    /** The node has ended a subscription: its group is gone, say, or the client gave more credits than it may. */
+    record SubscriptionEnded(int subscriptionId, Refusal refusal) implements SessionEvent {}
 
     /**
      * @param results one for each handle, in the order of the request

@@ -16,6 +16,8 @@ package io.forebay.protocol;
  * @param requestsInFlightMax most requests without an answer at once, waiting pops included
  * @param bytesInFlightMax most bytes of Sends without an answer at once
  * @param chunkBytesInFlightMax most bytes of chunks without a {@link ChunkAck}, in each direction
+ * @param subscriptionsMax most subscriptions of the session at once
+ * @param creditsMax most credits of a subscription beyond what it has received
  * @param heartbeatMillis the client sends a {@link SessionCommand.Heartbeat} at least this often
  * @param sessionTimeoutMillis the node gives up a session that it has not heard of for so long, and the client one of
  *     which it got no answer
@@ -33,5 +35,7 @@ public record SessionLimits(
         int requestsInFlightMax,
         int bytesInFlightMax,
         int chunkBytesInFlightMax,
+        int subscriptionsMax,
+        int creditsMax,
         long heartbeatMillis,
         long sessionTimeoutMillis) {}

@@ -21,6 +21,8 @@ final class DispatchPoll<P> extends DueHeap.Node {
     int askedCount;
 
     boolean isCancelled;
+    /** It waits no longer: if its queue has nothing, that is the answer. */
+    boolean isEnding;
 
     DispatchPoll(DispatchSession<P> session, long requestId, int maxMessages, long waitUntilMillis, P pop) {
         this.session = session;

@@ -146,6 +146,7 @@ public final class DispatchState<P> {
         if (known != null) {
             known.pop = pop;
             known.isCancelled = false;
+            known.isEnding = false;
             if (known.isHeld()) {
                 return PopOutcome.HELD;
             }
@@ -313,6 +314,20 @@ public final class DispatchState<P> {
         return CancelOutcome.CANCELLED;
     }
 
+    /** The Pop is to wait no longer: it is answered now, or with what its queue says. Does nothing if there is none. */
+    public void onEndWait(long sessionId, long requestId, Handout<P> out) {
+        DispatchSession<P> session = sessions.get(sessionId);
+        DispatchPoll<P> poll = session == null ? null : session.polls.get(requestId);
+        if (poll == null) {
+            return;
+        }
+        if (poll.isHeld()) {
+            answerEmpty(poll, out);
+        } else {
+            poll.isEnding = true;
+        }
+    }
+
     /** Forgets everything of a session. What queues hand out to it in this moment is theirs to take back. */
     public void onSessionGone(long sessionId) {
         DispatchSession<P> session = sessions.remove(sessionId);
@@ -397,9 +412,9 @@ public final class DispatchState<P> {
         DispatchSession<P> session = poll.session;
         if (poll.isCancelled) {
             session.polls.remove(poll.requestId);
-        } else if (askNext(nowMillis, poll, out)) {
+        } else if (!poll.isEnding && askNext(nowMillis, poll, out)) {
             return;
-        } else if (poll.waitUntilMillis <= nowMillis) {
+        } else if (poll.isEnding || poll.waitUntilMillis <= nowMillis) {
             session.polls.remove(poll.requestId);
             out.answerEmpty(session.sessionId, poll.requestId, poll.pop);
         } else {

@@ -10,6 +10,7 @@ import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GiveBackResult;
@@ -30,6 +31,7 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.protocol.TopicDescription;
 import java.util.Arrays;
 import java.util.Collections;
@@ -90,10 +92,9 @@ final class WireCodec {
                 bytes += bytesAtMost(message, send.topic());
             }
         } else if (value instanceof SessionEvent.Popped popped) {
-            bytes = 64;
-            for (Delivery delivery : popped.deliveries()) {
-                bytes += 128 + 3L * delivery.group().length() + bytesAtMost(delivery.message(), "");
-            }
+            bytes = bytesAtMost(popped.deliveries());
+        } else if (value instanceof SessionEvent.Pushed pushed) {
+            bytes = bytesAtMost(pushed.deliveries());
         } else if (value instanceof SessionCommand.Ack ack) {
             bytes = 64 + 3L * ack.group().length() + 80L * ack.handles().size();
         } else if (value instanceof SessionCommand.ChangeInvisible change) {
@@ -133,6 +134,7 @@ final class WireCodec {
         } else if (value instanceof SessionCommand.Pop
                 || value instanceof SessionCommand.CancelPop
                 || value instanceof SessionEvent.PopCancelled
+                || value instanceof SessionCommand.Credit
                 || value instanceof SessionCommand.Heartbeat
                 || value instanceof SessionEvent.Heartbeat
                 || value instanceof ChunkAck) {
@@ -141,6 +143,14 @@ final class WireCodec {
             return Integer.MAX_VALUE;
         }
         return (int) Math.min(Integer.MAX_VALUE, bytes);
+    }
+
+    private static long bytesAtMost(List<Delivery> deliveries) {
+        long bytes = 64;
+        for (Delivery delivery : deliveries) {
+            bytes += 128 + 3L * delivery.group().length() + bytesAtMost(delivery.message(), "");
+        }
+        return bytes;
     }
 
     static long bytesAtMost(Message m, String topic) {
@@ -190,6 +200,20 @@ final class WireCodec {
         } else if (value instanceof SessionCommand.Withdraw withdraw) {
             out.text(withdraw.topic());
             writeTexts(out, withdraw.messageIds());
+        } else if (value instanceof SessionCommand.Credit credit) {
+            out.varint(credit.subscriptionId());
+            writeProgress(out, credit.progress());
+            out.u8(credit.mode().code());
+        } else if (value instanceof SessionEvent.Pushed pushed) {
+            out.varint(pushed.subscriptionId());
+            out.varint(pushed.pushNumber());
+            writeDeliveries(out, pushed.deliveries());
+        } else if (value instanceof SessionEvent.SubscriptionMode changed) {
+            out.varint(changed.subscriptionId());
+            out.u8(changed.mode().code());
+        } else if (value instanceof SessionEvent.SubscriptionEnded ended) {
+            out.varint(ended.subscriptionId());
+            writeRefusal(out, ended.refusal());
         } else if (value instanceof SessionCommand.Heartbeat heartbeat) {
             out.varint(heartbeat.number());
         } else if (value instanceof SessionEvent.Heartbeat heartbeat) {
@@ -249,6 +273,17 @@ final class WireCodec {
             writeHandles(out, giveBack.handles());
         } else if (request instanceof SessionCommand.CancelPop cancel) {
             out.varint(cancel.popRequestId());
+        } else if (request instanceof SessionCommand.Subscribe subscribe) {
+            out.zigzag(subscribe.subscriptionId());
+            out.text(subscribe.topic());
+            out.text(subscribe.group());
+            out.zigzag(subscribe.countMax());
+            out.zigzag(subscribe.bytesMax());
+            out.zigzag(subscribe.invisibleMillis());
+            writeProgress(out, subscribe.progress());
+        } else if (request instanceof SessionCommand.Unsubscribe unsubscribe) {
+            out.zigzag(unsubscribe.subscriptionId());
+            writeProgress(out, unsubscribe.progress());
         } else if (request instanceof SessionCommand.CreateTopic create) {
             out.text(create.topic());
             out.zigzag(create.queues());
@@ -294,6 +329,11 @@ final class WireCodec {
             writeDeliveries(out, popped.deliveries());
         } else if (reply instanceof SessionEvent.PopCancelled cancelled) {
             out.bool(cancelled.found());
+        } else if (reply instanceof SessionEvent.Subscribed subscribed) {
+            out.zigzag(subscribed.subscriptionId());
+            out.u8(subscribed.mode().code());
+        } else if (reply instanceof SessionEvent.Unsubscribed unsubscribed) {
+            out.zigzag(unsubscribed.subscriptionId());
         } else if (reply instanceof SessionEvent.AckReply acked) {
             writeDurability(out, acked.level());
             boolean isAllAcked = isAllAcked(acked.results());
@@ -522,6 +562,8 @@ final class WireCodec {
         out.zigzag(limits.requestsInFlightMax());
         out.zigzag(limits.bytesInFlightMax());
         out.zigzag(limits.chunkBytesInFlightMax());
+        out.zigzag(limits.subscriptionsMax());
+        out.zigzag(limits.creditsMax());
         out.zigzag(limits.heartbeatMillis());
         out.zigzag(limits.sessionTimeoutMillis());
     }
@@ -570,6 +612,13 @@ final class WireCodec {
             out.zigzag(queue.offset());
             out.text(queue.messageGroup());
         }
+    }
+
+    private static void writeProgress(WireWriter out, SubscriptionProgress progress) {
+        out.zigzag(progress.totalCredits());
+        out.zigzag(progress.receivedCount());
+        out.zigzag(progress.receivedUpTo());
+        out.varint(progress.receivedBits());
     }
 
     static void writeTexts(WireWriter out, List<String> texts) {
@@ -640,6 +689,14 @@ final class WireCodec {
                 return new ChunkAck(in.varint(), in.varintInt());
             case WITHDRAW:
                 return new SessionCommand.Withdraw(in.text(), readTexts(in));
+            case CREDIT:
+                return new SessionCommand.Credit(in.varintInt(), readProgress(in), readMode(in));
+            case PUSHED:
+                return new SessionEvent.Pushed(in.varintInt(), in.varint(), readDeliveries(in));
+            case SUBSCRIPTION_MODE:
+                return new SessionEvent.SubscriptionMode(in.varintInt(), readMode(in));
+            case SUBSCRIPTION_ENDED:
+                return new SessionEvent.SubscriptionEnded(in.varintInt(), readRefusal(in));
             default:
                 return readNumbered(type, in.varint(), in);
         }
@@ -671,6 +728,22 @@ final class WireCodec {
                 return new SessionCommand.CancelPop(requestId, in.varint());
             case POP_CANCELLED:
                 return new SessionEvent.PopCancelled(requestId, in.bool());
+            case SUBSCRIBE:
+                return new SessionCommand.Subscribe(
+                        requestId,
+                        in.zigzagInt(),
+                        in.text(),
+                        in.text(),
+                        in.zigzagInt(),
+                        in.zigzagInt(),
+                        in.zigzag(),
+                        readProgress(in));
+            case SUBSCRIBED:
+                return new SessionEvent.Subscribed(requestId, in.zigzagInt(), readMode(in));
+            case UNSUBSCRIBE:
+                return new SessionCommand.Unsubscribe(requestId, in.zigzagInt(), readProgress(in));
+            case UNSUBSCRIBED:
+                return new SessionEvent.Unsubscribed(requestId, in.zigzagInt());
             case ACK: {
                 String group = in.text();
                 Durability durability = readDurability(in);
@@ -954,6 +1027,21 @@ final class WireCodec {
         throw in.malformed("a durability of " + code);
     }
 
+    private static SubscriptionProgress readProgress(WireReader in) throws MalformedWireException {
+        return new SubscriptionProgress(in.zigzag(), in.zigzag(), in.zigzag(), in.varint());
+    }
+
+    private static DeliveryMode readMode(WireReader in) throws MalformedWireException {
+        int code = in.u8();
+        if (code == DeliveryMode.POP.code()) {
+            return DeliveryMode.POP;
+        }
+        if (code == DeliveryMode.PUSH.code()) {
+            return DeliveryMode.PUSH;
+        }
+        throw in.malformed("a delivery mode of " + code);
+    }
+
     private static SessionLimits readLimits(WireReader in) throws MalformedWireException {
         return new SessionLimits(
                 in.zigzagInt(),
@@ -965,6 +1053,8 @@ final class WireCodec {
                 in.zigzag(),
                 in.zigzag(),
                 in.zigzag(),
+                in.zigzagInt(),
+                in.zigzagInt(),
                 in.zigzagInt(),
                 in.zigzagInt(),
                 in.zigzagInt(),

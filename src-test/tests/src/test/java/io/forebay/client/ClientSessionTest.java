@@ -42,7 +42,8 @@ import org.junit.jupiter.api.Test;
 /** The client against a session that does what the test says, on a clock that the test moves. */
 class ClientSessionTest {
     private static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 2000, 9000);
+            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 4, 1000, 2000,
+            9000);
 
     /**
      * The client works in the thread of whoever tells it something, so what follows from that has happened when telling

@@ -41,7 +41,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /** A node of one topic and one group that keeps everything in memory and forgets no delivery; enough for a client's tests. */
 final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 300, 1500);
+            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 16, 10_000,
+            300, 1500);
 
     /** What it holds, looked at by tests from outside. */
     static final class Store {

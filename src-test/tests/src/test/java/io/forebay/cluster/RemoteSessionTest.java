@@ -40,7 +40,8 @@ class RemoteSessionTest {
         """).withFallback(ConfigFactory.load());
 
     private static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 4 << 20, 100, 4 << 20, 512, 4 << 20, 1000, 3_600_000, 20_000, 32, 4 << 20, 1 << 20, 100, 500);
+            262_144, 4 << 20, 100, 4 << 20, 512, 4 << 20, 1000, 3_600_000, 20_000, 32, 4 << 20, 1 << 20, 4, 1000, 100,
+            500);
 
     @Test
     void whenChunksAreNotAcknowledgedTheClientIsAskedToAttachAgain() {

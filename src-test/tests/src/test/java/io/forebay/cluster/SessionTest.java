@@ -11,13 +11,16 @@ import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
+import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueReply;
@@ -47,7 +50,8 @@ import org.junit.jupiter.api.Test;
 class SessionTest {
     private static final int NODE = 5;
     private static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 2000, 9000);
+            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 4, 1000, 2000,
+            9000);
     private static ActorTestKit kit;
 
     private final TopicDirectory directory = new TopicDirectory();
@@ -305,5 +309,83 @@ class SessionTest {
         firstGroup.expectMessageClass(GroupQueue.SessionClosed.class);
         firstGroup.stop();
         client.expectMessageClass(SessionEvent.SessionClosed.class);
+    }
+
+    private Delivery delivery(int queueId, long offset) {
+        return new Delivery(
+                keyed("a", 1), "g", 1, offset, 1, handle(queueId, offset), System.currentTimeMillis() + 60_000, 0);
+    }
+
+    @Test
+    void whatNobodyWantsIsGivenBackAgainWhenItsQueueIsBusy() {
+        session.tell(new QueueReply.Delivered(9, List.of(delivery(1, 5), delivery(1, 6)), 2, firstGroup.getRef()));
+        GroupQueue.GiveBack first = firstGroup.expectMessageClass(GroupQueue.GiveBack.class);
+        first.replyTo()
+                .tell(new QueueReply.GivenBack(
+                        first.token(), List.of(GiveBackOutcome.GIVEN_BACK, Refusal.busy("for now", 1))));
+        GroupQueue.GiveBack second = firstGroup.expectMessageClass(GroupQueue.GiveBack.class);
+        assertThat(second.handles()).containsExactly(handle(1, 6));
+        second.replyTo().tell(new QueueReply.GivenBack(second.token(), List.of(GiveBackOutcome.GIVEN_BACK)));
+        firstGroup.expectNoMessage();
+    }
+
+    private Dispatcher.Pop subscribe(long credits) {
+        session.tell(new SessionCommand.Subscribe(1, 3, "t", "g", 10, 1000, 0, SubscriptionProgress.begin(credits)));
+        Dispatcher.Subscribe subscribe = dispatcher.expectMessageClass(Dispatcher.Subscribe.class);
+        subscribe.session().tell(new QueueReply.DeliveredBy(3, DeliveryMode.PUSH));
+        client.expectMessageClass(SessionEvent.Subscribed.class);
+        return dispatcher.expectMessageClass(Dispatcher.Pop.class);
+    }
+
+    @Test
+    void aSubscriptionAsksAgainAfterARefusalThatPasses() {
+        Dispatcher.Pop pop = subscribe(1);
+        assertThat(pop.pop().maxMessages()).isEqualTo(1);
+        pop.session().tell(new QueueReply.PopRefused(pop.pop().requestId(), Refusal.busy("for now", 1)));
+        Dispatcher.Pop again = dispatcher.expectMessageClass(Dispatcher.Pop.class);
+        assertThat(again.pop().requestId()).isEqualTo(pop.pop().requestId());
+        pop.session()
+                .tell(new QueueReply.PopRefused(pop.pop().requestId(), Refusal.of(Refusal.Code.DISK_FULL, "for good")));
+        assertThat(client.expectMessageClass(SessionEvent.SubscriptionEnded.class)
+                        .refusal()
+                        .text())
+                .isEqualTo("for good");
+        dispatcher.expectMessageClass(Dispatcher.Unsubscribe.class);
+    }
+
+    @Test
+    void whatComesForASubscriptionThatHasEndedIsGivenBack() {
+        Dispatcher.Pop pop = subscribe(1);
+        session.tell(new SessionCommand.Unsubscribe(2, 3, SubscriptionProgress.begin(1)));
+        dispatcher.expectMessage(new Dispatcher.EndWait(77, pop.pop().requestId()));
+        client.expectMessageClass(SessionEvent.Unsubscribed.class);
+        pop.session()
+                .tell(new QueueReply.Delivered(pop.pop().requestId(), List.of(delivery(1, 5)), 1, firstGroup.getRef()));
+        firstGroup.expectMessageClass(GroupQueue.GiveBack.class);
+        assertThat(bytesHeld.bytes()).isZero();
+    }
+
+    @Test
+    void nothingNewIsAskedForWhileTheClientHasNotTakenWhatTheNodeHolds() {
+        Dispatcher.Pop pop = subscribe(20);
+        dispatcher.expectMessageClass(Dispatcher.Pop.class);
+        pop.session()
+                .tell(new QueueReply.Delivered(
+                        pop.pop().requestId(), List.of(delivery(1, 5)), 500, firstGroup.getRef()));
+        SessionEvent.Pushed pushed = client.expectMessageClass(SessionEvent.Pushed.class);
+        assertThat(bytesHeld.bytes()).isEqualTo(500);
+        dispatcher.expectNoMessage();
+        session.tell(new SessionCommand.Credit(
+                3, SubscriptionProgress.begin(20).received(pushed.pushNumber(), 1), DeliveryMode.PUSH));
+        dispatcher.expectMessageClass(Dispatcher.Pop.class);
+        assertThat(bytesHeld.bytes()).isZero();
+    }
+
+    @Test
+    void aCreditForASubscriptionThatIsNotKnownIsToldSo() {
+        session.tell(new SessionCommand.Credit(8, SubscriptionProgress.begin(20), DeliveryMode.PUSH));
+        assertThat(client.expectMessageClass(SessionEvent.SubscriptionEnded.class)
+                        .subscriptionId())
+                .isEqualTo(8);
     }
 }

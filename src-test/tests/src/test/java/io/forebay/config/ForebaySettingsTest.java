@@ -121,6 +121,9 @@ class ForebaySettingsTest {
             out("session.requests-max", "0", "1000001"),
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
+            out("session.subscriptions-max", "0", "100001"),
+            out("session.credits-max", "0", "1048577"),
+            out("session.push-bytes-max", "63 KiB", "2 GiB"),
             out("session.node-bytes-max", "63 KiB", "2 TiB", "9 MiB"),
             out("session.mailbox-capacity", "15", "1048577", "1000"));
 

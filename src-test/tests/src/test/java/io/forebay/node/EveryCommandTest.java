@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.eventstream.EventStream;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.NodeProtocol;
@@ -16,6 +17,7 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsScope;
+import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.protocol.UnparkHow;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -65,6 +67,9 @@ class EveryCommandTest {
                 new LookCommand.Find(18, "t", "x", "", -1, -1, 10, ""),
                 new LookCommand.Explain(19, "t", 0, 0, null, ""),
                 new SettingsCommand.ChangeSettings(20, SettingsScope.GROUP, "g", Map.of("paused", "on"), 0, "test"),
+                new SessionCommand.Subscribe(30, 1, "t", "g", 10, 1000, 0, SubscriptionProgress.begin(5)),
+                new SessionCommand.Unsubscribe(31, 1, SubscriptionProgress.begin(5)),
+                new SessionCommand.Credit(2, SubscriptionProgress.begin(5), DeliveryMode.POP),
                 new SettingsCommand.DescribeSettings(21, SettingsScope.TOPIC, "t", 10),
                 new PoisonCommand.ListParked(22, "g", "", 10, ""),
                 new PoisonCommand.Unpark(23, "g", "t", "", UnparkHow.RETRY),

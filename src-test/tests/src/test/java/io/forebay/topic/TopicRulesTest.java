@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
 import io.forebay.config.ForebaySettings;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.Deduplication;
-import io.forebay.queue.core.DeliveryMode;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.MessageFilter;
 import io.forebay.queue.core.PoisonPolicy;

@@ -7,6 +7,7 @@ import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GroupDescription;
@@ -35,6 +36,7 @@ import io.forebay.protocol.SettingsDescribed;
 import io.forebay.protocol.SettingsDescription;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.StoredMessage;
+import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.protocol.UnparkHow;
 import java.util.ArrayList;
@@ -89,6 +91,14 @@ final class Samples {
                 popped(random.nextInt(6)),
                 new SessionCommand.CancelPop(number(), number()),
                 new SessionEvent.PopCancelled(number(), random.nextBoolean()),
+                new SessionCommand.Subscribe(number(), 7, "orders", "billing", 32, 1 << 20, 30_000, progress()),
+                new SessionEvent.Subscribed(number(), 7, mode()),
+                new SessionCommand.Credit(SessionCommand.SUBSCRIPTION_ID_MAX, progress(), mode()),
+                pushed(1 + random.nextInt(5)),
+                new SessionCommand.Unsubscribe(number(), 7, progress()),
+                new SessionEvent.Unsubscribed(number(), 7),
+                new SessionEvent.SubscriptionMode(7, mode()),
+                new SessionEvent.SubscriptionEnded(7, refusal),
                 new SessionCommand.Ack(number(), "billing", handles(random.nextInt(9)), durability()),
                 ackReply(),
                 SessionEvent.AckReply.allAcked(number(), random.nextInt(100), Durability.WRITTEN),
@@ -215,6 +225,19 @@ final class Samples {
         return new SessionEvent.Popped(number(), deliveries);
     }
 
+    SessionEvent.Pushed pushed(int count) {
+        return new SessionEvent.Pushed(
+                random.nextInt(100), number(), popped(count).deliveries());
+    }
+
+    private SubscriptionProgress progress() {
+        return new SubscriptionProgress(number(), number(), number(), random.nextLong());
+    }
+
+    private DeliveryMode mode() {
+        return random.nextBoolean() ? DeliveryMode.POP : DeliveryMode.PUSH;
+    }
+
     private SessionEvent.SendReply sendReply(int count) {
         List<io.forebay.protocol.SendResult> results = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -311,6 +334,8 @@ final class Samples {
                 64,
                 1 << 24,
                 1 << 20,
+                16,
+                10_000,
                 2000,
                 9000);
     }

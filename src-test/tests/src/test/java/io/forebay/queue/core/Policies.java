@@ -1,5 +1,6 @@
 package io.forebay.queue.core;
 
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import java.util.function.Consumer;
 
