@@ -340,6 +340,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
                 forget(request);
                 request.failed(Refusal.of(Refusal.Code.NO_NODE, "the node was lost"));
             } else {
+                request.repeated();
                 transmit(request, now);
             }
         }
@@ -1005,6 +1006,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
                 if (request.isPointless()) {
                     pointless.add(request);
                 } else {
+                    request.repeated();
                     transmit(request, now);
                 }
             }

@@ -19,6 +19,7 @@ import java.time.Duration;
  * @param sendPipeline {@code send.pipeline}
  * @param sendPendingBytesMax {@code send.pending-bytes-max}
  * @param sendTimeout {@code send.timeout}
+ * @param sendDeduplicated {@code send.deduplicated}
  * @param ackBatchCountMax {@code ack.batch-count-max}
  * @param ackPipeline {@code ack.pipeline}
  * @param ackTimeout {@code ack.timeout}
@@ -42,6 +43,7 @@ public record ClientSettings(
         int sendPipeline,
         long sendPendingBytesMax,
         Duration sendTimeout,
+        boolean sendDeduplicated,
         int ackBatchCountMax,
         int ackPipeline,
         Duration ackTimeout,
@@ -106,6 +108,7 @@ public record ClientSettings(
                 section.getInt("send.pipeline"),
                 section.getBytes("send.pending-bytes-max"),
                 section.getDuration("send.timeout"),
+                section.getBoolean("send.deduplicated"),
                 section.getInt("ack.batch-count-max"),
                 section.getInt("ack.pipeline"),
                 section.getDuration("ack.timeout"),

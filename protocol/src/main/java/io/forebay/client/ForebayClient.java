@@ -80,6 +80,11 @@ public final class ForebayClient {
     private final Consumer<ClientNotice> notices;
     private final AtomicLong pendingBytes = new AtomicLong();
     private final AtomicLong messageIds = new AtomicLong();
+    /** The next number for a message, if they get any. */
+    private final AtomicLong numbers = new AtomicLong();
+    /** Of this client's life: no other client, and no later life, uses its numbers. */
+    private final long producerId;
+
     private final AtomicInteger turns = new AtomicInteger();
     private final String idPrefix;
     private final CompletableFuture<Done> connected = new CompletableFuture<>();
@@ -103,6 +108,7 @@ public final class ForebayClient {
         this.notices = notices;
         this.completions = new Completions(
                 system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)), system.log());
+        this.producerId = environment.sessionId();
         this.idPrefix = Long.toUnsignedString(environment.sessionId(), 36) + "-";
     }
 
@@ -417,7 +423,7 @@ public final class ForebayClient {
         if (refusal != null) {
             return CompletableFuture.failedStage(refusal.toException());
         }
-        Ops.Send op = new Ops.Send(stamped, durability, bytes, null, 0);
+        Ops.Send op = new Ops.Send(stamped, durability, bytes, isStoredOnce(stamped), null, 0);
         NodeLink[] all = links;
         if (all.length == 1 && !isClosing) {
             all[0].add(op);
@@ -443,7 +449,7 @@ public final class ForebayClient {
         long total = 0;
         for (int i = 0; i < count; i++) {
             Message stamped = stamp(messages.get(i));
-            ops[i] = new Ops.Send(stamped, durability, bytesOf(stamped), many, i);
+            ops[i] = new Ops.Send(stamped, durability, bytesOf(stamped), isStoredOnce(stamped), many, i);
             total += ops[i].bytes;
         }
         Refusal refusal = reserve(total);
@@ -465,7 +471,12 @@ public final class ForebayClient {
 
     private Message stamp(Message message) {
         String id = message.id().isEmpty() ? idPrefix + Long.toString(messageIds.incrementAndGet(), 36) : "";
-        return message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
+        Message stamped = message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
+        return settings.sendDeduplicated() ? stamped.numbered(producerId, numbers.getAndIncrement()) : stamped;
+    }
+
+    private boolean isStoredOnce(Message message) {
+        return settings.sendDeduplicated() || message.producerId() != 0;
     }
 
     /** At least what it takes on the wire, and at least what a node counts it for. */

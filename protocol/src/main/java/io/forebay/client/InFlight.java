@@ -33,6 +33,9 @@ abstract class InFlight {
     /** Whether nobody waits for its answer any more, so that it need not be repeated over a loss. */
     abstract boolean isPointless();
 
+    /** It is sent again, because its answer seems lost. */
+    void repeated() {}
+
     abstract void answered(SessionEvent.Reply reply, long nowMillis);
 
     /** It will never be answered. */

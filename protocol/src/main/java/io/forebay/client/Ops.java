@@ -33,14 +33,25 @@ final class Ops {
         long number;
         /** Whether a node refused it, so that what follows with its key is refused, too. Confined to the session. */
         boolean isRefused;
+        /** Whether it must not be there twice: then a node that may have stored it is the only one that may get it again. */
+        final boolean isStoredOnce;
+        /** Whether the node may have stored it though it is not under way: an answer was lost. Confined to the session. */
+        boolean isUncertain;
 
         private final Many<SendResult> many;
         private final int index;
 
-        Send(Message message, Durability durability, int bytes, Many<SendResult> many, int index) {
+        Send(
+                Message message,
+                Durability durability,
+                int bytes,
+                boolean isStoredOnce,
+                Many<SendResult> many,
+                int index) {
             this.message = message;
             this.durability = durability;
             this.bytes = bytes;
+            this.isStoredOnce = isStoredOnce;
             this.many = many;
             this.index = index;
         }

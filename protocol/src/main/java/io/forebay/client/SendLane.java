@@ -15,6 +15,7 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * The Sends of one topic to one node, in order. While fewer than {@code send.pipeline} batches are under way, what has
@@ -102,7 +103,10 @@ final class SendLane {
         giveUp(given, reason);
     }
 
-    /** Takes out what needs no order, for another node to take: what waits, and what was sent and not answered. */
+    /**
+     * Takes out what needs no order, for another node to take: what waits, and what was sent and not answered, unless it must
+     * not be there twice.
+     */
     void takeUnkeyed(Consumer<Ops.Send> taker) {
         for (Iterator<Ops.Send> each = pending.iterator(); each.hasNext(); ) {
             Ops.Send op = each.next();
@@ -111,10 +115,11 @@ final class SendLane {
                 taker.accept(op);
             }
         }
-        for (List<Batch> batches : List.of(refused, underWay)) {
-            for (Batch batch : batches) {
-                batch.takeUnkeyed(taker);
-            }
+        for (Batch batch : refused) {
+            batch.takeUnkeyed(taker, op -> op.isUncertain);
+        }
+        for (Batch batch : underWay) {
+            batch.takeUnkeyed(taker, op -> true);
         }
         refused.removeIf(Batch::isPointless);
     }
@@ -128,6 +133,7 @@ final class SendLane {
             return List.of();
         }
         List<InFlight> taken = List.copyOf(underWay);
+        underWay.forEach(Batch::repeated);
         refused.addAll(underWay);
         underWay.clear();
         refused.sort(IN_FIRST_ORDER);
@@ -249,13 +255,21 @@ final class SendLane {
             }
         }
 
-        void takeUnkeyed(Consumer<Ops.Send> taker) {
+        @Override
+        void repeated() {
+            for (Ops.Send op : ops) {
+                op.isUncertain = true;
+            }
+        }
+
+        void takeUnkeyed(Consumer<Ops.Send> taker, Predicate<Ops.Send> mayBeStored) {
             for (int i = 0; i < ops.length; i++) {
                 Ops.Send op = ops[i];
-                if (!op.isDecided && !op.message.isKeyed()) {
+                boolean isBound = op.isStoredOnce && mayBeStored.test(op);
+                if (!op.isDecided && !op.message.isKeyed() && !isBound) {
                     // The op goes on living elsewhere; this batch must not decide it, so it gets a stand-in that is
                     // decided.
-                    Ops.Send standIn = new Ops.Send(op.message, op.durability, 0, null, 0);
+                    Ops.Send standIn = new Ops.Send(op.message, op.durability, 0, false, null, 0);
                     standIn.isDecided = true;
                     standIn.number = op.number;
                     ops[i] = standIn;
@@ -290,6 +304,7 @@ final class SendLane {
                 if (result instanceof Refusal refusal) {
                     if (refusal.isTransient() && op.deadlineMillis > nowMillis) {
                         op.isRefused = true;
+                        op.isUncertain |= refusal.code() == Refusal.Code.OUTCOME_UNKNOWN;
                         again = added(again, op);
                         retryAfterMillis = Math.max(retryAfterMillis, requests.retryDelayMillis(refusal));
                         continue;

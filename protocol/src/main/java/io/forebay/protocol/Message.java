@@ -144,6 +144,29 @@ public final class Message {
                 checked);
     }
 
+    /** This message with a producer's id and number if it has none; see {@link #producerId}. Copies nothing. */
+    public Message numbered(long producerIdIfNone, long producerSequenceIfNone) {
+        return producerId != 0
+                ? this
+                : new Message(
+                        topic,
+                        id,
+                        body,
+                        tag,
+                        keys,
+                        messageGroup,
+                        deliverAtMillis,
+                        lane,
+                        priority,
+                        properties,
+                        bornMillis,
+                        bornHost,
+                        traceContext,
+                        producerIdIfNone,
+                        producerSequenceIfNone,
+                        checked);
+    }
+
     public String topic() {
         return topic;
     }

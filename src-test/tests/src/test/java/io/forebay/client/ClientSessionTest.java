@@ -872,6 +872,7 @@ class ClientSessionTest {
                     of.sendPipeline(),
                     pendingBytes,
                     of.sendTimeout(),
+                    of.sendDeduplicated(),
                     of.ackBatchCountMax(),
                     of.ackPipeline(),
                     of.ackTimeout(),

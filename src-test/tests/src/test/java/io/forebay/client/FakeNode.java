@@ -54,6 +54,8 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         final AtomicLong nextOffset = new AtomicLong();
         /** Whether the transport loses what comes in chunks. */
         volatile boolean isLosingChunks;
+        /** Whether it stores what is sent and does not answer. */
+        volatile boolean isMute;
 
         void fill(int count, int bodyBytes) {
             for (int i = 0; i < count; i++) {
@@ -138,7 +140,9 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                             offset,
                             Message.crcOf(message.body())));
                 }
-                tell(new SessionEvent.SendReply(send.requestId(), results));
+                if (!store.isMute) {
+                    tell(new SessionEvent.SendReply(send.requestId(), results));
+                }
             } else if (command instanceof SessionCommand.Pop pop) {
                 waiting.add(pop);
             } else if (command instanceof SessionCommand.CancelPop cancel) {

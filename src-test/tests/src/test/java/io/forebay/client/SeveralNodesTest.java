@@ -25,6 +25,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -128,6 +130,51 @@ class SeveralNodesTest {
         }
         receipts.forEach(SeveralNodesTest::join);
         assertThat(one.sent.size() + two.sent.size()).isGreaterThanOrEqualTo(20);
+        join(client.close());
+    }
+
+    @Test
+    void whatMustNotBeThereTwiceWaitsForTheNodeThatMayHaveStoredIt() {
+        ActorRef<NodeProtocol.Request> first = node("node-1", one);
+        AtomicReference<ActorRef<NodeProtocol.Request>> entry = new AtomicReference<>(first);
+        ClientSettings settings = ClientSettings.from(
+                ConfigFactory.parseString("send.deduplicated = on")
+                        .withFallback(kit.system().settings().config().getConfig("forebay.client")),
+                "test");
+        ForebayClient client =
+                ForebayClient.connect(kit.system(), Target.node(node("node-2", two)), settings, notices::add);
+        client.addLink(new ClientSession.Place(open -> entry.get().tell(open), "node-1", "Check it."));
+        Awaitility.await()
+                .atMost(Duration.ofSeconds(10))
+                .until(() -> notices.stream()
+                                .filter(ClientNotice.Connected.class::isInstance)
+                                .count()
+                        == 2);
+        one.isMute = true;
+        List<CompletableFuture<Receipt>> receipts = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            receipts.add(client.send(Message.of("orders", new byte[1])).toCompletableFuture());
+        }
+        Awaitility.await().atMost(Duration.ofSeconds(10)).until(() -> !one.sent.isEmpty() && two.sent.size() == 10);
+        kit.stop(first);
+        int uncertain = one.sent.size();
+        // What the first node never saw goes to the other one; what it has is asked for when it is back.
+        Awaitility.await().atMost(Duration.ofSeconds(10)).until(() -> two.sent.size() == 20 - uncertain);
+        assertThat(receipts.stream().filter(receipt -> !receipt.isDone())).hasSizeGreaterThanOrEqualTo(uncertain);
+        one.isMute = false;
+        entry.set(node("node-1", one));
+        receipts.forEach(SeveralNodesTest::join);
+        assertThat(two.sent).hasSize(20 - uncertain);
+        assertThat(one.sent.stream().map(Message::producerSequence).distinct()).hasSize(uncertain);
+        assertThat(Stream.concat(one.sent.stream(), two.sent.stream())
+                        .map(Message::producerSequence)
+                        .distinct())
+                .hasSize(20);
+        assertThat(Stream.concat(one.sent.stream(), two.sent.stream())
+                        .map(Message::producerId)
+                        .distinct())
+                .hasSize(1)
+                .doesNotContain(0L);
         join(client.close());
     }
 
