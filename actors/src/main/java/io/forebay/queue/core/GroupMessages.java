@@ -241,10 +241,13 @@ abstract class GroupMessages {
         if (queueOffset != scannedEnd || !isScanning) {
             return;
         }
-        scannedEnd++;
         if (queueOffset == window.cursor) {
+            if (queueOffset >= window.floor + limits.lookAheadMax()) {
+                return; // the group was reset into what is looked at, or its floor has not come as far as was thought
+            }
             window.extend(queueOffset + 1, PENDING);
         }
+        scannedEnd++;
         byte status = window.status(queueOffset);
         if (quarantined.contains(queueOffset) && status == PENDING) {
             skip(queueOffset, queueOffset + 1);
@@ -382,6 +385,7 @@ abstract class GroupMessages {
         move(offset, PARKED);
         window.dueMillis[window.slot(offset)] = record.parkedMillis();
         parked.put(offset, record);
+        reasons.remove(offset); // the record has it
     }
 
     /** A parked key goes on. */
@@ -661,7 +665,7 @@ abstract class GroupMessages {
 
     /**
      * @param last inclusive
-     * @return how many were not settled before
+     * @return how many were not settled before, without those that cannot be read
      */
     int settle(long first, long last) {
         if (last >= window.cursor) {
@@ -671,14 +675,15 @@ abstract class GroupMessages {
         long from = Math.max(first, window.floor);
         for (long offset = from; offset <= last; offset++) {
             int slot = window.slot(offset);
-            if (window.statuses[slot] == SETTLED) {
+            byte status = window.statuses[slot];
+            if (status == SETTLED) {
                 continue;
             }
+            count += status == SKIPPED ? 0 : 1;
             leave(offset, slot);
             window.status(offset, SETTLED);
             window.lastDeliveries[slot] = null;
             forget(offset);
-            count++;
         }
         if (from == window.floor) {
             window.advanceFloor();

@@ -516,7 +516,8 @@ public final class GroupQueueState extends GroupMessages {
     public Poison poisonAt(long queueOffset) {
         int slot = window.slot(queueOffset);
         Checkpoint last = window.lastDeliveries[slot];
-        String reason = reasons.get(queueOffset);
+        KeyParkedRecord key = parked.get(queueOffset);
+        String reason = key == null ? reasons.get(queueOffset) : key.reason();
         return new Poison(
                 queueOffset,
                 window.attempts[slot],

@@ -11,7 +11,9 @@ import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.GroupSnapshot;
 import io.forebay.storage.log.KeyParkedRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
+import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.SeekRecord;
 import java.util.ArrayList;
@@ -439,6 +441,40 @@ class GroupQueueStateTest {
         state.scanned(3, true, 9);
         assertThat(state.counts(4).depth()).isEqualTo(1);
         assertThat(state.floor()).isEqualTo(3);
+    }
+
+    @Test
+    void lookThatComesLateDoesNotGoBeyondTheLookAhead() {
+        state = new GroupQueueState(new GroupQueueLimits(4, 100), 0);
+        configure(group -> group.isOrdered = true, 0);
+        for (long offset = 0; offset < 10; offset++) {
+            state.scanned(offset, true, KeyLines.NO_KEY);
+        }
+        assertThat(state.cursor()).isEqualTo(4);
+        ack(pop(0, 1), 0);
+        assertThat(state.isScanDue(READABLE)).isTrue();
+        assertThat(state.scanFrom()).isEqualTo(4);
+    }
+
+    @Test
+    void unreadableMessageIsNotCountedAsPurged() {
+        pop(0, 3);
+        state.quarantine(1, 1);
+        state.apply(new PurgeRecord(3, 0));
+        assertThat(state.counts(READABLE).purgedTotal()).isEqualTo(2);
+    }
+
+    @Test
+    void parkedMessageKeepsItsReasonOverARestart() {
+        List<LogRecord> records = List.of(
+                decide(0, 1, READABLE).record(),
+                new DeadlineRecord(OffsetSet.of(0), 0, DeadlineRecord.Kind.NACKED, "no stock"),
+                new PopRecord(EPOCH, NONCE, SESSION, 2, 1, 2, List.of(new DeliveryRange(0, 1, 2))),
+                new KeyParkedRecord(0, 2, 3, "key", GroupQueueState.REASON_EXPIRED));
+        for (LogRecord record : records) {
+            state.replay(record, nextSequence++, 3);
+        }
+        assertThat(state.poisonAt(0).reason()).isEqualTo(GroupQueueState.REASON_EXPIRED);
     }
 
     @Test
