@@ -3,9 +3,12 @@ package io.forebay.node;
 import akka.actor.AbstractScheduler;
 import akka.actor.ActorSystem;
 import akka.actor.Cancellable;
+import akka.actor.Scheduler;
 import akka.event.LoggingAdapter;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import java.io.Closeable;
+import java.util.List;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -14,7 +17,7 @@ import scala.concurrent.ExecutionContext;
 import scala.concurrent.duration.FiniteDuration;
 
 /** Timers of an actor system that go off when {@link #pass} is called, in order, and never by themselves. Thread-safe. */
-public final class VirtualScheduler extends AbstractScheduler {
+public final class VirtualScheduler extends AbstractScheduler implements Closeable {
     /** Of a system with these timers. */
     static final Config CONFIG =
             ConfigFactory.parseString("akka.scheduler.implementation = \"" + VirtualScheduler.class.getName() + "\"");
@@ -64,6 +67,7 @@ public final class VirtualScheduler extends AbstractScheduler {
     private final TreeMap<Key, Timer> timers = new TreeMap<>();
     private long nowMillis;
     private long lastNumber;
+    private boolean isClosed;
 
     /** As Akka makes it. */
     public VirtualScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {}
@@ -105,6 +109,9 @@ public final class VirtualScheduler extends AbstractScheduler {
 
     private void add(long delayMillis, Timer timer) {
         synchronized (timers) {
+            if (isClosed) {
+                throw new IllegalStateException("no timer any more: the actor system has ended");
+            }
             timers.put(new Key(nowMillis + delayMillis, ++lastNumber), timer);
         }
     }
@@ -123,6 +130,22 @@ public final class VirtualScheduler extends AbstractScheduler {
         Timer timer = new Timer(0, runnable, executor);
         add(delay.toMillis(), timer);
         return timer;
+    }
+
+    /** The system ends: what a dispatcher would do a while after its last task is done now, or its threads would stay for ever. */
+    @Override
+    public void close() {
+        List<Timer> left;
+        synchronized (timers) {
+            isClosed = true;
+            left = List.copyOf(timers.values());
+            timers.clear();
+        }
+        for (Timer timer : left) {
+            if (timer.runnable instanceof Scheduler.TaskRunOnClose && timer.cancel()) {
+                timer.runnable.run();
+            }
+        }
     }
 
     @Override
