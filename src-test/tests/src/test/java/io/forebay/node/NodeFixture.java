@@ -20,6 +20,7 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.wire.WireFrames;
+import io.forebay.storage.io.StorageDirectory;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.MemoryDisk;
@@ -120,6 +121,15 @@ final class NodeFixture implements AutoCloseable {
     /** Lets time pass, and what is due then begin. Whoever wants to see that it has happened asks for something. */
     void pass(VirtualTime time, long millis) {
         VirtualScheduler.of(Adapter.toClassic(system)).pass(millis, time::pass);
+    }
+
+    /** On a disk that the caller keeps, and may kill. */
+    static NodeFixture on(StorageDirectory disk, String settings) {
+        return new NodeFixture(
+                        ConfigFactory.parseString(settings),
+                        null,
+                        StorageEnvironment.of(disk, InstantSource.system(), System::nanoTime))
+                .started();
     }
 
     /** On real files. */

@@ -1,0 +1,151 @@
+package io.forebay.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.ConfigFactory;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.QueueDescription;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.storage.log.RecoveryReport;
+import io.forebay.store.ForebayStorage;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A node that is killed with a backlog reads at its start what was written since its last checkpoint, however much is stored.
+ * The backlog is simulated: its frames leave holes, and who read them would find no frame there.
+ */
+class BacklogStartTest {
+    private static final int BODY_BYTES = 4096;
+    private static final int BATCH_COUNT = 256;
+    private static final int SENDS_OUTSTANDING = 4;
+    private static final String BACKLOG = "forebay.backlog";
+
+    @TempDir
+    Path folder;
+
+    /**
+     * @param startMillis from nothing to a node that serves
+     * @param frameBytesRead of segments, behind their headers
+     * @param otherBytesRead of the index, the checkpoint file and the like
+     */
+    private record Start(long startMillis, long frameBytesRead, long headerBytesRead, long otherBytesRead) {}
+
+    private static String settings(int segmentMiB, int checkpointMiB) {
+        return "forebay.storage.segment-size = " + segmentMiB + " MiB, forebay.store.checkpoint-bytes = "
+                + checkpointMiB + " MiB, forebay.topic.max-age = 0 s";
+    }
+
+    @Test
+    void whatIsReadDoesNotGrowWithTheBacklog() throws Exception {
+        int mebibytes = 4;
+        long boundBytes = boundBytes(mebibytes, mebibytes);
+        Start little = startAfterKill("little", 32L << 20, mebibytes, mebibytes);
+        Start much = startAfterKill("much", 16 * boundBytes, mebibytes, mebibytes);
+        assertThat(little.frameBytesRead).isLessThan(boundBytes);
+        assertThat(much.frameBytesRead).isLessThan(boundBytes);
+        // A header for each segment, and the heads of the index.
+        assertThat(much.headerBytesRead + much.otherBytesRead).isLessThan(boundBytes / 4);
+    }
+
+    @Test
+    @EnabledIfSystemProperty(named = BACKLOG, matches = ".+")
+    void startWithTheBacklogThatWasAskedFor() throws Exception {
+        long bytes = ConfigFactory.parseString("bytes = " + System.getProperty(BACKLOG))
+                .getBytes("bytes");
+        Start start = startAfterKill("asked", bytes, 128, 256);
+        assertThat(start.frameBytesRead).isLessThan(boundBytes(128, 256));
+    }
+
+    /**
+     * Two intervals, since a checkpoint that is being made does not count yet, what a stripe writes until it begins one, and
+     * for the end of the log the rest of its segment and the one prepared behind it.
+     */
+    private static long boundBytes(int segmentMiB, int checkpointMiB) {
+        return (3L * checkpointMiB + 4L * segmentMiB) << 20;
+    }
+
+    private Start startAfterKill(String name, long backlogBytes, int segmentMiB, int checkpointMiB) throws Exception {
+        String settings = settings(segmentMiB, checkpointMiB);
+        SparseDisk disk = SparseDisk.at(folder.resolve(name));
+        long sent;
+        try (NodeFixture node = NodeFixture.on(disk, settings)) {
+            NodeFixture.Client client = node.open();
+            client.createTopic("backlog", 1, Map.of());
+            client.createGroup("g", "backlog", Map.of());
+            disk.dropLarge(true);
+            sent = send(client, backlogBytes);
+            disk.dropLarge(false);
+            // The first one may have begun before.
+            long wanted = checkpoints(node) + 2;
+            while (checkpoints(node) < wanted) {
+                sent += send(client, 1 << 20);
+            }
+            sent += send(client, (long) checkpointMiB << 19);
+            disk.kill();
+        }
+        disk = SparseDisk.at(folder.resolve(name));
+        long begin = System.nanoTime();
+        try (NodeFixture node = NodeFixture.on(disk, settings)) {
+            Start start = new Start(
+                    (System.nanoTime() - begin) / 1_000_000,
+                    disk.frameBytesRead(),
+                    disk.headerBytesRead(),
+                    disk.otherBytesRead());
+            System.out.printf(
+                    "backlog of %,d MiB in %,d messages, checkpoint each %d MiB: %s%n",
+                    backlogBytes >> 20, sent, checkpointMiB, start);
+            RecoveryReport report =
+                    ForebayStorage.get(node.system).stripes().get(0).recovery();
+            assertThat(report.findings()).isEmpty();
+            assertThat(report.stoppedOwners()).isEmpty();
+            NodeFixture.Client client = node.open();
+            client.tell(new SessionCommand.DescribeTopic(client.nextId(), "backlog"));
+            QueueDescription queue = client.expect(SessionEvent.TopicDescribed.class)
+                    .topic()
+                    .queues()
+                    .get(0);
+            assertThat(queue.depth()).isEqualTo(sent);
+            client.send("after", 3, "m");
+            List<Delivery> deliveries = client.popAll("after", "g2", 3, 60_000);
+            client.ack("g2", NodeFixture.handles(deliveries));
+            disk.kill();
+            return start;
+        }
+    }
+
+    private static long checkpoints(NodeFixture node) {
+        return ForebayStorage.get(node.system).health().get(0).checkpointCount();
+    }
+
+    /** Sends that many bytes of bodies, and says how many messages were stored. */
+    private static long send(NodeFixture.Client client, long bytes) {
+        byte[] body = new byte[BODY_BYTES];
+        List<Message> batch = Stream.generate(() -> Message.of("backlog", body))
+                .limit(BATCH_COUNT)
+                .toList();
+        long stored = 0;
+        int outstanding = 0;
+        while (stored * BODY_BYTES < bytes || outstanding > 0) {
+            if (outstanding < SENDS_OUTSTANDING && (stored + (long) outstanding * BATCH_COUNT) * BODY_BYTES < bytes) {
+                client.tell(new SessionCommand.Send(client.nextId(), "backlog", 0, batch, Durability.WRITTEN));
+                outstanding++;
+            } else {
+                stored += client.expect(SessionEvent.SendReply.class).results().stream()
+                        .filter(Receipt.class::isInstance)
+                        .count();
+                outstanding--;
+            }
+        }
+        return stored;
+    }
+}
