@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * frames and the index are there as ever. Nothing is forced; it knows the death of a process, not of a machine.
  */
 final class SparseDisk implements StorageDirectory {
-    private static final int LARGE_BYTES = 64 * 1024;
+    private static final int LARGE_BYTES = 16 * 1024;
     private static final int SEGMENT_HEADER_BYTES = 4096;
 
     /** One for all directories of a disk. */
