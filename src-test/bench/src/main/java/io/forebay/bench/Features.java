@@ -1,5 +1,6 @@
 package io.forebay.bench;
 
+import akka.actor.typed.ActorSystem;
 import io.forebay.client.ForebayClient;
 import io.forebay.protocol.Durability;
 import java.util.ArrayList;
@@ -52,6 +53,7 @@ final class Features {
     }
 
     static final String PLAIN = "plain";
+    private static final String PUSH = "push";
 
     private static final List<Feature> ALL = List.of(
             Feature.of(PLAIN, Traffic.PLAIN, "8 queues, one group, as in-process"),
@@ -88,6 +90,8 @@ final class Features {
                             Traffic.dressed((message, number) -> message.producer(1, number)),
                             "deduplication by producer and sequence")
                     .topic("deduplication", "producer"),
+            Feature.of(PUSH, Traffic.PLAIN, "pushed to one subscription with as many credits as the Pops would take")
+                    .group("delivery", "push"),
             Feature.of("queues-600", Traffic.PLAIN, "600 queues instead of 8").queues(600));
 
     /** What the node must allow for all of it. */
@@ -110,12 +114,15 @@ final class Features {
         }
     }
 
+    private final ActorSystem<?> system;
     private final ForebayClient client;
     private final Sizes sizes;
     private final int bodyBytes;
     private boolean isGood = true;
 
-    Features(ForebayClient client, Sizes sizes, int bodyBytes) {
+    /** @param system the node's and the client's */
+    Features(ActorSystem<?> system, ForebayClient client, Sizes sizes, int bodyBytes) {
+        this.system = system;
         this.client = client;
         this.sizes = sizes;
         this.bodyBytes = bodyBytes;
@@ -169,7 +176,8 @@ final class Features {
                 .get(60, TimeUnit.SECONDS);
         Load.Plan plan =
                 ForebayBenchmark.plan(topic, group, Durability.WRITTEN, feature.traffic, bodyBytes, count, perSecond);
-        Load.Outcome outcome = Load.run(client, plan);
+        Load.Outcome outcome =
+                feature.name.equals(PUSH) ? Load.runPushed(system, client, plan) : Load.run(client, plan);
         client.deleteTopic(topic).toCompletableFuture().get(60, TimeUnit.SECONDS);
         client.deleteGroup(group)
                 .exceptionally(gone -> null)

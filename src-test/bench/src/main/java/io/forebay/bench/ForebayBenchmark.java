@@ -156,7 +156,7 @@ public final class ForebayBenchmark {
             isGood &= inProcess(
                     "features",
                     Features.NODE_SETTINGS,
-                    (system, client) -> new Features(client, sizes.features, BODY_BYTES).run(features));
+                    (system, client) -> new Features(system, client, sizes.features, BODY_BYTES).run(features));
         }
         if (parts.contains(AMPLIFICATION)) {
             isGood &= inProcess(

@@ -1,5 +1,6 @@
 package io.forebay.bench;
 
+import akka.actor.typed.ActorSystem;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
 import io.forebay.protocol.AckOutcome;
@@ -83,12 +84,22 @@ final class Load {
     }
 
     static Outcome run(ForebayClient client, Plan plan) throws InterruptedException {
-        return new Load(client, plan).run();
+        return new Load(client, plan).run(null);
     }
 
-    private Outcome run() throws InterruptedException {
+    /** The same with messages that are pushed: to a node in this system, with a group that is set to that. */
+    static Outcome runPushed(ActorSystem<?> system, ForebayClient client, Plan plan) throws InterruptedException {
+        return new Load(client, plan).run(system);
+    }
+
+    /** @param pushingOrNull whose node pushes; null to pop */
+    private Outcome run(ActorSystem<?> pushingOrNull) throws InterruptedException {
         long start = System.nanoTime();
-        for (int i = 0; i < plan.popsInFlight; i++) {
+        Runnable end = () -> {};
+        if (pushingOrNull != null) {
+            end = PushConsumer.start(pushingOrNull, plan, this::settle, this::fail);
+        }
+        for (int i = 0; i < plan.popsInFlight && pushingOrNull == null; i++) {
             pop();
         }
         for (int number = 0; number < plan.count; number += plan.batchCount) {
@@ -112,6 +123,7 @@ final class Load {
         }
         isOver = true;
         check();
+        end.run();
         countWhatIsLeft();
         return new Outcome(plan.count * 1e9 / (endNanos - start), sendMicros, totalMicros, payload.verdict());
     }
