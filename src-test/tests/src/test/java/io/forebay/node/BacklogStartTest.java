@@ -87,7 +87,8 @@ class BacklogStartTest {
             disk.dropLarge(true);
             sent = send(client, backlogBytes);
             disk.dropLarge(false);
-            // The first one may have begun before. While one is due nothing is sent, so that slow ones make no difference.
+            // The first one may have begun before. While one is due nothing is sent, so that slow ones make no
+            // difference.
             for (int round = 0; round < 2; round++) {
                 long wanted = checkpoints(node) + 1;
                 sent += send(client, (long) checkpointMiB << 20);
