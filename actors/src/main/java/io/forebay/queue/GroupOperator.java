@@ -36,12 +36,16 @@ final class GroupOperator {
 
     // ---- seek and purge ---------------------------------------------------------------------------------------------
 
-    /** The queue is asked first: it must not let go of what the group goes back to. */
-    void seek(GroupQueue.Seek seek) {
+    /**
+     * The queue is asked first: it must not let go of what the group goes back to.
+     *
+     * @param toldFloor what the queue was told last; asking must not make it let go of more
+     */
+    void seek(GroupQueue.Seek seek, long toldFloor) {
         seeks.addLast(seek);
         environment.queue.tell(new Queue.Hold(
                 environment.identity.groupId(),
-                Math.min(Math.max(0, seek.offset()), state.floor()),
+                Math.min(Math.max(0, seek.offset()), toldFloor),
                 environment.context.getSelf()));
     }
 

@@ -566,7 +566,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         } else if (command instanceof BreakerChanged breaker) {
             state.breaker(breaker.isOpen);
         } else if (command instanceof Seek seek) {
-            operator.seek(seek);
+            operator.seek(seek, toldFloor);
         } else if (command instanceof Held held) {
             onHeld(held);
         } else if (command instanceof PurgeBelow purge) {

@@ -294,8 +294,10 @@ public final class LifeReader {
     }
 
     private static String sent(MessageRecord message) {
-        StringBuilder text = new StringBuilder("message '" + message.id() + "', " + message.body().length
-                + " bytes, made " + Instant.ofEpochMilli(message.bornMillis()));
+        StringBuilder text = new StringBuilder("message '" + message.id() + "', " + bytes(message.body().length));
+        if (message.bornMillis() > 0) {
+            text.append(", made ").append(Instant.ofEpochMilli(message.bornMillis()));
+        }
         if (message.bornHost() != null) {
             text.append(" on ").append(message.bornHost());
         }
