@@ -80,9 +80,15 @@ class StripeSimulationTest {
             return;
         }
         int dice = random.nextInt(1_000);
-        if (dice < 200) {
+        if (dice < 197) {
             progress.note("send");
             world.send(1 + random.nextInt(6));
+        } else if (dice < 199) {
+            progress.note("purge");
+            world.purge();
+        } else if (dice < 200) {
+            progress.note("seek");
+            world.seek();
         } else if (dice < 320) {
             progress.note("pop");
             world.pop(1 + random.nextInt(30), random.nextInt(200));
@@ -116,6 +122,12 @@ class StripeSimulationTest {
         } else if (dice < 940) {
             progress.note("room again");
             world.disk.roomAgain();
+        } else if (dice < 975) {
+            progress.note("evacuation");
+            world.evacuationStep();
+        } else if (dice < 976) {
+            progress.note("walk");
+            world.walk();
         } else {
             progress.note("clock");
             world.nowMillis += random.nextInt(60);
@@ -132,6 +144,9 @@ class StripeSimulationTest {
         private long openCrashes;
         private long lateHandles;
         private long messagesRead;
+        private long evacuations;
+        private long purges;
+        private long recordsWalked;
 
         void add(StripeWorld world) {
             kills += world.kills;
@@ -142,6 +157,9 @@ class StripeSimulationTest {
             openCrashes += world.openCrashes;
             lateHandles += world.lateHandles;
             messagesRead += world.messagesRead;
+            evacuations += world.evacuations;
+            purges += world.purges;
+            recordsWalked += world.recordsWalked;
         }
 
         @Override
@@ -149,7 +167,8 @@ class StripeSimulationTest {
             return kills + " kills, " + powerCuts + " power cuts, " + openCrashes + " crashes of recovery, "
                     + cleanStops
                     + " clean stops, " + rewrites + " rewrites, " + checkpoints + " checkpoints, " + lateHandles
-                    + " handles of earlier epochs, " + messagesRead + " messages read";
+                    + " handles of earlier epochs, " + messagesRead + " messages read, " + evacuations + " segments emptied, "
+                    + purges + " purges, " + recordsWalked + " records walked";
         }
     }
 

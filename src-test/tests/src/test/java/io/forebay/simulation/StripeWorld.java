@@ -15,20 +15,26 @@ import io.forebay.storage.log.CorruptLogException;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.Evacuation;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.GroupSnapshot;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.LogVerifier;
+import io.forebay.storage.log.LogWalker;
 import io.forebay.storage.log.MessageRecord;
+import io.forebay.storage.log.MovedBatch;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.Phase;
 import io.forebay.storage.log.PopRecord;
+import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.QueueSnapshot;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
+import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
@@ -38,6 +44,7 @@ import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -55,6 +62,9 @@ import java.util.random.RandomGenerator;
 final class StripeWorld {
     static final int QUEUES = 3;
     static final int GROUPS = 2;
+    /** Little is sent to it, and its groups are slow: what it needs pins segments. */
+    private static final int SLOW_QUEUE = 3;
+
     private static final GroupQueueLimits LIMITS = new GroupQueueLimits(400, 300);
     private static final int HANDLES_MAX = 200;
 
@@ -152,6 +162,9 @@ final class StripeWorld {
 
     private Checkpoint checkpoint;
     private ArrayDeque<Owner> snapshotsWanted;
+    private Evacuation evacuation;
+    private MovedBatch movedBatch;
+    private boolean isEvacuationRead;
     private long nextMessage;
     private long nextRequest;
     private boolean isEvictedSinceFailure;
@@ -170,6 +183,9 @@ final class StripeWorld {
     long openCrashes;
     long lateHandles;
     long messagesRead;
+    long evacuations;
+    long purges;
+    long recordsWalked;
 
     StripeWorld(RandomGenerator random, StripeOptions options) throws IOException {
         this.random = random;
@@ -189,10 +205,10 @@ final class StripeWorld {
     /** Messages to one queue or two, in one frame. */
     void send(int count) {
         Batch batch = new Batch();
-        int queueId = 1 + random.nextInt(QUEUES);
+        int queueId = someQueue();
         for (int i = 0; i < count; i++) {
             if (random.nextInt(4) == 0) {
-                queueId = 1 + random.nextInt(QUEUES);
+                queueId = someQueue();
             }
             long number = nextMessage++;
             batch.add(Owner.queue(queueId), message(number, -1), number);
@@ -200,9 +216,17 @@ final class StripeWorld {
         mailbox.add(batch);
     }
 
+    private int someQueue() {
+        int queueId = 1 + random.nextInt(QUEUES);
+        return queueId == SLOW_QUEUE && random.nextInt(10) > 0 ? 1 : queueId;
+    }
+
     /** A Pop of some group; now and then with a message in the same frame. */
     void pop(int max, long invisibleMillis) {
         GroupSim group = someGroup();
+        if (group.owner.queueId() == SLOW_QUEUE && random.nextInt(8) > 0) {
+            return;
+        }
         long readableEnd = queues.get(group.owner.queueId()).messages.size();
         PopDecision decision = group.state.decidePop(
                 new PopCommand(random.nextInt(3), nextRequest++, max, Long.MAX_VALUE, invisibleMillis),
@@ -263,6 +287,38 @@ final class StripeWorld {
         }
     }
 
+    /** Drops for a group what lies below some offset. */
+    void purge() {
+        GroupSim group = someGroup();
+        long end = queues.get(group.owner.queueId()).messages.size();
+        long below = Math.min(end, group.state.floor() + random.nextInt(100));
+        PurgeRecord record = group.state.decidePurge(below, nowMillis);
+        if (record != null) {
+            purges++;
+            group.state.apply(record);
+            add(group, record);
+        }
+    }
+
+    /** Sends a group to some offset that is still stored for it. */
+    void seek() {
+        GroupSim group = someGroup();
+        QueueSim queue = queues.get(group.owner.queueId());
+        long to = random.nextLong(queue.releasedBelow, queue.messages.size() + 1);
+        SeekRecord record = group.state.decideSeek(to, nowMillis, SeekRecord.BY_OFFSET);
+        group.state.apply(record);
+        // Until it is written, and behind that, nothing from there on may be released.
+        group.writtenFloor = Math.min(group.writtenFloor, to);
+        add(group, record);
+    }
+
+    private void add(GroupSim group, LogRecord record) {
+        group.model.apply(record);
+        Batch batch = new Batch();
+        batch.add(group.owner, record, null);
+        mailbox.add(batch);
+    }
+
     void consumerGone() {
         GroupSim group = someGroup();
         Batch batch = new Batch();
@@ -309,6 +365,10 @@ final class StripeWorld {
                 assertThat(wasOut)
                         .as("I1: %d of %s is not settled", tokens.queueOffset(i), group.owner)
                         .isFalse();
+            } else if (outcome == HandleOutcome.STALE_HANDLE && !wasOut) {
+                assertThat(group.model.judge(tokens.queueOffset(i), -1, -1, -1))
+                        .as("%d is of before a seek of %s", tokens.queueOffset(i), group.owner)
+                        .isEqualTo(outcome);
             } else if (outcome != HandleOutcome.UNKNOWN_OFFSET) {
                 assertThat(wasOut)
                         .as("I4: %d of %s is settled", tokens.queueOffset(i), group.owner)
@@ -577,6 +637,89 @@ final class StripeWorld {
         snapshotsWanted.removeFirst();
     }
 
+    // ---- cleaning -----------------------------------------------------------------------------------------------
+
+    /** The next of the steps that empty a segment. */
+    void evacuationStep() {
+        if (log.phase() != Phase.RUNNING || (evacuation != null && evacuation.isVoid())) {
+            endEvacuation();
+            return;
+        }
+        try {
+            if (evacuation == null) {
+                evacuation = log.planEvacuation(20 + random.nextInt(60));
+            } else if (movedBatch != null) {
+                prepare();
+                log.appendMoved(movedBatch, nowMillis);
+                movedBatch = null;
+            } else if (!isEvacuationRead) {
+                movedBatch = evacuation.read(1 + random.nextInt(12_000));
+                isEvacuationRead = movedBatch == null;
+            } else if (evacuation.isDurable()) {
+                evacuation.finish();
+                evacuations++;
+                endEvacuation();
+            } else {
+                flush();
+            }
+        } catch (StripeException e) {
+            // A batch that found no segment waits; anything else gives the segment up.
+            if (e.reason() != StripeException.Reason.NOT_PREPARED) {
+                assertThat(e.reason())
+                        .as("%s", e)
+                        .isIn(StripeException.Reason.STORE_FAILED, StripeException.Reason.CHECKPOINT_VOID);
+                endEvacuation();
+            }
+        } catch (IOException e) {
+            endEvacuation();
+        }
+    }
+
+    private void endEvacuation() {
+        if (evacuation != null) {
+            evacuation.close();
+        }
+        evacuation = null;
+        movedBatch = null;
+        isEvacuationRead = false;
+    }
+
+    /** I1, I2: a walk gives each record at most once and as it was appended, and every message that is needed. */
+    void walk() throws IOException {
+        TreeMap<Long, Batch> bySequence = new TreeMap<>();
+        journal.forEach(batch -> bySequence.put(batch.firstSequence, batch));
+        Map<Integer, BitSet> walked = new HashMap<>();
+        Map<Long, Boolean> seen = new HashMap<>();
+        LogWalker.Result result = log.newWalker().walk(LogWalker.Span.everything(), record -> {
+            recordsWalked++;
+            assertThat(seen.put(record.sequence(), true)).as("%s comes twice", record).isNull();
+            Map.Entry<Long, Batch> entry = bySequence.floorEntry(record.sequence());
+            if (entry != null && record.sequence() <= entry.getValue().lastSequence()) {
+                int at = (int) (record.sequence() - entry.getKey());
+                assertThat(record.owner()).isEqualTo(entry.getValue().owners.get(at));
+                assertThat(record.logTimeMillis()).isEqualTo(entry.getValue().logMillis);
+            } else {
+                assertThat(record.type()).isEqualTo(RecordType.MANIFEST);
+            }
+            if (record.isMessage()) {
+                walked.computeIfAbsent(record.queueId(), id -> new BitSet()).set((int) record.queueOffset());
+            }
+            return true;
+        });
+        if (log.phase() != Phase.RUNNING || !result.isComplete()) {
+            return;
+        }
+        assertThat(result.problems()).isEmpty();
+        for (QueueSim queue : queues.values()) {
+            BitSet found = walked.getOrDefault(queue.owner.queueId(), new BitSet());
+            for (long offset = queue.releasedBelow; offset < queue.messages.size(); offset++) {
+                assertThat(found.get((int) offset))
+                        .as("I1: message %d of %s is met", offset, queue.owner)
+                        .isTrue();
+            }
+        }
+    }
+
     // ---- reading ------------------------------------------------------------------------------------------------
 
     /** I2: what can be read is what was sent, and what is needed can be read. */
@@ -690,6 +833,9 @@ final class StripeWorld {
         flushing = null;
         forced = null;
         checkpoint = null;
+        evacuation = null;
+        movedBatch = null;
+        isEvacuationRead = false;
     }
 
     private void imageAfterKill() {
@@ -996,8 +1142,11 @@ final class StripeWorld {
             assertThat(got).as("I1, I4: %s", group.owner).isEqualTo(left);
             assertThat(group.state.floor()).isEqualTo(queue.messages.size());
         }
+        walk();
+        endEvacuation();
         log.close(false);
         assertThat(disk.openFiles()).as("files left open").isEmpty();
+        assertThat(LogVerifier.verify(disk).problems()).as("what verify says").isEmpty();
     }
 
     // ---- for scripts --------------------------------------------------------------------------------------------

@@ -60,13 +60,18 @@ final class Evacuator {
     /** What is needed, as of one moment: never less than what is needed later of records that were there. */
     final class Use {
         private final Map<Integer, Long> releasedBelow = new HashMap<>();
-        private final Map<Integer, long[]> pinned;
+        private Map<Integer, long[]> pinned;
         private final IndexEntry entry = new IndexEntry();
         private final FrameWindow window = new FrameWindow(SAMPLE_BYTES);
         private final RecordView view = new RecordView();
 
         private Use() {
+            refresh();
+        }
+
+        private void refresh() {
             // In this order: a body is pinned before its own queue releases it.
+            releasedBelow.clear();
             marks.forEach((queueId, queue) -> releasedBelow.put(queueId, queue.releasedBelow()));
             pinned = pins.bodies();
         }
@@ -82,18 +87,26 @@ final class Evacuator {
             }
             int queueId = record.queueId();
             long offset = record.queueOffset();
-            Long released = releasedBelow.get(queueId);
-            if ((released == null || offset < released) && !isPinned(queueId, offset)) {
+            if (!isNeeded(queueId, offset)) {
                 return false;
             }
             if (!index.lookup(queueId, offset, entry)) {
+                // Perhaps it was released since, and a checkpoint has let go of its entry.
+                refresh();
+                if (!isNeeded(queueId, offset)) {
+                    return false;
+                }
                 throw new StripeException(
                         Reason.CORRUPT, "the queue index has no entry for offset " + offset + " of queue " + queueId);
             }
             return entry.position() == position;
         }
 
-        private boolean isPinned(int queueId, long offset) {
+        private boolean isNeeded(int queueId, long offset) {
+            Long released = releasedBelow.get(queueId);
+            if (released != null && offset >= released) {
+                return true;
+            }
             long[] offsets = pinned.get(queueId);
             return offsets != null && Arrays.binarySearch(offsets, offset) >= 0;
         }
