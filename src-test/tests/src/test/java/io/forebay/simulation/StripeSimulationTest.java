@@ -167,7 +167,8 @@ class StripeSimulationTest {
             return kills + " kills, " + powerCuts + " power cuts, " + openCrashes + " crashes of recovery, "
                     + cleanStops
                     + " clean stops, " + rewrites + " rewrites, " + checkpoints + " checkpoints, " + lateHandles
-                    + " handles of earlier epochs, " + messagesRead + " messages read, " + evacuations + " segments emptied, "
+                    + " handles of earlier epochs, " + messagesRead + " messages read, " + evacuations
+                    + " segments emptied, "
                     + purges + " purges, " + recordsWalked + " records walked";
         }
     }

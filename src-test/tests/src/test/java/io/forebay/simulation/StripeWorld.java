@@ -692,7 +692,9 @@ final class StripeWorld {
         Map<Long, Boolean> seen = new HashMap<>();
         LogWalker.Result result = log.newWalker().walk(LogWalker.Span.everything(), record -> {
             recordsWalked++;
-            assertThat(seen.put(record.sequence(), true)).as("%s comes twice", record).isNull();
+            assertThat(seen.put(record.sequence(), true))
+                    .as("%s comes twice", record)
+                    .isNull();
             Map.Entry<Long, Batch> entry = bySequence.floorEntry(record.sequence());
             if (entry != null && record.sequence() <= entry.getValue().lastSequence()) {
                 int at = (int) (record.sequence() - entry.getKey());

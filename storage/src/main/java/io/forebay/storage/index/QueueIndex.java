@@ -269,6 +269,23 @@ public final class QueueIndex implements AutoCloseable {
     private void write(
             Extent extent, long offset, long position, int recordBytes, int tagHash, int ordinal, boolean isMoved)
             throws IOException {
+        try {
+            writeHere(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
+        } catch (IOException e) {
+            // The entry may be half of the old one and half of the new one, and its page be in doubt: go on elsewhere.
+            Extent place = extent;
+            try {
+                place = move(extent);
+            } catch (IOException noPlace) {
+                e.addSuppressed(noPlace);
+            }
+            writeHere(place, offset, position, recordBytes, tagHash, ordinal, isMoved);
+        }
+    }
+
+    private void writeHere(
+            Extent extent, long offset, long position, int recordBytes, int tagHash, int ordinal, boolean isMoved)
+            throws IOException {
         extent.encodeEntry(scratch, offset, position, recordBytes, tagHash, ordinal, isMoved);
         extent.file.file.write(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
         markDirty(extent);
@@ -627,7 +644,7 @@ public final class QueueIndex implements AutoCloseable {
         return found;
     }
 
-    private void move(Extent old) throws IOException {
+    private Extent move(Extent old) throws IOException {
         Extent moved = take(old.queueId, old.number);
         byte[] entry = new byte[ENTRY_BYTES];
         for (int index = 0; index < extentEntries; index++) {
@@ -635,6 +652,7 @@ public final class QueueIndex implements AutoCloseable {
         }
         queues.findOrMake(old.queueId).put(moved);
         replaced.add(old);
+        return moved;
     }
 
     /** How many files there are. */

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Makes checkpoints and lets go of what a finished one has made superfluous: segments, extents of the index, owners. The
@@ -181,8 +182,11 @@ final class Checkpointing {
      * Appends the manifest, after the snapshots.
      *
      * @param isSegmentThere whether it may need a further segment
+     * @param isUnsettled whether the index may be about to name moved frames in a segment
      */
-    void writeManifest(Checkpoint checkpoint, boolean isSegmentThere, Appender appender) throws StripeException {
+    void writeManifest(
+            Checkpoint checkpoint, boolean isSegmentThere, Predicate<Segment> isUnsettled, Appender appender)
+            throws StripeException {
         state.check(Phase.RUNNING, "writeManifest");
         if (checkpoint != running || checkpoint.isVoid() || checkpoint.state != Checkpoint.State.BEGUN) {
             throw new StripeException(Reason.CHECKPOINT_VOID, checkpoint + " was overtaken");
@@ -205,7 +209,7 @@ final class Checkpointing {
         checkpoint.replayPosition = isMoved ? checkpoint.startPosition : replayPosition;
         checkpoint.replaySequence = isMoved ? checkpoint.startSequence : replaySequence;
         checkpoint.freed = freed(checkpoint);
-        List<Frame> frames = frames(manifest(checkpoint));
+        List<Frame> frames = frames(manifest(checkpoint, isUnsettled));
         long bytes = frames.stream().mapToLong(Frame::lengthBytes).sum();
         if (!isSegmentThere && bytes > state.active.limit() - state.active.end()) {
             throw new StripeException(Reason.NOT_PREPARED, "no further segment is prepared for a manifest");
@@ -247,7 +251,7 @@ final class Checkpointing {
         throw new AssertionError("no segment holds the replay start " + checkpoint.replayPosition);
     }
 
-    private ManifestRecord manifest(Checkpoint checkpoint) {
+    private ManifestRecord manifest(Checkpoint checkpoint, Predicate<Segment> isUnsettled) {
         List<ManifestRecord.SegmentEntry> segmentEntries = new ArrayList<>();
         for (Segment segment : segments.live()) {
             if (!checkpoint.freed.contains(segment)) {
@@ -259,7 +263,8 @@ final class Checkpointing {
                         segment.epoch(),
                         segment.firstSequence(),
                         (segment.holdsEntries() ? ManifestRecord.SegmentEntry.HOLDS_ENTRIES : 0)
-                                | (segment.holdsMoved() ? ManifestRecord.SegmentEntry.HOLDS_MOVED : 0)));
+                                | (segment.holdsMoved() ? ManifestRecord.SegmentEntry.HOLDS_MOVED : 0)
+                                | (isUnsettled.test(segment) ? ManifestRecord.SegmentEntry.HOLDS_UNSETTLED : 0)));
             }
         }
         List<ManifestRecord.OwnerEntry> ownerEntries = new ArrayList<>(owners.count());

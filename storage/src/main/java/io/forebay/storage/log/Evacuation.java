@@ -27,7 +27,8 @@ public final class Evacuation implements AutoCloseable {
 
     private long bytes;
     private boolean isRead;
-    private boolean isClosed;
+    private volatile boolean isFinished;
+    private volatile boolean isClosed;
 
     Evacuation(Evacuator evacuator, Segment source, long generation, Evacuator.Use use) {
         this.evacuator = evacuator;
@@ -79,6 +80,23 @@ public final class Evacuation implements AutoCloseable {
             throw new AssertionError(this + " is finished before it is read to its end, or twice");
         }
         evacuator.repoint(this, appended, positions);
+        isFinished = true;
+    }
+
+    /**
+     * Whether copies in the segment may be just about to be named by the index, so that a crash can leave an entry that names
+     * neither place. The StoreWriter's thread.
+     */
+    boolean isUnsettledIn(Segment segment) {
+        if (isFinished || isClosed) {
+            return false;
+        }
+        for (long position : positions) {
+            if (position >= segment.base() && position < segment.limit()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Lets go of the segment. Any thread. */

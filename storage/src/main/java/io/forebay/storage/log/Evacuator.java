@@ -33,6 +33,8 @@ final class Evacuator {
     private final BodyPins pins;
     private final Map<Integer, QueueMarks> marks;
     private final Checkpointing checkpointing;
+    /** The newest one. */
+    private volatile Evacuation current;
 
     Evacuator(
             LogState state,
@@ -55,6 +57,12 @@ final class Evacuator {
 
     long durablePosition() {
         return state.durablePosition;
+    }
+
+    /** Whether the index may be about to name copies in the segment. The StoreWriter's thread. */
+    boolean isUnsettledIn(Segment segment) {
+        Evacuation last = current;
+        return last != null && last.isUnsettledIn(segment);
     }
 
     /** What is needed, as of one moment: never less than what is needed later of records that were there. */
@@ -140,7 +148,11 @@ final class Evacuator {
                 best = segment;
             }
         }
-        return best != null && best.lease() ? new Evacuation(this, best, state.generation, use) : null;
+        if (best == null || !best.lease()) {
+            return null;
+        }
+        current = new Evacuation(this, best, state.generation, use);
+        return current;
     }
 
     /** Older than the replay start and not among the newest; not those that the next checkpoint frees anyway. */

@@ -229,6 +229,10 @@ public final class LogVerifier {
 
     private void noteEnd(ChainScanner scanner) {
         String reason = scanner.endReason();
+        if (slot != null && slot.isClean() && slot.cleanEnd() == scanner.endPosition()) {
+            // What lies behind is of the file's earlier use.
+            return;
+        }
         if (scanner.holes().isEmpty() && !reason.equals(FrameCodec.UNWRITTEN) && !reason.equals(FrameWindow.FULL)) {
             notes.add(scanner.endSegment().name + ", position " + scanner.endPosition() + ": the log ends here, "
                     + reason + "; nothing says that more was durable");

@@ -16,7 +16,8 @@ import java.util.List;
  * byte 52  i32  parts
  * byte 56  i32 count of segments, each 56 bytes:
  *              i64 fileNumber · i64 basePosition · i64 endPosition (−1: still open) · i64 sizeBytes · i64 epoch ·
- *              i64 firstSequence · i32 flags (1 holds moved frames, 2 holds entries) · i32 0
+ *              i64 firstSequence · i32 flags (1 holds moved frames, 2 holds entries,
+ *              4 holds moved frames that the index may not name yet) · i32 0
  *          i32 count of owners, each 64 bytes:
  *              i32 queueId · i32 groupId · i64 nextOwnerNumber (at the replay start) · i64 nextOffset · i64 heldSequence ·
  *              i64 heldOwnerNumber · i64 snapshotPosition · i64 snapshotSequence (−1 without one) ·
@@ -50,6 +51,12 @@ public record ManifestRecord(
 
         /** In {@link #flags()}: the segment holds entries, which pin bodies in other segments. */
         public static final int HOLDS_ENTRIES = 2;
+
+        /**
+         * In {@link #flags()}: the index may be about to name moved frames in the segment, and a crash may leave an entry
+         * torn: a start puts them into the index again.
+         */
+        public static final int HOLDS_UNSETTLED = 4;
 
         private static final int BYTES = 56;
 

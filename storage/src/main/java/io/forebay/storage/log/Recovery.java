@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.zip.CRC32C;
 
 /**
@@ -59,7 +60,10 @@ final class Recovery {
     private final Deque<Place> tail = new ArrayDeque<>();
 
     /** A frame. */
-    private record Place(Found segment, long position, long sequence) {}
+    private record Place(Found segment, long position, long sequence, boolean isMoved) {}
+
+    /** Copies of moved frames, and where they went. */
+    private final Map<Long, byte[]> movedCopies = new TreeMap<>();
 
     /** Of owners that the manifest does not know, those whose first number was seen. */
     private final Set<Long> known = new HashSet<>();
@@ -276,7 +280,25 @@ final class Recovery {
             }
         }
         restorePins();
-        rebuildIndexIfNeeded();
+        if (!rebuildIndexIfNeeded()) {
+            indexUnsettled();
+        }
+    }
+
+    /** Frames that were moved before the replay start, while the checkpoint was made: their entries may be torn. */
+    private void indexUnsettled() throws IOException {
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            Found found = files.at(listed.basePosition());
+            boolean isUnsettled = (listed.flags() & ManifestRecord.SegmentEntry.HOLDS_UNSETTLED) != 0;
+            if (isUnsettled && found != null && found.isLinked()) {
+                // What lies behind is replayed.
+                scanAlone(found, manifest.replayPosition(), (segment, bytes, at, place) -> {
+                    if (FrameCodec.isMoved(bytes, at)) {
+                        eachRecord(bytes, at, (record, ordinal) -> indexMessage(record, ordinal, place));
+                    }
+                });
+            }
+        }
     }
 
     private void restoreSnapshot(ManifestRecord.OwnerEntry listed, FrameWindow window) throws IOException {
@@ -344,7 +366,11 @@ final class Recovery {
 
     /** The sound frames of one segment, whatever lies between them. */
     private void scanAlone(Found found, ChainScanner.Visitor visitor) throws IOException {
-        long end = files.end(found);
+        scanAlone(found, Long.MAX_VALUE, visitor);
+    }
+
+    private void scanAlone(Found found, long stopPosition, ChainScanner.Visitor visitor) throws IOException {
+        long end = Math.min(files.end(found), stopPosition);
         FrameWindow window = new FrameWindow();
         for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
             int length = FrameCodec.length(window.bytes(), window.at());
@@ -386,7 +412,7 @@ final class Recovery {
     }
 
     /** The log is read from its oldest segment if the index does not reach over all that is stored. */
-    private void rebuildIndexIfNeeded() throws IOException {
+    private boolean rebuildIndexIfNeeded() throws IOException {
         boolean isCovered = index.droppedOnOpen().isEmpty() && isCoveredForPins();
         for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
             if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
@@ -394,7 +420,7 @@ final class Recovery {
             }
         }
         if (isCovered) {
-            return;
+            return false;
         }
         findings.add("the queue index is built anew");
         index.beginRebuild();
@@ -408,6 +434,7 @@ final class Recovery {
             }
         }
         index.endRebuild();
+        return true;
     }
 
     private boolean isCoveredForPins() {
@@ -472,9 +499,9 @@ final class Recovery {
         framesReplayed++;
         bytesReplayed += FrameCodec.length(bytes, at);
         newestMillis = Math.max(newestMillis, FrameCodec.logTimeMillis(bytes, at));
-        tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at)));
-        dropDurable(scanner);
         boolean isMoved = FrameCodec.isMoved(bytes, at);
+        tail.addLast(new Place(found, position, FrameCodec.firstSequence(bytes, at), isMoved));
+        dropDurable(scanner);
         if (isMoved) {
             basesWithMoved.add(found.base);
         }
@@ -490,8 +517,8 @@ final class Recovery {
                 if (!isMoved) {
                     queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId())
                             .raise(record.queueOffset() + 1);
+                    indexMessage(record, ordinal, position);
                 }
-                indexMessage(record, ordinal, position);
                 // A moved one may be of a queue that has gone since.
                 if (record.type() == RecordType.ENTRY && isKnown(record)) {
                     basesWithEntries.add(found.base);
@@ -504,10 +531,34 @@ final class Recovery {
         });
     }
 
-    private void dropDurable(ChainScanner scanner) {
+    private void dropDurable(ChainScanner scanner) throws IOException {
         while (!tail.isEmpty() && tail.peekFirst().position < scanner.durable()) {
-            tail.pollFirst();
+            Place place = tail.pollFirst();
+            if (place.isMoved) {
+                indexMoved(place);
+            }
         }
+    }
+
+    /**
+     * The index may name a moved frame only when it is known to be durable: a power cut in the middle of this start could
+     * take the copy and leave the entry, or half of it, while the record is still in its first place.
+     */
+    private void indexMoved(Place place) throws IOException {
+        FrameWindow window = new FrameWindow(0);
+        String problem = window.checkAlone(
+                place.segment.file,
+                place.segment.base,
+                place.position,
+                place.segment.limit() - place.position);
+        if (problem != null) {
+            throw new CorruptLogException(
+                    directory.path() + "/" + place.segment.name,
+                    place.position,
+                    "what was sound a moment ago is not any more: " + problem);
+        }
+        eachRecord(
+                window.bytes(), window.at(), (record, ordinal) -> indexMessage(record, ordinal, place.position));
     }
 
     private void replay(ChainScanner scanner, Found found, long position, RecordView record) throws IOException {
@@ -606,6 +657,9 @@ final class Recovery {
             copyTail(scanner, run, epoch, durable, nextSequence);
             link(run, scanner, start, durable);
             isLinked = true;
+            for (Map.Entry<Long, byte[]> copy : movedCopies.entrySet()) {
+                eachRecord(copy.getValue(), 0, (record, ordinal) -> indexMessage(record, ordinal, copy.getKey()));
+            }
         } catch (DiskFullException e) {
             throw diskFull(e);
         } finally {
@@ -719,15 +773,19 @@ final class Recovery {
                                 run.write(copy, 0, length);
                                 framesCopied++;
                                 bytesCopied += length;
+                                boolean isMoved = FrameCodec.isMoved(copy, 0);
+                                if (isMoved) {
+                                    run.last().setHoldsMoved();
+                                    movedCopies.put(position, copy);
+                                }
                                 eachRecord(copy, 0, (record, ordinal) -> {
-                                    indexMessage(record, ordinal, position);
+                                    if (!isMoved) {
+                                        indexMessage(record, ordinal, position);
+                                    }
                                     if (record.type() == RecordType.ENTRY) {
                                         run.last().setHoldsEntries();
                                     }
                                 });
-                                if (FrameCodec.isMoved(copy, 0)) {
-                                    run.last().setHoldsMoved();
-                                }
                             });
         }
         run.begin(nextSequence, durable);

@@ -442,12 +442,17 @@ public final class StripeLog implements AutoCloseable {
 
     /** Appends the manifest, after the snapshots; makes a segment for it if none is prepared. The StoreWriter's thread. */
     public void writeManifest(Checkpoint checkpoint) throws StripeException {
-        checkpointing.writeManifest(checkpoint, true, frame -> append(frame, state.logTimeMillis));
+        checkpointing.writeManifest(
+                checkpoint, true, evacuator::isUnsettledIn, frame -> append(frame, state.logTimeMillis));
     }
 
     /** The same, but if a segment is needed and not prepared it is refused with {@link Reason#NOT_PREPARED}. */
     public void writeManifestIfPrepared(Checkpoint checkpoint) throws StripeException {
-        checkpointing.writeManifest(checkpoint, segments.isPrepared(), frame -> append(frame, state.logTimeMillis));
+        checkpointing.writeManifest(
+                checkpoint,
+                segments.isPrepared(),
+                evacuator::isUnsettledIn,
+                frame -> append(frame, state.logTimeMillis));
     }
 
     /**

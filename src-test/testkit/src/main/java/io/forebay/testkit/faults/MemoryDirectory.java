@@ -76,6 +76,7 @@ final class MemoryDirectory implements StorageDirectory {
     public StorageFile open(String name) throws IOException {
         synchronized (disk) {
             disk.checkRunning(Operation.READ, pathOf(name));
+            disk.failNameChangeIfAsked("open", pathOf(name));
             return disk.opened(new MemoryFile(disk, pathOf(name), name, existing(name)), pathOf(name));
         }
     }
@@ -93,6 +94,7 @@ final class MemoryDirectory implements StorageDirectory {
         disk.observe(Operation.RENAME, pathOf(from), 0, 0);
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.RENAME, pathOf(from));
+            disk.failNameChangeIfAsked("rename", pathOf(from));
             MemoryInode inode = existing(from);
             if (inode.handles > 0) {
                 throw new IllegalStateException(pathOf(from) + " is renamed while it is open");
@@ -112,6 +114,7 @@ final class MemoryDirectory implements StorageDirectory {
         disk.observe(Operation.DELETE, pathOf(name), 0, 0);
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.DELETE, pathOf(name));
+            disk.failNameChangeIfAsked("delete", pathOf(name));
             MemoryInode inode = existing(name);
             files.remove(name);
             disk.free(inode.cache.length);

@@ -44,6 +44,7 @@ public final class MemoryDisk implements StorageDirectory {
     private int forcesToFail;
     private int directoryForcesToFail;
     private int writesToFail;
+    private int nameChangesToFail;
     private long usableBytes = Long.MAX_VALUE;
     private final Map<String, long[]> unreadable = new TreeMap<>();
     private long forces;
@@ -168,6 +169,11 @@ public final class MemoryDisk implements StorageDirectory {
     /** The next {@code count} writes fail as a mapped store does that gets no page: with an unknown part of it done. */
     public synchronized void failNextWrites(int count) {
         writesToFail = count;
+    }
+
+    /** The next {@code count} calls that open, rename or delete a file fail, and nothing is changed. 0 disarms. */
+    public synchronized void failNextNameChanges(int count) {
+        nameChangesToFail = count;
     }
 
     /** From now on only so many bytes more can be allocated; deleting gives bytes back. */
@@ -326,6 +332,13 @@ public final class MemoryDisk implements StorageDirectory {
             throw new IOException("Input/output error: force of " + length + " bytes at " + at + " of " + path);
         }
         inode.force(at, length);
+    }
+
+    void failNameChangeIfAsked(String what, String path) throws IOException {
+        if (nameChangesToFail > 0) {
+            nameChangesToFail--;
+            throw new IOException("Input/output error: " + what + " of " + path);
+        }
     }
 
     void failDirectoryForceIfAsked(String path) throws IOException {

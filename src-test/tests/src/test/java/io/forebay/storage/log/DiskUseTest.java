@@ -105,7 +105,8 @@ class DiskUseTest {
             boolean isDeadLetter = random.nextInt(100) == 0 && floors.getOrDefault(BUSY, 0L) < busy.size();
             if (isDeadLetter) {
                 long offset = random.nextLong(floors.getOrDefault(BUSY, 0L), busy.size());
-                builder.add(Owner.queue(DEAD_LETTERS), new EntryRecord(-1, BUSY, offset, sequenceOf(offset), 0, Map.of()));
+                builder.add(
+                        Owner.queue(DEAD_LETTERS), new EntryRecord(-1, BUSY, offset, sequenceOf(offset), 0, Map.of()));
             }
             Frame frame = builder.build();
             log.append(frame, 2_000);
@@ -126,8 +127,7 @@ class DiskUseTest {
                 EntryRecord entry = (EntryRecord) new RecordView()
                         .wrap(frame.image(), 0, frame.recordAt(queues.size()), queues.size())
                         .decode();
-                contents.computeIfAbsent(DEAD_LETTERS, id -> new ArrayList<>())
-                        .add(busy.get((int) entry.bodyOffset()));
+                contents.computeIfAbsent(DEAD_LETTERS, id -> new ArrayList<>()).add(busy.get((int) entry.bodyOffset()));
             }
             release(BUSY, contents.get(BUSY).size() - 20L);
             release(LAGGING, contents.getOrDefault(LAGGING, List.of()).size() - (long) LAG);
@@ -216,7 +216,8 @@ class DiskUseTest {
     private void checkNeeded() throws IOException {
         for (Map.Entry<Integer, List<Long>> queue : contents.entrySet()) {
             long from = floors.getOrDefault(queue.getKey(), 0L);
-            List<Long> wanted = queue.getValue().subList((int) from, queue.getValue().size());
+            List<Long> wanted =
+                    queue.getValue().subList((int) from, queue.getValue().size());
             List<Long> found = new ArrayList<>();
             QueueReader.Result result = log.newReader(queue.getKey())
                     .read(from, Integer.MAX_VALUE, Long.MAX_VALUE, (offset, message, body) -> {
@@ -225,7 +226,9 @@ class DiskUseTest {
                         assertThat(record.body()).isEqualTo(message(number).body());
                         found.add(number);
                     });
-            assertThat(result.status()).as("queue %d: %s", queue.getKey(), result).isEqualTo(QueueReader.Status.READ);
+            assertThat(result.status())
+                    .as("queue %d: %s", queue.getKey(), result)
+                    .isEqualTo(QueueReader.Status.READ);
             assertThat(found).as("queue %d", queue.getKey()).isEqualTo(wanted);
         }
     }

@@ -1,0 +1,163 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.SeededRun;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Segments are freed, kept for reuse, taken again and deleted. Whatever fails on the way, and wherever a crash comes, no file
+ * is left that nobody knows of, and nothing that is needed goes (I1).
+ */
+class SegmentFilesTest {
+    private final RandomGenerator random = new SplittableRandom(3);
+
+    private static void turnOver(LogDriver driver, RandomGenerator random, int frames) throws IOException {
+        for (int step = 0; step < frames; step++) {
+            driver.append(random);
+        }
+        for (int queue = 1; queue <= 5; queue++) {
+            long next = driver.log.nextOffset(queue);
+            driver.released().put(queue, next);
+            driver.log.releaseBelow(queue, next);
+        }
+        driver.checkpoint(random, false);
+        driver.log.prepareNext();
+    }
+
+    private static List<String> logFiles(MemoryDisk disk) {
+        return disk.files().stream()
+                .filter(name -> name.startsWith("segment-") || SegmentStore.isSpare(name))
+                .toList();
+    }
+
+    @Test
+    void aCrashAtAnyStepLeavesNoFileBehind() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        LogDriver first = LogDriver.fresh(disk);
+        for (int round = 0; round < 3; round++) {
+            turnOver(first, random, 150);
+        }
+        first.log.close(true);
+        SplittableRandom seeds = new SplittableRandom(4);
+        boolean isOver = false;
+        int crashes = 0;
+        for (int operation = 1; !isOver; operation++) {
+            MemoryDisk each = disk.killImage();
+            AtomicInteger untilCrash = new AtomicInteger(operation);
+            LogModel model = new LogModel();
+            model.entries().addAll(first.model.entries());
+            LogDriver driver = new LogDriver(each, model, new HashMap<>(first.released()), model.lastSequence());
+            // Only at what creates, renames, deletes and forces names; the header that comes between is one of the
+            // writes.
+            each.observe((what, path, at, length) -> {
+                boolean isStep = what == Operation.CREATE
+                        || what == Operation.RENAME
+                        || what == Operation.DELETE
+                        || what == Operation.FORCE_DIRECTORY
+                        || (at == 0 && (what == Operation.WRITE || what == Operation.FORCE));
+                if (isStep && untilCrash.decrementAndGet() == 0) {
+                    each.crashAtOperation(each.operations() + 1, seeds);
+                }
+            });
+            long durable = model.lastSequence();
+            isOver = true;
+            try {
+                SplittableRandom same = new SplittableRandom(77);
+                for (int round = 0; round < 2; round++) {
+                    turnOver(driver, same, 150);
+                    durable = driver.log.durableSequence();
+                }
+                driver.log.close(false);
+            } catch (DiskCrashed e) {
+                isOver = false;
+                crashes++;
+                durable = Math.max(durable, driver.log.durableSequence());
+                close(driver);
+            }
+            for (boolean isPowerCut : new boolean[] {false, true}) {
+                MemoryDisk image = isPowerCut ? each.powerCutImage(seeds) : each.killImage();
+                LogModel copy = new LogModel();
+                copy.entries().addAll(driver.model.entries());
+                LogDriver again = new LogDriver(image, copy, new HashMap<>(driver.released()), durable);
+                turnOver(again, seeds, 100);
+                turnOver(again, seeds, 100);
+                again.log.close(true);
+                LogVerifier.Report report = LogVerifier.verify(image);
+                assertThat(report.problems()).isEmpty();
+                assertThat(report.notes()).as("files of nobody").isEmpty();
+                assertThat(logFiles(image)).as("operation %d", operation).hasSizeLessThanOrEqualTo(12);
+                assertThat(image.openFiles()).isEmpty();
+            }
+        }
+        assertThat(crashes).isGreaterThan(20);
+    }
+
+    private static void close(LogDriver driver) {
+        try {
+            driver.log.close(false);
+        } catch (IOException | DiskCrashed e) {
+            // The disk is gone.
+            return;
+        }
+    }
+
+    @Test
+    void whatCannotBeOpenedRenamedOrDeletedIsTriedAgain() {
+        SeededRun.run("names that cannot be changed", (random, progress) -> {
+            MemoryDisk disk = new MemoryDisk();
+            LogDriver driver = LogDriver.fresh(disk);
+            for (int round = 0; round < 60; round++) {
+                progress.at(round);
+                disk.failNextNameChanges(round < 50 ? random.nextInt(4) : 0);
+                if (round % 3 == 0) {
+                    disk.failNextDirectoryForces(random.nextInt(2));
+                }
+                try {
+                    turnOver(driver, random, 60);
+                } catch (IOException e) {
+                    assertThat(e).hasMessageContaining("Input/output error");
+                }
+                disk.failNextNameChanges(0);
+                disk.failNextDirectoryForces(0);
+            }
+            driver.checkpoint(random, false);
+            driver.checkMessages();
+            assertThat(logFiles(disk)).hasSizeLessThanOrEqualTo(10);
+            driver.log.close(true);
+            assertThat(disk.openFiles()).isEmpty();
+            assertThat(LogVerifier.verify(disk).notes()).isEmpty();
+            new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+        });
+    }
+
+    @Test
+    void aSegmentThatIsReadStaysUntilItIsNot() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int step = 0; step < 700; step++) {
+            driver.append(random);
+        }
+        int[] during = {0};
+        driver.log.newWalker().walk(LogWalker.Span.everything(), record -> {
+            if (during[0] == 0) {
+                turnOver(driver, random, 100);
+                turnOver(driver, random, 100);
+                during[0] = logFiles(disk).size();
+            }
+            return true;
+        });
+        driver.log.prepareNext();
+        assertThat(logFiles(disk).size()).isLessThan(during[0]);
+        driver.log.close(true);
+    }
+}
