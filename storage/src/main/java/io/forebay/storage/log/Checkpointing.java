@@ -184,8 +184,7 @@ final class Checkpointing {
      * @param isSegmentThere whether it may need a further segment
      * @param isUnsettled whether the index may be about to name moved frames in a segment
      */
-    void writeManifest(
-            Checkpoint checkpoint, boolean isSegmentThere, Predicate<Segment> isUnsettled, Appender appender)
+    void writeManifest(Checkpoint checkpoint, boolean isSegmentThere, Predicate<Segment> isUnsettled, Appender appender)
             throws StripeException {
         state.check(Phase.RUNNING, "writeManifest");
         if (checkpoint != running || checkpoint.isVoid() || checkpoint.state != Checkpoint.State.BEGUN) {

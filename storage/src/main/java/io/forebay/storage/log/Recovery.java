@@ -547,18 +547,14 @@ final class Recovery {
     private void indexMoved(Place place) throws IOException {
         FrameWindow window = new FrameWindow(0);
         String problem = window.checkAlone(
-                place.segment.file,
-                place.segment.base,
-                place.position,
-                place.segment.limit() - place.position);
+                place.segment.file, place.segment.base, place.position, place.segment.limit() - place.position);
         if (problem != null) {
             throw new CorruptLogException(
                     directory.path() + "/" + place.segment.name,
                     place.position,
                     "what was sound a moment ago is not any more: " + problem);
         }
-        eachRecord(
-                window.bytes(), window.at(), (record, ordinal) -> indexMessage(record, ordinal, place.position));
+        eachRecord(window.bytes(), window.at(), (record, ordinal) -> indexMessage(record, ordinal, place.position));
     }
 
     private void replay(ChainScanner scanner, Found found, long position, RecordView record) throws IOException {
