@@ -43,10 +43,17 @@ final class GroupOperator {
      */
     void seek(GroupQueue.Seek seek, long toldFloor) {
         seeks.addLast(seek);
-        environment.queue.tell(new Queue.Hold(
-                environment.identity.groupId(),
-                Math.min(Math.max(0, seek.offset()), toldFloor),
-                environment.context.getSelf()));
+        long lowest = toldFloor;
+        for (GroupQueue.Seek one : seeks) {
+            lowest = Math.min(lowest, Math.max(0, one.offset()));
+        }
+        environment.queue.tell(
+                new Queue.Hold(environment.identity.groupId(), lowest, environment.context.getSelf()));
+    }
+
+    /** Whether the queue has been asked for what a seek goes back to, and that has not begun. */
+    boolean isSeeking() {
+        return !seeks.isEmpty();
     }
 
     /**

@@ -613,6 +613,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void tellFloor(long floor) {
+        if (operator.isSeeking()) {
+            return; // the queue keeps what the group is about to go back to
+        }
         toldFloor = floor;
         queue.tell(new Queue.Released(identity.groupId, floor));
     }

@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.queue.core.GroupQueueState;
@@ -17,6 +18,7 @@ import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
+import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.storage.log.StripeOptions;
@@ -47,6 +49,7 @@ class GroupQueueTest {
     private StripeLog log;
     private TestProbe<StoreWriter.Command> writer;
     private TestProbe<QueueReply> session;
+    private TestProbe<Queue.Command> queue;
     private ActorRef<GroupQueue.Command> group;
 
     @BeforeAll
@@ -82,6 +85,7 @@ class GroupQueueTest {
         log.append(messages.build(), clock.millis());
         writer = kit.createTestProbe(StoreWriter.Command.class);
         session = kit.createTestProbe(QueueReply.class);
+        queue = kit.createTestProbe(Queue.Command.class);
         StripeHandle stripe = new StripeHandle(
                 0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0), clock, log.report(), () -> null);
         group = kit.spawn(GroupQueue.create(
@@ -100,7 +104,7 @@ class GroupQueueTest {
                 stripe,
                 new GroupQueueState(new GroupQueueLimits(1000, 1000), 0),
                 0,
-                kit.createTestProbe(Queue.Command.class).getRef(),
+                queue.getRef(),
                 reports::add,
                 replyTo -> {},
                 new java.util.concurrent.atomic.AtomicLong(),
@@ -198,6 +202,41 @@ class GroupQueueTest {
                 .isEqualTo(1);
         assertThat(session.expectMessageClass(QueueReply.GivenBack.class).token())
                 .isEqualTo(2);
+    }
+
+    @Test
+    void whatASeekGoesBackToIsNotReleasedBeforeItHasBegun() throws StripeException {
+        pop(1);
+        write(nextAppend());
+        var handles = session.expectMessageClass(QueueReply.Delivered.class).deliveries().stream()
+                .map(delivery -> delivery.handle())
+                .toList();
+        group.tell(new GroupQueue.Ack(handles, Durability.WRITTEN, 1, session.getRef()));
+        StoreWriter.Append acked = nextAppend();
+        write(acked);
+        session.expectMessageClass(QueueReply.Acked.class);
+        queue.expectMessageClass(Queue.Attach.class);
+        TestProbe<Object> operator = kit.createTestProbe(Object.class);
+        group.tell(new GroupQueue.Seek(0, SeekRecord.BY_OFFSET, false, operator.getRef(), operator.getRef()));
+        assertThat(queue.expectMessageClass(Queue.Hold.class).floor()).isZero();
+        group.tell(new GroupQueue.Seek(2, SeekRecord.BY_OFFSET, true, operator.getRef(), operator.getRef()));
+        assertThat(queue.expectMessageClass(Queue.Hold.class).floor()).isZero();
+        // A checkpoint comes in between: at other times it is when a group says how far it has come.
+        acked.origin().tell(new StoreWriter.SnapshotRequested(1, Owner.group(1, 1)));
+        writer.expectMessageClass(StoreWriter.Snapshot.class);
+        group.tell(new GroupQueue.Held(0));
+        write(nextAppend());
+        assertThat(operator.expectMessageClass(GroupQueue.SeekDone.class).toOffset())
+                .isZero();
+        queue.expectNoMessage();
+        group.tell(new GroupQueue.Held(0));
+        assertThat(operator.expectMessageClass(GroupQueue.SeekDone.class).toOffset())
+                .isEqualTo(2);
+        assertThat(queue.expectMessageClass(Queue.Released.class).floor()).isZero();
+        pop(2);
+        write(nextAppend());
+        assertThat(session.expectMessageClass(QueueReply.Delivered.class).deliveries())
+                .hasSize(3);
     }
 
     @Test
