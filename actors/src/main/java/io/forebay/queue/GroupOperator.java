@@ -47,8 +47,7 @@ final class GroupOperator {
         for (GroupQueue.Seek one : seeks) {
             lowest = Math.min(lowest, Math.max(0, one.offset()));
         }
-        environment.queue.tell(
-                new Queue.Hold(environment.identity.groupId(), lowest, environment.context.getSelf()));
+        environment.queue.tell(new Queue.Hold(environment.identity.groupId(), lowest, environment.context.getSelf()));
     }
 
     /** Whether the queue has been asked for what a seek goes back to, and that has not begun. */

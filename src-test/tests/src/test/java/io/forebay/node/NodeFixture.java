@@ -16,9 +16,14 @@ import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsDescription;
+import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.store.ForebayStorage;
@@ -34,6 +39,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
 
 /** A whole node inside this JVM, on a disk in memory or on files, and clients that speak its protocol by hand. */
 final class NodeFixture implements AutoCloseable {
@@ -311,6 +317,21 @@ final class NodeFixture implements AutoCloseable {
         void createGroup(String group, String topic, Map<String, String> settings) {
             tell(new SessionCommand.CreateGroup(nextId(), group, topic, settings));
             expect(SessionEvent.GroupCreated.class);
+        }
+
+        SettingsDescription change(SettingsScope scope, String name, Map<String, String> changes) {
+            tell(new SettingsCommand.ChangeSettings(nextId(), scope, name, changes, 0, "test"));
+            return expect(SettingsDescribed.class).settings();
+        }
+
+        /** Asks, and expects an answer of that kind. */
+        <T extends SessionEvent> T ask(LongFunction<? extends SessionCommand.Request> request, Class<T> answer) {
+            tell(request.apply(nextId()));
+            return expect(answer);
+        }
+
+        Refusal refused(LongFunction<? extends SessionCommand.Request> request) {
+            return ask(request, SessionEvent.Refused.class).refusal();
         }
 
         /** Asks every queue of the group, behind everything that was told to it before. */

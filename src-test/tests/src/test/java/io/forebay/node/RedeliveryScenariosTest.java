@@ -1,6 +1,7 @@
 package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Changed;
@@ -19,6 +20,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -155,7 +157,7 @@ class RedeliveryScenariosTest {
             NodeFixture.Client client = node.open();
             client.createGroup("g", "", Map.of("retry-backoff", "none"));
             for (int i = 0; i < 3; i++) {
-                client.trySend("t", large(count / 3), Durability.WRITTEN);
+                client.trySend("t", padded("m" + i + "-", count / 3, 995), Durability.WRITTEN);
             }
             StripeLog log = ForebayStorage.get(node.system).stripes().get(0).log();
             long sent = log.bytesSinceCheckpoint();
@@ -176,10 +178,163 @@ class RedeliveryScenariosTest {
         }
     }
 
-    private static List<Message> large(int count) {
+    @Test
+    void groupsMadeAfterTheBacklogBeginWhereTheyAreSetTo() {
+        int count = 2000;
+        MemoryDisk image;
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), "", time)) {
+            NodeFixture.Client client = node.open();
+            client.createTopic("t", 2, Map.of());
+            client.sendTo(0, "t", count / 2, "old0-");
+            client.sendTo(1, "t", count / 2, "old1-");
+            client.createGroup("late", "t", Map.of("start", "earliest"));
+            client.createGroup("news", "t", Map.of("start", "latest"));
+            assertThat(client.pop("t", "news", 10, HOUR, 0)).isEmpty();
+            assertThat(client.describe("news", "t").depth()).isZero();
+            assertThat(client.describe("late", "t").depth()).isEqualTo(count);
+            image = node.kill();
+        }
+        // Neither has written anything yet: where they begin is in the registry.
+        try (NodeFixture node = NodeFixture.inMemory(image, "", time)) {
+            NodeFixture.Client client = node.open();
+            client.sendTo(0, "t", 5, "new0-");
+            client.sendTo(1, "t", 5, "new1-");
+            Set<String> news = texts(client.popAll("t", "news", 10, HOUR));
+            assertThat(news).hasSize(10).allMatch(text -> text.startsWith("new"));
+            assertThat(client.pop("t", "news", 10, HOUR, 0)).isEmpty();
+            Set<String> all = texts(client.popAll("t", "late", count + 10, HOUR));
+            assertThat(all).hasSize(count + 10).containsAll(news);
+            assertThat(client.pop("t", "late", 10, HOUR, 0)).isEmpty();
+        }
+    }
+
+    @Test
+    void slowGroupHoldsUpNobodyAndItsMessagesAreKeptForItAlone() {
+        int rounds = 18;
+        int perRound = 200;
+        String settings = """
+            forebay {
+              storage { segment-size = 128 KiB, index-file-size = 64 KiB, spare-segments = 0 }
+              store { checkpoint-bytes = 64 KiB, checkpoint-idle-interval = 500 ms }
+              queue { body-max = 16 KiB, batch-bytes-max = 96 KiB }
+              group { pop-bytes-max = 96 KiB, look-ahead-max = 64 }
+              topic.default-queues = 1
+            }
+            """;
+        List<Delivery> slowHeld;
+        long full;
+        MemoryDisk image;
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), settings, time)) {
+            NodeFixture.Client client = node.open();
+            client.createGroup("fast", "", Map.of());
+            client.createGroup("slow", "", Map.of());
+            client.send("t", 1, "first");
+            slowHeld = client.popAll("t", "slow", 1, 10 * HOUR);
+            client.ack("fast", NodeFixture.handles(client.popAll("t", "fast", 1, HOUR)));
+            for (int round = 0; round < rounds; round++) {
+                client.trySend("t", padded("m" + round + "-", perRound, 200), Durability.WRITTEN);
+                popAndAck(client, "fast", perRound);
+                node.pass(time, 600);
+            }
+            // The slow one looks as far ahead as it may, and that says why it gets no more.
+            List<Delivery> ahead = client.popAll("t", "slow", 63, HOUR);
+            client.ack("slow", NodeFixture.handles(ahead));
+            assertThat(client.pop("t", "slow", 10, HOUR, 0)).isEmpty();
+            assertThat(client.describe("slow", "t").blocked())
+                    .singleElement()
+                    .satisfies(blocked -> assertThat(blocked.offset()).isZero());
+            assertThat(client.describe("fast", "t").blocked()).isEmpty();
+            assertThat(client.describe("fast", "t").depth()).isZero();
+            assertThat(firstOffset(client)).isZero();
+            full = log(node).storedBytes();
+            assertThat(full).isGreaterThan(rounds * perRound * 200L);
+            image = node.kill();
+        }
+        try (NodeFixture node = NodeFixture.inMemory(image, settings, time)) {
+            NodeFixture.Client client = node.open();
+            assertThat(client.describe("slow", "t").depth()).isEqualTo(rounds * perRound + 1 - 63);
+            assertThat(client.ack("slow", NodeFixture.handles(slowHeld))).containsExactly(AckOutcome.ACKED);
+            popAndAck(client, "slow", rounds * perRound - 63);
+            assertThat(client.describe("slow", "t").depth()).isZero();
+            assertThat(client.pop("t", "fast", 10, HOUR, 0)).as("I4").isEmpty();
+            await().untilAsserted(() -> {
+                node.pass(time, 600);
+                assertThat(firstOffset(client)).isEqualTo(rounds * perRound + 1);
+                assertThat(log(node).storedBytes()).isLessThan(full / 3);
+            });
+        }
+    }
+
+    /** In steps that look-ahead-max allows; each message comes once. */
+    private static void popAndAck(NodeFixture.Client client, String group, int count) {
+        Set<String> got = new HashSet<>();
+        while (got.size() < count) {
+            List<Delivery> some = client.popAll("t", group, Math.min(50, count - got.size()), HOUR);
+            some.forEach(delivery -> {
+                assertThat(got.add(NodeFixture.text(delivery))).as("I5").isTrue();
+                assertThat(delivery.attempt()).as("I6").isEqualTo(1);
+            });
+            assertThat(client.ack(group, NodeFixture.handles(some))).containsOnly(AckOutcome.ACKED);
+        }
+    }
+
+    private static long firstOffset(NodeFixture.Client client) {
+        return client.ask(id -> new SessionCommand.DescribeTopic(id, "t"), SessionEvent.TopicDescribed.class)
+                .topic()
+                .queues()
+                .get(0)
+                .firstOffset();
+    }
+
+    private static StripeLog log(NodeFixture node) {
+        return ForebayStorage.get(node.system).stripes().get(0).log();
+    }
+
+    @Test
+    void twoStripesWithGroupsOverBothKeepEverythingOverAKill() {
+        int count = 400;
+        String settings = "forebay { storage.stripes = 2, topic.default-queues = 4 }";
+        Map<String, String> dying = Map.of("max-attempts", "1", "retry-backoff", "none");
+        List<Delivery> held;
+        MemoryDisk image;
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), settings, time)) {
+            NodeFixture.Client client = node.open();
+            client.createTopic("t", 4, Map.of());
+            client.createGroup("g", "t", dying);
+            client.createGroup("other", "t", Map.of());
+            for (int queue = 0; queue < 4; queue++) {
+                client.sendTo(queue, "t", count / 4, "m" + queue + "-");
+            }
+            // Acks and nacks of one request go to queues of both stripes.
+            List<Delivery> all = client.popAll("t", "g", count, HOUR);
+            assertThat(all.stream().map(delivery -> delivery.handle().stripe())).contains(0, 1);
+            all.sort((one, two) -> Long.compare(one.queueOffset(), two.queueOffset()));
+            assertThat(client.nack("g", NodeFixture.handles(all.subList(0, 100)), 0, "no"))
+                    .allMatch(Changed.class::isInstance);
+            assertThat(client.ack("g", NodeFixture.handles(all.subList(100, 300))))
+                    .containsOnly(AckOutcome.ACKED);
+            held = all.subList(300, 400);
+            assertThat(texts(client.popAll("%DLQ%g", "undertaker", 100, HOUR))).isEqualTo(texts(all.subList(0, 100)));
+            image = node.kill();
+        }
+        try (NodeFixture node = NodeFixture.inMemory(image, settings, time)) {
+            NodeFixture.Client client = node.open();
+            assertThat(client.pop("t", "g", 10, HOUR, 0)).isEmpty();
+            assertThat(texts(client.popAll("t", "other", count, HOUR))).hasSize(count);
+            assertThat(client.ack("g", NodeFixture.handles(held))).containsOnly(AckOutcome.ACKED);
+            assertThat(client.describe("g", "t").depth()).isZero();
+            assertThat(client.describe("undertaker", "%DLQ%g").inFlight()).isEqualTo(100);
+        }
+    }
+
+    private static Set<String> texts(List<Delivery> deliveries) {
+        return deliveries.stream().map(NodeFixture::text).collect(Collectors.toSet());
+    }
+
+    private static List<Message> padded(String prefix, int count, int bytes) {
         List<Message> messages = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            messages.add(Message.of("t", ("m" + i + " ".repeat(995)).getBytes(StandardCharsets.UTF_8)));
+            messages.add(Message.of("t", (prefix + i + " ".repeat(bytes)).getBytes(StandardCharsets.UTF_8)));
         }
         return messages;
     }
