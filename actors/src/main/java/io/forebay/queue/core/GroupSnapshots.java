@@ -34,6 +34,7 @@ final class GroupSnapshots {
         List<GroupSnapshot.FirstPop> firstPops = new ArrayList<>();
         List<GroupSnapshot.Parked> parked = new ArrayList<>();
         Map<String, OffsetSet.Builder> reasons = new LinkedHashMap<>();
+        long unsettledBefore = window.floor - 1;
         for (long offset = window.floor; offset < window.cursor; offset++) {
             int slot = window.slot(offset);
             Checkpoint last = window.lastDeliveries[slot];
@@ -41,7 +42,7 @@ final class GroupSnapshots {
                 case SETTLED -> settled.add(offset);
                 case IN_FLIGHT, EXPIRED, EXPIRED_WAITING, EXPIRED_UNCOUNTED -> {
                     live.computeIfAbsent(last, LiveDeliveries::new)
-                            .add(offset, window.attempts[slot], window.dueMillis[slot]);
+                            .add(offset, window.attempts[slot], window.dueMillis[slot], unsettledBefore);
                     if (window.attempts[slot] > 1) {
                         firstPops.add(new GroupSnapshot.FirstPop(offset, window.firstPoppedMillis[slot]));
                     }
@@ -56,6 +57,9 @@ final class GroupSnapshots {
                 default -> {
                     // Pending, unwanted or unreadable: whoever restores this finds it as the rest.
                 }
+            }
+            if (window.statuses[slot] != SETTLED) {
+                unsettledBefore = offset;
             }
             String reason = state.reasons().get(offset);
             if (reason != null) {
@@ -104,7 +108,7 @@ final class GroupSnapshots {
         }
         Map<Long, Checkpoint> bySequence = new HashMap<>();
         for (GroupSnapshot.CheckpointState checkpoint : snapshot.checkpoints()) {
-            bySequence.put(checkpoint.sequence(), fill(state, checkpoint, acked));
+            bySequence.put(checkpoint.sequence(), fill(state, checkpoint));
         }
         for (GroupSnapshot.Redelivery redelivery : snapshot.redeliveries()) {
             fill(window, redelivery, WAITING, bySequence);
@@ -155,7 +159,7 @@ final class GroupSnapshots {
         });
     }
 
-    private static Checkpoint fill(GroupQueueState state, GroupSnapshot.CheckpointState snapshot, OffsetSet acked) {
+    private static Checkpoint fill(GroupQueueState state, GroupSnapshot.CheckpointState snapshot) {
         MessageWindow window = state.window();
         Checkpoint checkpoint = new Checkpoint(
                 snapshot.epoch(),
@@ -169,7 +173,7 @@ final class GroupSnapshots {
         long earliestMillis = Long.MAX_VALUE;
         for (DeliveryRange range : snapshot.ranges()) {
             for (long offset = Math.max(range.firstOffset(), window.floor); offset <= range.lastOffset(); offset++) {
-                if (acked.contains(offset) || snapshot.returned().contains(offset)) {
+                if (window.status(offset) == SETTLED || snapshot.returned().contains(offset)) {
                     continue;
                 }
                 int slot = claim(window, offset, IN_FLIGHT);

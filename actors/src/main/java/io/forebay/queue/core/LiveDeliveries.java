@@ -13,17 +13,26 @@ final class LiveDeliveries {
     private final Checkpoint checkpoint;
     private final List<DeliveryRange> ranges = new ArrayList<>();
     private final TreeMap<Long, OffsetCollector> movedDeadlines = new TreeMap<>();
+    private long rangeFirst;
+    private int count;
+    private int rangeAttempt;
 
     LiveDeliveries(Checkpoint checkpoint) {
         this.checkpoint = checkpoint;
     }
 
-    void add(long offset, int attempt, long deadlineMillis) {
-        DeliveryRange last = ranges.isEmpty() ? null : ranges.get(ranges.size() - 1);
-        if (last != null && last.lastOffset() + 1 == offset && last.attempt() == attempt) {
-            ranges.set(ranges.size() - 1, new DeliveryRange(last.firstOffset(), last.count() + 1, attempt));
+    /**
+     * @param unsettledBefore the last offset below that is not settled: over what is settled a range goes on, so that a million
+     *     holes do not make a million ranges
+     */
+    void add(long offset, int attempt, long deadlineMillis, long unsettledBefore) {
+        if (count > 0 && attempt == rangeAttempt && unsettledBefore == rangeFirst + count - 1) {
+            count = (int) (offset - rangeFirst) + 1;
         } else {
-            ranges.add(new DeliveryRange(offset, 1, attempt));
+            endRange();
+            rangeFirst = offset;
+            count = 1;
+            rangeAttempt = attempt;
         }
         if (deadlineMillis != checkpoint.deadlineMillis()) {
             movedDeadlines
@@ -32,7 +41,15 @@ final class LiveDeliveries {
         }
     }
 
+    private void endRange() {
+        if (count > 0) {
+            ranges.add(new DeliveryRange(rangeFirst, count, rangeAttempt));
+        }
+    }
+
     GroupSnapshot.CheckpointState toState() {
+        endRange();
+        count = 0;
         List<GroupSnapshot.MovedDeadline> moved = new ArrayList<>(movedDeadlines.size());
         movedDeadlines.forEach((deadlineMillis, offsets) -> moved.add(
                 new GroupSnapshot.MovedDeadline(deadlineMillis, DeadlineRecord.Kind.EXTENDED, offsets.toSet())));

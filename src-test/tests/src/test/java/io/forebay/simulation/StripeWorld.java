@@ -1045,6 +1045,9 @@ final class StripeWorld {
         for (GroupSnapshot.CheckpointState state : snapshot.checkpoints()) {
             for (DeliveryRange range : state.ranges()) {
                 for (long offset = range.firstOffset(); offset <= range.lastOffset(); offset++) {
+                    if (snapshot.acked().contains(offset)) {
+                        continue;
+                    }
                     long dueMillis = state.deadlineMillis();
                     for (GroupSnapshot.MovedDeadline moved : state.moved()) {
                         dueMillis = moved.offsets().contains(offset) ? moved.deadlineMillis() : dueMillis;

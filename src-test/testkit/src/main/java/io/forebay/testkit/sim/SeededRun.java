@@ -25,6 +25,11 @@ public final class SeededRun {
             step = nextStep;
         }
 
+        /** @return the step it is at */
+        public long step() {
+            return step;
+        }
+
         /** What the step does, for the message of a failure. */
         public void note(String nextNote) {
             note = nextNote;

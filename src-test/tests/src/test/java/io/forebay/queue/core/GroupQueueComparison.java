@@ -198,7 +198,9 @@ final class GroupQueueComparison {
         for (GroupSnapshot.CheckpointState one : snapshot.checkpoints()) {
             for (DeliveryRange range : one.ranges()) {
                 for (long offset = range.firstOffset(); offset <= range.lastOffset(); offset++) {
-                    tell(of(told, base, offset), one, range.attempt());
+                    if (!snapshot.acked().contains(offset)) {
+                        tell(of(told, base, offset), one, range.attempt());
+                    }
                 }
             }
             for (GroupSnapshot.MovedDeadline moved : one.moved()) {
