@@ -159,7 +159,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private long lastRequestId;
     private long lastSendNumber;
     private final TreeMap<Long, InFlight> inFlight = new TreeMap<>();
-    private int popsInFlight;
     private long bytesInFlight;
     /** Whether someone was told to wait for room. */
     private boolean isStarved;
@@ -174,7 +173,10 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private SettleLane lastSettleLane;
     private final ArrayDeque<SendLane> sendsToPump = new ArrayDeque<>();
     private final ArrayDeque<SettleLane> settlesToPump = new ArrayDeque<>();
-    private final ArrayDeque<Ops.Pop> pops = new ArrayDeque<>();
+    private final PopLane pops = new PopLane(this);
+    private final Map<Integer, SubscriptionLane> subscriptions = new HashMap<>();
+    private final ArrayDeque<SubscriptionLane> subscriptionsToPump = new ArrayDeque<>();
+    private int lastSubscriptionId;
     private final ArrayDeque<Ops.Admin> admins = new ArrayDeque<>();
     private final HeldDeliveries held;
 
@@ -316,6 +318,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             unsaid.forEach(this::tell);
         }
         repeatUnanswered(now);
+        List.copyOf(subscriptions.values()).forEach(lane -> lane.onOpened(now));
         listAll();
     }
 
@@ -372,6 +375,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         ClientNotice notice = new ClientNotice.Lost(nodeName, reason);
         completions.accept(() -> listener.notice(notice));
         look(now());
+        List.copyOf(subscriptions.values()).forEach(SubscriptionLane::onLost);
     }
 
     private boolean onSessionGone(SessionGone gone) {
@@ -409,10 +413,31 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
                 cutter.acked(ack, session::tell);
                 listAll();
             }
+        } else if (event instanceof SessionEvent.Pushed pushed) {
+            onPushed(pushed);
+        } else if (event instanceof SessionEvent.SubscriptionMode changed) {
+            SubscriptionLane lane = subscriptions.get(changed.subscriptionId());
+            if (lane != null) {
+                lane.onMode(changed.mode(), heardMillis);
+            }
+        } else if (event instanceof SessionEvent.SubscriptionEnded ended) {
+            SubscriptionLane lane = subscriptions.get(ended.subscriptionId());
+            if (lane != null) {
+                lane.onEnded(ended.refusal(), heardMillis);
+            }
         } else if (!(event instanceof SessionEvent.Heartbeat)) {
             throw new AssertionError(event);
         }
         return true;
+    }
+
+    private void onPushed(SessionEvent.Pushed pushed) {
+        SubscriptionLane lane = subscriptions.get(pushed.subscriptionId());
+        if (lane != null && !lane.isEnded()) {
+            lane.onPushed(pushed, heardMillis);
+        } else {
+            giveBack(pushed.deliveries(), heardMillis);
+        }
     }
 
     private void onReply(SessionEvent.Reply reply) {
@@ -468,22 +493,54 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             }
             add(settle);
         } else if (op instanceof Ops.Pop pop) {
-            pop.waitUntilMillis = now + pop.waitMillis;
-            pop.deadlineMillis = pop.waitUntilMillis + settings.requestTimeout().toMillis();
-            pops.add(pop);
+            startPop(pop, now);
         } else if (op instanceof Ops.Admin admin) {
             admin.deadlineMillis = now + settings.adminTimeout().toMillis();
             admins.add(admin);
         } else if (op instanceof Ops.Cancel cancel) {
-            cancel(cancel.pop);
+            pops.cancel(cancel.pop);
             completions.accept(() -> cancel.complete(Done.done()));
         } else if (op instanceof Ops.Release release) {
             release(release, now);
+        } else if (op instanceof Ops.Subscribe subscribe) {
+            subscribe(subscribe.subscription, now);
+        } else if (op instanceof Ops.Demand demand) {
+            if (demand.subscription.lane != null) {
+                list(demand.subscription.lane);
+            }
+        } else if (op instanceof Ops.Unsubscribe unsubscribe) {
+            unsubscribe.subscription.lane.unsubscribe(unsubscribe, now);
         } else if (op instanceof Ops.Close close) {
             onClose(close, now);
         } else {
             throw new AssertionError(op);
         }
+    }
+
+    private void subscribe(NodeSubscription subscription, long now) {
+        SubscriptionLane lane = new SubscriptionLane(++lastSubscriptionId, subscription, this);
+        subscriptions.put(lane.id(), lane);
+        if (closing != null) {
+            lane.end(closedRefusal());
+        } else if (lane.id() > SessionCommand.SUBSCRIPTION_ID_MAX) {
+            lane.end(Refusal.of(
+                    Refusal.Code.LIMIT,
+                    "this client has made " + SessionCommand.SUBSCRIPTION_ID_MAX + " subscriptions: make a new client"));
+        } else if (session != null) {
+            lane.onOpened(now);
+        }
+    }
+
+    @Override
+    public void startPop(Ops.Pop pop, long nowMillis) {
+        pop.waitUntilMillis = nowMillis + pop.waitMillis;
+        pop.deadlineMillis = pop.waitUntilMillis + settings.requestTimeout().toMillis();
+        pops.add(pop);
+    }
+
+    @Override
+    public void cancelPop(Ops.Pop pop) {
+        pops.cancel(pop);
     }
 
     private void take(Ops.Send op, long now) {
@@ -528,8 +585,24 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
+    @Override
+    public void list(SubscriptionLane lane) {
+        if (!lane.isListed) {
+            lane.isListed = true;
+            subscriptionsToPump.add(lane);
+        }
+    }
+
     /** Settling first: it makes room at the node and costs a redelivery if it is late. */
     private void pump(long now) {
+        for (int i = subscriptionsToPump.size(); i > 0; i--) {
+            SubscriptionLane lane = subscriptionsToPump.removeFirst();
+            lane.isListed = false;
+            lane.pump(now);
+            if (lane.isEnded()) {
+                subscriptions.remove(lane.id());
+            }
+        }
         if (session == null) {
             return;
         }
@@ -551,12 +624,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             AdminRequest request = new AdminRequest(nextRequestId(), admins.removeFirst());
             start(request, now);
         }
-        while (!pops.isEmpty() && mayStart(0) && popsInFlight < Math.max(1, limits.requestsInFlightMax() / 2)) {
-            Ops.Pop pop = pops.removeFirst();
-            if (!pop.isDecided) {
-                start(new PopRequestInFlight(nextRequestId(), pop, now), now);
-            }
-        }
+        pops.pump(now);
     }
 
     // ---------------------------------------------------------------- requests
@@ -580,7 +648,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     @Override
     public void start(InFlight request, long nowMillis) {
         inFlight.put(request.requestId, request);
-        popsInFlight += request.isPop() ? 1 : 0;
         bytesInFlight += request.bytes();
         transmit(request, nowMillis);
     }
@@ -592,7 +659,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void forget(InFlight request) {
-        popsInFlight -= request.isPop() ? 1 : 0;
         bytesInFlight -= request.bytes();
         if (isStarved) {
             isStarved = false;
@@ -603,6 +669,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private void listAll() {
         sendLanes.values().forEach(this::list);
         settleLanes.values().forEach(this::list);
+        subscriptions.values().forEach(this::list);
     }
 
     @Override
@@ -641,6 +708,33 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     @Override
+    public void drop(InFlight request) {
+        if (inFlight.remove(request.requestId) != null) {
+            forget(request);
+        }
+    }
+
+    @Override
+    public boolean isOpen() {
+        return session != null;
+    }
+
+    @Override
+    public long nowMillis() {
+        return now();
+    }
+
+    @Override
+    public void hold(List<Delivery> deliveries, Object owner, boolean extend, long nowMillis) {
+        held.add(deliveries, owner, extend, nowMillis);
+    }
+
+    @Override
+    public boolean isHeld(ReceiptHandle handle) {
+        return held.contains(handle);
+    }
+
+    @Override
     public void notHeld(ReceiptHandle handle) {
         held.remove(handle);
     }
@@ -662,167 +756,10 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
-    // ---------------------------------------------------------------- pops
+    // ---------------------------------------------------------------- what goes back
 
-    /** One pop under way. The wait asked of the node may be shorter than the caller's; then it is asked again. */
-    private final class PopRequestInFlight extends InFlight {
-        private final Ops.Pop pop;
-        private final long askedAtMillis;
-        private final SessionCommand.Pop command;
-
-        PopRequestInFlight(long requestId, Ops.Pop pop, long now) {
-            super(requestId, Math.max(0, Math.min(limits.waitMillisMax(), pop.waitUntilMillis - now)));
-            this.pop = pop;
-            this.askedAtMillis = now;
-            pop.requestId = requestId;
-            PopRequest request = pop.request;
-            command = new SessionCommand.Pop(
-                    requestId,
-                    request.topic(),
-                    request.group(),
-                    Math.min(request.countMax(), limits.popCountMax()),
-                    Math.min(request.bytesMax(), limits.popBytesMax()),
-                    pop.invisibleMillis,
-                    waitMillis);
-        }
-
-        @Override
-        SessionCommand.Request command() {
-            long waited = pop.isDecided || pop.isCancelled ? command.waitMillis() : now() - askedAtMillis;
-            if (waited <= 0) {
-                return command;
-            }
-            return new SessionCommand.Pop(
-                    command.requestId(),
-                    command.topic(),
-                    command.group(),
-                    command.countMax(),
-                    command.bytesMax(),
-                    command.invisibleMillis(),
-                    Math.max(0, command.waitMillis() - waited));
-        }
-
-        @Override
-        boolean isPop() {
-            return true;
-        }
-
-        @Override
-        boolean isPointless() {
-            // What a lost answer gave to a cancelled pop comes back to be given back, so it is asked for again.
-            return false;
-        }
-
-        @Override
-        void answered(SessionEvent.Reply reply, long now) {
-            pop.requestId = 0;
-            if (reply instanceof SessionEvent.Popped popped) {
-                onPopped(pop, popped.deliveries(), now);
-            } else {
-                Refusal refusal = reply instanceof SessionEvent.Refused refused
-                        ? refused.refusal()
-                        : Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers a pop with " + reply);
-                if (refusal.isTransient() && now < pop.waitUntilMillis && !pop.isDecided) {
-                    retryPop(pop, now + retryDelayMillis(refusal));
-                } else {
-                    fail(pop, refusal);
-                }
-            }
-        }
-
-        @Override
-        void failed(Refusal refusal) {
-            pop.requestId = 0;
-            fail(pop, refusal);
-        }
-    }
-
-    private final List<RestingPop> restingPops = new ArrayList<>();
-
-    private record RestingPop(Ops.Pop pop, long atMillis) {}
-
-    private void retryPop(Ops.Pop pop, long atMillis) {
-        restingPops.add(new RestingPop(pop, atMillis));
-        wakeAt(atMillis);
-    }
-
-    private void wakePops(long now) {
-        for (Iterator<RestingPop> each = restingPops.iterator(); each.hasNext(); ) {
-            RestingPop resting = each.next();
-            if (resting.atMillis <= now) {
-                each.remove();
-                if (!resting.pop.isDecided) {
-                    pops.add(resting.pop);
-                }
-            } else {
-                wakeAt(resting.atMillis);
-            }
-        }
-    }
-
-    private void onPopped(Ops.Pop pop, List<Delivery> deliveries, long now) {
-        if (pop.isDecided) {
-            giveBack(deliveries, now);
-            return;
-        }
-        if (deliveries.isEmpty() && !pop.isCancelled && now < pop.waitUntilMillis) {
-            pops.add(pop);
-            return;
-        }
-        pop.isDecided = true;
-        held.add(deliveries, pop.owner, pop.request.extend(), now);
-        completions.accept(() -> pop.complete(deliveries));
-    }
-
-    private void fail(Ops.Pop pop, Refusal refusal) {
-        if (!pop.isDecided) {
-            pop.isDecided = true;
-            completions.accept(() -> pop.completeExceptionally(refusal.toException()));
-        }
-    }
-
-    /** Completes it now if nothing of it is under way; else the node is asked to answer at once. */
-    private void cancel(Ops.Pop pop) {
-        if (pop.isDecided || pop.isCancelled) {
-            return;
-        }
-        pop.isCancelled = true;
-        if (pop.requestId == 0 || session == null) {
-            // If an answer was lost with the session, its deliveries come to a pop that is decided and are given back.
-            pop.isDecided = true;
-            pops.remove(pop);
-            completions.accept(() -> pop.complete(List.of()));
-        } else {
-            start(new CancelRequest(nextRequestId(), pop.requestId), now());
-        }
-    }
-
-    private static final class CancelRequest extends InFlight {
-        private final SessionCommand.CancelPop command;
-
-        CancelRequest(long requestId, long popRequestId) {
-            super(requestId, 0);
-            command = new SessionCommand.CancelPop(requestId, popRequestId);
-        }
-
-        @Override
-        SessionCommand.Request command() {
-            return command;
-        }
-
-        @Override
-        boolean isPointless() {
-            return false;
-        }
-
-        @Override
-        void answered(SessionEvent.Reply reply, long nowMillis) {}
-
-        @Override
-        void failed(Refusal refusal) {}
-    }
-
-    private void giveBack(List<Delivery> deliveries, long now) {
+    @Override
+    public void giveBack(List<Delivery> deliveries, long now) {
         for (Delivery delivery : deliveries) {
             giveBack(delivery.group(), delivery.handle(), null, 0, now);
         }
@@ -910,7 +847,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         } else {
             tickOpen(now, late);
         }
-        wakePops(now);
+        pops.wake(now);
         listAll();
         if (now >= sweepAtMillis) {
             sweep(now);
@@ -984,7 +921,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         settleLanes.values().forEach(lane -> lane.expire(now, reason));
         if (session == null) {
             // While it is open the node answers them when their wait is over.
-            expirePops(now, reason);
+            pops.expire(now, reason, listener.isRerouting(link));
         }
         for (Iterator<Ops.Admin> each = admins.iterator(); each.hasNext(); ) {
             Ops.Admin admin = each.next();
@@ -1016,24 +953,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             inFlight.remove(request.requestId);
             forget(request);
             request.failed(reason);
-        }
-    }
-
-    /** While the node is away; if there are others that could be asked, as soon as the wait itself is over. */
-    private void expirePops(long now, Refusal reason) {
-        boolean isImpatient = listener.isRerouting(link);
-        for (Iterator<Ops.Pop> each = pops.iterator(); each.hasNext(); ) {
-            Ops.Pop pop = each.next();
-            if ((isImpatient ? pop.waitUntilMillis : pop.deadlineMillis) <= now) {
-                each.remove();
-                fail(pop, reason);
-            }
-        }
-        for (InFlight request : inFlight.values()) {
-            if (request instanceof PopRequestInFlight pop
-                    && (isImpatient ? pop.pop.waitUntilMillis : pop.pop.deadlineMillis) <= now) {
-                fail(pop.pop, reason);
-            }
         }
     }
 
@@ -1069,7 +988,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     /** Whether there is nothing to look through: then an idle client wakes up for its heartbeats only. */
     private boolean isQuiet() {
-        return inFlight.isEmpty() && sendLanes.isEmpty() && settleLanes.isEmpty() && pops.isEmpty() && admins.isEmpty();
+        return inFlight.isEmpty() && sendLanes.isEmpty() && settleLanes.isEmpty() && pops.isIdle() && admins.isEmpty();
     }
 
     // ---------------------------------------------------------------- the end
@@ -1081,14 +1000,8 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         closing = close;
         closeAtMillis = now + settings.closeTimeout().toMillis();
-        List<Ops.Pop> all = new ArrayList<>(pops);
-        restingPops.forEach(resting -> all.add(resting.pop));
-        inFlight.values().forEach(request -> {
-            if (request instanceof PopRequestInFlight pop) {
-                all.add(pop.pop);
-            }
-        });
-        all.forEach(this::cancel);
+        pops.cancelAll();
+        List.copyOf(subscriptions.values()).forEach(lane -> lane.end(closedRefusal()));
     }
 
     /** @return whether it goes on */
@@ -1114,15 +1027,12 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private void failAll(Refusal reason) {
         List<InFlight> all = new ArrayList<>(inFlight.values());
         inFlight.clear();
-        popsInFlight = 0;
         bytesInFlight = 0;
         all.forEach(request -> request.failed(reason));
         sendLanes.values().forEach(lane -> lane.fail(reason));
         settleLanes.values().forEach(lane -> lane.fail(reason));
-        pops.forEach(pop -> fail(pop, reason));
-        pops.clear();
-        restingPops.forEach(resting -> fail(resting.pop, reason));
-        restingPops.clear();
+        pops.fail(reason);
+        List.copyOf(subscriptions.values()).forEach(lane -> lane.end(reason));
         admins.forEach(admin -> fail(admin, reason));
         admins.clear();
     }
@@ -1130,7 +1040,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** However it ended: nobody is left waiting. */
     private Behavior<Message> onPostStop() {
         Refusal reason = closing != null
-                ? Refusal.of(Refusal.Code.CLOSED, "the client has been closed")
+                ? closedRefusal()
                 : Refusal.of(Refusal.Code.SHUTTING_DOWN, "the client's session has ended with its actor system");
         failAll(reason);
         link.stop(reason);
@@ -1139,6 +1049,10 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             completions.accept(() -> close.complete(Done.done()));
         }
         return this;
+    }
+
+    private static Refusal closedRefusal() {
+        return Refusal.of(Refusal.Code.CLOSED, "the client has been closed");
     }
 
     /** Completes an operation that no session will ever take. */
@@ -1153,6 +1067,12 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             cancel.complete(Done.done());
         } else if (op instanceof Ops.Release release) {
             release.complete(Done.done());
+        } else if (op instanceof Ops.Subscribe subscribe) {
+            subscribe.subscription.sink.ended(subscribe.subscription, reason);
+        } else if (op instanceof Ops.Demand demand) {
+            demand.complete(Done.done());
+        } else if (op instanceof Ops.Unsubscribe unsubscribe) {
+            unsubscribe.complete(Done.done());
         } else if (op instanceof Ops.Close close) {
             close.complete(Done.done());
         } else {

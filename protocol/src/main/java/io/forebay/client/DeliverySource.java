@@ -9,28 +9,17 @@ import akka.stream.stage.AbstractGraphStageWithMaterializedValue;
 import akka.stream.stage.AbstractOutHandler;
 import akka.stream.stage.AsyncCallback;
 import akka.stream.stage.GraphStageLogic;
-import akka.stream.stage.TimerGraphStageLogic;
 import io.forebay.protocol.Delivery;
-import io.forebay.protocol.ForebayException;
-import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collection;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** The stage behind {@link ForebaySource}. Pops again when half of what it may hold is free. */
+/** The stage behind {@link ForebaySource}. Its credits follow what downstream has taken. */
 final class DeliverySource extends AbstractGraphStageWithMaterializedValue<SourceShape<Delivery>, Control> {
-    /** Pops under way at once: while the answer of one travels the other one waits at the node. */
-    private static final int POPS_MAX = 2;
-    /** Before popping again after a refusal that will pass. */
-    private static final Duration RETRY = Duration.ofMillis(500);
-
     private final ForebayClient client;
     private final PopRequest request;
     private final Outlet<Delivery> out = Outlet.create("ForebaySource.out");
@@ -52,34 +41,30 @@ final class DeliverySource extends AbstractGraphStageWithMaterializedValue<Sourc
         return new Pair<>(logic, logic);
     }
 
-    /** A pop under way and what became of it. */
-    private record Answer(Asked asked, List<Delivery> deliveries, ForebayException failure) {}
+    private record Held(Delivery delivery, NodeSubscription from) {}
 
-    /** Identity, not contents, tells one from another. */
-    private static final class Asked {
-        final int count;
-        ForebayClient.PendingPop pop;
-
-        Asked(int count) {
-            this.count = count;
-        }
-    }
+    private record Come(NodeSubscription from, List<Delivery> deliveries) {}
 
     private enum Ending {
         STOP,
         SHUTDOWN
     }
 
-    private final class Logic extends TimerGraphStageLogic implements Control {
-        private final ArrayDeque<Delivery> buffer = new ArrayDeque<>();
-        private final Set<Asked> asked = new LinkedHashSet<>();
+    private final class Logic extends GraphStageLogic implements Control, ClientSubscription.Consumer {
+        private final ArrayDeque<Held> buffer = new ArrayDeque<>();
         private final CompletableFuture<Done> ended = new CompletableFuture<>();
-        private final AsyncCallback<Answer> answers = createAsyncCallback(this::onAnswer);
+        /** What has come and the stage has not seen; whoever takes it out looks after it. */
+        private final ConcurrentLinkedQueue<Come> inbox = new ConcurrentLinkedQueue<>();
+
+        private final AsyncCallback<Done> arrivals = createAsyncCallback(this::onArrival);
+        private final AsyncCallback<Refusal> refusals = createAsyncCallback(this::onRefused);
         private final AsyncCallback<Ending> endings = createAsyncCallback(this::onEnding);
-        private final int heldMax = client.settings().streamPrefetch();
-        private int askedCount;
+        private final AsyncCallback<Done> closings = createAsyncCallback(this::onClosed);
+        private final ClientSubscription subscription = new ClientSubscription(
+                client, request, client.settings().streamPrefetch(), this, this);
+        private volatile boolean isStopped;
         private boolean isEnding;
-        private boolean isResting;
+        private boolean isClosed;
 
         Logic() {
             super(shape);
@@ -91,7 +76,7 @@ final class DeliverySource extends AbstractGraphStageWithMaterializedValue<Sourc
 
                 @Override
                 public void onDownstreamFinish(Throwable cause) {
-                    setKeepGoing(true); // until the pops under way are back: what they bring has to be given back
+                    setKeepGoing(true); // until nothing comes any more: what does has to be given back
                     onEnding(Ending.SHUTDOWN);
                 }
             });
@@ -99,80 +84,65 @@ final class DeliverySource extends AbstractGraphStageWithMaterializedValue<Sourc
 
         @Override
         public void preStart() {
-            popMore();
+            client.start(subscription);
         }
 
         private void emit() {
-            Delivery next = buffer.pollFirst();
+            Held next = buffer.pollFirst();
             if (next != null) {
-                push(out, next);
-                popMore();
+                push(out, next.delivery);
+                subscription.consumed(next.from, 1);
             }
             completeIfDone();
         }
 
-        private void popMore() {
-            while (!isEnding && !isResting && asked.size() < POPS_MAX) {
-                int free = heldMax - buffer.size() - askedCount;
-                if (free < Math.max(1, heldMax / 2)) {
-                    return;
-                }
-                Asked one = new Asked(Math.min(free, request.countMax()));
-                asked.add(one);
-                askedCount += one.count;
-                one.pop = client.pop(request.withCountMax(one.count), this);
-                one.pop.deliveries.whenComplete((deliveries, failure) -> answers.invoke(
-                        new Answer(one, deliveries, failure == null ? null : ForebayClient.exceptionOf(failure))));
+        /** Not in the stage's thread. */
+        @Override
+        public void deliveries(NodeSubscription from, List<Delivery> deliveries) {
+            inbox.add(new Come(from, deliveries));
+            arrivals.invoke(Done.done());
+            if (isStopped) {
+                giveBackInbox();
             }
         }
 
-        private void onAnswer(Answer answer) {
-            asked.remove(answer.asked);
-            askedCount -= answer.asked.count;
-            if (answer.failure != null) {
-                onFailure(answer.failure);
-            } else if (isClosed(out)) {
-                giveBack(answer.deliveries);
-            } else {
-                buffer.addAll(answer.deliveries);
-                if (isAvailable(out)) {
-                    emit();
-                } else {
-                    popMore();
-                }
-            }
-            completeIfDone();
+        /** Not in the stage's thread. */
+        @Override
+        public void ended(Refusal refusal) {
+            refusals.invoke(refusal);
         }
 
-        private void onFailure(ForebayException failure) {
-            Refusal.Code code = failure.code();
-            boolean passes = failure.refusal().isTransient()
-                    || code == Refusal.Code.NO_NODE
-                    || code == Refusal.Code.TIMED_OUT
-                    || code == Refusal.Code.LIMIT;
-            if (isEnding) {
+        private void onArrival(Done done) {
+            if (isClosed(out)) {
+                giveBackInbox();
                 return;
             }
-            if (passes) {
-                isResting = true;
-                scheduleOnce("retry", RETRY);
-            } else {
-                failStage(failure);
+            for (Come come = inbox.poll(); come != null; come = inbox.poll()) {
+                for (Delivery delivery : come.deliveries) {
+                    buffer.addLast(new Held(delivery, come.from));
+                }
+            }
+            if (isAvailable(out)) {
+                emit();
             }
         }
 
-        @Override
-        public void onTimer(Object key) {
-            isResting = false;
-            popMore();
+        private void onRefused(Refusal refusal) {
+            isClosed = true;
+            if (!isEnding) {
+                failStage(refusal.toException());
+            } else {
+                completeIfDone();
+            }
         }
 
         private void onEnding(Ending ending) {
-            isEnding = true;
-            asked.forEach(one -> one.pop.cancel());
+            if (!isEnding) {
+                isEnding = true;
+                subscription.close().thenAccept(closings::invoke);
+            }
             if (ending == Ending.SHUTDOWN) {
-                giveBack(buffer);
-                buffer.clear();
+                giveBackBuffer();
                 if (!isClosed(out)) {
                     setKeepGoing(true);
                     complete(out);
@@ -181,28 +151,45 @@ final class DeliverySource extends AbstractGraphStageWithMaterializedValue<Sourc
             completeIfDone();
         }
 
+        private void onClosed(Done done) {
+            isClosed = true;
+            completeIfDone();
+        }
+
         private void completeIfDone() {
-            if (isEnding && buffer.isEmpty() && asked.isEmpty()) {
+            if (isEnding && buffer.isEmpty() && isClosed) {
                 completeStage();
             }
         }
 
-        private void giveBack(Collection<Delivery> deliveries) {
+        private void giveBackBuffer() {
+            List<Delivery> deliveries = new ArrayList<>(buffer.size());
+            buffer.forEach(held -> deliveries.add(held.delivery));
+            buffer.clear();
+            giveBack(deliveries);
+        }
+
+        private void giveBackInbox() {
+            for (Come come = inbox.poll(); come != null; come = inbox.poll()) {
+                giveBack(come.deliveries);
+            }
+        }
+
+        private void giveBack(List<Delivery> deliveries) {
             if (!deliveries.isEmpty()) {
-                List<ReceiptHandle> handles = new ArrayList<>(deliveries.size());
-                deliveries.forEach(delivery -> handles.add(delivery.handle()));
-                client.giveBack(request.group(), handles);
+                client.giveBack(
+                        request.group(),
+                        deliveries.stream().map(Delivery::handle).toList());
             }
         }
 
         /** However it ended: what nobody will emit any more goes back. */
         @Override
         public void postStop() {
-            giveBack(buffer);
-            for (Asked one : asked) {
-                one.pop.cancel();
-                one.pop.deliveries.thenAccept(this::giveBack);
-            }
+            isStopped = true;
+            giveBackInbox();
+            giveBackBuffer();
+            subscription.close();
             ended.complete(Done.done());
         }
 

@@ -44,10 +44,12 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -91,6 +93,9 @@ public final class ForebayClient {
     private final CompletableFuture<Done> closed = new CompletableFuture<>();
     /** What was asked for before any node was found, in order; guarded by itself. */
     private final List<Op<?>> orphans = new ArrayList<>();
+
+    /** Those that nodes that come later belong to, too. */
+    private final Set<ClientSubscription> subscriptions = ConcurrentHashMap.newKeySet();
 
     private volatile NodeLink[] links = new NodeLink[0];
     private volatile boolean isClosing;
@@ -209,6 +214,7 @@ public final class ForebayClient {
                 link.add(new Ops.Close(false)); // those that were closed did not include it
             }
         }
+        subscriptions.forEach(subscription -> subscription.addLink(link));
         return session;
     }
 
@@ -538,7 +544,60 @@ public final class ForebayClient {
 
     Ops.Pop popOp(PopRequest request, long waitMillis, Object owner) {
         Duration invisible = request.invisible() == null ? settings.popInvisible() : request.invisible();
-        return new Ops.Pop(request, invisible.toMillis(), waitMillis, owner);
+        return new Ops.Pop(request, invisible.toMillis(), waitMillis, owner, null);
+    }
+
+    // ---------------------------------------------------------------- subscriptions
+
+    /**
+     * Handles the messages of a topic for a group as they come: acks what {@code handler} has done, nacks what it failed at,
+     * so that it comes again by the group's schedule of retries. At most {@code forebay.client.stream.prefetch} deliveries are
+     * with the handler or on their way to it. Where the group is set to {@code delivery = push} its nodes push, else the
+     * client pops; which of the two may change meanwhile.
+     *
+     * <p>It goes on until it is stopped, over losses of nodes and their restarts. If a node refuses it for good, {@link
+     * Control#isShutdown} fails with the reason.
+     *
+     * @param request its count and bytes bound one push or pop
+     * @param handler called where stages are completed, so it must not block; must not return null. What is acked or nacked by
+     *     the application itself before the stage completes stays so
+     * @return stops it: {@link Control#stop} is done when all handlers under way are done and their acks are answered, {@link
+     *     Control#shutdown} gives back what comes in between
+     */
+    public Control subscribe(PopRequest request, Function<Delivery, ? extends CompletionStage<?>> handler) {
+        HandledSubscription subscription = new HandledSubscription(this, request, handler);
+        subscription.start();
+        return subscription;
+    }
+
+    void start(ClientSubscription subscription) {
+        subscriptions.add(subscription);
+        for (NodeLink link : links) {
+            subscription.addLink(link);
+        }
+        if (isClosing) {
+            subscriptions.remove(subscription);
+            completions.execute(() -> subscription.closedWithoutNode(closedRefusal()));
+        }
+    }
+
+    void forget(ClientSubscription subscription) {
+        subscriptions.remove(subscription);
+    }
+
+    NodeSubscription nodeSubscription(
+            PopRequest request, Object owner, NodeLink link, long wantedTotal, NodeSubscription.Sink sink) {
+        Duration invisible = request.invisible() == null ? settings.popInvisible() : request.invisible();
+        Duration wait = request.waitMax() == null ? settings.popWait() : request.waitMax();
+        return new NodeSubscription(request, invisible.toMillis(), wait.toMillis(), owner, link, wantedTotal, sink);
+    }
+
+    void later(long millis, Runnable task) {
+        system.scheduler()
+                .scheduleOnce(
+                        Duration.ofMillis(millis),
+                        task,
+                        system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)));
     }
 
     /** Gives back what was popped for an owner and never settled. */
@@ -1118,13 +1177,18 @@ public final class ForebayClient {
 
     /** What a stage of this client failed with, whatever it was wrapped in. */
     static ForebayException exceptionOf(Throwable failure) {
+        Throwable cause = causeOf(failure);
+        return cause instanceof ForebayException known
+                ? known
+                : Refusal.of(Refusal.Code.FAILED, String.valueOf(cause)).toException();
+    }
+
+    static Throwable causeOf(Throwable failure) {
         Throwable cause = failure;
         while (cause instanceof CompletionException && cause.getCause() != null) {
             cause = cause.getCause();
         }
-        return cause instanceof ForebayException known
-                ? known
-                : Refusal.of(Refusal.Code.FAILED, String.valueOf(cause)).toException();
+        return cause;
     }
 
     // ---------------------------------------------------------------- the end
@@ -1153,6 +1217,8 @@ public final class ForebayClient {
         }
         stopLooking.run();
         expireOrphans(true);
+        subscriptions.forEach(subscription ->
+                completions.execute(() -> subscription.closedWithoutNode(closedRefusal())));
         Cancellable task = shutdownTask;
         if (task != null) {
             task.cancel();

@@ -46,6 +46,10 @@ final class HeldDeliveries {
         this.maxHoldMillis = maxHoldMillis;
     }
 
+    boolean contains(ReceiptHandle handle) {
+        return byHandle.containsKey(handle);
+    }
+
     /** How many are held. */
     int count() {
         return byHandle.size();

@@ -25,11 +25,6 @@ abstract class InFlight {
         return 0;
     }
 
-    /** Whether it is a pop, which may stay without an answer for long. */
-    boolean isPop() {
-        return false;
-    }
-
     /** Whether nobody waits for its answer any more, so that it need not be repeated over a loss. */
     abstract boolean isPointless();
 

@@ -141,12 +141,47 @@ final class Ops {
         long requestId;
         /** Whether nobody waits for its messages any more. Confined to the session. */
         boolean isCancelled;
+        /** Whose it is if it is none of the application's own; null if it is. Hears of its end in the session. */
+        final SubscriptionLane subscription;
 
-        Pop(PopRequest request, long invisibleMillis, long waitMillis, Object owner) {
+        Pop(
+                PopRequest request,
+                long invisibleMillis,
+                long waitMillis,
+                Object owner,
+                SubscriptionLane subscriptionOrNull) {
             this.request = request;
             this.invisibleMillis = invisibleMillis;
             this.waitMillis = waitMillis;
             this.owner = owner;
+            this.subscription = subscriptionOrNull;
+        }
+    }
+
+    /** Begins a subscription. */
+    static final class Subscribe extends Op<Done> {
+        final NodeSubscription subscription;
+
+        Subscribe(NodeSubscription subscription) {
+            this.subscription = subscription;
+        }
+    }
+
+    /** A subscription wants more. */
+    static final class Demand extends Op<Done> {
+        final NodeSubscription subscription;
+
+        Demand(NodeSubscription subscription) {
+            this.subscription = subscription;
+        }
+    }
+
+    /** Ends a subscription; done when nothing more comes. */
+    static final class Unsubscribe extends Op<Done> {
+        final NodeSubscription subscription;
+
+        Unsubscribe(NodeSubscription subscription) {
+            this.subscription = subscription;
         }
     }
 

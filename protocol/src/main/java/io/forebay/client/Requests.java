@@ -1,9 +1,11 @@
 package io.forebay.client;
 
+import io.forebay.protocol.Delivery;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionLimits;
+import java.util.List;
 
 /** What the parts of a client session need of it. Confined to it. */
 interface Requests {
@@ -12,8 +14,30 @@ interface Requests {
     /** Whether one more request may be under way; {@code bytes} of messages with it. Always false while there is no session. */
     boolean mayStart(int bytes);
 
-    /** Sends it and keeps it until it is answered. */
+    /** Sends it and keeps it until it is answered; while there is no session it is sent when there is one. */
     void start(InFlight request, long nowMillis);
+
+    /** Nobody waits for its answer any more. */
+    void drop(InFlight request);
+
+    /** Whether there is a session. */
+    boolean isOpen();
+
+    /** The session's clock. */
+    long nowMillis();
+
+    /** What has come: its deadlines are looked after from now on. */
+    void hold(List<Delivery> deliveries, Object owner, boolean extend, long nowMillis);
+
+    /** Whether it has come and is not settled. */
+    boolean isHeld(ReceiptHandle handle);
+
+    /** Nobody wants these. */
+    void giveBack(List<Delivery> deliveries, long nowMillis);
+
+    void startPop(Ops.Pop pop, long nowMillis);
+
+    void cancelPop(Ops.Pop pop);
 
     /** Sends a command that is not answered; does nothing while there is no session. */
     void tell(SessionCommand command);
@@ -32,6 +56,9 @@ interface Requests {
 
     /** Has the lane's {@code pump} called after this message. */
     void list(SettleLane lane);
+
+    /** Has the lane's {@code pump} called after this message. */
+    void list(SubscriptionLane lane);
 
     /** When to repeat what was refused for now. */
     long retryDelayMillis(Refusal refusal);

@@ -7,7 +7,6 @@ import akka.Done;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
-import com.typesafe.config.ConfigFactory;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
@@ -16,210 +15,19 @@ import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
-import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
-import io.forebay.protocol.SessionLimits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Function;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The client against a session that does what the test says, on a clock that the test moves. */
-class ClientSessionTest {
-    private static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 10_000, 100, 1 << 20, 512, 1 << 20, 1000, 3_600_000, 20_000, 32, 1 << 20, 1 << 20, 4, 1000, 2000,
-            9000);
-
-    /**
-     * The client works in the thread of whoever tells it something, so what follows from that has happened when telling
-     * returns. And the end of a test does not wait until its client has closed.
-     */
-    private static final String CONFIG = """
-        forebay.client.dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
-        forebay.client.callback-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
-        akka.coordinated-shutdown.run-by-actor-system-terminate = off
-        """;
-
-    private final AtomicLong clock = new AtomicLong(1_000_000);
-    /** Of all tests: names of actors are made of them. */
-    private static final AtomicLong randoms = new AtomicLong();
-
-    private final ConcurrentLinkedQueue<ClientNotice> notices = new ConcurrentLinkedQueue<>();
-    private static ActorTestKit kit;
-    private final Map<ActorRef<ClientSession.Message>, Long> alarms = new ConcurrentHashMap<>();
-    private TestProbe<NodeProtocol.Request> entry;
-    private TestProbe<SessionCommand> session;
-    private ForebayClient client;
-    private ActorRef<SessionEvent> toClient;
-    private long sessionId;
-
-    @BeforeAll
-    static void startKit() {
-        kit = ActorTestKit.create(ConfigFactory.parseString(CONFIG).withFallback(ConfigFactory.load()));
-    }
-
-    @AfterAll
-    static void stopKit() {
-        kit.shutdownTestKit();
-    }
-
-    @BeforeEach
-    void start() {
-        entry = kit.createTestProbe(NodeProtocol.Request.class);
-        session = kit.createTestProbe(SessionCommand.class);
-    }
-
-    private ClientSettings settings() {
-        return ClientSettings.of(kit.system());
-    }
-
-    private void connect() {
-        connect(settings());
-        open(session, false);
-    }
-
-    private void connect(ClientSettings settings) {
-        client = ForebayClient.connect(
-                kit.system(),
-                Target.node(entry.getRef()),
-                settings,
-                new ClientEnvironment(
-                        clock::get,
-                        () -> 1_790_000_000_000L + clock.get(),
-                        randoms::incrementAndGet,
-                        (timers, self, delayMillis) -> alarms.put(self, clock.get() + delayMillis)),
-                notices::add);
-        client.whenConnected().exceptionally(failure -> Done.done());
-    }
-
-    private void open(TestProbe<SessionCommand> node, boolean isResumed) {
-        NodeProtocol.OpenSession open = entry.expectMessageClass(NodeProtocol.OpenSession.class);
-        toClient = open.client();
-        assertThat(sessionId == 0 || sessionId == open.sessionId()).isTrue();
-        sessionId = open.sessionId();
-        toClient.tell(new SessionEvent.Opened(node.getRef(), sessionId, "node-1", LIMITS, isResumed));
-        sync();
-    }
-
-    /** Until the session has taken everything that was said to it, and callbacks have run. */
-    private void sync() {
-        join(client.release(new Object()));
-    }
-
-    /** Moves the clock in small steps and rings whoever set an alarm. */
-    private void advance(long millis) {
-        for (long passed = 0; passed < millis; passed += 50) {
-            clock.addAndGet(50);
-            ring();
-            sync();
-        }
-    }
-
-    private void ring() {
-        alarms.forEach((self, at) -> {
-            if (at <= clock.get() && alarms.remove(self, at)) {
-                self.tell(ClientSession.Tick.INSTANCE);
-            }
-        });
-    }
-
-    private static <T> T join(CompletionStage<T> stage) {
-        try {
-            return stage.toCompletableFuture().orTimeout(10, TimeUnit.SECONDS).join();
-        } catch (CompletionException failure) {
-            if (failure.getCause() instanceof ForebayException refused) {
-                throw refused;
-            }
-            throw failure;
-        }
-    }
-
-    private static Message message(String id) {
-        return Message.builder("orders").id(id).body(new byte[10]).build();
-    }
-
-    private static Message keyed(String id, String key) {
-        return Message.builder("orders").id(id).messageGroup(key).build();
-    }
-
-    private static List<String> idsOf(SessionCommand.Send send) {
-        return send.messages().stream().map(Message::id).toList();
-    }
-
-    private static Receipt receipt(long offset) {
-        return new Receipt(Durability.FLUSHED, "node-1", 0, offset, "orders", 0, offset, 0);
-    }
-
-    private void stored(SessionCommand.Send send) {
-        answer(send, message -> receipt(send.requestId()));
-    }
-
-    private void answer(SessionCommand.Send send, Function<Message, SendResult> result) {
-        List<SendResult> results = new ArrayList<>();
-        send.messages().forEach(message -> results.add(result.apply(message)));
-        toClient.tell(new SessionEvent.SendReply(send.requestId(), results));
-        sync();
-    }
-
-    private static Delivery delivery(long offset) {
-        return delivery(offset, 30_000);
-    }
-
-    private static Delivery delivery(long offset, long invisibleMillis) {
-        ReceiptHandle handle = new ReceiptHandle(ReceiptHandle.nodeIdOf("node-1"), 0, 1, 1, offset, 1, 1, 99);
-        return new Delivery(
-                message("m" + offset), "billing", 0, offset, 1, handle, 5_000_000 + invisibleMillis, 5_000_000);
-    }
-
-    private static Refusal busy(long retryAfterMillis) {
-        return Refusal.busy("too much", retryAfterMillis);
-    }
-
-    /** The next command that is no heartbeat. */
-    private <C extends SessionCommand> C next(Class<C> type) {
-        SessionCommand next = session.receiveMessage();
-        while (next instanceof SessionCommand.Heartbeat && type != SessionCommand.Heartbeat.class) {
-            next = session.receiveMessage();
-        }
-        return type.cast(next);
-    }
-
-    /** What has been sent and not been looked at, or null. */
-    private SessionCommand nextOrNull() {
-        sync();
-        try {
-            return session.receiveMessage(Duration.ofMillis(20));
-        } catch (AssertionError nothing) {
-            return null;
-        }
-    }
-
-    private void expectNothingButHeartbeats() {
-        for (SessionCommand next = nextOrNull(); next != null; next = nextOrNull()) {
-            assertThat(next).isInstanceOf(SessionCommand.Heartbeat.class);
-        }
-    }
-
-    private void expectNothing() {
-        sync();
-        session.expectNoMessage(Duration.ofMillis(20));
-    }
-
+class ClientSessionTest extends ClientSessionHarness {
     // ---------------------------------------------------------------- sending
 
     @Test

@@ -12,6 +12,7 @@ import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.Message;
@@ -23,6 +24,7 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
+import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.protocol.wire.MalformedWireException;
 import io.forebay.protocol.wire.WireCutter;
 import io.forebay.protocol.wire.WireFrames;
@@ -56,6 +58,10 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         volatile boolean isLosingChunks;
         /** Whether it stores what is sent and does not answer. */
         volatile boolean isMute;
+        /** How subscriptions get their messages. */
+        volatile DeliveryMode mode = DeliveryMode.POP;
+        /** Credits that were open at once. */
+        final AtomicLong creditsMax = new AtomicLong();
 
         void fill(int count, int bodyBytes) {
             for (int i = 0; i < count; i++) {
@@ -97,12 +103,27 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         return this;
     }
 
+    private static final class Subscription {
+        final SessionCommand.Subscribe asked;
+        SubscriptionProgress progress;
+        long lastNumber;
+        long pushed;
+
+        Subscription(SessionCommand.Subscribe asked) {
+            this.asked = asked;
+            progress = asked.progress();
+            lastNumber = progress.receivedUpTo();
+            pushed = progress.receivedCount();
+        }
+    }
+
     private final class Session extends AbstractBehavior<SessionCommand> {
         private final ActorRef<SessionEvent> client;
         private final boolean isRemote;
         private final WireCutter<SessionEvent> cutter = WireCutter.ofEvents(262_144, LIMITS.chunkBytesInFlightMax());
         private final WireJoiner<SessionCommand> joiner = new WireJoiner<>(SessionCommand.class, 16 << 20);
         private final ArrayDeque<SessionCommand.Pop> waiting = new ArrayDeque<>();
+        private final Map<Integer, Subscription> subscriptions = new HashMap<>();
 
         Session(ActorContext<SessionCommand> context, ActorRef<SessionEvent> client) {
             super(context);
@@ -154,6 +175,18 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                     return false;
                 });
                 tell(new SessionEvent.PopCancelled(cancel.requestId(), found));
+            } else if (command instanceof SessionCommand.Subscribe subscribe) {
+                subscriptions.put(subscribe.subscriptionId(), new Subscription(subscribe));
+                tell(new SessionEvent.Subscribed(subscribe.requestId(), subscribe.subscriptionId(), store.mode));
+            } else if (command instanceof SessionCommand.Credit credit) {
+                Subscription subscription = subscriptions.get(credit.subscriptionId());
+                if (subscription != null) {
+                    subscription.progress = credit.progress();
+                    store.creditsMax.accumulateAndGet(credit.progress().openCredits(), Math::max);
+                }
+            } else if (command instanceof SessionCommand.Unsubscribe unsubscribe) {
+                subscriptions.remove(unsubscribe.subscriptionId());
+                tell(new SessionEvent.Unsubscribed(unsubscribe.requestId(), unsubscribe.subscriptionId()));
             } else if (command instanceof SessionCommand.Ack ack) {
                 List<AckResult> results = new ArrayList<>();
                 for (ReceiptHandle handle : ack.handles()) {
@@ -198,7 +231,23 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                         request.requestId(), Refusal.of(Refusal.Code.UNSUPPORTED, "not in a fake node")));
             }
             servePops();
+            if (store.mode == DeliveryMode.PUSH) {
+                subscriptions.values().forEach(this::push);
+            }
             return this;
+        }
+
+        private void push(Subscription subscription) {
+            long owed = subscription.pushed - subscription.progress.receivedCount();
+            while (subscription.progress.openCredits() > owed && !store.ready.isEmpty()) {
+                SessionCommand.Subscribe asked = subscription.asked;
+                int count = (int) Math.min(asked.countMax(), subscription.progress.openCredits() - owed);
+                List<Delivery> deliveries = take(
+                        asked.group(), count, asked.bytesMax(), asked.invisibleMillis(), -++subscription.lastNumber);
+                owed += deliveries.size();
+                subscription.pushed += deliveries.size();
+                tell(new SessionEvent.Pushed(asked.subscriptionId(), subscription.lastNumber, deliveries));
+            }
         }
 
         private void giveBack(ReceiptHandle handle) {
@@ -208,35 +257,41 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             }
         }
 
+        private List<Delivery> take(String group, int countMax, int bytesMax, long invisibleMillis, long sequence) {
+            List<Delivery> deliveries = new ArrayList<>();
+            int bytes = 0;
+            for (Map.Entry<Long, Message> next = store.ready.pollFirstEntry();
+                    next != null;
+                    next = store.ready.pollFirstEntry()) {
+                long offset = next.getKey();
+                store.out.put(offset, next.getValue());
+                deliveries.add(new Delivery(
+                        next.getValue(),
+                        group,
+                        0,
+                        offset,
+                        1,
+                        new ReceiptHandle(ReceiptHandle.nodeIdOf(name), 0, 1, 1, offset, 1, sequence, 7),
+                        invisibleMillis,
+                        0));
+                bytes += next.getValue().body().length;
+                if (deliveries.size() == countMax || bytes >= bytesMax) {
+                    break;
+                }
+            }
+            store.outMax.accumulateAndGet(store.out.size(), Math::max);
+            return deliveries;
+        }
+
         private void servePops() {
             while (!waiting.isEmpty()) {
                 SessionCommand.Pop pop = waiting.peekFirst();
-                List<Delivery> deliveries = new ArrayList<>();
-                int bytes = 0;
-                for (Map.Entry<Long, Message> next = store.ready.pollFirstEntry();
-                        next != null;
-                        next = store.ready.pollFirstEntry()) {
-                    long offset = next.getKey();
-                    store.out.put(offset, next.getValue());
-                    deliveries.add(new Delivery(
-                            next.getValue(),
-                            pop.group(),
-                            0,
-                            offset,
-                            1,
-                            new ReceiptHandle(ReceiptHandle.nodeIdOf(name), 0, 1, 1, offset, 1, pop.requestId(), 7),
-                            pop.invisibleMillis(),
-                            0));
-                    bytes += next.getValue().body().length;
-                    if (deliveries.size() == pop.countMax() || bytes >= pop.bytesMax()) {
-                        break;
-                    }
-                }
+                List<Delivery> deliveries =
+                        take(pop.group(), pop.countMax(), pop.bytesMax(), pop.invisibleMillis(), pop.requestId());
                 if (deliveries.isEmpty() && pop.waitMillis() > 0) {
                     return; // until something is sent, or it is cancelled
                 }
                 waiting.removeFirst();
-                store.outMax.accumulateAndGet(store.out.size(), Math::max);
                 tell(new SessionEvent.Popped(pop.requestId(), deliveries));
             }
         }

@@ -10,6 +10,7 @@ import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
 import io.forebay.protocol.Delivery;
+import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
@@ -27,6 +28,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Streams against a node in memory: order, bounds, and that nothing popped is forgotten however a stream ends. */
 class ForebayStreamsTest {
@@ -98,8 +101,10 @@ class ForebayStreamsTest {
                 .hasStackTraceContaining(Refusal.Code.CLOSED.name());
     }
 
-    @Test
-    void drainAndShutdownFinishesAcksAndGivesBack() {
+    @ParameterizedTest
+    @EnumSource
+    void drainAndShutdownFinishesAcksAndGivesBack(DeliveryMode mode) {
+        store.mode = mode;
         store.fill(5000, 10);
         CompletableFuture<Void> some = new CompletableFuture<>();
         Pair<Control, CompletionStage<Done>> running = ForebaySource.deliveries(client, "orders", "billing")
@@ -121,8 +126,10 @@ class ForebayStreamsTest {
         assertThat(store.ready).containsKeys(3L, 13L);
     }
 
-    @Test
-    void shutdownGivesBackWhatWasNotEmitted() {
+    @ParameterizedTest
+    @EnumSource
+    void shutdownGivesBackWhatWasNotEmitted(DeliveryMode mode) {
+        store.mode = mode;
         store.fill(1000, 10);
         CompletableFuture<Delivery> first = new CompletableFuture<>();
         Pair<Control, CompletionStage<Done>> running = ForebaySource.deliveries(client, "orders", "billing")
@@ -140,8 +147,10 @@ class ForebayStreamsTest {
         everythingIsReadyOrAcked(1000);
     }
 
-    @Test
-    void aStreamThatIsCancelledGivesBack() {
+    @ParameterizedTest
+    @EnumSource
+    void aStreamThatIsCancelledGivesBack(DeliveryMode mode) {
+        store.mode = mode;
         store.fill(1000, 10);
         List<Delivery> taken = join(
                 ForebaySource.deliveries(client, "orders", "billing").take(5).runWith(Sink.seq(), kit.system()));
@@ -152,8 +161,10 @@ class ForebayStreamsTest {
         assertThat(store.outMax.get()).isLessThanOrEqualTo(client.settings().streamPrefetch() + 5);
     }
 
-    @Test
-    void aStreamThatFailsGivesBackWhatItHeld() {
+    @ParameterizedTest
+    @EnumSource
+    void aStreamThatFailsGivesBackWhatItHeld(DeliveryMode mode) {
+        store.mode = mode;
         store.fill(1000, 10);
         CompletionStage<Done> failed = ForebaySource.deliveries(client, "orders", "billing")
                 .map(delivery -> {
@@ -169,8 +180,10 @@ class ForebayStreamsTest {
                 .untilAsserted(() -> assertThat(store.out).hasSizeLessThanOrEqualTo(21));
     }
 
-    @Test
-    void aSourceHoldsNoMoreThanItsPrefetch() {
+    @ParameterizedTest
+    @EnumSource
+    void aSourceHoldsNoMoreThanItsPrefetch(DeliveryMode mode) {
+        store.mode = mode;
         store.fill(5000, 10);
         Pair<Control, CompletionStage<Delivery>> running = ForebaySource.deliveries(client, "orders", "billing")
                 .toMat(Sink.head(), Keep.both())
@@ -180,8 +193,10 @@ class ForebayStreamsTest {
         assertThat(store.outMax.get()).isLessThanOrEqualTo(client.settings().streamPrefetch() + 1);
     }
 
-    @Test
-    void whatIsSentIsPoppedAndAckedByStreams() {
+    @ParameterizedTest
+    @EnumSource
+    void whatIsSentIsPoppedAndAckedByStreams(DeliveryMode mode) {
+        store.mode = mode;
         int count = 20_000;
         CompletableFuture<Void> all = new CompletableFuture<>();
         int[] seen = new int[1];
