@@ -525,7 +525,8 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         } else if (lane.id() > SessionCommand.SUBSCRIPTION_ID_MAX) {
             lane.end(Refusal.of(
                     Refusal.Code.LIMIT,
-                    "this client has made " + SessionCommand.SUBSCRIPTION_ID_MAX + " subscriptions: make a new client"));
+                    "this client has made " + SessionCommand.SUBSCRIPTION_ID_MAX
+                            + " subscriptions: make a new client"));
         } else if (session != null) {
             lane.onOpened(now);
         }

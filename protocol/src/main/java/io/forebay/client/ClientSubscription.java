@@ -126,8 +126,7 @@ final class ClientSubscription implements NodeSubscription.Sink {
 
     @Override
     public void ended(NodeSubscription from, Refusal refusal) {
-        boolean isAbsent =
-                refusal.code() == Refusal.Code.UNKNOWN_TOPIC || refusal.code() == Refusal.Code.UNKNOWN_GROUP;
+        boolean isAbsent = refusal.code() == Refusal.Code.UNKNOWN_TOPIC || refusal.code() == Refusal.Code.UNKNOWN_GROUP;
         synchronized (this) {
             Part part = parts.get(from.link);
             if (isOver || closed != null || part == null || part.subscription != from) {
@@ -140,9 +139,7 @@ final class ClientSubscription implements NodeSubscription.Sink {
             }
             isOver = true;
             client.forget(this);
-            parts.values().stream()
-                    .filter(other -> other != part)
-                    .forEach(other -> other.subscription.end());
+            parts.values().stream().filter(other -> other != part).forEach(other -> other.subscription.end());
         }
         consumer.ended(refusal);
     }

@@ -60,8 +60,8 @@ final class DeliverySource extends AbstractGraphStageWithMaterializedValue<Sourc
         private final AsyncCallback<Refusal> refusals = createAsyncCallback(this::onRefused);
         private final AsyncCallback<Ending> endings = createAsyncCallback(this::onEnding);
         private final AsyncCallback<Done> closings = createAsyncCallback(this::onClosed);
-        private final ClientSubscription subscription = new ClientSubscription(
-                client, request, client.settings().streamPrefetch(), this, this);
+        private final ClientSubscription subscription =
+                new ClientSubscription(client, request, client.settings().streamPrefetch(), this, this);
         private volatile boolean isStopped;
         private boolean isEnding;
         private boolean isClosed;

@@ -1217,8 +1217,8 @@ public final class ForebayClient {
         }
         stopLooking.run();
         expireOrphans(true);
-        subscriptions.forEach(subscription ->
-                completions.execute(() -> subscription.closedWithoutNode(closedRefusal())));
+        subscriptions.forEach(
+                subscription -> completions.execute(() -> subscription.closedWithoutNode(closedRefusal())));
         Cancellable task = shutdownTask;
         if (task != null) {
             task.cancel();

@@ -36,8 +36,7 @@ final class HandledSubscription implements ClientSubscription.Consumer, Control 
             ForebayClient client, PopRequest request, Function<Delivery, ? extends CompletionStage<?>> handler) {
         this.client = client;
         this.handler = handler;
-        subscription =
-                new ClientSubscription(client, request, client.settings().streamPrefetch(), this, this);
+        subscription = new ClientSubscription(client, request, client.settings().streamPrefetch(), this, this);
     }
 
     void start() {

@@ -149,9 +149,7 @@ final class PopLane {
         private final SessionCommand.Pop command;
 
         Request(long requestId, Ops.Pop pop, long nowMillis) {
-            super(
-                    requestId,
-                    Math.max(0, Math.min(requests.limits().waitMillisMax(), pop.waitUntilMillis - nowMillis)));
+            super(requestId, Math.max(0, Math.min(requests.limits().waitMillisMax(), pop.waitUntilMillis - nowMillis)));
             this.pop = pop;
             this.askedAtMillis = nowMillis;
             pop.requestId = requestId;

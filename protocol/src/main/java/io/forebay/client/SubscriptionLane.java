@@ -41,6 +41,7 @@ final class SubscriptionLane {
     private Phase phase = Phase.RESTING;
     /** What is taken for so until the node has said it: so the first request brings the credits. */
     private DeliveryMode mode = DeliveryMode.PUSH;
+
     private SubscriptionProgress progress = SubscriptionProgress.begin(0);
     private long poppedCount;
     private long popsAskedCount;
@@ -353,8 +354,7 @@ final class SubscriptionLane {
                 onRefused(
                         reply instanceof SessionEvent.Refused refused
                                 ? refused.refusal()
-                                : Refusal.of(
-                                        Refusal.Code.UNSUPPORTED, "the node answers a subscription with " + reply),
+                                : Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers a subscription with " + reply),
                         nowMillis);
             }
         }

@@ -46,7 +46,9 @@ class ClientSubscriptionTest extends ClientSessionHarness {
 
     private void push(int id, long number, long... offsets) {
         toClient.tell(new SessionEvent.Pushed(
-                id, number, LongStream.of(offsets).mapToObj(ClientSessionHarness::delivery).toList()));
+                id,
+                number,
+                LongStream.of(offsets).mapToObj(ClientSessionHarness::delivery).toList()));
         sync();
     }
 
@@ -55,7 +57,8 @@ class ClientSubscriptionTest extends ClientSessionHarness {
     }
 
     private void ackAll(SessionCommand.Ack ack) {
-        toClient.tell(SessionEvent.AckReply.allAcked(ack.requestId(), ack.handles().size(), Durability.WRITTEN));
+        toClient.tell(
+                SessionEvent.AckReply.allAcked(ack.requestId(), ack.handles().size(), Durability.WRITTEN));
         sync();
     }
 
@@ -163,10 +166,13 @@ class ClientSubscriptionTest extends ClientSessionHarness {
         // It is set to push: the pops are called back, and what they do not bring is credits.
         toClient.tell(new SessionEvent.SubscriptionMode(subscribe.subscriptionId(), DeliveryMode.PUSH));
         sync();
-        List<SessionCommand> said = List.of(session.receiveMessage(), session.receiveMessage(), session.receiveMessage());
-        assertThat(said.stream().filter(SessionCommand.CancelPop.class::isInstance)).hasSize(2);
+        List<SessionCommand> said =
+                List.of(session.receiveMessage(), session.receiveMessage(), session.receiveMessage());
+        assertThat(said.stream().filter(SessionCommand.CancelPop.class::isInstance))
+                .hasSize(2);
         long prefetch = settings().streamPrefetch();
-        assertThat(((SessionCommand.Credit) said.get(2)).progress().totalCredits()).isEqualTo(prefetch - 1 - 64);
+        assertThat(((SessionCommand.Credit) said.get(2)).progress().totalCredits())
+                .isEqualTo(prefetch - 1 - 64);
         toClient.tell(new SessionEvent.Popped(second.requestId(), List.of(delivery(2))));
         toClient.tell(new SessionEvent.Popped(third.requestId(), List.of()));
         sync();
@@ -224,8 +230,7 @@ class ClientSubscriptionTest extends ClientSessionHarness {
         working.forEach(one -> one.complete(Done.done()));
         sync();
         SessionCommand.Ack ack = next(SessionCommand.Ack.class);
-        toClient.tell(new SessionEvent.AckReply(
-                ack.requestId(), List.of(AckOutcome.ACKED), Durability.WRITTEN));
+        toClient.tell(new SessionEvent.AckReply(ack.requestId(), List.of(AckOutcome.ACKED), Durability.WRITTEN));
         ackAll(next(SessionCommand.Ack.class));
         join(stopped);
     }

@@ -243,7 +243,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                 SessionCommand.Subscribe asked = subscription.asked;
                 int count = (int) Math.min(asked.countMax(), subscription.progress.openCredits() - owed);
                 List<Delivery> deliveries = take(
-                        asked.group(), count, asked.bytesMax(), asked.invisibleMillis(), -++subscription.lastNumber);
+                        asked.group(), count, asked.bytesMax(), asked.invisibleMillis(), - ++subscription.lastNumber);
                 owed += deliveries.size();
                 subscription.pushed += deliveries.size();
                 tell(new SessionEvent.Pushed(asked.subscriptionId(), subscription.lastNumber, deliveries));

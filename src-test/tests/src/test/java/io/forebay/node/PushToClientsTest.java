@@ -52,8 +52,8 @@ class PushToClientsTest {
         ActorSystem<Void> system = ActorSystem.create(
                 Behaviors.empty(),
                 "client",
-                ConfigFactory.parseString(
-                                REMOTE.formatted(0) + "forebay.client.lookup { retry-min = 100 ms, retry-max = 300 ms }")
+                ConfigFactory.parseString(REMOTE.formatted(0)
+                                + "forebay.client.lookup { retry-min = 100 ms, retry-max = 300 ms }")
                         .withFallback(ConfigFactory.load()));
         systems.add(system);
         return ForebayClient.connect(system, Target.contact("akka://node-test@127.0.0.1:" + port));
@@ -74,7 +74,9 @@ class PushToClientsTest {
     }
 
     private CompletionStage<Done> handle(Delivery delivery) {
-        if (handled.computeIfAbsent(delivery.message().id(), id -> new AtomicInteger()).incrementAndGet() > 1) {
+        if (handled.computeIfAbsent(delivery.message().id(), id -> new AtomicInteger())
+                        .incrementAndGet()
+                > 1) {
             again.add(delivery);
         }
         return CompletableFuture.completedStage(Done.done());
