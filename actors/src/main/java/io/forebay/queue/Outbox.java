@@ -110,6 +110,19 @@ final class Outbox<P> {
         return 0;
     }
 
+    /**
+     * Encodes a record of its own into the next batch; room is reserved.
+     *
+     * @param followingBytes size of what will follow it at once
+     * @return how much of the reservation it takes
+     */
+    long add(LogRecord record, long followingBytes, P part) {
+        long bytes = FrameSize.ofRecord(record);
+        Batch<P> batch = batchFor(bytes, bytes + followingBytes);
+        batch.parts.add(part);
+        return add(batch, record, bytes, true);
+    }
+
     /** The batch that is written last, of those on their way; null if there is none. */
     Batch<P> newest() {
         return gathering != null ? gathering : !full.isEmpty() ? full.peekLast() : sent;

@@ -282,6 +282,25 @@ class QueueTest {
     }
 
     @Test
+    void aRepeatedSendIsNotPromisedWhileAFailedForceIsMadeGood() throws IOException {
+        start(deduplicating());
+        send(1, Durability.WRITTEN, "a");
+        StoreWriter.Append first = append(nextAppend());
+        tellWritten(first);
+        Receipt receipt = receipts(1).get(0);
+        log.forceFailed(log.takeUnflushed());
+        first.origin().tell(new StoreWriter.FlushFailed(log.durableSequence()));
+        StoreWriter.Rewrite rewrite = writer.expectMessageClass(StoreWriter.Rewrite.class);
+        send(2, Durability.WRITTEN, "a");
+        writer.expectMessageClass(StoreWriter.AwaitDurable.class);
+        session.expectNoMessage();
+        log.rewrite(rewrite.frames().get(0));
+        log.finishRewrite();
+        first.origin().tell(new StoreWriter.Rewritten(log.durableSequence()));
+        assertThat(receipts(2)).containsExactly(receipt);
+    }
+
+    @Test
     void aSnapshotHoldsTheSendsOfTheFrameThatWasWrittenLast() throws Exception {
         start(deduplicating());
         send(1, Durability.WRITTEN, "a");
@@ -359,6 +378,7 @@ class QueueTest {
                 .isEqualTo(2);
         assertThat(log.releasedBelow(1)).isEqualTo(2);
         assertThat(marks.firstOffset()).isEqualTo(2);
+        writer.expectMessageClass(StoreWriter.AwaitDurable.class);
         operator.expectNoMessage();
         force();
         purge.origin().tell(new StoreWriter.Durable(log.durableSequence()));
