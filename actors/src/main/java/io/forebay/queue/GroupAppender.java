@@ -30,11 +30,11 @@ final class GroupAppender {
     /** One {@link Waiting} in a batch, and the index of its last record there; -1: it waits for the batch as a whole. */
     record Part(Waiting waiting, int lastRecord) {}
 
-    /** An entry for the dead-letter queue, which is told when it is written. Nobody else waits for it. */
-    private static final class DeadLetter extends Waiting {
+    /** A message for another queue, which is told when it is written. Nobody else waits for it. */
+    private static final class Companion extends Waiting {
         final ActorRef<Queue.Command> queue;
 
-        DeadLetter(ActorRef<Queue.Command> queue) {
+        Companion(ActorRef<Queue.Command> queue) {
             super(Durability.WRITTEN);
             this.queue = queue;
         }
@@ -189,15 +189,29 @@ final class GroupAppender {
             EntryRecord entry,
             DeadLetteredRecord record,
             KeyUnparkedRecord unparkedOrNull) {
+        List<LogRecord> own = unparkedOrNull == null ? List.of(record) : List.of(record, unparkedOrNull);
+        return appendWith(letters.queueId(), letters.queue(), entry, own);
+    }
+
+    /**
+     * A message in another queue of the stripe and what it means for the group are one frame: both are there or neither is.
+     * Returns how much of a reservation they take.
+     *
+     * @param message to be the queue's, which is told when it is written
+     * @param own at least one
+     */
+    long appendWith(int queueId, ActorRef<Queue.Command> queue, LogRecord message, List<LogRecord> own) {
         begin();
-        long bytes = deadLetterBytes(entry, record, unparkedOrNull);
+        long bytes = FrameSize.ofRecord(message);
+        for (LogRecord record : own) {
+            bytes += FrameSize.ofRecord(record);
+        }
         Outbox.Batch<Part> batch = outbox.batchFor(bytes, bytes);
-        batch.parts.add(new Part(new DeadLetter(letters.queue()), batch.recordCount()));
-        long taken = outbox.add(batch, Owner.queue(letters.queueId()), entry, FrameSize.ofRecord(entry), true);
-        // The group's own record last: what it holds in a snapshot is told by the last record of its frames.
-        taken += outbox.add(batch, record, FrameSize.ofRecord(record), true);
-        if (unparkedOrNull != null) {
-            taken += outbox.add(batch, unparkedOrNull, FrameSize.ofRecord(unparkedOrNull), true);
+        batch.parts.add(new Part(new Companion(queue), batch.recordCount()));
+        long taken = outbox.add(batch, Owner.queue(queueId), message, FrameSize.ofRecord(message), true);
+        // The group's own records last: what it holds in a snapshot is told by the last record of its frames.
+        for (LogRecord record : own) {
+            taken += outbox.add(batch, record, FrameSize.ofRecord(record), true);
         }
         return taken;
     }
@@ -249,8 +263,8 @@ final class GroupAppender {
         long firstSequence = frame.firstSequence();
         for (Part part : batch.parts) {
             Waiting waiting = part.waiting;
-            if (waiting instanceof DeadLetter letter) {
-                letter.queue.tell(new Queue.Appended(
+            if (waiting instanceof Companion companion) {
+                companion.queue.tell(new Queue.Appended(
                         frame.queueOffset(part.lastRecord) + 1,
                         firstSequence + part.lastRecord,
                         frame.ownerNumber(part.lastRecord)));

@@ -33,9 +33,11 @@ import io.forebay.queue.core.TokenBatch;
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
+import io.forebay.storage.log.EntryRecord;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.store.StoreWriter;
@@ -79,6 +81,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     PurgeBelow,
                     Unpark,
                     ListParked,
+                    ListUnsettled,
+                    Redrive,
+                    ReceiveLetters,
                     Peek,
                     DeadLetterQueue,
                     Describe,
@@ -200,6 +205,49 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** Answered by {@link ParkedKeys}. */
     public record ListParked(ActorRef<? super ParkedKeys> replyTo) implements Command {}
 
+    /**
+     * Which messages are not settled. Answered by {@link UnsettledOffsets}.
+     *
+     * @param endOffset exclusive
+     */
+    public record ListUnsettled(
+            long fromOffset, long endOffset, int countMax, ActorRef<? super UnsettledOffsets> replyTo)
+            implements Command {}
+
+    /**
+     * Moves dead letters to queues of this stripe, each in one frame with its settlement, or settles those that another stripe has
+     * received. Answered by {@link RedriveDone} when that is flushed. Idempotent: what is settled stays as it is.
+     */
+    public record Redrive(
+            List<Redriven> letters, ActorRef<? super RedriveDone> replyTo, ActorRef<? super OperatorRefused> refusedTo)
+            implements Command {}
+
+    /**
+     * A dead letter and where it goes.
+     *
+     * @param entryOrNull what the queue gets; null if the letter is there already
+     * @param to the queue, of this stripe; null if the letter is there already
+     */
+    public record Redriven(long offset, EntryRecord entryOrNull, int toQueueId, ActorRef<Queue.Command> to) {}
+
+    /**
+     * Takes dead letters of another stripe into queues of this one, each in one frame with a note of it. Answered by {@link
+     * LettersReceived} when that is flushed. Idempotent: what has come before does not come again.
+     *
+     * @param fromQueueId the dead-letter queue of the other stripe
+     * @param fromFloor everything below is settled there
+     */
+    public record ReceiveLetters(
+            int fromQueueId,
+            long fromFloor,
+            List<Received> letters,
+            ActorRef<? super LettersReceived> replyTo,
+            ActorRef<? super OperatorRefused> refusedTo)
+            implements Command {}
+
+    /** @param to the queue, of this stripe */
+    public record Received(long fromOffset, MessageRecord message, int toQueueId, ActorRef<Queue.Command> to) {}
+
     /** Which messages would go out next; answered by {@link NextOffsets}. */
     public record Peek(int countMax, ActorRef<? super NextOffsets> replyTo) implements Command {}
 
@@ -279,6 +327,22 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** @param count keys that go on */
     public record UnparkDone(int queueId, int count) {}
+
+    /**
+     * @param offsets in order
+     * @param nextOffset where to go on; nothing was left out below
+     * @param floor everything below is settled
+     */
+    public record UnsettledOffsets(int queueId, long[] offsets, long nextOffset, long floor) {}
+
+    /**
+     * @param offsets of the letters that are settled now and were not before, in order
+     * @param tooFarOffset the first letter that lies too far behind the oldest one that stays, -1 if none does
+     */
+    public record RedriveDone(int queueId, long[] offsets, long tooFarOffset) {}
+
+    /** All of them are in their queues. */
+    public record LettersReceived(int queueId) {}
 
     /** A key that waits for an operator. */
     public record ParkedKey(
@@ -379,6 +443,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final GroupLookAhead lookAhead;
     private final GroupBurial burial;
     private final GroupOperator operator;
+    private final GroupRedrive redrive;
     private final ActorRef<? super Queue.Command> queue;
     private final Consumer<ToDispatcher> dispatcher;
     private final TimerScheduler<Command> timers;
@@ -464,6 +529,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         lookAhead = new GroupLookAhead(environment, appender);
         burial = new GroupBurial(environment, appender, deadLetters);
         operator = new GroupOperator(environment, appender, burial);
+        redrive = new GroupRedrive(environment, appender);
         configure(identity.policy);
         toldFloor = state.floor();
         writtenFloor = toldFloor;
@@ -514,6 +580,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(ListParked.class, list -> then(() -> operator.listParked(list)))
+                .onMessage(ListUnsettled.class, list -> then(() -> redrive.unsettled(list)))
                 .onMessage(Peek.class, peek -> then(() -> operator.peek(peek)))
                 .onMessage(Describe.class, describe -> then(() -> operator.describe(describe)))
                 .onMessage(OldestRead.class, read -> then(() -> operator.oldestRead(read)))
@@ -573,6 +640,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             operator.purge(purge);
         } else if (command instanceof Unpark unpark) {
             operator.unpark(unpark);
+        } else if (command instanceof Redrive letters) {
+            redrive.redrive(letters);
+        } else if (command instanceof ReceiveLetters letters) {
+            redrive.receive(letters);
         } else if (command instanceof Truncated truncated) {
             operator.truncate(truncated.firstOffset);
         } else {
@@ -966,6 +1037,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             new Waiting.Close(closing).refuse(refusal);
         } else {
             operator.refuse(command, refusal);
+            redrive.refuse(command, refusal);
         }
     }
 

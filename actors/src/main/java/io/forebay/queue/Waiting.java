@@ -160,7 +160,11 @@ abstract class Waiting {
         private final Consumer<Refusal> refusal;
 
         Told(Runnable answer, Consumer<Refusal> refusal) {
-            super(Durability.WRITTEN);
+            this(Durability.WRITTEN, answer, refusal);
+        }
+
+        Told(Durability level, Runnable answer, Consumer<Refusal> refusal) {
+            super(level);
             this.answer = answer;
             this.refusal = refusal;
         }

@@ -153,6 +153,7 @@ final class Administration {
     private void onCreateGroup(Registry.Administer command, SessionCommand.CreateGroup create) {
         String name = create.group();
         Refusal refusal = Names.check("group", name);
+        refusal = refusal != null ? refusal : TopicDefinitions.checkNotOwn(name);
         refusal = refusal != null
                 ? refusal
                 : TopicRules.group(create.settings(), settings).refusal();
@@ -198,7 +199,8 @@ final class Administration {
 
     private void onDeleteGroup(Registry.Administer command, SessionCommand.DeleteGroup delete) {
         GroupRecord group = state.group(delete.group());
-        Refusal refusal = group == null ? unknownGroup(delete.group()) : journal.reserve(TopicDefinitions.RECORD_BYTES);
+        Refusal refusal = group == null ? unknownGroup(delete.group()) : TopicDefinitions.checkNotOwn(delete.group());
+        refusal = refusal != null ? refusal : journal.reserve(TopicDefinitions.RECORD_BYTES);
         if (refusal != null) {
             refuse(command, refusal);
             return;

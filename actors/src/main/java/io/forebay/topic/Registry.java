@@ -36,6 +36,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             permits EnsureTopic,
                     EnsureGroup,
                     EnsureDeadLetterQueue,
+                    EnsureRedrive,
                     Administer,
                     Drain,
                     DrainDispatchers,
@@ -57,6 +58,13 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
      * refused may ask again.
      */
     public record EnsureDeadLetterQueue(int groupId, int stripeId, ActorRef<? super GroupQueue.DeadLetterQueue> replyTo)
+            implements Command {}
+
+    /**
+     * Dead letters of a topic are to be moved: {@link Names#REDRIVE_GROUP} is to consume it from its oldest letter on, and it is to
+     * have a queue in each stripe if its group is still there. Answered by {@link RegistryReply.Ensured}. Idempotent.
+     */
+    public record EnsureRedrive(String topic, long token, ActorRef<? super RegistryReply.Ensured> replyTo)
             implements Command {}
 
     /**
@@ -185,6 +193,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
             answer(ensure.replyTo, ensure.token, definitions.ensureTopic(ensure.topic));
         } else if (command instanceof EnsureGroup ensure) {
             answer(ensure.replyTo, ensure.token, definitions.ensureGroup(ensure.topic, ensure.group));
+        } else if (command instanceof EnsureRedrive ensure) {
+            answer(ensure.replyTo, ensure.token, definitions.ensureRedrive(ensure.topic));
         } else if (command instanceof EnsureDeadLetterQueue ensure) {
             onEnsureDeadLetterQueue(ensure);
         } else if (command instanceof Administer administer) {
@@ -198,6 +208,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         if (command instanceof EnsureTopic ensure) {
             answer(ensure.replyTo, ensure.token, refusal);
         } else if (command instanceof EnsureGroup ensure) {
+            answer(ensure.replyTo, ensure.token, refusal);
+        } else if (command instanceof EnsureRedrive ensure) {
             answer(ensure.replyTo, ensure.token, refusal);
         } else if (command instanceof EnsureDeadLetterQueue ensure) {
             refuse(ensure, refusal);

@@ -45,7 +45,8 @@ final class TopicDefinitions {
 
     /** A group that consumes a topic, both made if they are made by use. */
     Refusal ensureGroup(String topic, String group) {
-        Refusal refusal = ensureTopic(topic);
+        Refusal refusal = checkNotOwn(group);
+        refusal = refusal != null ? refusal : ensureTopic(topic);
         if (refusal == null && state.group(group) == null && !settings.topic().autoCreate()) {
             refusal = Names.isLegal(group) ? Refusal.unknownGroup(group) : Refusal.illegalName("group", group);
         }
@@ -106,6 +107,29 @@ final class TopicDefinitions {
             }
         });
         return null;
+    }
+
+    /** Null unless a client is to leave that group alone. */
+    static Refusal checkNotOwn(String group) {
+        return Names.REDRIVE_GROUP.equals(group)
+                ? Refusal.of(
+                        Refusal.Code.ILLEGAL_NAME,
+                        "group '" + group + "' is the node's own: it notes which dead letters went back")
+                : null;
+    }
+
+    /** The node's own group in a topic of dead letters, and a queue for them in each stripe. */
+    Refusal ensureRedrive(String topic) {
+        GroupRecord of = null;
+        for (GroupRecord group : state.groups()) {
+            if (Names.deadLetterTopic(group.name(), group.groupId()).equals(topic)) {
+                of = group;
+            }
+        }
+        Refusal refusal = state.topic(topic) == null ? Refusal.unknownTopic(topic) : null;
+        refusal = refusal != null || of == null ? refusal : deadLetterTopic(of.groupId());
+        refusal = refusal != null ? refusal : createGroup(Names.REDRIVE_GROUP, Map.of("start", "earliest"));
+        return refusal != null ? refusal : subscribe(topic, Names.REDRIVE_GROUP);
     }
 
     Refusal createGroup(String name, Map<String, String> groupSettings) {
@@ -206,7 +230,8 @@ final class TopicDefinitions {
         if (before == null) {
             return Names.isLegal(name) ? Refusal.unknownGroup(name) : Refusal.illegalName("group", name);
         }
-        Refusal refusal = TopicRules.checkGroupChange(before.settings(), changes, settings);
+        Refusal refusal = checkNotOwn(name);
+        refusal = refusal != null ? refusal : TopicRules.checkGroupChange(before.settings(), changes, settings);
         refusal = refusal != null ? refusal : journal.reserve(RECORD_BYTES + bytesOf(changes));
         if (refusal != null) {
             return refusal;

@@ -14,6 +14,9 @@ public final class Names {
     /** How the names of topics with the dead letters of a group begin; the group's name follows. */
     public static final String DEAD_LETTERS = "%DLQ%";
 
+    /** The node's own group in topics of dead letters: what it has settled went back to the queues. */
+    public static final String REDRIVE_GROUP = "%REDRIVE%";
+
     private static final boolean[] LEGAL = new boolean[128];
 
     static {

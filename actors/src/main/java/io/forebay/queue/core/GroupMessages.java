@@ -26,6 +26,8 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.RedriveReceivedRecord;
+import io.forebay.storage.log.RedrivenRecord;
 import io.forebay.storage.log.SeekRecord;
 import java.util.ArrayDeque;
 import java.util.Map;
@@ -75,6 +77,8 @@ abstract class GroupMessages {
     final ArrayDeque<Long> uncounted = new ArrayDeque<>();
     /** By offset of what blocks it. */
     final TreeMap<Long, KeyParkedRecord> parked = new TreeMap<>();
+    /** By id of the dead-letter queue: what came from it. */
+    final TreeMap<Integer, OffsetSet> received = new TreeMap<>();
     /** By offset: why its last attempt failed, if that is more than a deadline. */
     final LongMap<String> reasons = new LongMap<>();
     /** Handles of offsets below are of before a seek if nothing else is known of them. */
@@ -376,6 +380,27 @@ abstract class GroupMessages {
         }
     }
 
+    /** A dead letter went back to a queue: what lies before it stays. */
+    public void apply(RedrivenRecord record) {
+        long passed = window.cursor;
+        if (record.offset() >= passed) {
+            window.extend(record.offset() + 1, PENDING);
+            skipQuarantined();
+            for (long offset = passed; offset < record.offset(); offset++) {
+                refresh(offset);
+            }
+        }
+        settledTotal += settle(record.offset(), record.offset());
+    }
+
+    /** A dead letter of another stripe has come into a queue of this one. */
+    public void apply(RedriveReceivedRecord record) {
+        OffsetSet known = received.getOrDefault(record.fromQueueId(), OffsetSet.empty());
+        received.put(
+                record.fromQueueId(),
+                known.union(OffsetSet.range(record.fromOffset(), 1)).from(record.fromFloor()));
+    }
+
     /** A key waits behind a message that failed too often. */
     public void apply(KeyParkedRecord record) {
         long offset = record.blockedOffset();
@@ -514,6 +539,10 @@ abstract class GroupMessages {
             apply(deadLettered);
         } else if (record instanceof FilteredRecord filtered) {
             apply(filtered);
+        } else if (record instanceof RedrivenRecord redriven) {
+            apply(redriven);
+        } else if (record instanceof RedriveReceivedRecord redriveReceived) {
+            apply(redriveReceived);
         } else if (record instanceof KeyParkedRecord keyParked) {
             apply(keyParked);
         } else if (record instanceof KeyUnparkedRecord unparked) {
@@ -555,6 +584,10 @@ abstract class GroupMessages {
 
     Map<Long, KeyParkedRecord> parked() {
         return parked;
+    }
+
+    Map<Integer, OffsetSet> received() {
+        return received;
     }
 
     LongMap<String> reasons() {

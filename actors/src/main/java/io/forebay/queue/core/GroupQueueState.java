@@ -23,8 +23,11 @@ import io.forebay.storage.log.GroupSnapshot;
 import io.forebay.storage.log.KeyParkedRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.RedriveReceivedRecord;
+import io.forebay.storage.log.RedrivenRecord;
 import io.forebay.storage.log.SeekRecord;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -562,6 +565,62 @@ public final class GroupQueueState extends GroupMessages {
         }
         long resumed = how == KeyUnparkedRecord.How.TRIED_AGAIN ? parkedOffset : parkedOffset + 1;
         return new KeyUnparkedRecord(parkedOffset, resumed, nowMillis, how, record.messageGroup());
+    }
+
+    // ---- dead letters that go back --------------------------------------------------------------------------------
+
+    /**
+     * Messages that are neither settled nor beyond reading, in order.
+     *
+     * @param end exclusive
+     */
+    public long[] unsettled(long from, long end, int countMax) {
+        long[] offsets = new long[countMax];
+        int count = 0;
+        for (long offset = Math.max(from, window.floor); offset < end && count < countMax; offset++) {
+            byte status = window.status(offset);
+            if (status != SETTLED && status != SKIPPED && status != UNWANTED && !quarantined.contains(offset)) {
+                offsets[count++] = offset;
+            }
+        }
+        return Arrays.copyOf(offsets, count);
+    }
+
+    /** Whether a message lies too far behind the oldest one that is not settled to be settled before it. */
+    public boolean isTooFarAhead(long queueOffset) {
+        return queueOffset - window.floor >= limits.lookAheadMax();
+    }
+
+    /**
+     * Decides that a dead letter goes back to a queue.
+     *
+     * @return null if it is settled, or out, or {@link #isTooFarAhead}
+     */
+    public RedrivenRecord decideRedrive(long queueOffset, int toQueueId, long readableEnd) {
+        if (queueOffset < window.floor
+                || queueOffset >= readableEnd
+                || isTooFarAhead(queueOffset)
+                || quarantined.contains(queueOffset)) {
+            return null;
+        }
+        return switch (window.status(queueOffset)) {
+            case MessageWindow.NONE, PENDING, RETURNED, WAITING, EXPIRED, EXPIRED_WAITING ->
+                new RedrivenRecord(queueOffset, toQueueId);
+            default -> null;
+        };
+    }
+
+    /**
+     * Decides that a dead letter of another stripe comes into a queue of this one.
+     *
+     * @param fromFloor everything below is settled there
+     * @return null if it has come before
+     */
+    public RedriveReceivedRecord decideReceived(int fromQueueId, long fromOffset, long fromFloor, int toQueueId) {
+        OffsetSet known = received.get(fromQueueId);
+        return known != null && known.contains(fromOffset)
+                ? null
+                : new RedriveReceivedRecord(fromQueueId, fromOffset, Math.min(fromFloor, fromOffset), toQueueId);
     }
 
     /**

@@ -79,7 +79,10 @@ final class GroupSnapshots {
                 state.staleBelow(),
                 firstPops,
                 reasonList,
-                parked);
+                parked,
+                state.received().entrySet().stream()
+                        .map(entry -> new GroupSnapshot.Received(entry.getKey(), entry.getValue()))
+                        .toList());
     }
 
     private static GroupSnapshot.Redelivery redelivery(MessageWindow window, long offset) {
@@ -135,6 +138,7 @@ final class GroupSnapshots {
         for (GroupSnapshot.Reason reason : snapshot.reasons()) {
             reason.offsets().forEach(offset -> state.reasons().put(offset, reason.reason()));
         }
+        snapshot.received().forEach(one -> state.received().put(one.queueId(), one.offsets()));
         state.staleBelow(snapshot.staleBelow());
         window.advanceFloor();
     }

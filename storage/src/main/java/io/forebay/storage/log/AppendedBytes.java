@@ -35,6 +35,8 @@ final class AppendedBytes {
             case DEADLINE:
             case GIVEN_BACK:
             case DEAD_LETTERED:
+            case REDRIVEN:
+            case REDRIVE_RECEIVED:
             case KEY_PARKED:
             case KEY_UNPARKED:
                 return KIND_GROUPS;

@@ -24,7 +24,8 @@ import java.util.List;
  *          i32 count of first pops, each: i64 offset · i64 firstPoppedMillis, of what is in flight not for the first time
  *          i32 count of reasons, each: text reason · offsets that were nacked for it
  *          i32 count of parked messages, each: a redelivery, its dueMillis being when it was parked ·
- *              text messageGroup · text reason </pre>
+ *              text messageGroup · text reason
+ *          i32 count of dead-letter queues whose letters were received, each: i32 queueId · offsets </pre>
  */
 public record GroupSnapshot(
         long floor,
@@ -35,7 +36,8 @@ public record GroupSnapshot(
         long staleBelow,
         List<FirstPop> firstPops,
         List<Reason> reasons,
-        List<Parked> parked) {
+        List<Parked> parked,
+        List<Received> received) {
     /**
      * A Pop of which something may still be in flight.
      *
@@ -187,6 +189,9 @@ public record GroupSnapshot(
         }
     }
 
+    /** Letters of a dead-letter queue of another stripe, see {@link RedriveReceivedRecord}. */
+    public record Received(int queueId, OffsetSet offsets) {}
+
     public GroupSnapshot {
         Fields.notNegative("floor", floor);
         Fields.check(cursor >= floor, "cursor", cursor, floor + " or more");
@@ -195,6 +200,7 @@ public record GroupSnapshot(
         firstPops = List.copyOf(firstPops);
         reasons = List.copyOf(reasons);
         parked = List.copyOf(parked);
+        received = List.copyOf(received);
     }
 
     /** The payload of its {@link SnapshotRecord}s. */
@@ -210,6 +216,10 @@ public record GroupSnapshot(
         }
         for (Parked one : parked) {
             bytes += one.encodedBytes();
+        }
+        bytes += 4;
+        for (Received one : received) {
+            bytes += 4 + one.offsets.encodedBytes();
         }
         byte[] payload = new byte[bytes];
         BodyWriter out =
@@ -235,6 +245,10 @@ public record GroupSnapshot(
             one.delivery.encode(out);
             out.text(one.messageGroup).text(one.reason);
         }
+        out.i32(received.size());
+        for (Received one : received) {
+            out.i32(one.queueId).offsets(one.offsets);
+        }
         SnapshotKind.finished(payload, out);
         return payload;
     }
@@ -259,7 +273,7 @@ public record GroupSnapshot(
             if (version == 1) {
                 in.end();
                 return new GroupSnapshot(
-                        floor, cursor, acked, checkpoints, redeliveries, 0, List.of(), List.of(), List.of());
+                        floor, cursor, acked, checkpoints, redeliveries, 0, List.of(), List.of(), List.of(), List.of());
             }
             long staleBelow = in.i64();
             count = in.count(FirstPop.BYTES);
@@ -277,9 +291,14 @@ public record GroupSnapshot(
             for (int index = 0; index < count; index++) {
                 parked.add(new Parked(Redelivery.decode(in, version), in.text(), in.text()));
             }
+            count = in.count(5);
+            List<Received> received = new ArrayList<>(count);
+            for (int index = 0; index < count; index++) {
+                received.add(new Received(in.i32(), in.offsets()));
+            }
             in.end();
             return new GroupSnapshot(
-                    floor, cursor, acked, checkpoints, redeliveries, staleBelow, firstPops, reasons, parked);
+                    floor, cursor, acked, checkpoints, redeliveries, staleBelow, firstPops, reasons, parked, received);
         } catch (IllegalArgumentException e) {
             throw in.corrupt(e.getMessage());
         }

@@ -25,6 +25,8 @@ public sealed interface LogRecord
                 SettingsChangedRecord,
                 QuarantinedRecord,
                 FilteredRecord,
+                RedrivenRecord,
+                RedriveReceivedRecord,
                 TimerScheduledRecord,
                 TimerFiredRecord,
                 TimerRecalledRecord,
@@ -100,6 +102,8 @@ public sealed interface LogRecord
             case SETTINGS_CHANGED -> SettingsChangedRecord.decode(in, version);
             case QUARANTINED -> QuarantinedRecord.decode(in);
             case FILTERED -> FilteredRecord.decode(in);
+            case REDRIVEN -> RedrivenRecord.decode(in);
+            case REDRIVE_RECEIVED -> RedriveReceivedRecord.decode(in);
             case TIMER_SCHEDULED -> TimerScheduledRecord.decode(in);
             case TIMER_FIRED -> TimerFiredRecord.decode(in);
             case TIMER_RECALLED -> TimerRecalledRecord.decode(in);

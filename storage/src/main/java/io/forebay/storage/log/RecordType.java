@@ -27,6 +27,8 @@ public enum RecordType {
     SETTINGS_CHANGED(18, 2),
     QUARANTINED(19),
     FILTERED(20),
+    REDRIVEN(21),
+    REDRIVE_RECEIVED(22),
 
     TIMER_SCHEDULED(32),
     TIMER_FIRED(33),

@@ -153,7 +153,8 @@ class RecordPropertyTest {
                         List.of(new GroupSnapshot.Reason("r" + ahead, acked)),
                         redeliveries.stream()
                                 .map(one -> new GroupSnapshot.Parked(one, "key", "reason"))
-                                .toList()));
+                                .toList(),
+                        List.of(new GroupSnapshot.Received(9, acked))));
     }
 
     private static void assertReadBack(LogRecord record) throws CorruptRecordException {

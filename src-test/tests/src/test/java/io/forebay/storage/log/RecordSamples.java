@@ -72,6 +72,8 @@ public final class RecordSamples {
                         QuarantinedRecord.Cause.MISSING_SEGMENT,
                         "segment 12 is not there"),
                 new FilteredRecord(OffsetSet.range(700, 9)),
+                new RedrivenRecord(17, 7),
+                new RedriveReceivedRecord(9, 17, 3, 7),
                 new TimerScheduledRecord(11, 1_800_003_600_000L, 7, 8, 1235, 98766, "0 0 * * *", "Europe/Zürich"),
                 new TimerFiredRecord(11, 1_800_003_600_000L, -1, 1_800_003_600_004L),
                 new TimerRecalledRecord(12, 1_800_000_000_010L, "order cancelled"),
@@ -198,7 +200,8 @@ public final class RecordSamples {
                                 1_799_999_000_000L,
                                 1_799_999_900_000L),
                         "customer-7",
-                        "always fails")));
+                        "always fails")),
+                List.of(new GroupSnapshot.Received(9, OffsetSet.of(3, 17))));
     }
 
     /** A payload as version 1 of it was written; what a snapshot's payload holds is nothing to its record. */
