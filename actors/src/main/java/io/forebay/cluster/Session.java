@@ -565,7 +565,7 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     /** The queue that all messages of a key go to: FNV-1a of its UTF-16 units, so that it is the same for ever. */
-    static int queueOfKey(String messageGroup, int queueCount) {
+    public static int queueOfKey(String messageGroup, int queueCount) {
         int hash = 0x811C9DC5;
         for (int i = 0; i < messageGroup.length(); i++) {
             hash = (hash ^ messageGroup.charAt(i)) * 0x01000193;

@@ -1,12 +1,15 @@
 package io.forebay.deadletter;
 
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import io.forebay.config.StoreSettings;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
@@ -16,12 +19,15 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.UnparkHow;
 import io.forebay.queue.GroupQueue;
 import io.forebay.storage.log.KeyUnparkedRecord;
+import io.forebay.store.StripeHandle;
 import io.forebay.topic.GroupQuestions;
+import io.forebay.topic.Registry;
 import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /** Takes what sessions ask about messages that have failed too often, and has the groups answer it. */
@@ -35,12 +41,21 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
     /** What somebody else was to answer is there. */
     private record Heard(Runnable then) implements Command {}
 
-    /** What the desk works with. */
-    public record Environment(String nodeName, TopicDirectory directory) {}
+    /**
+     * What the desk works with.
+     *
+     * @param stripes by id
+     */
+    public record Environment(
+            String nodeName,
+            TopicDirectory directory,
+            List<StripeHandle> stripes,
+            ActorRef<Registry.Command> registry) {}
 
     private final String nodeName;
     private final TopicDirectory directory;
     private final GroupQuestions questions;
+    private final LetterPages letters;
 
     public static Behavior<Command> create(Environment environment) {
         // It holds nothing but questions: what an exception loses is asked again, or times out at the client.
@@ -53,6 +68,11 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
         nodeName = environment.nodeName;
         directory = environment.directory;
         questions = new GroupQuestions(context.getSystem(), directory);
+        letters = new LetterPages(
+                this,
+                environment,
+                questions,
+                context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.READ_DISPATCHER)));
     }
 
     @Override
@@ -68,6 +88,10 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
             onListParked(ask, list);
         } else if (ask.request instanceof PoisonCommand.Unpark unpark) {
             onUnpark(ask, unpark);
+        } else if (ask.request instanceof PoisonCommand.ListLetters list) {
+            letters.list(ask, list);
+        } else if (ask.request instanceof PoisonCommand.Redrive redrive) {
+            letters.redrive(ask, redrive);
         } else {
             throw new AssertionError(ask.request);
         }
@@ -229,15 +253,28 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
 
     // ---- answers --------------------------------------------------------------------------------------------------
 
-    private void whenAll(List<CompletionStage<Object>> answers, Consumer<List<Object>> then) {
-        getContext().pipeToSelf(GroupQuestions.all(answers), (all, failure) -> new Heard(() -> then.accept(all)));
+    private void whenAll(List<CompletionStage<Object>> answers, Consumer<List<Object>> next) {
+        then(GroupQuestions.all(answers), (all, failure) -> next.accept(all));
     }
 
-    private static void answer(Ask ask, SessionEvent.Reply reply) {
+    ActorSystem<?> system() {
+        return getContext().getSystem();
+    }
+
+    /** Goes on, in this actor, with what somebody else was to answer or to read. */
+    <T> void then(CompletionStage<T> stage, BiConsumer<T, Throwable> next) {
+        getContext().pipeToSelf(stage, (result, failure) -> new Heard(() -> next.accept(result, failure)));
+    }
+
+    void warn(Ask ask, Throwable failure) {
+        getContext().getLog().warn("dead letters cannot be read: {}", ask.request, failure);
+    }
+
+    void answer(Ask ask, SessionEvent.Reply reply) {
         ask.replyTo.tell(new RegistryReply.Answer(reply));
     }
 
-    private static void refuse(Ask ask, Refusal refusal) {
+    void refuse(Ask ask, Refusal refusal) {
         answer(ask, new SessionEvent.Refused(ask.request.requestId(), refusal));
     }
 }

@@ -18,12 +18,12 @@ import java.util.Map;
 /**
  * Reads the messages of one queue for somebody who only looks. Blocks; confined to one thread and to one page.
  */
-final class QueueScan {
+public final class QueueScan {
     /** Unreadable messages in a row that a search by time looks past. */
     private static final int PASSED_OVER_MAX = 1000;
 
     /** Takes what is stored. */
-    interface Sink {
+    public interface Sink {
         /**
          * Takes one message.
          *
@@ -47,7 +47,7 @@ final class QueueScan {
 
     private boolean isNotReadable;
 
-    QueueScan(TopicDirectory.QueueRoute route, StripeHandle stripe) {
+    public QueueScan(TopicDirectory.QueueRoute route, StripeHandle stripe) {
         this.route = route;
         this.stripe = stripe;
     }
@@ -61,7 +61,7 @@ final class QueueScan {
     }
 
     /** Whether the last read ended because the stripe cannot be read for now: what was read until then is good. */
-    boolean isNotReadable() {
+    public boolean isNotReadable() {
         return isNotReadable;
     }
 
@@ -71,7 +71,7 @@ final class QueueScan {
      * @param end offset to stop before
      * @return the first offset that was not handed out
      */
-    long read(long from, long end, Sink sink) {
+    public long read(long from, long end, Sink sink) {
         isNotReadable = false;
         if (reader == null) {
             reader = stripe.log().newReader(route.queueId());
@@ -170,7 +170,7 @@ final class QueueScan {
      *
      * @throws CorruptRecordException if it does not decode, or is an entry whose message is gone
      */
-    static StoredMessage copy(String topic, int queue, long offset, RecordView view, RecordView body)
+    public static StoredMessage copy(String topic, int queue, long offset, RecordView view, RecordView body)
             throws CorruptRecordException {
         if (body == null) {
             throw new CorruptRecordException("the message that its entry names is not stored any more");

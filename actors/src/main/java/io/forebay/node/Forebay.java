@@ -143,7 +143,7 @@ public final class Forebay implements Extension {
                 dispatcherSelector());
         ActorRef<DeadLetterDesk.Command> deadLetterDesk = system.systemActorOf(
                 DeadLetterDesk.create(
-                        new DeadLetterDesk.Environment(settings.node().name(), directory)),
+                        new DeadLetterDesk.Environment(settings.node().name(), directory, stripes, registry)),
                 NodeProtocol.ENTRY_NAME + "-dead-letters",
                 dispatcherSelector());
         entry.tell(new NodeEntry.Serve(new Session.Environment(

@@ -10,8 +10,14 @@ public final class FrameSize {
     static final int RECORD_COUNT_MAX = 65_000;
 
     private static final int RECORD_HEADER_BYTES = 24;
+    private static final int SMALL_RECORD_BYTES = 64;
 
     private FrameSize() {}
+
+    /** At most the bytes of a frame that holds this record and a small one beside it. */
+    public static long ofFrameWith(LogRecord record) {
+        return FRAME_BYTES + ofRecord(record) + SMALL_RECORD_BYTES;
+    }
 
     /** Bytes of a record with its header and padding. */
     public static long ofRecord(LogRecord record) {

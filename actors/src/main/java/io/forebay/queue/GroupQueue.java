@@ -82,6 +82,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Unpark,
                     ListParked,
                     ListUnsettled,
+                    ListReceived,
                     Redrive,
                     ReceiveLetters,
                     Peek,
@@ -214,6 +215,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             long fromOffset, long endOffset, int countMax, ActorRef<? super UnsettledOffsets> replyTo)
             implements Command {}
 
+    /** Which letters of a dead-letter queue of another stripe have come here. Answered by {@link ReceivedOffsets}. */
+    public record ListReceived(int fromQueueId, ActorRef<? super ReceivedOffsets> replyTo) implements Command {}
+
     /**
      * Moves dead letters to queues of this stripe, each in one frame with its settlement, or settles those that another stripe has
      * received. Answered by {@link RedriveDone} when that is flushed. Idempotent: what is settled stays as it is.
@@ -338,8 +342,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /**
      * @param offsets of the letters that are settled now and were not before, in order
      * @param tooFarOffset the first letter that lies too far behind the oldest one that stays, -1 if none does
+     * @param floor the oldest one that stays
      */
-    public record RedriveDone(int queueId, long[] offsets, long tooFarOffset) {}
+    public record RedriveDone(int queueId, long[] offsets, long tooFarOffset, long floor) {}
+
+    /** @param offsets those of them that the other stripe may not have settled yet are all there */
+    public record ReceivedOffsets(int queueId, OffsetSet offsets) {}
 
     /** All of them are in their queues. */
     public record LettersReceived(int queueId) {}
@@ -581,6 +589,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(ListParked.class, list -> then(() -> operator.listParked(list)))
                 .onMessage(ListUnsettled.class, list -> then(() -> redrive.unsettled(list)))
+                .onMessage(ListReceived.class, list -> then(() -> redrive.received(list)))
                 .onMessage(Peek.class, peek -> then(() -> operator.peek(peek)))
                 .onMessage(Describe.class, describe -> then(() -> operator.describe(describe)))
                 .onMessage(OldestRead.class, read -> then(() -> operator.oldestRead(read)))

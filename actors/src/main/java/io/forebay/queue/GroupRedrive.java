@@ -36,6 +36,10 @@ final class GroupRedrive {
         list.replyTo().tell(new GroupQueue.UnsettledOffsets(queueId, offsets, next, state.floor()));
     }
 
+    void received(GroupQueue.ListReceived list) {
+        list.replyTo().tell(new GroupQueue.ReceivedOffsets(queueId, state.receivedFrom(list.fromQueueId())));
+    }
+
     void redrive(GroupQueue.Redrive redrive) {
         // What is decided here is decided for all before the first is applied: one that fails must not stop half-way.
         long reserved = GroupAppender.FIXED_RECORD_BYTES;
@@ -51,7 +55,8 @@ final class GroupRedrive {
         long[] tooFar = {-1};
         Waiting waiting = new Waiting.Told(
                 Durability.FLUSHED,
-                () -> redrive.replyTo().tell(new GroupQueue.RedriveDone(queueId, toArray(moved), tooFar[0])),
+                () -> redrive.replyTo()
+                        .tell(new GroupQueue.RedriveDone(queueId, toArray(moved), tooFar[0], state.floor())),
                 refusal -> redrive.refusedTo().tell(new GroupQueue.OperatorRefused(queueId, refusal)));
         for (GroupQueue.Redriven letter : redrive.letters()) {
             RedrivenRecord record = state.decideRedrive(letter.offset(), letter.toQueueId(), environment.readableEnd());

@@ -38,6 +38,27 @@ public final class MessageForm {
         return record.build();
     }
 
+    /** The record of the same message for another queue, with other properties. It was sent once: no producer's number goes with it. */
+    public static MessageRecord copy(MessageRecord record, Map<String, String> properties) {
+        Message message = withProperties(toMessage("", record), properties);
+        return toRecord(Message.unchecked(
+                message.topic(),
+                message.id(),
+                message.body(),
+                message.tag(),
+                message.keys(),
+                message.messageGroup(),
+                message.deliverAtMillis(),
+                message.lane(),
+                message.priority(),
+                message.properties(),
+                message.bornMillis(),
+                message.bornHost(),
+                message.traceContext(),
+                0,
+                0));
+    }
+
     public static Message toMessage(String topic, MessageRecord record) {
         return Message.unchecked(
                 topic,

@@ -1,6 +1,7 @@
 package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
+import io.forebay.protocol.Names;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
@@ -99,6 +100,20 @@ public final class TopicDirectory {
                 .filter(Objects::nonNull)
                 .sorted(Comparator.comparing(TopicRoute::name))
                 .toList();
+    }
+
+    /** The topic with the dead letters of a group, null if there is none. May look at every group of the node. */
+    public TopicRoute deadLettersOf(String group) {
+        TopicRoute topic = topics.get(Names.DEAD_LETTERS + group);
+        if (topic != null || group.length() + Names.DEAD_LETTERS.length() <= Names.NAME_CHARS_MAX) {
+            return topic;
+        }
+        for (Map.Entry<TopicAndGroup, GroupRoute> one : groups.entrySet()) {
+            if (one.getKey().group.equals(group)) {
+                return topics.get(Names.deadLetterTopic(group, one.getValue().groupId()));
+            }
+        }
+        return null;
     }
 
     /** The topic that has a queue, null if none has it. Looks at every queue of the node. */

@@ -5,7 +5,7 @@ package io.forebay.protocol;
  * letters.
  */
 public sealed interface PoisonCommand extends SessionCommand.Request
-        permits PoisonCommand.ListParked, PoisonCommand.Unpark {
+        permits PoisonCommand.ListParked, PoisonCommand.Unpark, PoisonCommand.ListLetters, PoisonCommand.Redrive {
     /** Most elements of a page. */
     int PAGE_COUNT_MAX = 1000;
 
@@ -26,5 +26,36 @@ public sealed interface PoisonCommand extends SessionCommand.Request
      * @param messageGroup the key; "" for all that are parked in that topic
      */
     record Unpark(long requestId, String group, String topic, String messageGroup, UnparkHow how)
+            implements PoisonCommand {}
+
+    /**
+     * Dead letters of a group, oldest first in each queue; nothing is popped. Answered by {@link LookReply.MessagePage}, which may be
+     * empty and not the last. What tells of a letter's life is in its message's properties, {@code dead-letter.topic} and others.
+     *
+     * @param countMax most messages of the page, 1 to {@link #PAGE_COUNT_MAX}
+     * @param bytesMax most bytes of bodies of the page, at least 1; one message is given however large it is
+     * @param cursor "" to begin, else as the last page gave it
+     */
+    record ListLetters(long requestId, String group, DeadLetterFilter filter, int countMax, int bytesMax, String cursor)
+            implements PoisonCommand {}
+
+    /**
+     * Moves dead letters of a group to the topic they come from, or to another one, oldest first in each queue. Answered by {@link
+     * PoisonReply.Redriven} when what it did is flushed. A letter that has gone is not moved again, so the request may be repeated. All
+     * groups of the topic get the message; it keeps everything but its {@code dead-letter.*} properties, and gets {@code redriven.*}.
+     *
+     * @param toTopic "" for the topic each letter comes from
+     * @param countMax most letters that are moved, 1 to {@link #PAGE_COUNT_MAX}; more of them may be looked at
+     * @param isDryRun whether nothing is to be changed, only told
+     * @param cursor "" to begin, else as the last page gave it
+     */
+    record Redrive(
+            long requestId,
+            String group,
+            DeadLetterFilter filter,
+            String toTopic,
+            int countMax,
+            boolean isDryRun,
+            String cursor)
             implements PoisonCommand {}
 }

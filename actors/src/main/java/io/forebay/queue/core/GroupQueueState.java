@@ -610,6 +610,11 @@ public final class GroupQueueState extends GroupMessages {
         };
     }
 
+    /** @return letters of that dead-letter queue of another stripe that have come, but for those known to be settled there */
+    public OffsetSet receivedFrom(int queueId) {
+        return received.getOrDefault(queueId, OffsetSet.empty());
+    }
+
     /**
      * Decides that a dead letter of another stripe comes into a queue of this one.
      *

@@ -1,8 +1,10 @@
 package io.forebay.protocol.wire;
 
+import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
+import io.forebay.protocol.RedrivenLetter;
 import io.forebay.protocol.UnparkHow;
 
 /** The wire form of {@link PoisonCommand}s and {@link PoisonReply}s, behind version and request id. Thread-safe, without state. */
@@ -20,6 +22,19 @@ final class PoisonCodec {
             out.text(unpark.topic());
             out.text(unpark.messageGroup());
             out.u8(unpark.how().code());
+        } else if (command instanceof PoisonCommand.ListLetters list) {
+            out.text(list.group());
+            writeFilter(out, list.filter());
+            out.zigzag(list.countMax());
+            out.zigzag(list.bytesMax());
+            out.text(list.cursor());
+        } else if (command instanceof PoisonCommand.Redrive redrive) {
+            out.text(redrive.group());
+            writeFilter(out, redrive.filter());
+            out.text(redrive.toTopic());
+            out.zigzag(redrive.countMax());
+            out.bool(redrive.isDryRun());
+            out.text(redrive.cursor());
         } else {
             throw new AssertionError(command);
         }
@@ -43,9 +58,35 @@ final class PoisonCodec {
             out.text(page.cursor());
         } else if (reply instanceof PoisonReply.Unparked unparked) {
             out.zigzag(unparked.count());
+        } else if (reply instanceof PoisonReply.Redriven redriven) {
+            out.text(redriven.node());
+            out.varint(redriven.letters().size());
+            for (RedrivenLetter letter : redriven.letters()) {
+                out.zigzag(letter.queue());
+                out.zigzag(letter.offset());
+                out.text(letter.messageId());
+                out.shared(letter.toTopic());
+                out.zigzag(letter.toQueue());
+            }
+            out.zigzag(redriven.stayedCount());
+            WireCodec.writeTexts(out, redriven.notes());
+            out.zigzag(redriven.doneCount());
+            out.zigzag(redriven.totalCount());
+            out.text(redriven.cursor());
         } else {
             throw new AssertionError(reply);
         }
+    }
+
+    private static void writeFilter(WireWriter out, DeadLetterFilter filter) {
+        out.text(filter.topic());
+        out.text(filter.reason());
+        out.zigzag(filter.sinceMillis());
+        out.zigzag(filter.untilMillis());
+    }
+
+    private static DeadLetterFilter readFilter(WireReader in) throws MalformedWireException {
+        return new DeadLetterFilter(in.text(), in.text(), in.zigzag(), in.zigzag());
     }
 
     static Object read(WireType type, long requestId, WireReader in) throws MalformedWireException {
@@ -81,6 +122,29 @@ final class PoisonCodec {
             }
             case UNPARKED:
                 return new PoisonReply.Unparked(requestId, in.zigzagInt());
+            case LIST_LETTERS:
+                return new PoisonCommand.ListLetters(
+                        requestId, in.text(), readFilter(in), in.zigzagInt(), in.zigzagInt(), in.text());
+            case REDRIVE:
+                return new PoisonCommand.Redrive(
+                        requestId, in.text(), readFilter(in), in.text(), in.zigzagInt(), in.bool(), in.text());
+            case REDRIVEN: {
+                String node = in.text();
+                RedrivenLetter[] letters = new RedrivenLetter[in.count(5)];
+                for (int i = 0; i < letters.length; i++) {
+                    letters[i] =
+                            new RedrivenLetter(in.zigzagInt(), in.zigzag(), in.text(), in.shared(), in.zigzagInt());
+                }
+                return new PoisonReply.Redriven(
+                        requestId,
+                        node,
+                        WireCodec.listOf(letters),
+                        in.zigzagInt(),
+                        WireCodec.readTexts(in),
+                        in.zigzag(),
+                        in.zigzag(),
+                        in.text());
+            }
             default:
                 throw new AssertionError(type);
         }

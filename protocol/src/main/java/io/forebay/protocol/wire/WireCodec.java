@@ -809,7 +809,7 @@ final class WireCodec {
             }
             case SEEK, SEEKED, PURGE, PURGED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
                 return LookCodec.read(type, requestId, in);
-            case LIST_PARKED, PARKED_PAGE, UNPARK, UNPARKED:
+            case LIST_PARKED, PARKED_PAGE, UNPARK, UNPARKED, LIST_LETTERS, REDRIVE, REDRIVEN:
                 return PoisonCodec.read(type, requestId, in);
             case CHANGE_SETTINGS:
                 return SettingsCodec.readChange(in, requestId);

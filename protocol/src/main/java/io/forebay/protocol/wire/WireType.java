@@ -75,6 +75,9 @@ enum WireType {
     PARKED_PAGE(121, PoisonReply.ParkedPage.class),
     UNPARK(122, PoisonCommand.Unpark.class),
     UNPARKED(123, PoisonReply.Unparked.class),
+    LIST_LETTERS(124, PoisonCommand.ListLetters.class),
+    REDRIVE(125, PoisonCommand.Redrive.class),
+    REDRIVEN(126, PoisonReply.Redriven.class),
     CHANGE_SETTINGS(70, SettingsCommand.ChangeSettings.class),
     DESCRIBE_SETTINGS(71, SettingsCommand.DescribeSettings.class),
     SETTINGS_DESCRIBED(72, SettingsDescribed.class);

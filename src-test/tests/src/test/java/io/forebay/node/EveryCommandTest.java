@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.eventstream.EventStream;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.LookCommand;
@@ -73,6 +74,8 @@ class EveryCommandTest {
                 new SettingsCommand.DescribeSettings(21, SettingsScope.TOPIC, "t", 10),
                 new PoisonCommand.ListParked(22, "g", "", 10, ""),
                 new PoisonCommand.Unpark(23, "g", "t", "", UnparkHow.RETRY),
+                new PoisonCommand.ListLetters(24, "g", DeadLetterFilter.ALL, 10, 1000, ""),
+                new PoisonCommand.Redrive(25, "g", DeadLetterFilter.ALL, "", 10, false, ""),
                 new SessionCommand.Withdraw("t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
                 new SessionCommand.Detach(),

@@ -6,6 +6,7 @@ import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.Changed;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
+import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
@@ -25,6 +26,7 @@ import io.forebay.protocol.QueuePurge;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.RedrivenLetter;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SessionCommand;
@@ -167,6 +169,26 @@ final class Samples {
                         "orders/3/7"),
                 new PoisonCommand.Unpark(number(), "billing", "orders", "schlüssel", UnparkHow.DEAD_LETTER),
                 new PoisonReply.Unparked(number(), 3),
+                new PoisonCommand.ListLetters(
+                        number(),
+                        "billing",
+                        new DeadLetterFilter("orders", "ümläut", number(), -1),
+                        10,
+                        1 << 20,
+                        "1:2"),
+                new PoisonCommand.Redrive(
+                        number(), "billing", DeadLetterFilter.ALL, "others", 100, random.nextBoolean(), ""),
+                new PoisonReply.Redriven(
+                        number(),
+                        "node-1",
+                        List.of(
+                                new RedrivenLetter(0, number(), "a", "orders", 3),
+                                new RedrivenLetter(1, 0, "b", "orders", 0)),
+                        2,
+                        List.of("2 letters stay"),
+                        number(),
+                        number(),
+                        "1:2"),
                 new SettingsCommand.ChangeSettings(
                         number(),
                         SettingsScope.TOPIC,
