@@ -128,9 +128,10 @@ final class GroupQueueLog {
                         0,
                         List.of(),
                         List.of(),
+                        List.of(),
                         List.of())
                 .encode();
-        int startBytes = start.length - 4 - 8 - 3 * 4;
+        int startBytes = start.length - 4 - 8 - 4 * 4;
         List<GroupSnapshot.Redelivery> redeliveries = snapshot.redeliveries();
         ByteBuffer bytes =
                 ByteBuffer.allocate(startBytes + 4 + 44 * redeliveries.size()).order(ByteOrder.LITTLE_ENDIAN);
