@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
             SettleCommand.Extend.class,
             TopicCommand.class,
             GroupCommand.class,
+            DlqCommand.class,
             PeekCommand.class,
             FindCommand.class,
             ExplainCommand.class,

@@ -44,7 +44,7 @@ final class LookPrinter {
     }
 
     /** The body if it is a line that can be shown, else its size. */
-    private static String body(byte[] body) {
+    static String body(byte[] body) {
         try {
             String text = StandardCharsets.UTF_8
                     .newDecoder()

@@ -9,6 +9,7 @@ import akka.actor.typed.DispatcherSelector;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.ChangeResult;
+import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
@@ -837,6 +838,41 @@ public final class ForebayClient {
                         Refusal.Code.UNKNOWN_TOPIC,
                         Refusal.Code.UNKNOWN_GROUP)
                 .thenApply(counts -> counts.stream().mapToInt(Integer::intValue).sum());
+    }
+
+    /**
+     * Dead letters of a group, oldest first in each queue, without popping them. What tells of their lives is in their properties, {@code
+     * dead-letter.topic}, {@code dead-letter.reason} and others. A page may be empty and not the last.
+     *
+     * @param countMax most letters of a page, 1 to {@link PoisonCommand#PAGE_COUNT_MAX}
+     * @param cursor "" to begin, else of the last page; the page whose own is "" is the last
+     */
+    public CompletionStage<LookReply.MessagePage> deadLetters(
+            String group, DeadLetterFilter filter, int countMax, String cursor) {
+        return LookPages.page(
+                links,
+                this::admin,
+                cursor,
+                (id, own) ->
+                        new PoisonCommand.ListLetters(id, group, filter, countMax, PeekRequest.BYTES_MAX_DEFAULT, own));
+    }
+
+    /**
+     * Moves dead letters back to the topics they come from, or to another one, oldest first in each queue; what is not meant stays. Each
+     * goes in one step: whatever dies meanwhile, none is lost and none goes twice. All groups of the topic get the message.
+     *
+     * @param pages told, in the client's callbacks, what each page did; must not block
+     * @return what was done in all. To stop, cancel its future: the page that is under way may still be done
+     */
+    public CompletionStage<RedriveResult> redrive(RedriveRequest request, Consumer<PoisonReply.Redriven> pages) {
+        return new Redrive(
+                        request,
+                        links,
+                        this::admin,
+                        system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)),
+                        settings.adminTimeout(),
+                        pages)
+                .begin();
     }
 
     // ---------------------------------------------------------------- looking

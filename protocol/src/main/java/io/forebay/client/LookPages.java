@@ -54,7 +54,9 @@ final class LookPages {
                     : Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
                             .toException();
             // A node without the topic has nothing to show, if another one has it.
-            if (refused.code() == Refusal.Code.UNKNOWN_TOPIC && all.length > 1 && index + 1 < all.length) {
+            if ((refused.code() == Refusal.Code.UNKNOWN_TOPIC || refused.code() == Refusal.Code.UNKNOWN_GROUP)
+                    && all.length > 1
+                    && index + 1 < all.length) {
                 String next = next(all, index, "", "");
                 return new LookReply.MessagePage(0, "", List.of(), List.of(), 0, 0, next);
             }

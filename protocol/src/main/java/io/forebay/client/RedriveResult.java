@@ -1,0 +1,9 @@
+package io.forebay.client;
+
+/**
+ * What a redrive did, or would do.
+ *
+ * @param movedCount letters that went to a topic
+ * @param stayedCount letters that were meant and could not be moved
+ */
+public record RedriveResult(long movedCount, long stayedCount) {}
