@@ -260,8 +260,7 @@ class RedeliveryScenariosTest {
             await().untilAsserted(() -> {
                 node.pass(time, 600);
                 assertThat(firstOffset(client)).isEqualTo(rounds * perRound + 1);
-                // How many segments stay behind the checkpoint depends on where it fell; not all of them do.
-                assertThat(log(node).storedBytes()).isLessThan(full * 2 / 3);
+                assertThat(log(node).storedBytes()).isLessThan(full / 3);
             });
         }
     }
