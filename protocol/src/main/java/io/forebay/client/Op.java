@@ -9,7 +9,7 @@ import java.util.concurrent.CompletableFuture;
  * @param <T> what the stage completes with
  */
 abstract class Op<T> extends CompletableFuture<T> {
-    /** The next one in the queue; written by whoever adds that one, read by the session. */
+    /** The next one in the queue it is in; written by whoever adds that one, read by the session. */
     volatile Op<?> next;
 
     /** When the session gives up on it, by its own clock; confined to the session. */
