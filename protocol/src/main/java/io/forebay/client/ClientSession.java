@@ -940,16 +940,18 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             if (request instanceof AdminRequest admin && admin.admin.deadlineMillis <= now) {
                 fail(admin.admin, reason);
             }
-            if (session != null && request.resendAtMillis <= now) {
-                if (request.isPointless()) {
-                    pointless.add(request);
-                } else {
-                    request.repeated();
-                    transmit(request, now);
-                }
+            if (session != null && request.resendAtMillis > now) {
+                continue;
+            }
+            if (request.isPointless()) {
+                pointless.add(request);
+            } else if (session != null) {
+                request.repeated();
+                transmit(request, now);
             }
         }
-        // Nobody waits for their answers, which seem lost: they must not take up room for ever.
+        // Nobody waits for their answers, which are lost or seem so: they must neither take up room for ever, nor must
+        // closing wait for them.
         for (InFlight request : pointless) {
             inFlight.remove(request.requestId);
             forget(request);

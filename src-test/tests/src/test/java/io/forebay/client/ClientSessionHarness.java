@@ -190,9 +190,13 @@ abstract class ClientSessionHarness {
 
     /** The next command that is no heartbeat. */
     <C extends SessionCommand> C next(Class<C> type) {
-        SessionCommand next = session.receiveMessage();
+        return next(session, type);
+    }
+
+    static <C extends SessionCommand> C next(TestProbe<SessionCommand> node, Class<C> type) {
+        SessionCommand next = node.receiveMessage();
         while (next instanceof SessionCommand.Heartbeat && type != SessionCommand.Heartbeat.class) {
-            next = session.receiveMessage();
+            next = node.receiveMessage();
         }
         return type.cast(next);
     }

@@ -625,6 +625,40 @@ class ClientSessionTest extends ClientSessionHarness {
         join(closed);
     }
 
+    /** What one node did not answer has gone to another one: closing waits for nobody's answer. */
+    @Test
+    void closeDoesNotWaitForANodeThatIsGoneAndOwesNothing() {
+        connect();
+        TestProbe<NodeProtocol.Request> otherEntry = kit.createTestProbe(NodeProtocol.Request.class);
+        TestProbe<SessionCommand> other = kit.createTestProbe(SessionCommand.class);
+        client.addLink(ClientSession.Place.of(otherEntry.getRef(), kit.system(), "advice"));
+        NodeProtocol.OpenSession open = otherEntry.expectMessageClass(NodeProtocol.OpenSession.class);
+        open.client().tell(new SessionEvent.Opened(other.getRef(), open.sessionId(), "node-2", LIMITS, false));
+        sync();
+        List<CompletionStage<Receipt>> receipts = List.of(client.send(message("a")), client.send(message("b")));
+        SessionCommand.Send lost = next(SessionCommand.Send.class);
+        SessionCommand.Send answered = next(other, SessionCommand.Send.class);
+        open.client().tell(new SessionEvent.SendReply(answered.requestId(), List.of(receipt(0))));
+        session.stop();
+        kit.createTestProbe().expectTerminated(session.getRef());
+        advance(settings().noAnswerAfter().toMillis() + 1000);
+        SessionCommand.Send moved = next(other, SessionCommand.Send.class);
+        assertThat(idsOf(moved)).isEqualTo(idsOf(lost));
+        open.client().tell(new SessionEvent.SendReply(moved.requestId(), List.of(receipt(1))));
+        receipts.forEach(ClientSessionTest::join);
+        CompletionStage<Done> closed = client.close();
+        next(other, SessionCommand.Close.class);
+        open.client()
+                .tell(new SessionEvent.SessionClosed(open.sessionId(), Refusal.of(Refusal.Code.CLOSED, "as asked")));
+        long waitedMillis = settings().closeTimeout().toMillis() / 4;
+        for (long passed = 0; passed < waitedMillis; passed += 500) {
+            clock.addAndGet(500);
+            ring();
+        }
+        join(closed);
+        assertThat(client.pendingBytes()).isZero();
+    }
+
     @Test
     void aNodeThatIsFoundWhileTheClientClosesIsNotKept() {
         connect();
