@@ -23,6 +23,7 @@ final class CheckpointState {
     private Step step = Step.IDLE;
     private boolean isPaused;
     private boolean isWanted;
+    private boolean isWantedWhenIdle;
     private long id;
     private long manifestSequence;
     private long completedCount;
@@ -48,6 +49,11 @@ final class CheckpointState {
         isWanted = true;
     }
 
+    /** One is worth while as soon as nothing else is to do: it frees segments, which is not urgent. */
+    void wantWhenIdle() {
+        isWantedWhenIdle = true;
+    }
+
     /** Whether the log has grown so much that one is due, or one is wanted. */
     boolean isDue() {
         return step == Step.IDLE && (isWanted || bytesSince >= checkpointBytes);
@@ -56,12 +62,13 @@ final class CheckpointState {
     /**
      * Called once per idle interval.
      *
-     * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint
+     * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint,
+     *     or one is wanted
      */
     boolean isDueWhenIdle() {
         boolean isIdle = bytesSince == bytesAtLastTick;
         bytesAtLastTick = bytesSince;
-        return step == Step.IDLE && isIdle && bytesSince > 0;
+        return step == Step.IDLE && isIdle && (bytesSince > 0 || isWantedWhenIdle);
     }
 
     /** Whether there is anything a further checkpoint would save a start from replaying. */
@@ -92,6 +99,7 @@ final class CheckpointState {
         expect(Step.IDLE);
         step = Step.GATHERING;
         isWanted = false;
+        isWantedWhenIdle = false;
         id++;
         awaited.clear();
         awaited.addAll(changed);
@@ -161,6 +169,7 @@ final class CheckpointState {
             awaited.clear();
             bytesSince += bytesBefore;
             bytesAtLastTick = bytesSince;
+            isWantedWhenIdle = true;
         }
     }
 

@@ -971,6 +971,9 @@ public final class StoreWriter {
             checkpoints.finished();
             checkpoint = null;
             status.checkpointCount(checkpoints.completedCount());
+            if (log.isSegmentKeptByCopies()) {
+                evacuations.wantPlan();
+            }
         }
     }
 
@@ -1074,8 +1077,11 @@ public final class StoreWriter {
         evacuation.close();
         evacuation = null;
         status.evacuationCount(evacuations.completedCount());
+        // It frees the segment.
         if (budget.isDiskLow()) {
-            checkpoints.want(); // it frees the segment
+            checkpoints.want();
+        } else {
+            checkpoints.wantWhenIdle();
         }
         return proceed();
     }

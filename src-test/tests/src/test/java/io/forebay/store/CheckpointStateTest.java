@@ -38,6 +38,23 @@ class CheckpointStateTest {
     }
 
     @Test
+    void oneThatIsWantedIsDueWhenIdleAlthoughNothingChangedUntilItCompletes() {
+        state.wantWhenIdle();
+        assertThat(state.isDue()).isFalse();
+        state.appended(10);
+        assertThat(state.isDueWhenIdle()).isFalse();
+        assertThat(state.isDueWhenIdle()).isTrue();
+        state.begin(List.of());
+        state.wantWhenIdle();
+        state.abandon();
+        assertThat(state.isDueWhenIdle()).isTrue();
+        complete();
+        assertThat(state.isDueWhenIdle()).isFalse();
+        state.wantWhenIdle();
+        assertThat(state.isDueWhenIdle()).isTrue();
+    }
+
+    @Test
     void whatRecoveryReplayedIsAChange() {
         CheckpointState recovered = new CheckpointState(1000, 10);
         assertThat(recovered.isDueWhenIdle()).isTrue();

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /** A StoreWriter that lets go of segments, and one that waits for them; forces fail meanwhile. */
@@ -34,6 +35,10 @@ class StoreWriterCleaningTest {
     private final MemoryDisk disk = new MemoryDisk();
 
     private static StoreSettings cleaning() {
+        return cleaning(patient().checkpointIdleInterval());
+    }
+
+    private static StoreSettings cleaning(Duration checkpointIdleInterval) {
         StoreSettings patient = patient();
         return new StoreSettings(
                 patient.maxUnflushedBytes(),
@@ -44,7 +49,7 @@ class StoreWriterCleaningTest {
                 patient.rewriteAttemptsMax(),
                 patient.retryBackoff(),
                 64 * 1024,
-                patient.checkpointIdleInterval(),
+                checkpointIdleInterval,
                 patient.snapshotTimeout(),
                 100,
                 50,
@@ -72,6 +77,15 @@ class StoreWriterCleaningTest {
             fixture.send(probe, frame(queueId, body), false, queueId);
             for (int before = answered; answered == before; ) {
                 handle(probe.receiveMessage(LONG));
+            }
+        }
+
+        /** Until an answer comes that always comes. */
+        void handleWhatIsAsked() {
+            fixture.writer.tell(new StoreWriter.AwaitDurable(1, probe.ref()));
+            for (Event event = null; !(event instanceof StoreWriter.Durable); ) {
+                event = probe.receiveMessage(LONG);
+                handle(event);
             }
         }
 
@@ -149,6 +163,30 @@ class StoreWriterCleaningTest {
         }
         try (StripeFixture again = StripeFixture.open(disk.killImage(), patient())) {
             assertThat(bodies(again, 1, kept.size())).isEqualTo(kept);
+        }
+    }
+
+    /** Before, segments with copies that nobody needed any more were kept until the log had grown by four. */
+    @Test
+    void aStripeThatIdlesGivesBackWhatWasMoved() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20)))) {
+            Sender sender = new Sender(fixture, 1, 2);
+            int step = 0;
+            for (; fixture.stripe.health().evacuationCount() < 3; step++) {
+                if (step % 40 == 0) {
+                    sender.append(1, "kept " + step);
+                }
+                sender.append(2, FILLING);
+                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            }
+            fixture.stripe.log().releaseBelow(1, fixture.stripe.log().nextOffset(1));
+            sender.append(2, "the last one: a checkpoint is due when idle");
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
+            Awaitility.await().pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 3;
+            });
         }
     }
 

@@ -489,6 +489,14 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
+     * Whether a segment is kept by nothing but copies that were moved there. No checkpoint frees it, an evacuation does; so
+     * one is worth planning as soon as a checkpoint tells what is released, however little the log grows. Any thread.
+     */
+    public boolean isSegmentKeptByCopies() {
+        return evacuator.isSegmentKeptByCopies();
+    }
+
+    /**
      * Appends copies of records that stay what they are: with their sequences, and without a sequence of the log's own. They
      * count only when {@link Evacuation#finish} has sent readers to them. Should their force fail, they are not written
      * again. The StoreWriter's thread, phase RUNNING.
