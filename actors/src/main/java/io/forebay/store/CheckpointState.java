@@ -4,6 +4,7 @@ import io.forebay.storage.log.Owner;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 
 /**
  * Decides when a checkpoint is taken and follows it through its steps: gather the snapshots of the owners that changed, force
@@ -23,7 +24,6 @@ final class CheckpointState {
     private Step step = Step.IDLE;
     private boolean isPaused;
     private boolean isWanted;
-    private boolean isWantedWhenIdle;
     private long id;
     private long manifestSequence;
     private long completedCount;
@@ -49,11 +49,6 @@ final class CheckpointState {
         isWanted = true;
     }
 
-    /** One is worth while as soon as nothing else is to do: it frees segments, which is not urgent. */
-    void wantWhenIdle() {
-        isWantedWhenIdle = true;
-    }
-
     /** Whether the log has grown so much that one is due, or one is wanted. */
     boolean isDue() {
         return step == Step.IDLE && (isWanted || bytesSince >= checkpointBytes);
@@ -62,13 +57,15 @@ final class CheckpointState {
     /**
      * Called once per idle interval.
      *
-     * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint,
-     *     or one is wanted
+     * @param freesSegment whether a checkpoint would free a segment although nothing was appended: what a consumer has acked is
+     *     released only when the ack is durable, which may be behind the last checkpoint
+     * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint
+     *     or a segment can be freed
      */
-    boolean isDueWhenIdle() {
+    boolean isDueWhenIdle(BooleanSupplier freesSegment) {
         boolean isIdle = bytesSince == bytesAtLastTick;
         bytesAtLastTick = bytesSince;
-        return step == Step.IDLE && isIdle && (bytesSince > 0 || isWantedWhenIdle);
+        return step == Step.IDLE && isIdle && (bytesSince > 0 || freesSegment.getAsBoolean());
     }
 
     /** Whether there is anything a further checkpoint would save a start from replaying. */
@@ -99,7 +96,6 @@ final class CheckpointState {
         expect(Step.IDLE);
         step = Step.GATHERING;
         isWanted = false;
-        isWantedWhenIdle = false;
         id++;
         awaited.clear();
         awaited.addAll(changed);
@@ -169,7 +165,6 @@ final class CheckpointState {
             awaited.clear();
             bytesSince += bytesBefore;
             bytesAtLastTick = bytesSince;
-            isWantedWhenIdle = true;
         }
     }
 

@@ -933,8 +933,11 @@ public final class StoreWriter {
         if (budget.isDiskLow() && checkpoints.hasChanges()) {
             checkpoints.want(); // what was acked since may free segments
         }
-        if (checkpoints.isDueWhenIdle()) {
+        if (checkpoints.isDueWhenIdle(log::isSegmentFreeable)) {
             beginCheckpoint();
+        }
+        if (log.isSegmentKeptByCopies()) {
+            evacuations.wantPlan();
         }
         self.tell(MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
@@ -971,9 +974,6 @@ public final class StoreWriter {
             checkpoints.finished();
             checkpoint = null;
             status.checkpointCount(checkpoints.completedCount());
-            if (log.isSegmentKeptByCopies()) {
-                evacuations.wantPlan();
-            }
         }
     }
 
@@ -1077,11 +1077,8 @@ public final class StoreWriter {
         evacuation.close();
         evacuation = null;
         status.evacuationCount(evacuations.completedCount());
-        // It frees the segment.
         if (budget.isDiskLow()) {
-            checkpoints.want();
-        } else {
-            checkpoints.wantWhenIdle();
+            checkpoints.want(); // it frees the segment
         }
         return proceed();
     }

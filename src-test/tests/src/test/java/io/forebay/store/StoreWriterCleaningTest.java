@@ -35,10 +35,10 @@ class StoreWriterCleaningTest {
     private final MemoryDisk disk = new MemoryDisk();
 
     private static StoreSettings cleaning() {
-        return cleaning(patient().checkpointIdleInterval());
+        return cleaning(patient().checkpointIdleInterval(), patient().snapshotTimeout());
     }
 
-    private static StoreSettings cleaning(Duration checkpointIdleInterval) {
+    private static StoreSettings cleaning(Duration checkpointIdleInterval, Duration snapshotTimeout) {
         StoreSettings patient = patient();
         return new StoreSettings(
                 patient.maxUnflushedBytes(),
@@ -50,7 +50,7 @@ class StoreWriterCleaningTest {
                 patient.retryBackoff(),
                 64 * 1024,
                 checkpointIdleInterval,
-                patient.snapshotTimeout(),
+                snapshotTimeout,
                 100,
                 50,
                 patient.stopTimeout());
@@ -64,6 +64,7 @@ class StoreWriterCleaningTest {
         private final Map<Integer, Long> lastNumbers = new HashMap<>();
         private final Map<Integer, Long> lastSequences = new HashMap<>();
         private int answered;
+        private int silentQueueId;
 
         Sender(StripeFixture fixture, int... queueIds) {
             this.fixture = fixture;
@@ -97,6 +98,9 @@ class StoreWriterCleaningTest {
                 lastSequences.put((int) told.tag(), told.frame().firstSequence());
             } else if (event instanceof StoreWriter.SnapshotRequested asked) {
                 int queueId = asked.owner().queueId();
+                if (queueId == silentQueueId) {
+                    return;
+                }
                 Frame snapshot = snapshotFrame(
                         asked.owner(),
                         lastSequences.getOrDefault(queueId, 0L),
@@ -166,10 +170,61 @@ class StoreWriterCleaningTest {
         }
     }
 
+    /** Before, it was kept until somebody sent or acked again. */
+    @Test
+    void whatIsReleasedBehindTheLastCheckpointIsGivenBackAllTheSame() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
+            Sender sender = new Sender(fixture, 2);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            assertThat(segmentFiles(disk)).hasSizeGreaterThanOrEqualTo(8);
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
+            Awaitility.await("segments go").pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 3;
+            });
+        }
+    }
+
+    @Test
+    void aSnapshotThatKeepsItsSegmentIsNoReasonForOneCheckpointAfterTheOther() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), Duration.ofMillis(50)))) {
+            Sender sender = new Sender(fixture, 2, 3);
+            sender.append(3, "once");
+            awaitCheckpoint(sender);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            sender.silentQueueId = 3;
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            fixture.stripe.log().releaseBelow(3, 1);
+            Awaitility.await("segments go").pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 4;
+            });
+            assertThat(segmentFiles(disk)).as("with the snapshot").contains("segment-0000000000000000.log");
+            long checkpoints = fixture.stripe.health().checkpointCount();
+            Awaitility.await("many idle intervals")
+                    .during(Duration.ofMillis(500))
+                    .until(() -> fixture.stripe.health().checkpointCount() == checkpoints);
+        }
+    }
+
+    private static void awaitCheckpoint(Sender sender) {
+        Awaitility.await("a checkpoint").pollInterval(Duration.ofMillis(5)).until(() -> {
+            sender.handleWhatIsAsked();
+            return sender.fixture.stripe.log().bytesSinceCheckpoint() == 0;
+        });
+    }
+
     /** Before, segments with copies that nobody needed any more were kept until the log had grown by four. */
     @Test
     void aStripeThatIdlesGivesBackWhatWasMoved() throws IOException {
-        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20)))) {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
             Sender sender = new Sender(fixture, 1, 2);
             int step = 0;
             for (; fixture.stripe.health().evacuationCount() < 3; step++) {

@@ -35,6 +35,8 @@ final class Evacuator {
     private final Checkpointing checkpointing;
     /** The newest one. */
     private volatile Evacuation current;
+    /** {@link #releasedInAll()} when the last plan began. */
+    private volatile long plannedAtReleased = -1;
 
     Evacuator(
             LogState state,
@@ -128,6 +130,7 @@ final class Evacuator {
      * @return null if there is none; else to be closed
      */
     Evacuation plan(int livePercentMax, long appendedBytes) throws IOException {
+        plannedAtReleased = releasedInAll();
         List<Segment> candidates = candidates();
         if (candidates.isEmpty()) {
             return null;
@@ -194,9 +197,18 @@ final class Evacuator {
         return segment.holdsMoved() && segment.end() <= checkpointing.neededFrom();
     }
 
-    /** Whether copies alone keep a segment, perhaps for nobody. Any thread. */
+    /** Whether copies alone keep a segment, perhaps for nobody since the last plan. Any thread. */
     boolean isSegmentKeptByCopies() {
-        return unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
+        return releasedInAll() != plannedAtReleased
+                && unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
+    }
+
+    private long releasedInAll() {
+        long sum = 0;
+        for (QueueMarks queue : marks.values()) {
+            sum += queue.releasedBelow();
+        }
+        return sum;
     }
 
     private void look(Segment segment, Use use, long appendedBytes) {

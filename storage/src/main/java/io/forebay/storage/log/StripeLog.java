@@ -489,8 +489,16 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
-     * Whether a segment is kept by nothing but copies that were moved there. No checkpoint frees it, an evacuation does; so
-     * one is worth planning as soon as a checkpoint tells what is released, however little the log grows. Any thread.
+     * Whether a checkpoint would free a segment that the last one could not free: releases are no records, so they may come
+     * when nothing is appended any more. The StoreWriter's thread.
+     */
+    public boolean isSegmentFreeable() {
+        return checkpointing.isSegmentFreeable();
+    }
+
+    /**
+     * Whether a segment is kept by nothing but copies that were moved there, and more is released than the last plan knew. No
+     * checkpoint frees it, an evacuation does, however little the log grows. Any thread.
      */
     public boolean isSegmentKeptByCopies() {
         return evacuator.isSegmentKeptByCopies();

@@ -150,11 +150,16 @@ class EvacuationTest {
         driver.checkpoint(random, false);
         assertThat(driver.log.isSegmentKeptByCopies()).isTrue();
         long movedBefore = driver.log.writtenBytes().moved();
-        while (driver.log.isSegmentKeptByCopies()) {
-            assertThat(evacuate(driver, 50)).isTrue();
+        assertThat(evacuate(driver, 50)).isTrue();
+        assertThat(driver.log.isSegmentKeptByCopies())
+                .as("all is planned that is released")
+                .isFalse();
+        while (evacuate(driver, 50)) {
+            assertThat(driver.log.writtenBytes().moved()).isEqualTo(movedBefore);
         }
-        assertThat(driver.log.writtenBytes().moved()).isEqualTo(movedBefore);
+        assertThat(driver.log.isSegmentFreeable()).isTrue();
         driver.checkpoint(random, false);
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
         // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
         assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(3);
         driver.log.close(true);
