@@ -65,6 +65,7 @@ class StoreWriterCleaningTest {
         private final Map<Integer, Long> lastSequences = new HashMap<>();
         private int answered;
         private int silentQueueId;
+        private Runnable beforeNextSnapshot = () -> {};
 
         Sender(StripeFixture fixture, int... queueIds) {
             this.fixture = fixture;
@@ -101,6 +102,8 @@ class StoreWriterCleaningTest {
                 if (queueId == silentQueueId) {
                     return;
                 }
+                beforeNextSnapshot.run();
+                beforeNextSnapshot = () -> {};
                 Frame snapshot = snapshotFrame(
                         asked.owner(),
                         lastSequences.getOrDefault(queueId, 0L),
@@ -186,6 +189,31 @@ class StoreWriterCleaningTest {
                 sender.handleWhatIsAsked();
                 return segmentFiles(disk).size() <= 3;
             });
+        }
+    }
+
+    /** Then nobody was asked for the snapshots that keep what is free now; before, they kept it until somebody sent or acked. */
+    @Test
+    void whatIsReleasedDuringACheckpointGoesWithTheNext() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
+            Sender sender = new Sender(fixture, 2, 3);
+            sender.append(3, "once");
+            awaitCheckpoint(sender);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            sender.beforeNextSnapshot = () -> {
+                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+                fixture.stripe.log().releaseBelow(3, 1);
+            };
+            sender.append(2, "makes one more checkpoint due");
+            Awaitility.await("the first segment goes")
+                    .pollInterval(Duration.ofMillis(5))
+                    .until(() -> {
+                        sender.handleWhatIsAsked();
+                        return !segmentFiles(disk).contains("segment-0000000000000000.log");
+                    });
         }
     }
 

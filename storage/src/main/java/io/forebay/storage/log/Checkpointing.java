@@ -7,6 +7,7 @@ import io.forebay.storage.log.StripeException.Reason;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -40,7 +41,9 @@ final class Checkpointing {
 
     private long number;
     private Checkpoint running;
-    /** Segments that nothing else needed when the last manifest was written. */
+    /** Those that nothing but snapshots kept when the running or last checkpoint began, so that it has asked for new ones. */
+    private final Set<Segment> unneededAtBegin = new HashSet<>();
+    /** How many of them the last manifest had to keep all the same. */
     private int keptBySnapshots;
 
     /** Nothing that is needed lies below but for what was moved there, as far as was known last. Any thread. */
@@ -88,6 +91,12 @@ final class Checkpointing {
         }
         neededFrom = needed.lowestPosition();
         settle();
+        unneededAtBegin.clear();
+        for (Segment segment : segments.live()) {
+            if (isUnneeded(segment)) {
+                unneededAtBegin.add(segment);
+            }
+        }
         List<Owner> changed = new ArrayList<>();
         for (int slot = 0; slot < owners.capacity(); slot++) {
             if (owners.isUsed(slot)) {
@@ -237,9 +246,11 @@ final class Checkpointing {
     /** The segments that nothing keeps: not the replay, no message or body, no snapshot. They may lie anywhere before it. */
     private List<Segment> freed(Checkpoint checkpoint) {
         List<Segment> freed = unneededBefore(checkpoint.replayPosition);
-        int unneeded = freed.size();
-        freed.removeIf(segment -> segment.snapshotCheckpoint() == checkpoint.number);
-        keptBySnapshots = unneeded - freed.size();
+        List<Segment> kept = freed.stream()
+                .filter(segment -> segment.snapshotCheckpoint() == checkpoint.number)
+                .toList();
+        freed.removeAll(kept);
+        keptBySnapshots = (int) kept.stream().filter(unneededAtBegin::contains).count();
         return freed;
     }
 
@@ -261,7 +272,7 @@ final class Checkpointing {
         throw new AssertionError("no segment holds the replay start " + replayFrom);
     }
 
-    /** Whether there is a segment that nothing needs, other than those that snapshots have kept from the last checkpoint. */
+    /** Whether there is a segment that nothing needs, other than those of which the last checkpoint got no new snapshots. */
     boolean isSegmentFreeable() {
         neededFrom = needed.lowestPosition();
         return unneededBefore(replayPosition).size() > keptBySnapshots;

@@ -35,8 +35,16 @@ final class Evacuator {
     private final Checkpointing checkpointing;
     /** The newest one. */
     private volatile Evacuation current;
-    /** {@link #releasedInAll()} when the last plan began. */
-    private volatile long plannedAtReleased = -1;
+    /** What the last plan knew. */
+    private volatile Known planned = new Known(0, 0);
+
+    /**
+     * What tells that less is needed than before: both only grow.
+     *
+     * @param neededFrom {@link Checkpointing#neededFrom()}
+     * @param releasedInAll the sum of what each queue has released
+     */
+    private record Known(long neededFrom, long releasedInAll) {}
 
     Evacuator(
             LogState state,
@@ -130,7 +138,7 @@ final class Evacuator {
      * @return null if there is none; else to be closed
      */
     Evacuation plan(int livePercentMax, long appendedBytes) throws IOException {
-        plannedAtReleased = releasedInAll();
+        planned = known();
         List<Segment> candidates = candidates();
         if (candidates.isEmpty()) {
             return null;
@@ -199,16 +207,15 @@ final class Evacuator {
 
     /** Whether copies alone keep a segment, perhaps for nobody since the last plan. Any thread. */
     boolean isSegmentKeptByCopies() {
-        return releasedInAll() != plannedAtReleased
-                && unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
+        return !known().equals(planned) && unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
     }
 
-    private long releasedInAll() {
+    private Known known() {
         long sum = 0;
         for (QueueMarks queue : marks.values()) {
             sum += queue.releasedBelow();
         }
-        return sum;
+        return new Known(checkpointing.neededFrom(), sum);
     }
 
     private void look(Segment segment, Use use, long appendedBytes) {
