@@ -628,6 +628,7 @@ public final class Session extends AbstractBehavior<Object> {
                 }
             }
         }
+        tell(new SessionEvent.Withdrawn(withdraw.requestId()));
         return this;
     }
 

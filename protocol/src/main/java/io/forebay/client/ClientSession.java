@@ -163,9 +163,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** Whether someone was told to wait for room. */
     private boolean isStarved;
 
-    /** Said while no session was open: the node may keep the session meanwhile, and the order of its keys. */
-    private final List<SessionCommand> withdrawals = new ArrayList<>();
-
     private final Map<String, SendLane> sendLanes = new HashMap<>();
     private final Map<Ops.SettleKey, SettleLane> settleLanes = new HashMap<>();
     private SendLane lastSendLane;
@@ -312,11 +309,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
-        List<SessionCommand> unsaid = List.copyOf(withdrawals);
-        withdrawals.clear();
-        if (opened.isResumed()) { // a new session holds up no key
-            unsaid.forEach(this::tell);
-        }
         repeatUnanswered(now);
         List.copyOf(subscriptions.values()).forEach(lane -> lane.onOpened(now));
         listAll();
@@ -336,13 +328,18 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
                 forget(behind);
             }
         }
-        for (Iterator<InFlight> each = inFlight.values().iterator(); each.hasNext(); ) {
-            InFlight request = each.next();
+        List<InFlight> unanswered = List.copyOf(inFlight.values()); // what fails may start another one
+        for (InFlight request : unanswered) {
             if (request.isPointless()) {
-                each.remove();
-                forget(request);
+                drop(request);
                 request.failed(Refusal.of(Refusal.Code.NO_NODE, "the node was lost"));
-            } else {
+            } else if (request.goesFirst()) {
+                request.repeated();
+                transmit(request, now);
+            }
+        }
+        for (InFlight request : unanswered) {
+            if (!request.goesFirst() && inFlight.containsKey(request.requestId)) {
                 request.repeated();
                 transmit(request, now);
             }
@@ -655,7 +652,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     private void transmit(InFlight request, long nowMillis) {
         request.resendAtMillis =
-                nowMillis + request.waitMillis + settings.requestTimeout().toMillis();
+                nowMillis + request.patienceMillis(settings.requestTimeout().toMillis());
         tell(request.command());
     }
 
@@ -676,9 +673,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     @Override
     public void tell(SessionCommand command) {
         if (session == null) {
-            if (command instanceof SessionCommand.Withdraw) {
-                withdrawals.add(command);
-            }
             return;
         }
         if (isRemote) {
@@ -1009,9 +1003,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     /** @return whether it goes on */
     private boolean advanceClose(long now) {
-        boolean isDone = sendLanes.values().stream().allMatch(SendLane::isIdle)
+        boolean isDone = sendLanes.values().stream().allMatch(SendLane::isDone)
                 && settleLanes.values().stream().allMatch(SettleLane::isIdle)
-                && inFlight.isEmpty();
+                && inFlight.values().stream().noneMatch(InFlight::isAwaitedAtTheEnd);
         if (isCloseSent) {
             return now < closeAtMillis;
         }

@@ -20,6 +20,25 @@ abstract class InFlight {
     /** What to send, the first time and again. */
     abstract SessionCommand.Request command();
 
+    /**
+     * After how many milliseconds without an answer it is sent again, although the session seems alive.
+     *
+     * @param usualMillis what an answer may take
+     */
+    long patienceMillis(long usualMillis) {
+        return waitMillis + usualMillis;
+    }
+
+    /** Whether it is repeated before what else is unanswered when the session is open again. */
+    boolean goesFirst() {
+        return false;
+    }
+
+    /** Whether the client's end waits for its answer. */
+    boolean isAwaitedAtTheEnd() {
+        return true;
+    }
+
     /** Bytes of messages it carries. */
     int bytes() {
         return 0;

@@ -21,7 +21,8 @@ import java.util.function.Predicate;
  * The Sends of one topic to one node, in order. While fewer than {@code send.pipeline} batches are under way, what has
  * gathered goes as the next one. When the node refuses messages for now, nothing new goes until all batches under way
  * have come back; then what was refused is repeated in its first order, one batch at a time: so the order of a key
- * survives. Confined to its session.
+ * survives. When it gives up what a node may have refused, nothing goes until the node has answered that. Confined to its
+ * session.
  */
 final class SendLane {
     private static final Comparator<Batch> IN_FIRST_ORDER = Comparator.comparingLong(batch -> batch.ops[0].number);
@@ -34,6 +35,9 @@ final class SendLane {
     private final ArrayList<Batch> refused = new ArrayList<>();
 
     private final ArrayList<Batch> underWay = new ArrayList<>();
+    /** Those that the node has not answered. */
+    private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
+
     private long repeatAtMillis;
     /** Whether the session has it among those to pump. */
     boolean isListed;
@@ -48,12 +52,24 @@ final class SendLane {
         pending.addLast(op);
     }
 
-    boolean isIdle() {
+    /** Whether every Send is answered or given up. */
+    boolean isDone() {
         return pending.isEmpty() && refused.isEmpty() && underWay.isEmpty();
+    }
+
+    /** Whether nothing is left for it to know. */
+    boolean isIdle() {
+        return isDone() && withdrawals.isEmpty();
     }
 
     /** Sends what may go. */
     void pump(long nowMillis) {
+        if (!withdrawals.isEmpty()) {
+            // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile the
+            // first
+            // might have been refused and the second be taken.
+            return;
+        }
         if (!refused.isEmpty()) {
             if (!underWay.isEmpty()) {
                 return;
@@ -181,10 +197,16 @@ final class SendLane {
             }
         }
         if (!withdrawn.isEmpty()) {
-            requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+            withdraw(withdrawn);
         }
         release(given);
         requests.complete(() -> given.forEach(op -> op.finish(reason)));
+    }
+
+    private void withdraw(List<String> messageIds) {
+        Withdrawal withdrawal = new Withdrawal(requests.nextRequestId(), messageIds);
+        withdrawals.add(withdrawal);
+        requests.start(withdrawal, requests.nowMillis());
     }
 
     private void release(List<Ops.Send> ops) {
@@ -206,6 +228,8 @@ final class SendLane {
         }
         refused.clear();
         giveUp(given, reason);
+        withdrawals.forEach(requests::drop);
+        withdrawals.clear();
     }
 
     /** One Send. */
@@ -320,7 +344,7 @@ final class SendLane {
             requests.released(released);
             requests.complete(() -> finish(finals));
             if (withdrawn != null) {
-                requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+                withdraw(withdrawn);
             }
             if (again != null) {
                 repeatAtMillis = Math.max(repeatAtMillis, nowMillis + retryAfterMillis);
@@ -361,8 +385,58 @@ final class SendLane {
                 }
             }
             if (withdrawn != null) {
-                requests.tell(new SessionCommand.Withdraw(topic, withdrawn));
+                withdraw(withdrawn);
             }
+        }
+    }
+
+    /** Tells the node that messages which it has refused will not be repeated, until it has answered that. */
+    private final class Withdrawal extends InFlight {
+        private final SessionCommand.Withdraw command;
+
+        Withdrawal(long requestId, List<String> messageIds) {
+            super(requestId, 0);
+            command = new SessionCommand.Withdraw(requestId, topic, messageIds);
+        }
+
+        @Override
+        SessionCommand.Request command() {
+            return command;
+        }
+
+        /** It is answered as soon as a heartbeat is, and everything of its topic waits for that. */
+        @Override
+        long patienceMillis(long usualMillis) {
+            return Math.min(usualMillis, requests.limits().heartbeatMillis());
+        }
+
+        /** What it holds up is among what is repeated. */
+        @Override
+        boolean goesFirst() {
+            return true;
+        }
+
+        /** A session that ends holds up no key. */
+        @Override
+        boolean isAwaitedAtTheEnd() {
+            return false;
+        }
+
+        @Override
+        boolean isPointless() {
+            return false;
+        }
+
+        @Override
+        void answered(SessionEvent.Reply reply, long nowMillis) {
+            withdrawals.remove(this);
+            requests.list(SendLane.this);
+        }
+
+        @Override
+        void failed(Refusal refusal) {
+            withdrawals.remove(this);
+            requests.list(SendLane.this);
         }
     }
 

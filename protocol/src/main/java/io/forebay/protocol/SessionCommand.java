@@ -14,7 +14,6 @@ import java.util.Map;
  */
 public sealed interface SessionCommand
         permits SessionCommand.Request,
-                SessionCommand.Withdraw,
                 SessionCommand.Credit,
                 SessionCommand.Heartbeat,
                 SessionCommand.Detach,
@@ -25,6 +24,7 @@ public sealed interface SessionCommand
     /** A command that is answered. */
     sealed interface Request extends SessionCommand
             permits Send,
+                    Withdraw,
                     Pop,
                     Ack,
                     ChangeInvisible,
@@ -59,8 +59,12 @@ public sealed interface SessionCommand
     record Send(long requestId, String topic, int queue, List<Message> messages, Durability durability)
             implements Request {}
 
-    /** The client gives these messages up: what was refused behind them may be sent. Not answered, idempotent. */
-    record Withdraw(String topic, List<String> messageIds) implements SessionCommand {}
+    /**
+     * The client gives these messages up: what was refused behind them may be sent. Answered at once by {@link
+     * SessionEvent.Withdrawn}; idempotent. Whoever keeps the order of keys sends nothing of that topic until then: were it
+     * lost, and what follows sent before it is repeated, a part of that could be refused before and another taken after it.
+     */
+    record Withdraw(long requestId, String topic, List<String> messageIds) implements Request {}
 
     /**
      * Takes up to {@code countMax} messages. Answered by {@link SessionEvent.Popped}; with nothing to give, only when

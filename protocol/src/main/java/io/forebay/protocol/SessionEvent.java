@@ -37,6 +37,7 @@ public sealed interface SessionEvent
     sealed interface Reply extends SessionEvent
             permits Refused,
                     SendReply,
+                    Withdrawn,
                     Popped,
                     PopCancelled,
                     Subscribed,
@@ -61,6 +62,9 @@ public sealed interface SessionEvent
 
     /** @param results one for each message, in the order of the request */
     record SendReply(long requestId, List<SendResult> results) implements Reply {}
+
+    /** The messages that were given up hold nothing up any more: what is sent from now on may pass. */
+    record Withdrawn(long requestId) implements Reply {}
 
     /** @param deliveries empty if the wait is over, or the Pop was cancelled */
     record Popped(long requestId, List<Delivery> deliveries) implements Reply {}

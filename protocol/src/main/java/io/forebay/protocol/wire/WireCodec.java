@@ -197,9 +197,6 @@ final class WireCodec {
         } else if (value instanceof ChunkAck ack) {
             out.varint(ack.streamId());
             out.varint(ack.index());
-        } else if (value instanceof SessionCommand.Withdraw withdraw) {
-            out.text(withdraw.topic());
-            writeTexts(out, withdraw.messageIds());
         } else if (value instanceof SessionCommand.Credit credit) {
             out.varint(credit.subscriptionId());
             writeProgress(out, credit.progress());
@@ -251,6 +248,9 @@ final class WireCodec {
             for (Message message : send.messages()) {
                 writeMessage(out, message, send.topic());
             }
+        } else if (request instanceof SessionCommand.Withdraw withdraw) {
+            out.text(withdraw.topic());
+            writeTexts(out, withdraw.messageIds());
         } else if (request instanceof SessionCommand.Pop pop) {
             out.text(pop.topic());
             out.text(pop.group());
@@ -390,7 +390,7 @@ final class WireCodec {
             PoisonCodec.write(out, poison);
         } else if (reply instanceof SettingsDescribed described) {
             SettingsCodec.write(out, described.settings());
-        } else if (!(reply instanceof SessionEvent.Deleted)) {
+        } else if (!(reply instanceof SessionEvent.Deleted) && !(reply instanceof SessionEvent.Withdrawn)) {
             throw new AssertionError(reply);
         }
     }
@@ -687,8 +687,6 @@ final class WireCodec {
                 return new Chunk(in.varint(), in.varintInt(), in.varintInt(), in.block());
             case CHUNK_ACK:
                 return new ChunkAck(in.varint(), in.varintInt());
-            case WITHDRAW:
-                return new SessionCommand.Withdraw(in.text(), readTexts(in));
             case CREDIT:
                 return new SessionCommand.Credit(in.varintInt(), readProgress(in), readMode(in));
             case PUSHED:
@@ -719,6 +717,10 @@ final class WireCodec {
             }
             case SEND_REPLY:
                 return new SessionEvent.SendReply(requestId, readSendResults(in));
+            case WITHDRAW:
+                return new SessionCommand.Withdraw(requestId, in.text(), readTexts(in));
+            case WITHDRAWN:
+                return new SessionEvent.Withdrawn(requestId);
             case POP:
                 return new SessionCommand.Pop(
                         requestId, in.text(), in.text(), in.zigzagInt(), in.zigzagInt(), in.zigzag(), in.zigzag());

@@ -48,6 +48,7 @@ enum WireType {
     UNSUBSCRIBED(38, SessionEvent.Unsubscribed.class),
     SUBSCRIPTION_MODE(39, SessionEvent.SubscriptionMode.class),
     SUBSCRIPTION_ENDED(40, SessionEvent.SubscriptionEnded.class),
+    WITHDRAWN(41, SessionEvent.Withdrawn.class),
     CREATE_TOPIC(50, SessionCommand.CreateTopic.class),
     TOPIC_CREATED(51, SessionEvent.TopicCreated.class),
     DELETE_TOPIC(52, SessionCommand.DeleteTopic.class),

@@ -166,7 +166,7 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThatThrownBy(() -> join(full))
                 .isInstanceOf(ForebayException.class)
                 .hasMessageContaining("disk is full");
-        assertThat(next(SessionCommand.Withdraw.class)).isEqualTo(new SessionCommand.Withdraw("orders", List.of("a")));
+        withdrawn("a");
         CompletionStage<Receipt> unknown = client.send(message("b"));
         toClient.tell(
                 new SessionEvent.Refused(next(SessionCommand.Send.class).requestId(), Refusal.unknownTopic("orders")));
@@ -195,7 +195,86 @@ class ClientSessionTest extends ClientSessionHarness {
         while (!(last instanceof SessionCommand.Withdraw)) {
             last = session.receiveMessage();
         }
-        assertThat(last).isEqualTo(new SessionCommand.Withdraw("orders", List.of("a")));
+        assertThat(((SessionCommand.Withdraw) last).messageIds()).containsExactly("a");
+    }
+
+    /** Expects that these messages of one Send are given up, and answers as a node does. */
+    private SessionCommand.Withdraw withdrawn(String... ids) {
+        SessionCommand.Withdraw withdraw = next(SessionCommand.Withdraw.class);
+        assertThat(withdraw.topic()).isEqualTo("orders");
+        assertThat(withdraw.messageIds()).containsExactly(ids);
+        toClient.tell(new SessionEvent.Withdrawn(withdraw.requestId()));
+        sync();
+        return withdraw;
+    }
+
+    /** Has a node refuse a keyed message for good. */
+    private void refuseForGood(String id) {
+        CompletionStage<Receipt> refused = client.send(keyed(id, "k"));
+        answer(next(SessionCommand.Send.class), message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        assertThatThrownBy(() -> join(refused)).isInstanceOf(ForebayException.class);
+    }
+
+    @Test
+    void thatAMessageIsGivenUpIsSaidUntilTheNodeHasHeardIt() {
+        connect();
+        refuseForGood("a");
+        SessionCommand.Withdraw lost = next(SessionCommand.Withdraw.class);
+        advance(LIMITS.heartbeatMillis() + 1000);
+        answerHeartbeats();
+        assertThat(withdrawn("a")).isEqualTo(lost);
+        for (int i = 0; i < 20; i++) {
+            advance(2000);
+            answerHeartbeats();
+        }
+        expectNothingButHeartbeats();
+    }
+
+    /** Else one that is sent before a lost Withdraw is repeated could be refused, and the one behind it be taken. */
+    @Test
+    void untilTheNodeHasHeardThatAMessageIsGivenUpNothingOfItsTopicGoes() {
+        connect();
+        refuseForGood("a");
+        SessionCommand.Withdraw withdraw = next(SessionCommand.Withdraw.class);
+        client.send(keyed("b", "k"));
+        client.send(keyed("c", "k"));
+        expectNothing();
+        client.send(Message.builder("invoices").id("x").body(new byte[1]).build());
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("x");
+        toClient.tell(new SessionEvent.Withdrawn(withdraw.requestId()));
+        sync();
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("b", "c");
+    }
+
+    @Test
+    void afterALossWhatIsGivenUpIsSaidBeforeAnythingIsRepeated() {
+        connect();
+        CompletionStage<Receipt> refused = client.send(keyed("k1", "k"));
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        client.send(keyed("k2", "k"));
+        SessionCommand.Send second = next(SessionCommand.Send.class);
+        answer(first, message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        assertThatThrownBy(() -> join(refused)).isInstanceOf(ForebayException.class);
+        SessionCommand.Withdraw lost = next(SessionCommand.Withdraw.class);
+        lose();
+        open(session, true);
+        assertThat(withdrawn("k1")).isEqualTo(lost);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(second);
+        expectNothing();
+    }
+
+    @Test
+    void whatIsGivenUpWithTheAnswerLostIsSaidWhenTheSessionIsOpenAgain() {
+        connect();
+        CompletionStage<Receipt> receipt = client.send(keyed("k1", "k"));
+        next(SessionCommand.Send.class);
+        lose();
+        advance(settings().sendTimeout().toMillis() + 1000);
+        assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class);
+        client.send(keyed("k2", "k"));
+        open(session, true);
+        withdrawn("k1");
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k2");
     }
 
     @Test
@@ -283,7 +362,7 @@ class ClientSessionTest extends ClientSessionHarness {
         advance(settings().sendTimeout().toMillis() + 1000);
         assertThatThrownBy(() -> join(refused)).isInstanceOf(ForebayException.class);
         open(session, true);
-        assertThat(next(SessionCommand.Withdraw.class)).isEqualTo(new SessionCommand.Withdraw("orders", List.of("k1")));
+        withdrawn("k1");
     }
 
     @Test
@@ -297,6 +376,11 @@ class ClientSessionTest extends ClientSessionHarness {
         while (clock.get() < until) {
             advance(2000);
             toClient.tell(new SessionEvent.Heartbeat(0));
+            for (SessionCommand said = nextOrNull(); said != null; said = nextOrNull()) {
+                if (said instanceof SessionCommand.Withdraw withdraw) {
+                    toClient.tell(new SessionEvent.Withdrawn(withdraw.requestId()));
+                }
+            }
         }
         lost.forEach(receipt -> assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class));
         CompletionStage<Receipt> later = client.send(message("later"));
@@ -657,6 +741,21 @@ class ClientSessionTest extends ClientSessionHarness {
         }
         join(closed);
         assertThat(client.pendingBytes()).isZero();
+    }
+
+    /** With its session the node forgets what it holds up. */
+    @Test
+    void closeDoesNotWaitUntilANodeThatIsGoneHasHeardWhatIsGivenUp() {
+        connect();
+        refuseForGood("a");
+        next(SessionCommand.Withdraw.class);
+        lose();
+        CompletionStage<Done> closed = client.close();
+        for (long passed = 0; passed < settings().closeTimeout().toMillis() / 4; passed += 500) {
+            clock.addAndGet(500);
+            ring();
+        }
+        join(closed);
     }
 
     @Test

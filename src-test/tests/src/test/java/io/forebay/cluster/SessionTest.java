@@ -212,7 +212,8 @@ class SessionTest {
         for (int i = 0; i < 3; i++) {
             client.expectMessageClass(SessionEvent.Refused.class);
         }
-        session.tell(new SessionCommand.Withdraw("new", List.of("k0")));
+        session.tell(new SessionCommand.Withdraw(98, "new", List.of("k0")));
+        client.expectMessage(new SessionEvent.Withdrawn(98));
         session.tell(sendTo("new", 4, "k4"));
         Registry.EnsureTopic second = registry.expectMessageClass(Registry.EnsureTopic.class);
         second.replyTo().tell(new RegistryReply.Ensured(second.token(), Refusal.busy("for the test's sake", 1)));
@@ -232,7 +233,8 @@ class SessionTest {
         Registry.EnsureTopic ensure = registry.expectMessageClass(Registry.EnsureTopic.class);
         ensure.replyTo().tell(new RegistryReply.Ensured(ensure.token(), Refusal.busy("for the test's sake", 1)));
         client.expectMessageClass(SessionEvent.Refused.class);
-        session.tell(new SessionCommand.Withdraw("new", List.of("k1")));
+        session.tell(new SessionCommand.Withdraw(99, "new", List.of("k1")));
+        client.expectMessage(new SessionEvent.Withdrawn(99));
         session.tell(sendTo("new", 2, "k2"));
         Registry.EnsureTopic again = registry.expectMessageClass(Registry.EnsureTopic.class);
         DirectoryForTests.putTopic(directory, "new", List.of(queue.getRef()));

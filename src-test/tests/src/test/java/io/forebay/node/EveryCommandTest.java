@@ -76,7 +76,7 @@ class EveryCommandTest {
                 new PoisonCommand.Unpark(23, "g", "t", "", UnparkHow.RETRY),
                 new PoisonCommand.ListLetters(24, "g", DeadLetterFilter.ALL, 10, 1000, ""),
                 new PoisonCommand.Redrive(25, "g", DeadLetterFilter.ALL, "", 10, false, ""),
-                new SessionCommand.Withdraw("t", List.of("x")),
+                new SessionCommand.Withdraw(32, "t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
                 new SessionCommand.Detach(),
                 new SessionCommand.Close(),
