@@ -13,8 +13,14 @@ import java.util.Map;
  * What was popped and is not settled: whose it is, and when its deadline has to be moved. Deliveries of one pop are kept
  * together, batches of one invisible duration in the order of their deadlines, so that looking for what is due costs
  * nothing while nothing is due. Confined to its session.
+ *
+ * <p>A node writes one record for all that one request extends in a queue, so batches that are due soon after one another are
+ * extended together, when the first is due; from then on their deadlines are the same.
  */
 final class HeldDeliveries {
+    /** What is due within this part of the invisible duration goes with what is due now. */
+    private static final int TOGETHER_PART = 8;
+
     private final long maxHoldMillis;
     private final Map<ReceiptHandle, Batch> byHandle = new HashMap<>();
     /** By invisible duration: within one, the order of insertion is the order of {@code extendAtMillis}. */
@@ -119,16 +125,21 @@ final class HeldDeliveries {
         return next;
     }
 
-    /** What has to be extended now: less than half of its time remains. It is taken for extended, and due again later. */
+    /**
+     * What has to be extended now: less than half of its time remains; if there is anything, also what soon follows. It is
+     * taken for extended, and due again later.
+     */
     List<Due> takeDue(long nowMillis) {
         List<Due> due = new ArrayList<>();
         List<Batch> again = new ArrayList<>();
         for (LinkedHashSet<Batch> batches : byDuration.values()) {
+            long untilMillis = nowMillis;
             for (Iterator<Batch> each = batches.iterator(); each.hasNext(); ) {
                 Batch batch = each.next();
-                if (batch.extendAtMillis > nowMillis) {
+                if (batch.extendAtMillis > untilMillis) {
                     break;
                 }
+                untilMillis = nowMillis + batch.invisibleMillis / TOGETHER_PART;
                 each.remove();
                 long rest = batch.holdUntilMillis - nowMillis;
                 if (rest <= 0) {

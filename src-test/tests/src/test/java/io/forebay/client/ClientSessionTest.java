@@ -15,6 +15,7 @@ import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
@@ -575,6 +576,28 @@ class ClientSessionTest extends ClientSessionHarness {
         advance(200);
         SessionCommand.ChangeInvisible second = next(SessionCommand.ChangeInvisible.class);
         assertThat(second.handles()).containsExactly(delivery(7).handle());
+    }
+
+    @Test
+    void whatIsDueSoonAfterOneAnotherIsExtendedInOneRequest() {
+        connect();
+        pop(10, 2, 10_000);
+        advance(600);
+        pop(20, 2, 10_000);
+        advance(600);
+        pop(30, 1, 10_000);
+        for (int round = 0; round < 3; round++) {
+            advance(2500);
+            answerHeartbeats();
+            advance(round == 0 ? 1300 : 2500);
+            answerHeartbeats();
+            SessionCommand.ChangeInvisible extension = next(SessionCommand.ChangeInvisible.class);
+            assertThat(extension.handles().stream().map(ReceiptHandle::queueOffset))
+                    .containsExactly(10L, 11L, 20L, 21L, 30L);
+            toClient.tell(new SessionEvent.ChangeReply(
+                    extension.requestId(), Collections.nCopies(5, new io.forebay.protocol.Changed(1))));
+            expectNothingButHeartbeats();
+        }
     }
 
     @Test
