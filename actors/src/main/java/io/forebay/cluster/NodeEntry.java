@@ -80,6 +80,7 @@ public final class NodeEntry extends AbstractBehavior<Object> {
     public Receive<Object> createReceive() {
         return newReceiveBuilder()
                 .onMessage(NodeProtocol.OpenSession.class, this::onOpenSession)
+                .onMessage(NodeProtocol.FindSession.class, this::onFindSession)
                 .onMessage(SessionStopped.class, this::onSessionStopped)
                 .onMessage(Serve.class, this::onServe)
                 .onMessage(Failed.class, this::onFailed)
@@ -124,6 +125,13 @@ public final class NodeEntry extends AbstractBehavior<Object> {
                         sessionProps);
         sessions.put(open.sessionId(), session);
         getContext().watchWith(session, new SessionStopped(open.sessionId(), session));
+        return this;
+    }
+
+    private Behavior<Object> onFindSession(NodeProtocol.FindSession find) {
+        if (!sessions.containsKey(find.sessionId())) {
+            find.client().tell(new SessionEvent.SessionUnknown(find.sessionId(), find.number()));
+        }
         return this;
     }
 

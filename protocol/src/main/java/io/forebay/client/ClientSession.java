@@ -89,7 +89,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
      * @param tried the address, for people
      * @param advice what to check if there is no answer
      */
-    record Place(Consumer<NodeProtocol.OpenSession> entry, String tried, String advice) {
+    record Place(Consumer<NodeProtocol.Request> entry, String tried, String advice) {
         /** For an entry actor whose reference is known. */
         static Place of(ActorRef<NodeProtocol.Request> entry, ActorSystem<?> system, String advice) {
             return WireFrames.isRemote(entry)
@@ -107,7 +107,8 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
          */
         static Place of(String path, String address, ActorSystem<?> system, String advice) {
             ActorSelection selection = Adapter.toClassic(system).actorSelection(address + path);
-            return new Place(open -> selection.tell(open, akka.actor.ActorRef.noSender()), address + path, advice);
+            return new Place(
+                    request -> selection.tell(request, akka.actor.ActorRef.noSender()), address + path, advice);
         }
     }
 
@@ -145,13 +146,10 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private long searchedSinceMillis;
     private boolean isNoAnswerTold;
     private boolean isRerouted;
-    private long heartbeatAtMillis;
-    private long heartbeats;
-    private long heardMillis;
+    private final SignsOfLife signsOfLife = new SignsOfLife();
     /** When the last chunk was acknowledged, or nothing waited for that. */
     private long cutterMovedMillis;
 
-    private long tickedMillis;
     private long sweepAtMillis;
     private long wakeAtMillis = Long.MAX_VALUE;
     private long timerAtMillis = Long.MAX_VALUE;
@@ -221,7 +219,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         this.ownFrameBytes = WireFrames.frameBytesOf(context.getSystem());
         this.held = new HeldDeliveries(settings.maxHold().toMillis());
         long now = now();
-        tickedMillis = now;
         sweepAtMillis = now + SWEEP_MILLIS;
         look(now);
         link.attach(context.getSelf());
@@ -301,8 +298,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             cutter.reset(frameBytes, limits.chunkBytesInFlightMax());
             joiner.reset();
         }
-        heardMillis = now;
-        heartbeatAtMillis = now + limits.heartbeatMillis();
+        signsOfLife.opened(limits, !isRemote, now);
         link.setPeer(new NodeLink.Peer(nodeName, ReceiptHandle.nodeIdOf(nodeName), true));
         if (!wasOpen) {
             getContext().getLog().debug("session with node {} is open, resumed: {}", nodeName, opened.isResumed());
@@ -393,9 +389,13 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     // ---------------------------------------------------------------- what the node says
 
     private boolean onEvent(SessionEvent event) {
-        heardMillis = now();
+        long now = now();
+        if (event instanceof SessionEvent.SessionUnknown unknown) {
+            return onSessionUnknown(unknown);
+        }
+        signsOfLife.heard(now);
         if (event instanceof SessionEvent.Reply reply) {
-            onReply(reply);
+            onReply(reply, now);
         } else if (event instanceof SessionEvent.Opened opened) {
             onOpened(opened);
         } else if (event instanceof SessionEvent.OpenRefused refused) {
@@ -406,21 +406,21 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             return onChunk(chunk);
         } else if (event instanceof ChunkAck ack) {
             if (session != null) {
-                cutterMovedMillis = heardMillis;
+                cutterMovedMillis = now;
                 cutter.acked(ack, session::tell);
                 listAll();
             }
         } else if (event instanceof SessionEvent.Pushed pushed) {
-            onPushed(pushed);
+            onPushed(pushed, now);
         } else if (event instanceof SessionEvent.SubscriptionMode changed) {
             SubscriptionLane lane = subscriptions.get(changed.subscriptionId());
             if (lane != null) {
-                lane.onMode(changed.mode(), heardMillis);
+                lane.onMode(changed.mode(), now);
             }
         } else if (event instanceof SessionEvent.SubscriptionEnded ended) {
             SubscriptionLane lane = subscriptions.get(ended.subscriptionId());
             if (lane != null) {
-                lane.onEnded(ended.refusal(), heardMillis);
+                lane.onEnded(ended.refusal(), now);
             }
         } else if (!(event instanceof SessionEvent.Heartbeat)) {
             throw new AssertionError(event);
@@ -428,20 +428,20 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         return true;
     }
 
-    private void onPushed(SessionEvent.Pushed pushed) {
+    private void onPushed(SessionEvent.Pushed pushed, long now) {
         SubscriptionLane lane = subscriptions.get(pushed.subscriptionId());
         if (lane != null && !lane.isEnded()) {
-            lane.onPushed(pushed, heardMillis);
+            lane.onPushed(pushed, now);
         } else {
-            giveBack(pushed.deliveries(), heardMillis);
+            giveBack(pushed.deliveries(), now);
         }
     }
 
-    private void onReply(SessionEvent.Reply reply) {
+    private void onReply(SessionEvent.Reply reply, long now) {
         InFlight request = inFlight.remove(reply.requestId());
         if (request != null) { // else: the answer to a copy, after the first one's
             forget(request);
-            request.answered(reply, heardMillis);
+            request.answered(reply, now);
         }
     }
 
@@ -453,6 +453,17 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             return false;
         }
         lose(closed.reason().text());
+        return true;
+    }
+
+    private boolean onSessionUnknown(SessionEvent.SessionUnknown unknown) {
+        if (session == null || unknown.sessionId() != sessionId || !signsOfLife.hasAsked(unknown.number())) {
+            return true;
+        }
+        if (isCloseSent) {
+            return false;
+        }
+        lose("the node does not know the session any more");
         return true;
     }
 
@@ -835,12 +846,10 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         timerAtMillis = Long.MAX_VALUE;
         wakeAtMillis = Long.MAX_VALUE;
         long now = now();
-        long late = now - tickedMillis;
-        tickedMillis = now;
         if (session == null) {
             tickLooking(now);
         } else {
-            tickOpen(now, late);
+            tickOpen(now);
         }
         pops.wake(now);
         listAll();
@@ -874,23 +883,23 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
-    private void tickOpen(long now, long late) {
-        if (late > limits.sessionTimeoutMillis() / 2) {
-            // This process stood still: what the node said meanwhile may still lie in the mailbox.
-            heardMillis = Math.max(heardMillis, now - limits.sessionTimeoutMillis() / 2);
-        }
-        if (now - heardMillis >= limits.sessionTimeoutMillis()) {
-            lose("not heard of for " + (now - heardMillis) + " ms");
+    private void tickOpen(long now) {
+        SignsOfLife.Verdict verdict = signsOfLife.look(now);
+        if (verdict == SignsOfLife.Verdict.LOST) {
+            lose("not heard of for " + signsOfLife.silentMillis(now) + " ms");
             return;
+        }
+        if (verdict == SignsOfLife.Verdict.ASK) {
+            place.entry().accept(new NodeProtocol.FindSession(sessionId, signsOfLife.askNumber(), self));
         }
         if (isRemote && cutter.waitingBytes() > 0 && now - cutterMovedMillis >= limits.sessionTimeoutMillis()) {
             // Chunks or their acknowledgements were lost, and everything waits behind them: start anew.
             lose("chunks were not acknowledged for " + (now - cutterMovedMillis) + " ms");
             return;
         }
-        if (now >= heartbeatAtMillis) {
-            session.tell(new SessionCommand.Heartbeat(++heartbeats));
-            heartbeatAtMillis = now + limits.heartbeatMillis();
+        long heartbeat = signsOfLife.takeHeartbeat(now);
+        if (heartbeat > 0) {
+            session.tell(new SessionCommand.Heartbeat(heartbeat));
         }
         if (held.nextDueMillis() <= now) {
             for (HeldDeliveries.Due due : held.takeDue(now)) {
@@ -971,8 +980,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             if (isQuiet()) {
                 next = wakeAtMillis;
             }
-            next = Math.min(next, Math.min(heartbeatAtMillis, heardMillis + limits.sessionTimeoutMillis()));
-            next = Math.min(next, held.nextDueMillis());
+            next = Math.min(next, Math.min(signsOfLife.nextMillis(), held.nextDueMillis()));
         }
         if (closing != null) {
             next = Math.min(next, closeAtMillis);

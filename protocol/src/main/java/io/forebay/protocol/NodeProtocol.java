@@ -43,7 +43,7 @@ public final class NodeProtocol {
     private NodeProtocol() {}
 
     /** What the entry of a node takes. */
-    public sealed interface Request permits OpenSession {}
+    public sealed interface Request permits OpenSession, FindSession {}
 
     /**
      * Opens a session, or attaches to the one with this id again. Idempotent. Answered to {@code client} by {@link
@@ -60,4 +60,12 @@ public final class NodeProtocol {
     public record OpenSession(
             int protocolVersion, long sessionId, String clientName, int frameBytes, ActorRef<SessionEvent> client)
             implements Request {}
+
+    /**
+     * Asks whether the node still knows a session that is silent. Answered to {@code client} by {@link
+     * SessionEvent.SessionUnknown} if it does not, as after a restart; else not at all, and nothing is changed.
+     *
+     * @param number of the question, chosen by the client
+     */
+    public record FindSession(long sessionId, long number, ActorRef<SessionEvent> client) implements Request {}
 }

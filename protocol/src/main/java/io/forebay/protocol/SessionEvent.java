@@ -8,6 +8,7 @@ import java.util.List;
 public sealed interface SessionEvent
         permits SessionEvent.Opened,
                 SessionEvent.OpenRefused,
+                SessionEvent.SessionUnknown,
                 SessionEvent.Reply,
                 SessionEvent.Pushed,
                 SessionEvent.SubscriptionMode,
@@ -32,6 +33,13 @@ public sealed interface SessionEvent
 
     /** The session could not be opened; {@link Refusal#retryAfterMillis} says when to ask again. */
     record OpenRefused(long sessionId, Refusal refusal) implements SessionEvent {}
+
+    /**
+     * Answer to {@link NodeProtocol.FindSession}: the node does not know the session, or does not know it any more.
+     *
+     * @param number of the question
+     */
+    record SessionUnknown(long sessionId, long number) implements SessionEvent {}
 
     /** The answer to a {@link SessionCommand.Request}. */
     sealed interface Reply extends SessionEvent

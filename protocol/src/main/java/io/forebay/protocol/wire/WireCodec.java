@@ -221,6 +221,13 @@ final class WireCodec {
             out.text(open.clientName());
             out.varint(open.frameBytes());
             out.text(refs.toSerializationFormat(open.client()));
+        } else if (value instanceof NodeProtocol.FindSession find) {
+            out.int64(find.sessionId());
+            out.varint(find.number());
+            out.text(refs.toSerializationFormat(find.client()));
+        } else if (value instanceof SessionEvent.SessionUnknown unknown) {
+            out.int64(unknown.sessionId());
+            out.varint(unknown.number());
         } else if (value instanceof SessionEvent.Opened opened) {
             out.text(refs.toSerializationFormat(opened.session()));
             out.int64(opened.sessionId());
@@ -668,6 +675,10 @@ final class WireCodec {
                 return new NodeProtocol.OpenSession(
                         protocolVersion, sessionId, clientName, frameBytes, refs.resolveActorRef(reference(in)));
             }
+            case FIND_SESSION:
+                return new NodeProtocol.FindSession(in.int64(), in.varint(), refs.resolveActorRef(reference(in)));
+            case SESSION_UNKNOWN:
+                return new SessionEvent.SessionUnknown(in.int64(), in.varint());
             case OPENED:
                 return new SessionEvent.Opened(
                         refs.resolveActorRef(reference(in)), in.int64(), in.text(), readLimits(in), in.bool());

@@ -85,7 +85,7 @@ public final class WireJoiner<T> {
         int length = size;
         reset();
         WireType type = WireType.ofNumber(joined[0] & 0xff);
-        if (type == null || type == WireType.OPEN_SESSION || type == WireType.OPENED || type == WireType.CHUNK) {
+        if (type == null || type == WireType.CHUNK || type.hasReference()) {
             throw new MalformedWireException("a joined stream of type " + (joined[0] & 0xff));
         }
         Object value = WireCodec.read(type, new WireReader(joined, 1, length - 1), null);

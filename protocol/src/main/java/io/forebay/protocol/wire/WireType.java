@@ -27,6 +27,8 @@ enum WireType {
     CHUNK(9, Chunk.class),
     CHUNK_ACK(10, ChunkAck.class),
     REFUSED(11, SessionEvent.Refused.class),
+    FIND_SESSION(12, NodeProtocol.FindSession.class),
+    SESSION_UNKNOWN(13, SessionEvent.SessionUnknown.class),
     SEND(20, SessionCommand.Send.class),
     SEND_REPLY(21, SessionEvent.SendReply.class),
     WITHDRAW(22, SessionCommand.Withdraw.class),
@@ -111,6 +113,11 @@ enum WireType {
 
     String manifest() {
         return manifest;
+    }
+
+    /** Whether its form has a reference to an actor: such a one is never cut. */
+    boolean hasReference() {
+        return this == OPEN_SESSION || this == FIND_SESSION || this == OPENED;
     }
 
     /** The type of a value, or null if it never crosses. */

@@ -88,6 +88,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     public Receive<NodeProtocol.Request> createReceive() {
         return newReceiveBuilder()
                 .onMessage(NodeProtocol.OpenSession.class, this::onOpen)
+                .onMessage(NodeProtocol.FindSession.class, this::onFind)
                 .build();
     }
 
@@ -100,6 +101,13 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                 .spawnAnonymous(Behaviors.<SessionCommand>setup(context -> new Session(context, open.client())));
         sessions.put(open.sessionId(), session);
         open.client().tell(new SessionEvent.Opened(session, open.sessionId(), name, LIMITS, before != null));
+        return this;
+    }
+
+    private Behavior<NodeProtocol.Request> onFind(NodeProtocol.FindSession find) {
+        if (!sessions.containsKey(find.sessionId())) {
+            find.client().tell(new SessionEvent.SessionUnknown(find.sessionId(), find.number()));
+        }
         return this;
     }
 

@@ -20,6 +20,7 @@ import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.protocol.UnparkHow;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -117,7 +118,25 @@ class EveryCommandTest {
                             ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
                             : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
         }
-        assertThat(NodeProtocol.Request.class.getPermittedSubclasses()).containsExactly(NodeProtocol.OpenSession.class);
+        assertThat(NodeProtocol.Request.class.getPermittedSubclasses())
+                .as("those that are told in this class")
+                .containsExactlyInAnyOrder(NodeProtocol.OpenSession.class, NodeProtocol.FindSession.class);
+        unhandled.expectNoMessage();
+    }
+
+    @Test
+    void theEntrySaysOnlyOfASessionThatItDoesNotKnowThatItDoesNot() {
+        NodeFixture.Client client = node.open();
+        node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId, 1, client.probe.getRef()));
+        node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId + 1, 2, client.probe.getRef()));
+        assertThat(client.probe.receiveMessage()).isEqualTo(new SessionEvent.SessionUnknown(client.sessionId + 1, 2));
+        client.tell(new SessionCommand.Close());
+        client.expect(SessionEvent.SessionClosed.class);
+        client.probe.awaitAssert(() -> {
+            node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId, 3, client.probe.getRef()));
+            return client.probe.expectMessage(
+                    Duration.ofMillis(200), new SessionEvent.SessionUnknown(client.sessionId, 3));
+        });
         unhandled.expectNoMessage();
     }
 

@@ -24,6 +24,11 @@ final class ForkedNode implements AutoCloseable {
 
     /** Starts one and waits for its ready line. */
     static ForkedNode start(Path directory, int port) throws IOException {
+        return start(directory, port, Map.of());
+    }
+
+    /** @param settings beside those that all of them have, or in their place */
+    static ForkedNode start(Path directory, int port, Map<String, String> settings) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
@@ -38,6 +43,7 @@ final class ForkedNode implements AutoCloseable {
                 Main.class.getName(),
                 directory.toString(),
                 String.valueOf(port)));
+        settings.forEach((key, value) -> command.add(key + "=" + value));
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
@@ -68,6 +74,24 @@ final class ForkedNode implements AutoCloseable {
         }
     }
 
+    /** Has it stand still. */
+    void suspend() throws IOException, InterruptedException {
+        signal("-STOP");
+    }
+
+    void resume() throws IOException, InterruptedException {
+        signal("-CONT");
+    }
+
+    private void signal(String name) throws IOException, InterruptedException {
+        int exit = new ProcessBuilder("kill", name, String.valueOf(process.pid()))
+                .start()
+                .waitFor();
+        if (exit != 0) {
+            throw new AssertionError("kill " + name + " ends with " + exit);
+        }
+    }
+
     @Override
     public void close() {
         process.destroyForcibly();
@@ -91,6 +115,10 @@ final class ForkedNode implements AutoCloseable {
                         "forebay.session.timeout", "2 s",
                         "forebay.storage.segment-size", "16 MiB",
                         "forebay.store.checkpoint-bytes", "8 MiB"));
+                for (int i = 2; i < arguments.length; i++) {
+                    int equals = arguments[i].indexOf('=');
+                    settings.put(arguments[i].substring(0, equals), arguments[i].substring(equals + 1));
+                }
                 ForebayNode node = ForebayNode.start(NodeOptions.of(Path.of(arguments[0]))
                         .withPort(Integer.parseInt(arguments[1]))
                         .withOverrides(settings));

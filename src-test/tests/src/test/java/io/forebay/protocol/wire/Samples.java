@@ -77,6 +77,8 @@ final class Samples {
         Refusal refusal = refusal();
         return List.of(
                 new NodeProtocol.OpenSession(NodeProtocol.VERSION, random.nextLong(), "a client", 262144, client),
+                new NodeProtocol.FindSession(random.nextLong(), number(), client),
+                new SessionEvent.SessionUnknown(random.nextLong(), number()),
                 new SessionEvent.Opened(session, random.nextLong(), "node-1", limits(), random.nextBoolean()),
                 new SessionEvent.OpenRefused(random.nextLong(), refusal),
                 new SessionCommand.Heartbeat(number()),
