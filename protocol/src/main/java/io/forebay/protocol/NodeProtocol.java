@@ -29,6 +29,47 @@ import akka.actor.typed.receptionist.ServiceKey;
  * }</pre>
  * Such an application must do itself what {@code io.forebay.client} does: heartbeats (also inside one JVM), opening again
  * when the session ends, repeating what was unanswered, extending what it holds for long.
+ *
+ * <p><b>Being pushed to.</b> Instead of popping again and again it may subscribe, and is sent what there is for its group as
+ * that comes. Any number of sessions may subscribe; they are served in turn, together with those that pop.
+ * <pre>
+ *  client                                                   session
+ *  Subscribe(1, subscription 7, begin(500))               →
+ *                                                         ←  Subscribed(1, 7, PUSH)
+ *                                                         ←  Pushed(7, push 1, 32 deliveries)
+ *                                                         ←  Pushed(7, push 2, 20 deliveries)
+ *  Credit(7, 552 in all, 52 received, up to push 2, PUSH) →
+ *  Ack(2, …), ChangeInvisible(3, …), as of what was popped →
+ *                                                         ←  SubscriptionMode(7, POP)
+ *  Credit(7, 52 in all, 52 received, up to push 2, POP)   →
+ *  Pop(4, …)                                              →
+ *  Unsubscribe(5, 7, …)                                   →
+ *                                                         ←  Unsubscribed(5, 7)
+ * </pre>
+ * <ul>
+ *   <li><em>Credits</em> are messages, told as totals since the subscription began, so that a word that is lost or comes twice
+ *       does no harm: see {@link SubscriptionProgress}. What the client is willing to take in all, less what it has received,
+ *       bounds what is on its way; at most {@link SessionLimits#creditsMax}. Whoever has room for more, as a rule when a
+ *       message has been handled, raises the total with {@link SessionCommand.Credit}; an ack by itself gives none back.
+ *   <li><em>What has come</em> is told with the same command, by the numbers of the pushes. Nothing is pushed more than {@link
+ *       SubscriptionProgress#WINDOW} numbers beyond the first one that is missing, nor while more bytes than the node allows
+ *       ({@code forebay.session.push-bytes-max}) are not told to have come. So it is told every few pushes, and within one
+ *       heartbeat interval: what is not for three of them is taken for lost, as is what was pushed before something that has
+ *       come. What is lost is pushed again, with its number and the same handles. When a number comes a second time, what the
+ *       first copy did not have is given back, and all else in it is known already.
+ *   <li><em>Pop or push</em> is the group's setting {@code delivery}; it may change while consumers are subscribed. {@link
+ *       SessionEvent.SubscriptionMode} tells it. To pop: nothing is under way any more, the client takes back its open
+ *       credits, and pops for itself. To push: it ends the waits of its Pops ({@link SessionCommand.CancelPop}), and what they
+ *       do not bring becomes credits. It says by its next Credit that it has understood; else it is told again.
+ *   <li><em>The end.</em> After {@link SessionEvent.Unsubscribed} nothing is pushed; what was before is the client's to settle
+ *       or to give back. The node ends a subscription by {@link SessionEvent.SubscriptionEnded}; if that passes ({@link
+ *       Refusal#isTransient}) the client subscribes again, with the same number and its progress. The end of the session ends
+ *       its subscriptions.
+ *   <li><em>Attached again.</em> What was on its way may be lost. After each {@link SessionEvent.Opened} nothing is pushed, and
+ *       Credits mean nothing, until the client has sent its Subscribe again with the same number and its progress; then what it
+ *       has not received comes again, with the same handles unless their deadline has passed. After a restart of the node all
+ *       that this knows of a subscription is what the client tells of it; and what the session held, it holds again.
+ * </ul>
  */
 public final class NodeProtocol {
     /** Version of this protocol; a node refuses one that it does not speak with {@link Refusal.Code#UNSUPPORTED}. */

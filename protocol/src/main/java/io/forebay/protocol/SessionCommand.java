@@ -6,7 +6,7 @@ import java.util.Map;
 /**
  * What a client says to its session. Lists are not copied: they must not be changed after they were sent.
  *
- * <p>A {@link Request} carries an id, unique within the client's session id for life, and gets exactly one answer with that
+ * <p>A {@link Request} carries an id below 2<sup>62</sup>, unique within the client's session id for life, and gets exactly one answer with that
  * id: its own kind of {@link SessionEvent.Reply}, or {@link SessionEvent.Refused} if the whole of it is refused. A request
  * may be repeated with the same id when its answer is missing: while the first copy is being worked on a second one is
  * ignored; afterwards a Pop gets the same deliveries, an Ack, change or give-back answers the same way, a Send is stored
@@ -120,8 +120,10 @@ public sealed interface SessionCommand
     int SUBSCRIPTION_ID_MAX = (1 << 22) - 1;
 
     /**
-     * Tells what was received, and gives credits. Not answered, idempotent. A subscription that the session does not know is
-     * ignored; one that asks for more than {@link SessionLimits#creditsMax} ends with a refusal.
+     * Tells what was received, and gives credits. Not answered, idempotent. One of a subscription that the session does not
+     * know, as after a restart of the node, is answered by {@link SessionEvent.SubscriptionEnded} with a refusal that passes;
+     * a subscription that asks for more than {@link SessionLimits#creditsMax} ends with one that does not. Ignored from an {@link
+     * SessionEvent.Opened} on until the client has subscribed again.
      *
      * @param mode how the client gets its messages at present; if that is not how the group is set, it is told again
      */

@@ -101,7 +101,12 @@ public sealed interface SessionEvent
      */
     record SubscriptionMode(int subscriptionId, DeliveryMode mode) implements SessionEvent {}
 
-    /** The node has ended a subscription: its group is gone, say, or the client gave more credits than it may. */
+    /**
+     * The node has ended a subscription: its group is gone, say, or the client gave more credits than it may. What was pushed
+     * stays the client's.
+     *
+     * @param refusal why; if it passes, the client may subscribe again with the same number
+     */
     record SubscriptionEnded(int subscriptionId, Refusal refusal) implements SessionEvent {}
 
     /**
