@@ -1059,29 +1059,4 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private static Refusal closedRefusal() {
         return Refusal.of(Refusal.Code.CLOSED, "the client has been closed");
     }
-
-    /** Completes an operation that no session will ever take. */
-    static void finishRefused(Op<?> op, Refusal reason) {
-        if (op instanceof Ops.Send send) {
-            send.finish(reason);
-        } else if (op instanceof Ops.Settle<?> settle) {
-            settle.finish(reason);
-        } else if (op instanceof Ops.Pop || op instanceof Ops.Admin) {
-            op.completeExceptionally(reason.toException());
-        } else if (op instanceof Ops.Cancel cancel) {
-            cancel.complete(Done.done());
-        } else if (op instanceof Ops.Release release) {
-            release.complete(Done.done());
-        } else if (op instanceof Ops.Subscribe subscribe) {
-            subscribe.subscription.sink.ended(subscribe.subscription, reason);
-        } else if (op instanceof Ops.Demand demand) {
-            demand.complete(Done.done());
-        } else if (op instanceof Ops.Unsubscribe unsubscribe) {
-            unsubscribe.complete(Done.done());
-        } else if (op instanceof Ops.Close close) {
-            close.complete(Done.done());
-        } else {
-            throw new AssertionError(op);
-        }
-    }
 }

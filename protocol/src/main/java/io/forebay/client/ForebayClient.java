@@ -233,7 +233,7 @@ public final class ForebayClient {
                 if (all || op.deadlineMillis <= now) {
                     each.remove();
                     release(op);
-                    completions.execute(() -> ClientSession.finishRefused(op, reason));
+                    completions.execute(() -> op.refuse(reason));
                 }
             }
         }
@@ -366,7 +366,7 @@ public final class ForebayClient {
     private void submitMore(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
         if (isClosing) {
             release(op);
-            completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
+            completions.execute(() -> op.refuse(closedRefusal()));
             return;
         }
         NodeLink[] all = links;
@@ -382,14 +382,14 @@ public final class ForebayClient {
         }
         if (all.length == 0) {
             release(op);
-            completions.execute(() -> ClientSession.finishRefused(op, closedRefusal()));
+            completions.execute(() -> op.refuse(closedRefusal()));
             return;
         }
         NodeLink link = route.apply(all);
         if (link != null) {
             link.addMore(op);
         } else {
-            completions.execute(() -> ClientSession.finishRefused(op, foreignHandle()));
+            completions.execute(() -> op.refuse(foreignHandle()));
         }
     }
 

@@ -109,7 +109,7 @@ final class NodeLink {
             for (Op<?> op = queue.poll(); op != null; op = queue.poll()) {
                 Op<?> orphan = op;
                 released.accept(orphan);
-                completions.execute(() -> ClientSession.finishRefused(orphan, stopped));
+                completions.execute(() -> orphan.refuse(stopped));
             }
         }
     }

@@ -1,5 +1,6 @@
 package io.forebay.client;
 
+import io.forebay.protocol.Refusal;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -16,4 +17,9 @@ abstract class Op<T> extends CompletableFuture<T> {
     long deadlineMillis;
     /** Whether its outcome has been decided; confined to the session. */
     boolean isDecided;
+
+    /** No session will ever take it. Called where stages are completed. */
+    void refuse(Refusal reason) {
+        completeExceptionally(reason.toException());
+    }
 }

@@ -10,7 +10,6 @@ import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
-import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import java.util.Arrays;
@@ -23,8 +22,49 @@ import java.util.function.LongFunction;
 final class Ops {
     private Ops() {}
 
+    /**
+     * One of those that callers may ask for several at a time: its result goes to its own stage, or to that of all together.
+     *
+     * @param <R> what its own stage completes with
+     */
+    abstract static class Part<R> extends Op<R> {
+        private final Many<?> many;
+        private final int index;
+
+        /** @param manyOrNull who waits for it; null if that is its own stage */
+        Part(Many<?> manyOrNull, int index) {
+            this.many = manyOrNull;
+            this.index = index;
+        }
+
+        /** @param result an R or a {@link Refusal} */
+        @SuppressWarnings("unchecked") // what it asks for says which kind of result the session gets
+        final void finish(Object result) {
+            if (many != null) {
+                many.finish(index, result);
+            } else if (result instanceof Refusal refusal) {
+                completeExceptionally(refusal.toException());
+            } else {
+                complete((R) result);
+            }
+        }
+
+        @Override
+        final void refuse(Refusal reason) {
+            finish(reason);
+        }
+    }
+
+    /** One whose caller asks for no more than that the session has nothing to do with it any longer. */
+    abstract static class Wish extends Op<Done> {
+        @Override
+        void refuse(Refusal reason) {
+            complete(Done.done());
+        }
+    }
+
     /** One message. */
-    static final class Send extends Op<Receipt> {
+    static final class Send extends Part<Receipt> {
         final Message message;
         final Durability durability;
         /** What it counts for in limits: an upper bound of its wire form. */
@@ -38,32 +78,12 @@ final class Ops {
         /** Whether the node may have stored it though it is not under way: an answer was lost. Confined to the session. */
         boolean isUncertain;
 
-        private final Many<SendResult> many;
-        private final int index;
-
-        Send(
-                Message message,
-                Durability durability,
-                int bytes,
-                boolean isStoredOnce,
-                Many<SendResult> many,
-                int index) {
+        Send(Message message, Durability durability, int bytes, boolean isStoredOnce, Many<?> many, int index) {
+            super(many, index);
             this.message = message;
             this.durability = durability;
             this.bytes = bytes;
             this.isStoredOnce = isStoredOnce;
-            this.many = many;
-            this.index = index;
-        }
-
-        void finish(SendResult result) {
-            if (many != null) {
-                many.finish(index, result);
-            } else if (result instanceof Receipt receipt) {
-                complete(receipt);
-            } else {
-                completeExceptionally(((Refusal) result).toException());
-            }
         }
     }
 
@@ -83,29 +103,14 @@ final class Ops {
      *
      * @param <R> {@link AckResult}, {@link ChangeResult} or {@link GiveBackResult}
      */
-    static final class Settle<R> extends Op<R> {
+    static final class Settle<R> extends Part<R> {
         final SettleKey key;
         final ReceiptHandle handle;
 
-        private final Many<R> many;
-        private final int index;
-
         Settle(SettleKey key, ReceiptHandle handle, Many<R> many, int index) {
+            super(many, index);
             this.key = key;
             this.handle = handle;
-            this.many = many;
-            this.index = index;
-        }
-
-        @SuppressWarnings("unchecked") // the key's kind says which kind of result the session got
-        void finish(Object result) {
-            if (many != null) {
-                many.finish(index, (R) result);
-            } else if (result instanceof Refusal refusal) {
-                completeExceptionally(refusal.toException());
-            } else {
-                complete((R) result);
-            }
         }
     }
 
@@ -119,8 +124,9 @@ final class Ops {
             missing = count;
         }
 
+        /** @param result an R */
         @SuppressWarnings("unchecked") // only an R is ever put in
-        void finish(int index, R result) {
+        void finish(int index, Object result) {
             results[index] = result;
             if (--missing == 0) {
                 complete((List<R>) Collections.unmodifiableList(Arrays.asList(results)));
@@ -165,10 +171,15 @@ final class Ops {
         Subscribe(NodeSubscription subscription) {
             this.subscription = subscription;
         }
+
+        @Override
+        void refuse(Refusal reason) {
+            subscription.sink.ended(subscription, reason);
+        }
     }
 
     /** A subscription wants more. */
-    static final class Demand extends Op<Done> {
+    static final class Demand extends Wish {
         final NodeSubscription subscription;
 
         Demand(NodeSubscription subscription) {
@@ -177,7 +188,7 @@ final class Ops {
     }
 
     /** Ends a subscription; done when nothing more comes. */
-    static final class Unsubscribe extends Op<Done> {
+    static final class Unsubscribe extends Wish {
         final NodeSubscription subscription;
 
         Unsubscribe(NodeSubscription subscription) {
@@ -186,7 +197,7 @@ final class Ops {
     }
 
     /** Ends the wait of a pop: it completes at once, with what it may have got by then or with nothing. */
-    static final class Cancel extends Op<Done> {
+    static final class Cancel extends Wish {
         final Pop pop;
 
         Cancel(Pop pop) {
@@ -195,7 +206,7 @@ final class Ops {
     }
 
     /** Gives back what was popped for an owner and never settled; done when that is answered. */
-    static final class Release extends Op<Done> {
+    static final class Release extends Wish {
         final Object owner;
 
         Release(Object owner) {
@@ -213,7 +224,7 @@ final class Ops {
     }
 
     /** The end of the client. */
-    static final class Close extends Op<Done> {
+    static final class Close extends Wish {
         final boolean isDetach;
 
         Close(boolean isDetach) {

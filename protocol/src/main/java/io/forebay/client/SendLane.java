@@ -233,14 +233,12 @@ final class SendLane {
     }
 
     /** One Send. */
-    private final class Batch extends InFlight {
-        private final Ops.Send[] ops;
+    private final class Batch extends OpBatch<Ops.Send> {
         private final int bytes;
         private final SessionCommand.Send command;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
-            super(requestId, 0);
-            this.ops = ops;
+            super(requestId, ops);
             this.bytes = bytes;
             Message[] messages = new Message[ops.length];
             for (int i = 0; i < ops.length; i++) {
@@ -258,25 +256,6 @@ final class SendLane {
         @Override
         int bytes() {
             return bytes;
-        }
-
-        @Override
-        boolean isPointless() {
-            for (Ops.Send op : ops) {
-                if (!op.isDecided) {
-                    return false;
-                }
-            }
-            return true;
-        }
-
-        void takeExpired(long nowMillis, List<Ops.Send> given) {
-            for (Ops.Send op : ops) {
-                if (!op.isDecided && op.deadlineMillis <= nowMillis) {
-                    op.isDecided = true;
-                    given.add(op);
-                }
-            }
         }
 
         @Override
@@ -360,14 +339,6 @@ final class SendLane {
                 restBytes += op.bytes;
             }
             return new Batch(requests.nextRequestId(), again.toArray(new Ops.Send[0]), restBytes);
-        }
-
-        private void finish(SendResult[] finals) {
-            for (int i = 0; i < finals.length; i++) {
-                if (finals[i] != null) {
-                    ops[i].finish(finals[i]);
-                }
-            }
         }
 
         @Override

@@ -96,13 +96,11 @@ final class SettleLane {
         }
     }
 
-    private final class Batch extends InFlight {
-        private final Ops.Settle<?>[] ops;
+    private final class Batch extends OpBatch<Ops.Settle<?>> {
         private final SessionCommand.Request command;
 
         Batch(long requestId, Ops.Settle<?>[] ops) {
-            super(requestId, 0);
-            this.ops = ops;
+            super(requestId, ops);
             ReceiptHandle[] array = new ReceiptHandle[ops.length];
             for (int i = 0; i < ops.length; i++) {
                 array[i] = ops[i].handle;
@@ -125,25 +123,6 @@ final class SettleLane {
         @Override
         SessionCommand.Request command() {
             return command;
-        }
-
-        @Override
-        boolean isPointless() {
-            for (Ops.Settle<?> op : ops) {
-                if (!op.isDecided) {
-                    return false;
-                }
-            }
-            return true;
-        }
-
-        void takeExpired(long nowMillis, List<Ops.Settle<?>> given) {
-            for (Ops.Settle<?> op : ops) {
-                if (!op.isDecided && op.deadlineMillis <= nowMillis) {
-                    op.isDecided = true;
-                    given.add(op);
-                }
-            }
         }
 
         @Override
@@ -184,13 +163,7 @@ final class SettleLane {
                     }
                 }
             }
-            requests.complete(() -> {
-                for (int i = 0; i < finals.length; i++) {
-                    if (finals[i] != null) {
-                        ops[i].finish(finals[i]);
-                    }
-                }
-            });
+            requests.complete(() -> finish(finals));
         }
 
         @Override
