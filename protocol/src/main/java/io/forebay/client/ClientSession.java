@@ -23,16 +23,9 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.wire.MalformedWireException;
-import io.forebay.protocol.wire.WireCutter;
 import io.forebay.protocol.wire.WireFrames;
-import io.forebay.protocol.wire.WireJoiner;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
@@ -118,9 +111,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private static final long RETRY_MILLIS = 100;
     /** Operations taken before other messages get their turn. */
     private static final int DRAIN_COUNT = 4096;
-    /** Held against until a node has told its own. */
-    private static final SessionLimits LIMITS_UNKNOWN = new SessionLimits(
-            WireFrames.FRAME_BYTES_MIN, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, WireFrames.FRAME_BYTES_MIN, 0, 0, 1000, 10_000);
 
     private final TimerScheduler<Message> timers;
     private final ClientSettings settings;
@@ -131,48 +121,25 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private final Consumer<Long> pendingBytesReleased;
     private final ActorRef<SessionEvent> self;
     private final long sessionId;
-    private final int ownFrameBytes;
 
     private Place place;
-    private ActorRef<SessionCommand> session;
-    private boolean isRemote;
-    private SessionLimits limits = LIMITS_UNKNOWN;
     private String nodeName = "";
-    private WireCutter<SessionCommand> cutter;
-    private WireJoiner<SessionEvent> joiner;
-
-    private long retryAtMillis;
-    private long retryMillis;
-    private long searchedSinceMillis;
-    private boolean isNoAnswerTold;
-    private boolean isRerouted;
+    private final NodeLine line;
+    private final NodeSearch search;
     private final SignsOfLife signsOfLife = new SignsOfLife();
-    /** When the last chunk was acknowledged, or nothing waited for that. */
-    private long cutterMovedMillis;
 
     private long sweepAtMillis;
     private long wakeAtMillis = Long.MAX_VALUE;
     private long timerAtMillis = Long.MAX_VALUE;
 
-    private long lastRequestId;
     private long lastSendNumber;
-    private final TreeMap<Long, InFlight> inFlight = new TreeMap<>();
-    private long bytesInFlight;
-    /** Whether someone was told to wait for room. */
-    private boolean isStarved;
-
-    private final Map<String, SendLane> sendLanes = new HashMap<>();
-    private final Map<Ops.SettleKey, SettleLane> settleLanes = new HashMap<>();
-    private SendLane lastSendLane;
-    private String lastTopic;
-    private SettleLane lastSettleLane;
-    private final ArrayDeque<SendLane> sendsToPump = new ArrayDeque<>();
-    private final ArrayDeque<SettleLane> settlesToPump = new ArrayDeque<>();
-    private final PopLane pops = new PopLane(this);
-    private final Map<Integer, SubscriptionLane> subscriptions = new HashMap<>();
-    private final ArrayDeque<SubscriptionLane> subscriptionsToPump = new ArrayDeque<>();
     private int lastSubscriptionId;
-    private final ArrayDeque<Ops.Admin> admins = new ArrayDeque<>();
+    private final UnansweredRequests unanswered;
+    private final Lanes<String, SendLane> sends = new Lanes<>(false);
+    private final Lanes<Ops.SettleKey, SettleLane> settles = new Lanes<>(true);
+    private final Lanes<Integer, SubscriptionLane> subscriptions = new Lanes<>(true);
+    private final PopLane pops = new PopLane(this);
+    private final AdminLane admins = new AdminLane(this);
     private final HeldDeliveries held;
 
     private Ops.Close closing;
@@ -216,7 +183,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         this.pendingBytesReleased = pendingBytesReleased;
         this.self = context.messageAdapter(SessionEvent.class, Event::new);
         this.sessionId = environment.sessionId();
-        this.ownFrameBytes = WireFrames.frameBytesOf(context.getSystem());
+        this.line = new NodeLine(WireFrames.frameBytesOf(context.getSystem()));
+        this.search = new NodeSearch(settings);
+        this.unanswered = new UnansweredRequests(line, settings.requestTimeout().toMillis(), this::listAll);
         this.held = new HeldDeliveries(settings.maxHold().toMillis());
         long now = now();
         sweepAtMillis = now + SWEEP_MILLIS;
@@ -257,20 +226,16 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     // ---------------------------------------------------------------- looking for the node
 
     private void look(long now) {
-        session = null;
-        searchedSinceMillis = now;
-        isNoAnswerTold = false;
-        isRerouted = false;
-        retryMillis = settings.retryMin().toMillis();
+        line.close();
+        search.begin(now);
         open(now);
     }
 
     private void open(long now) {
         place.entry()
                 .accept(new NodeProtocol.OpenSession(
-                        NodeProtocol.VERSION, sessionId, settings.name(), ownFrameBytes, self));
-        retryAtMillis = now + retryMillis;
-        retryMillis = Math.min(settings.retryMax().toMillis(), retryMillis * 2);
+                        NodeProtocol.VERSION, sessionId, settings.name(), line.ownFrameBytes(), self));
+        search.asked(now);
     }
 
     private void onOpened(SessionEvent.Opened opened) {
@@ -279,77 +244,38 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         long now = now();
         boolean isAgain = !nodeName.isEmpty();
-        boolean wasOpen = session != null;
-        if (wasOpen && !isRemote) {
-            getContext().unwatch(session);
+        boolean wasOpen = line.isOpen();
+        if (wasOpen && !line.isRemote()) {
+            getContext().unwatch(line.session());
         }
-        session = opened.session();
-        limits = opened.limits();
-        isRemote = WireFrames.isRemote(session);
-        if (!isRemote) {
-            getContext().watchWith(session, new SessionGone(session));
+        line.open(opened.session(), opened.limits());
+        if (!line.isRemote()) {
+            getContext().watchWith(opened.session(), new SessionGone(opened.session()));
         }
         nodeName = opened.nodeName();
-        int frameBytes = Math.min(ownFrameBytes, limits.frameBytes());
-        if (cutter == null) {
-            cutter = WireCutter.ofCommands(frameBytes, limits.chunkBytesInFlightMax());
-            joiner = new WireJoiner<>(SessionEvent.class, joinedBytesMax());
-        } else {
-            cutter.reset(frameBytes, limits.chunkBytesInFlightMax());
-            joiner.reset();
-        }
-        signsOfLife.opened(limits, !isRemote, now);
+        signsOfLife.opened(line.limits(), !line.isRemote(), now);
         link.setPeer(new NodeLink.Peer(nodeName, ReceiptHandle.nodeIdOf(nodeName), true));
         if (!wasOpen) {
             getContext().getLog().debug("session with node {} is open, resumed: {}", nodeName, opened.isResumed());
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
-        repeatUnanswered(now);
-        List.copyOf(subscriptions.values()).forEach(lane -> lane.onOpened(now));
+        for (SendLane lane : sends.all()) {
+            lane.takeBehindRefused().forEach(unanswered::drop);
+        }
+        unanswered.repeatAll(now);
+        List.copyOf(subscriptions.all()).forEach(lane -> lane.onOpened(now));
         listAll();
     }
 
-    /** An answer is as large as a pop may ask for, or one body, with fields; it grows only as it is received. */
-    private int joinedBytesMax() {
-        long bytes = 2L * limits.popBytesMax() + 2L * limits.bodyBytesMax() + 65536L * limits.popCountMax();
-        return (int) Math.min(1 << 30, Math.max(64 << 20, bytes));
-    }
-
-    /** In their first order, with their first ids. */
-    private void repeatUnanswered(long now) {
-        for (SendLane lane : sendLanes.values()) {
-            for (InFlight behind : lane.takeBehindRefused()) {
-                inFlight.remove(behind.requestId);
-                forget(behind);
-            }
-        }
-        List<InFlight> unanswered = List.copyOf(inFlight.values()); // what fails may start another one
-        for (InFlight request : unanswered) {
-            if (request.isPointless()) {
-                drop(request);
-                request.failed(Refusal.of(Refusal.Code.NO_NODE, "the node was lost"));
-            } else if (request.goesFirst()) {
-                request.repeated();
-                transmit(request, now);
-            }
-        }
-        for (InFlight request : unanswered) {
-            if (!request.goesFirst() && inFlight.containsKey(request.requestId)) {
-                request.repeated();
-                transmit(request, now);
-            }
-        }
-    }
-
     private void onOpenRefused(SessionEvent.OpenRefused refused) {
-        if (refused.sessionId() != sessionId || session != null) {
+        if (refused.sessionId() != sessionId || line.isOpen()) {
             return;
         }
         long now = now();
         Refusal refusal = refused.refusal();
         completions.accept(() -> listener.notice(new ClientNotice.Refused(place.tried(), refusal.text())));
-        retryAtMillis = now + Math.max(refusal.retryAfterMillis(), retryMillis);
+        search.refused(now, refusal.retryAfterMillis());
         if (!refusal.isTransient() && refusal.code() != Refusal.Code.LIMIT) {
             listener.refused(refusal);
             failAll(refusal);
@@ -357,22 +283,22 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void lose(String reason) {
-        if (session == null) {
+        if (!line.isOpen()) {
             return;
         }
-        if (!isRemote) {
-            getContext().unwatch(session);
+        if (!line.isRemote()) {
+            getContext().unwatch(line.session());
         }
         getContext().getLog().debug("session with node {} is lost: {}", nodeName, reason);
         link.setPeer(new NodeLink.Peer(nodeName, ReceiptHandle.nodeIdOf(nodeName), false));
         ClientNotice notice = new ClientNotice.Lost(nodeName, reason);
         completions.accept(() -> listener.notice(notice));
         look(now());
-        List.copyOf(subscriptions.values()).forEach(SubscriptionLane::onLost);
+        List.copyOf(subscriptions.all()).forEach(SubscriptionLane::onLost);
     }
 
     private boolean onSessionGone(SessionGone gone) {
-        if (gone.session().equals(session)) {
+        if (gone.session().equals(line.session())) {
             lose("its session has ended");
         }
         return true;
@@ -380,7 +306,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     private boolean onEntryChanged(EntryChanged changed) {
         place = Place.of(changed.entry(), getContext().getSystem(), place.advice());
-        if (session == null) {
+        if (!line.isOpen()) {
             look(now());
         }
         return true;
@@ -395,7 +321,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         signsOfLife.heard(now);
         if (event instanceof SessionEvent.Reply reply) {
-            onReply(reply, now);
+            unanswered.answered(reply, now);
         } else if (event instanceof SessionEvent.Opened opened) {
             onOpened(opened);
         } else if (event instanceof SessionEvent.OpenRefused refused) {
@@ -405,9 +331,8 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         } else if (event instanceof Chunk chunk) {
             return onChunk(chunk);
         } else if (event instanceof ChunkAck ack) {
-            if (session != null) {
-                cutterMovedMillis = now;
-                cutter.acked(ack, session::tell);
+            if (line.isOpen()) {
+                line.acked(ack, now);
                 listAll();
             }
         } else if (event instanceof SessionEvent.Pushed pushed) {
@@ -437,14 +362,6 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
-    private void onReply(SessionEvent.Reply reply, long now) {
-        InFlight request = inFlight.remove(reply.requestId());
-        if (request != null) { // else: the answer to a copy, after the first one's
-            forget(request);
-            request.answered(reply, now);
-        }
-    }
-
     private boolean onSessionClosed(SessionEvent.SessionClosed closed) {
         if (closed.sessionId() != sessionId) {
             return true;
@@ -457,7 +374,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private boolean onSessionUnknown(SessionEvent.SessionUnknown unknown) {
-        if (session == null || unknown.sessionId() != sessionId || !signsOfLife.hasAsked(unknown.number())) {
+        if (!line.isOpen() || unknown.sessionId() != sessionId || !signsOfLife.hasAsked(unknown.number())) {
             return true;
         }
         if (isCloseSent) {
@@ -468,12 +385,8 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private boolean onChunk(Chunk chunk) {
-        if (session == null) {
-            return true;
-        }
-        session.tell(new ChunkAck(chunk.streamId(), chunk.index()));
         try {
-            SessionEvent joined = joiner.accept(chunk);
+            SessionEvent joined = line.join(chunk);
             return joined == null || onEvent(joined);
         } catch (MalformedWireException malformed) {
             lose(malformed.getMessage());
@@ -514,7 +427,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             subscribe(subscribe.subscription, now);
         } else if (op instanceof Ops.Demand demand) {
             if (demand.subscription.lane != null) {
-                list(demand.subscription.lane);
+                demand.subscription.lane.list();
             }
         } else if (op instanceof Ops.Unsubscribe unsubscribe) {
             unsubscribe.subscription.lane.unsubscribe(unsubscribe, now);
@@ -527,7 +440,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     private void subscribe(NodeSubscription subscription, long now) {
         SubscriptionLane lane = new SubscriptionLane(++lastSubscriptionId, subscription, this);
-        subscriptions.put(lane.id(), lane);
+        subscriptions.add(lane.id(), lane);
         if (closing != null) {
             lane.end(closedRefusal());
         } else if (lane.id() > SessionCommand.SUBSCRIPTION_ID_MAX) {
@@ -535,7 +448,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
                     Refusal.Code.LIMIT,
                     "this client has made " + SessionCommand.SUBSCRIPTION_ID_MAX
                             + " subscriptions: make a new client"));
-        } else if (session != null) {
+        } else if (line.isOpen()) {
             lane.onOpened(now);
         }
     }
@@ -553,176 +466,83 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void take(Ops.Send op, long now) {
-        String topic = op.message.topic();
-        SendLane lane = lastSendLane;
-        if (lane == null || !topic.equals(lastTopic)) {
-            lane = sendLanes.computeIfAbsent(topic, name -> new SendLane(name, settings, this));
-            lastSendLane = lane;
-            lastTopic = topic;
-        }
         op.number = ++lastSendNumber;
         if (op.deadlineMillis == 0) { // else it comes from another node's session
             op.deadlineMillis = now + settings.sendTimeout().toMillis();
         }
+        SendLane lane = sends.of(op.message.topic(), topic -> new SendLane(topic, settings, this));
         lane.add(op);
-        list(lane);
+        lane.list();
     }
 
     private void add(Ops.Settle<?> op) {
-        SettleLane lane = lastSettleLane;
-        if (lane == null || !lane.key().equals(op.key)) {
-            lane = settleLanes.computeIfAbsent(op.key, key -> new SettleLane(key, settings, this));
-            lastSettleLane = lane;
-        }
+        SettleLane lane = settles.of(op.key, key -> new SettleLane(key, settings, this));
         lane.add(op);
-        list(lane);
-    }
-
-    @Override
-    public void list(SendLane lane) {
-        if (!lane.isListed) {
-            lane.isListed = true;
-            sendsToPump.add(lane);
-        }
-    }
-
-    @Override
-    public void list(SettleLane lane) {
-        if (!lane.isListed) {
-            lane.isListed = true;
-            settlesToPump.add(lane);
-        }
-    }
-
-    @Override
-    public void list(SubscriptionLane lane) {
-        if (!lane.isListed) {
-            lane.isListed = true;
-            subscriptionsToPump.add(lane);
-        }
+        lane.list();
     }
 
     /** Settling first: it makes room at the node and costs a redelivery if it is late. */
     private void pump(long now) {
-        for (int i = subscriptionsToPump.size(); i > 0; i--) {
-            SubscriptionLane lane = subscriptionsToPump.removeFirst();
-            lane.isListed = false;
-            lane.pump(now);
-            if (lane.isEnded()) {
-                subscriptions.remove(lane.id());
-            }
+        subscriptions.pump(now);
+        if (line.isOpen()) {
+            settles.pump(now);
+            sends.pump(now);
+            admins.pump(now);
+            pops.pump(now);
         }
-        if (session == null) {
-            return;
-        }
-        for (int i = settlesToPump.size(); i > 0; i--) {
-            SettleLane lane = settlesToPump.removeFirst();
-            lane.isListed = false;
-            lane.pump(now);
-            if (lane.isIdle()) {
-                settleLanes.remove(lane.key(), lane); // by now its key may have a newer one
-                lastSettleLane = lastSettleLane == lane ? null : lastSettleLane;
-            }
-        }
-        for (int i = sendsToPump.size(); i > 0; i--) {
-            SendLane lane = sendsToPump.removeFirst();
-            lane.isListed = false;
-            lane.pump(now);
-        }
-        while (!admins.isEmpty() && mayStart(0)) {
-            AdminRequest request = new AdminRequest(nextRequestId(), admins.removeFirst());
-            start(request, now);
-        }
-        pops.pump(now);
+    }
+
+    private void listAll() {
+        sends.listAll();
+        settles.listAll();
+        subscriptions.listAll();
     }
 
     // ---------------------------------------------------------------- requests
 
     @Override
     public long nextRequestId() {
-        return ++lastRequestId;
+        return unanswered.nextId();
     }
 
     @Override
     public boolean mayStart(int bytes) {
-        boolean mayStart = session != null
-                && inFlight.size() < limits.requestsInFlightMax()
-                && (bytes == 0
-                        || bytesInFlight == 0
-                        || (bytesInFlight + bytes <= limits.bytesInFlightMax() && !cutter.isCongested()));
-        isStarved |= !mayStart;
-        return mayStart;
+        return unanswered.mayStart(bytes);
     }
 
     @Override
     public void start(InFlight request, long nowMillis) {
-        inFlight.put(request.requestId, request);
-        bytesInFlight += request.bytes();
-        transmit(request, nowMillis);
+        unanswered.start(request, nowMillis);
     }
 
-    private void transmit(InFlight request, long nowMillis) {
-        request.resendAtMillis =
-                nowMillis + request.patienceMillis(settings.requestTimeout().toMillis());
-        tell(request.command());
-    }
-
-    private void forget(InFlight request) {
-        bytesInFlight -= request.bytes();
-        if (isStarved) {
-            isStarved = false;
-            listAll();
-        }
-    }
-
-    private void listAll() {
-        sendLanes.values().forEach(this::list);
-        settleLanes.values().forEach(this::list);
-        subscriptions.values().forEach(this::list);
+    @Override
+    public void drop(InFlight request) {
+        unanswered.drop(request);
     }
 
     @Override
     public void tell(SessionCommand command) {
-        if (session == null) {
-            return;
-        }
-        if (isRemote) {
-            if (cutter.waitingBytes() == 0) {
-                cutterMovedMillis = now();
-            }
-            cutter.offer(command, session::tell);
-        } else {
-            session.tell(command);
-        }
+        line.tell(command, now());
     }
 
     @Override
     public SessionLimits limits() {
-        return limits;
+        return line.limits();
     }
 
     @Override
     public int frameBytesMax() {
-        return isRemote
-                ? Math.min(ownFrameBytes, limits.frameBytes()) - WireFrames.ENVELOPE_BYTES - 1024
-                : Integer.MAX_VALUE;
+        return line.frameBytesMax();
+    }
+
+    @Override
+    public boolean isOpen() {
+        return line.isOpen();
     }
 
     @Override
     public long retryDelayMillis(Refusal refusal) {
         return refusal.retryAfterMillis() > 0 ? refusal.retryAfterMillis() : RETRY_MILLIS;
-    }
-
-    @Override
-    public void drop(InFlight request) {
-        if (inFlight.remove(request.requestId) != null) {
-            forget(request);
-        }
-    }
-
-    @Override
-    public boolean isOpen() {
-        return session != null;
     }
 
     @Override
@@ -795,58 +615,13 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
     }
 
-    // ---------------------------------------------------------------- administration
-
-    private final class AdminRequest extends InFlight {
-        private final Ops.Admin admin;
-        private final SessionCommand.Request command;
-
-        AdminRequest(long requestId, Ops.Admin admin) {
-            super(requestId, 0);
-            this.admin = admin;
-            this.command = admin.command.apply(requestId);
-        }
-
-        @Override
-        SessionCommand.Request command() {
-            return command;
-        }
-
-        @Override
-        boolean isPointless() {
-            return admin.isDecided;
-        }
-
-        @Override
-        void answered(SessionEvent.Reply reply, long nowMillis) {
-            if (reply instanceof SessionEvent.Refused refused) {
-                failed(refused.refusal());
-            } else if (!admin.isDecided) {
-                admin.isDecided = true;
-                completions.accept(() -> admin.complete(reply));
-            }
-        }
-
-        @Override
-        void failed(Refusal refusal) {
-            fail(admin, refusal);
-        }
-    }
-
-    private void fail(Ops.Admin admin, Refusal refusal) {
-        if (!admin.isDecided) {
-            admin.isDecided = true;
-            completions.accept(() -> admin.completeExceptionally(refusal.toException()));
-        }
-    }
-
     // ---------------------------------------------------------------- time
 
     private boolean onTick() {
         timerAtMillis = Long.MAX_VALUE;
         wakeAtMillis = Long.MAX_VALUE;
         long now = now();
-        if (session == null) {
+        if (!line.isOpen()) {
             tickLooking(now);
         } else {
             tickOpen(now);
@@ -861,24 +636,23 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void tickLooking(long now) {
-        if (now >= retryAtMillis) {
+        if (search.isToBeAsked(now)) {
             open(now);
         }
-        long waited = now - searchedSinceMillis;
-        if (waited >= settings.noAnswerAfter().toMillis()) {
-            if (!isNoAnswerTold) {
-                isNoAnswerTold = true;
-                ClientNotice notice = new ClientNotice.NoAnswer(place.tried(), waited, place.advice());
-                completions.accept(() -> listener.notice(notice));
-            }
-            if (!isRerouted && listener.isRerouting(link)) {
-                isRerouted = true;
-                for (SendLane lane : sendLanes.values()) {
-                    lane.takeUnkeyed(op -> {
-                        op.isRefused = false;
-                        listener.reroute(link, op);
-                    });
-                }
+        if (!search.isWithoutAnswer(now)) {
+            return;
+        }
+        if (search.takeNoAnswer()) {
+            ClientNotice notice = new ClientNotice.NoAnswer(place.tried(), search.soughtMillis(now), place.advice());
+            completions.accept(() -> listener.notice(notice));
+        }
+        if (!search.isRerouted() && listener.isRerouting(link)) {
+            search.rerouted();
+            for (SendLane lane : sends.all()) {
+                lane.takeUnkeyed(op -> {
+                    op.isRefused = false;
+                    listener.reroute(link, op);
+                });
             }
         }
     }
@@ -892,14 +666,14 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         if (verdict == SignsOfLife.Verdict.ASK) {
             place.entry().accept(new NodeProtocol.FindSession(sessionId, signsOfLife.askNumber(), self));
         }
-        if (isRemote && cutter.waitingBytes() > 0 && now - cutterMovedMillis >= limits.sessionTimeoutMillis()) {
+        if (line.stuckMillis(now) >= line.limits().sessionTimeoutMillis()) {
             // Chunks or their acknowledgements were lost, and everything waits behind them: start anew.
-            lose("chunks were not acknowledged for " + (now - cutterMovedMillis) + " ms");
+            lose("chunks were not acknowledged for " + line.stuckMillis(now) + " ms");
             return;
         }
         long heartbeat = signsOfLife.takeHeartbeat(now);
         if (heartbeat > 0) {
-            session.tell(new SessionCommand.Heartbeat(heartbeat));
+            line.tellAtOnce(new SessionCommand.Heartbeat(heartbeat));
         }
         if (held.nextDueMillis() <= now) {
             for (HeldDeliveries.Due due : held.takeDue(now)) {
@@ -909,7 +683,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void extend(HeldDeliveries.Due due, long now) {
-        long millis = Math.max(due.millis(), limits.invisibleMillisMin());
+        long millis = Math.max(due.millis(), limits().invisibleMillisMin());
         Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.EXTEND, due.group(), null, millis, "");
         for (ReceiptHandle handle : due.handles()) {
             Ops.Settle<Object> op = new Ops.Settle<>(key, handle, null, 0);
@@ -921,61 +695,28 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** Looks through everything that waits, every now and then. */
     private void sweep(long now) {
         Refusal reason = timedOut();
-        sendLanes.values().forEach(lane -> lane.expire(now, reason));
-        settleLanes.values().forEach(lane -> lane.expire(now, reason));
-        if (session == null) {
+        sends.all().forEach(lane -> lane.expire(now, reason));
+        settles.all().forEach(lane -> lane.expire(now, reason));
+        if (!line.isOpen()) {
             // While it is open the node answers them when their wait is over.
             pops.expire(now, reason, listener.isRerouting(link));
         }
-        for (Iterator<Ops.Admin> each = admins.iterator(); each.hasNext(); ) {
-            Ops.Admin admin = each.next();
-            if (admin.deadlineMillis <= now) {
-                each.remove();
-                fail(admin, reason);
-            }
-        }
-        sendLanes.values().removeIf(SendLane::isIdle);
-        settleLanes.values().removeIf(SettleLane::isIdle);
-        lastSendLane = null;
-        lastSettleLane = null;
-        List<InFlight> pointless = new ArrayList<>();
-        for (InFlight request : inFlight.values()) {
-            if (request instanceof AdminRequest admin && admin.admin.deadlineMillis <= now) {
-                fail(admin.admin, reason);
-            }
-            if (session != null && request.resendAtMillis > now) {
-                continue;
-            }
-            if (request.isPointless()) {
-                pointless.add(request);
-            } else if (session != null) {
-                request.repeated();
-                transmit(request, now);
-            }
-        }
-        // Nobody waits for their answers, which are lost or seem so: they must neither take up room for ever, nor must
-        // closing wait for them.
-        for (InFlight request : pointless) {
-            inFlight.remove(request.requestId);
-            forget(request);
-            request.failed(reason);
-        }
+        admins.expire(now, reason);
+        sends.removeIdle();
+        settles.removeIdle();
+        unanswered.repeatLate(now, reason);
     }
 
     private Refusal timedOut() {
-        return session == null
+        return !line.isOpen()
                 ? Refusal.of(Refusal.Code.NO_NODE, "no answer from " + place.tried() + ". " + place.advice())
                 : Refusal.of(Refusal.Code.TIMED_OUT, "node " + nodeName + " did not answer in time");
     }
 
     private void setTimer(long now) {
         long next = Math.min(wakeAtMillis, sweepAtMillis);
-        if (session == null) {
-            next = Math.min(next, retryAtMillis);
-            if (!isNoAnswerTold) {
-                next = Math.min(
-                        next, searchedSinceMillis + settings.noAnswerAfter().toMillis());
-            }
+        if (!line.isOpen()) {
+            next = Math.min(next, search.nextMillis());
         } else {
             if (isQuiet()) {
                 next = wakeAtMillis;
@@ -993,7 +734,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     /** Whether there is nothing to look through: then an idle client wakes up for its heartbeats only. */
     private boolean isQuiet() {
-        return inFlight.isEmpty() && sendLanes.isEmpty() && settleLanes.isEmpty() && pops.isIdle() && admins.isEmpty();
+        return unanswered.isEmpty() && sends.isEmpty() && settles.isEmpty() && pops.isIdle() && admins.isIdle();
     }
 
     // ---------------------------------------------------------------- the end
@@ -1006,21 +747,21 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         closing = close;
         closeAtMillis = now + settings.closeTimeout().toMillis();
         pops.cancelAll();
-        List.copyOf(subscriptions.values()).forEach(lane -> lane.end(closedRefusal()));
+        List.copyOf(subscriptions.all()).forEach(lane -> lane.end(closedRefusal()));
     }
 
     /** @return whether it goes on */
     private boolean advanceClose(long now) {
-        boolean isDone = sendLanes.values().stream().allMatch(SendLane::isDone)
-                && settleLanes.values().stream().allMatch(SettleLane::isIdle)
-                && inFlight.values().stream().noneMatch(InFlight::isAwaitedAtTheEnd);
+        boolean isDone = sends.all().stream().allMatch(SendLane::isDone)
+                && settles.all().stream().allMatch(SettleLane::isIdle)
+                && !unanswered.isAnyAwaitedAtTheEnd();
         if (isCloseSent) {
             return now < closeAtMillis;
         }
         if (!isDone && now < closeAtMillis) {
             return true;
         }
-        if (session == null) {
+        if (!line.isOpen()) {
             return false;
         }
         tell(closing.isDetach ? new SessionCommand.Detach() : new SessionCommand.Close());
@@ -1030,16 +771,12 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     private void failAll(Refusal reason) {
-        List<InFlight> all = new ArrayList<>(inFlight.values());
-        inFlight.clear();
-        bytesInFlight = 0;
-        all.forEach(request -> request.failed(reason));
-        sendLanes.values().forEach(lane -> lane.fail(reason));
-        settleLanes.values().forEach(lane -> lane.fail(reason));
+        unanswered.failAll(reason);
+        sends.all().forEach(lane -> lane.fail(reason));
+        settles.all().forEach(lane -> lane.fail(reason));
         pops.fail(reason);
-        List.copyOf(subscriptions.values()).forEach(lane -> lane.end(reason));
-        admins.forEach(admin -> fail(admin, reason));
-        admins.clear();
+        List.copyOf(subscriptions.all()).forEach(lane -> lane.end(reason));
+        admins.fail(reason);
     }
 
     /** However it ended: nobody is left waiting. */

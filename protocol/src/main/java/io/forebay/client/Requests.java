@@ -51,15 +51,6 @@ interface Requests {
     /** Has the part's {@code pump} called again at that time. */
     void wakeAt(long atMillis);
 
-    /** Has the lane's {@code pump} called after this message. */
-    void list(SendLane lane);
-
-    /** Has the lane's {@code pump} called after this message. */
-    void list(SettleLane lane);
-
-    /** Has the lane's {@code pump} called after this message. */
-    void list(SubscriptionLane lane);
-
     /** When to repeat what was refused for now. */
     long retryDelayMillis(Refusal refusal);
 

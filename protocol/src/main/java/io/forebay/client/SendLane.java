@@ -24,7 +24,7 @@ import java.util.function.Predicate;
  * survives. When it gives up what a node may have refused, nothing goes until the node has answered that. Confined to its
  * session.
  */
-final class SendLane {
+final class SendLane extends Lane {
     private static final Comparator<Batch> IN_FIRST_ORDER = Comparator.comparingLong(batch -> batch.ops[0].number);
 
     private final String topic;
@@ -39,8 +39,6 @@ final class SendLane {
     private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
 
     private long repeatAtMillis;
-    /** Whether the session has it among those to pump. */
-    boolean isListed;
 
     SendLane(String topic, ClientSettings settings, Requests requests) {
         this.topic = topic;
@@ -58,11 +56,17 @@ final class SendLane {
     }
 
     /** Whether nothing is left for it to know. */
+    @Override
     boolean isIdle() {
         return isDone() && withdrawals.isEmpty();
     }
 
-    /** Sends what may go. */
+    @Override
+    Object key() {
+        return topic;
+    }
+
+    @Override
     void pump(long nowMillis) {
         if (!withdrawals.isEmpty()) {
             // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile the
@@ -284,7 +288,7 @@ final class SendLane {
         @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             underWay.remove(this);
-            requests.list(SendLane.this);
+            list();
             List<SendResult> results = reply instanceof SessionEvent.SendReply sent ? sent.results() : List.of();
             SendResult missing = reply instanceof SessionEvent.Refused whole
                     ? whole.refusal()
@@ -344,7 +348,7 @@ final class SendLane {
         @Override
         void failed(Refusal refusal) {
             underWay.remove(this);
-            requests.list(SendLane.this);
+            list();
             List<Ops.Send> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);
@@ -401,13 +405,13 @@ final class SendLane {
         @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             withdrawals.remove(this);
-            requests.list(SendLane.this);
+            list();
         }
 
         @Override
         void failed(Refusal refusal) {
             withdrawals.remove(this);
-            requests.list(SendLane.this);
+            list();
         }
     }
 

@@ -15,15 +15,13 @@ import java.util.List;
  * Acks, changes or give-backs that may go in one request. As with Sends, what comes while enough of them are under way
  * gathers for the next; there is no order to keep. Confined to its session.
  */
-final class SettleLane {
+final class SettleLane extends Lane {
     private final Ops.SettleKey key;
     private final ClientSettings settings;
     private final Requests requests;
     private final ArrayDeque<Ops.Settle<?>> pending = new ArrayDeque<>();
     private final ArrayList<Batch> underWay = new ArrayList<>();
     private long repeatAtMillis;
-    /** Whether the session has it among those to pump. */
-    boolean isListed;
 
     SettleLane(Ops.SettleKey key, ClientSettings settings, Requests requests) {
         this.key = key;
@@ -31,6 +29,7 @@ final class SettleLane {
         this.requests = requests;
     }
 
+    @Override
     Ops.SettleKey key() {
         return key;
     }
@@ -39,10 +38,12 @@ final class SettleLane {
         pending.addLast(op);
     }
 
+    @Override
     boolean isIdle() {
         return pending.isEmpty() && underWay.isEmpty();
     }
 
+    @Override
     void pump(long nowMillis) {
         if (!pending.isEmpty() && nowMillis < repeatAtMillis) {
             requests.wakeAt(repeatAtMillis);
@@ -128,7 +129,7 @@ final class SettleLane {
         @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             underWay.remove(this);
-            requests.list(SettleLane.this);
+            list();
             List<?> results;
             Object missing =
                     Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the node's answer has no result for this handle");
@@ -169,7 +170,7 @@ final class SettleLane {
         @Override
         void failed(Refusal refusal) {
             underWay.remove(this);
-            requests.list(SettleLane.this);
+            list();
             List<Ops.Settle<?>> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);

@@ -16,7 +16,7 @@ import java.util.List;
  * changes. Over losses of the session it subscribes again and says what it has, so that the rest comes again. Confined to its
  * session.
  */
-final class SubscriptionLane {
+final class SubscriptionLane extends Lane {
     /** Pops under way at once: while the answer of one travels the other one waits at the node. */
     private static final int POPS_MAX = 2;
     /** Pushes, and bytes of their bodies, after which the node is told that they have come. */
@@ -54,8 +54,6 @@ final class SubscriptionLane {
     private long reportAtMillis = Long.MAX_VALUE;
     private boolean isReportDue;
     private long restUntilMillis;
-    /** Whether the session has it among those to pump. */
-    boolean isListed;
 
     SubscriptionLane(int id, NodeSubscription subscription, Requests requests) {
         this.id = id;
@@ -68,8 +66,18 @@ final class SubscriptionLane {
         return id;
     }
 
+    @Override
+    Object key() {
+        return id;
+    }
+
     boolean isEnded() {
         return phase == Phase.ENDED;
+    }
+
+    @Override
+    boolean isIdle() {
+        return isEnded();
     }
 
     // ------------------------------------------------------------------------------------------- the node's answers
@@ -114,7 +122,7 @@ final class SubscriptionLane {
                 List.copyOf(pops).forEach(requests::cancelPop);
             }
         }
-        requests.list(this);
+        list();
     }
 
     void onPushed(SessionEvent.Pushed pushed, long nowMillis) {
@@ -141,7 +149,7 @@ final class SubscriptionLane {
         }
         requests.hold(deliveries, subscription.owner, subscription.request.extend(), nowMillis);
         pass(deliveries);
-        requests.list(this);
+        list();
     }
 
     /** The node has ended it. */
@@ -155,7 +163,7 @@ final class SubscriptionLane {
         if (refusal.isTransient()) {
             phase = Phase.RESTING;
             restUntilMillis = nowMillis + requests.retryDelayMillis(refusal);
-            requests.list(this);
+            list();
         } else {
             end(refusal);
         }
@@ -164,6 +172,7 @@ final class SubscriptionLane {
     // ------------------------------------------------------------------------------------------- what is wanted
 
     /** Sends what there is to send, when the session is open. */
+    @Override
     void pump(long nowMillis) {
         if (phase == Phase.RESTING && requests.isOpen()) {
             if (nowMillis >= restUntilMillis) {
@@ -243,7 +252,7 @@ final class SubscriptionLane {
         } else if (refusal != null && phase == Phase.OPEN) {
             onPopRefused(refusal);
         }
-        requests.list(this);
+        list();
     }
 
     private void onPopRefused(Refusal refusal) {
@@ -301,7 +310,7 @@ final class SubscriptionLane {
         List<Ops.Unsubscribe> done = List.copyOf(endings);
         endings.clear();
         requests.complete(() -> done.forEach(op -> op.complete(Done.done())));
-        requests.list(this);
+        list();
     }
 
     /** It ends without having been asked to. */
