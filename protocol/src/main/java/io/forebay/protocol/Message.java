@@ -125,9 +125,24 @@ public final class Message {
 
     /** This message with what its client adds when it is sent: id, born time and host, each only if not set. Copies nothing. */
     public Message stamped(String idIfNone, long bornMillisIfNone, String bornHostIfNone) {
+        return with(
+                id.isEmpty() ? idIfNone : id,
+                bornMillis == 0 ? bornMillisIfNone : bornMillis,
+                bornHost.isEmpty() ? bornHostIfNone : bornHost,
+                producerId,
+                producerSequence);
+    }
+
+    /** This message with a producer's id and number if it has none; see {@link #producerId}. Copies nothing. */
+    public Message numbered(long producerIdIfNone, long producerSequenceIfNone) {
+        return producerId != 0 ? this : with(id, bornMillis, bornHost, producerIdIfNone, producerSequenceIfNone);
+    }
+
+    private Message with(
+            String newId, long newBornMillis, String newBornHost, long newProducerId, long newProducerSequence) {
         return new Message(
                 topic,
-                id.isEmpty() ? idIfNone : id,
+                newId,
                 body,
                 tag,
                 keys,
@@ -136,35 +151,12 @@ public final class Message {
                 lane,
                 priority,
                 properties,
-                bornMillis == 0 ? bornMillisIfNone : bornMillis,
-                bornHost.isEmpty() ? bornHostIfNone : bornHost,
+                newBornMillis,
+                newBornHost,
                 traceContext,
-                producerId,
-                producerSequence,
+                newProducerId,
+                newProducerSequence,
                 checked);
-    }
-
-    /** This message with a producer's id and number if it has none; see {@link #producerId}. Copies nothing. */
-    public Message numbered(long producerIdIfNone, long producerSequenceIfNone) {
-        return producerId != 0
-                ? this
-                : new Message(
-                        topic,
-                        id,
-                        body,
-                        tag,
-                        keys,
-                        messageGroup,
-                        deliverAtMillis,
-                        lane,
-                        priority,
-                        properties,
-                        bornMillis,
-                        bornHost,
-                        traceContext,
-                        producerIdIfNone,
-                        producerSequenceIfNone,
-                        checked);
     }
 
     public String topic() {
