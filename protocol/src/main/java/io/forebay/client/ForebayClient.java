@@ -38,21 +38,15 @@ import io.forebay.protocol.SettingsDescription;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.protocol.UnparkHow;
-import io.forebay.protocol.wire.WireFrames;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongFunction;
@@ -81,25 +75,14 @@ public final class ForebayClient {
     private final ClientEnvironment environment;
     private final Completions completions;
     private final Consumer<ClientNotice> notices;
-    private final AtomicLong pendingBytes = new AtomicLong();
-    private final AtomicLong messageIds = new AtomicLong();
-    /** The next number for a message, if they get any. */
-    private final AtomicLong numbers = new AtomicLong();
-    /** Of this client's life: no other client, and no later life, uses its numbers. */
-    private final long producerId;
-
-    private final AtomicInteger turns = new AtomicInteger();
-    private final String idPrefix;
+    private final Sends sends;
+    private final Nodes nodes;
+    private final Administration administration;
     private final CompletableFuture<Done> connected = new CompletableFuture<>();
     private final CompletableFuture<Done> closed = new CompletableFuture<>();
-    /** What was asked for before any node was found, in order; guarded by itself. */
-    private final List<Op<?>> orphans = new ArrayList<>();
-
     /** Those that nodes that come later belong to, too. */
     private final Set<ClientSubscription> subscriptions = ConcurrentHashMap.newKeySet();
 
-    private volatile NodeLink[] links = new NodeLink[0];
-    private volatile boolean isClosing;
     private volatile Runnable stopLooking = () -> {};
     private volatile Cancellable shutdownTask;
 
@@ -114,8 +97,9 @@ public final class ForebayClient {
         this.notices = notices;
         this.completions = new Completions(
                 system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)), system.log());
-        this.producerId = environment.sessionId();
-        this.idPrefix = Long.toUnsignedString(environment.sessionId(), 36) + "-";
+        this.sends = new Sends(settings, environment);
+        this.nodes = new Nodes(completions, environment.monotonicMillis(), sends::untaken);
+        this.administration = new Administration(nodes, settings.adminTimeout());
     }
 
     static final String DISPATCHER = "forebay.client.dispatcher";
@@ -193,56 +177,20 @@ public final class ForebayClient {
 
     /** One more node. Called by the constructor's caller or by {@link ClusterNodes}. */
     ActorRef<ClientSession.Message> addLink(ClientSession.Place place) {
-        NodeLink link = new NodeLink(completions, this::release);
+        NodeLink link = new NodeLink(completions, sends::untaken);
         ActorRef<ClientSession.Message> session = system.systemActorOf(
                 ClientSession.create(
-                        place,
-                        settings,
-                        environment,
-                        link,
-                        new LinkListener(),
-                        completions::execute,
-                        bytes -> pendingBytes.addAndGet(-bytes)),
+                        place, settings, environment, link, new LinkListener(), completions::execute, sends::released),
                 "forebay-client-" + Long.toHexString(environment.sessionId()),
                 DispatcherSelector.fromConfig(DISPATCHER));
-        synchronized (orphans) {
-            NodeLink[] more = Arrays.copyOf(links, links.length + 1);
-            more[more.length - 1] = link;
-            links = more;
-            orphans.forEach(link::add);
-            orphans.clear();
-            if (isClosing) {
-                link.add(new Ops.Close(false)); // those that were closed did not include it
-            }
-        }
+        nodes.add(link);
         subscriptions.forEach(subscription -> subscription.addLink(link));
         return session;
     }
 
     /** Fails what has waited for a first node for too long, or all of it. Called by {@link ClusterNodes}. */
     void expireOrphans(boolean all) {
-        Refusal reason = isClosing
-                ? Refusal.of(Refusal.Code.CLOSED, "the client has been closed")
-                : Refusal.of(
-                        Refusal.Code.NO_NODE,
-                        "no member of the cluster has registered a Forebay node with the Receptionist");
-        long now = environment.monotonicMillis().getAsLong();
-        synchronized (orphans) {
-            for (Iterator<Op<?>> each = orphans.iterator(); each.hasNext(); ) {
-                Op<?> op = each.next();
-                if (all || op.deadlineMillis <= now) {
-                    each.remove();
-                    release(op);
-                    completions.execute(() -> op.refuse(reason));
-                }
-            }
-        }
-    }
-
-    private void release(Op<?> op) {
-        if (op instanceof Ops.Send send) {
-            pendingBytes.addAndGet(-send.bytes);
-        }
+        nodes.expireOrphans(all);
     }
 
     /** What the sessions tell; called in their threads. */
@@ -267,138 +215,14 @@ public final class ForebayClient {
 
         @Override
         public boolean isRerouting(NodeLink link) {
-            return anyOther(link) != null;
+            return nodes.otherThan(link) != null;
         }
 
         @Override
         public void reroute(NodeLink from, Ops.Send op) {
-            NodeLink other = anyOther(from);
+            NodeLink other = nodes.otherThan(from);
             (other == null ? from : other).add(op);
         }
-
-        private NodeLink anyOther(NodeLink link) {
-            NodeLink[] all = links;
-            int start = Math.floorMod(turns.getAndIncrement(), all.length);
-            for (int i = 0; i < all.length; i++) {
-                NodeLink other = all[(start + i) % all.length];
-                if (other != link && other.peer().isConnected()) {
-                    return other;
-                }
-            }
-            return null;
-        }
-    }
-
-    // ---------------------------------------------------------------- routes
-
-    private static boolean isUp(NodeLink link) {
-        return link.peer().isConnected();
-    }
-
-    /** The next one in turn, of those that are there if any is. */
-    private NodeLink inTurn(NodeLink[] all) {
-        int start = Math.floorMod(turns.getAndIncrement(), all.length);
-        for (int i = 0; i < all.length; i++) {
-            NodeLink link = all[(start + i) % all.length];
-            if (isUp(link)) {
-                return link;
-            }
-        }
-        return all[start];
-    }
-
-    /**
-     * Rendezvous hashing over the nodes this client has ever known: a key stays with its node while that is away, and a new
-     * node takes over only the keys that become its own.
-     */
-    private static NodeLink ofKey(NodeLink[] all, String topic, String key) {
-        NodeLink best = all[0];
-        long bestScore = Long.MIN_VALUE;
-        for (NodeLink link : all) {
-            NodeLink.Peer peer = link.peer();
-            if (!peer.nodeName().isEmpty()) {
-                long mixed = (key.hashCode() * 31L + topic.hashCode()) * 0x9E3779B97F4A7C15L + peer.nodeId();
-                mixed = (mixed ^ (mixed >>> 29)) * 0xBF58476D1CE4E5B9L;
-                mixed ^= mixed >>> 32;
-                if (mixed > bestScore) {
-                    bestScore = mixed;
-                    best = link;
-                }
-            }
-        }
-        return best;
-    }
-
-    private NodeLink ofMessage(NodeLink[] all, Message message) {
-        if (all.length == 1) {
-            return all[0];
-        }
-        return message.isKeyed() ? ofKey(all, message.topic(), message.messageGroup()) : inTurn(all);
-    }
-
-    /** @return null if there is a choice and none of the nodes has this id */
-    private static NodeLink ofHandle(NodeLink[] all, ReceiptHandle handle) {
-        if (all.length == 1) {
-            return all[0];
-        }
-        for (NodeLink link : all) {
-            NodeLink.Peer peer = link.peer();
-            if (peer.nodeId() == handle.nodeId() && !peer.nodeName().isEmpty()) {
-                return link;
-            }
-        }
-        return null;
-    }
-
-    private void submit(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
-        submitMore(op, route, patience);
-        flush();
-    }
-
-    /** After {@link #submitMore}. */
-    private void flush() {
-        for (NodeLink link : links) {
-            link.flush();
-        }
-    }
-
-    /** One of several: {@link #flush} has to follow. So they go to the node together. */
-    private void submitMore(Op<?> op, Function<NodeLink[], NodeLink> route, Duration patience) {
-        if (isClosing) {
-            release(op);
-            completions.execute(() -> op.refuse(closedRefusal()));
-            return;
-        }
-        NodeLink[] all = links;
-        if (all.length == 0) {
-            synchronized (orphans) {
-                all = links;
-                if (all.length == 0 && !isClosing) {
-                    op.deadlineMillis = environment.monotonicMillis().getAsLong() + patience.toMillis();
-                    orphans.add(op);
-                    return;
-                }
-            }
-        }
-        if (all.length == 0) {
-            release(op);
-            completions.execute(() -> op.refuse(closedRefusal()));
-            return;
-        }
-        NodeLink link = route.apply(all);
-        if (link != null) {
-            link.addMore(op);
-        } else {
-            completions.execute(() -> op.refuse(foreignHandle()));
-        }
-    }
-
-    private static Refusal foreignHandle() {
-        return Refusal.of(Refusal.Code.FOREIGN_HANDLE, "the handle was not made by any node this client knows");
-    }
-
-    private static Refusal closedRefusal() {
-        return Refusal.of(Refusal.Code.CLOSED, "the client has been closed");
     }
 
     ClientSettings settings() {
@@ -424,18 +248,16 @@ public final class ForebayClient {
      * @return fails at once with {@link Refusal.Code#LIMIT} when {@code forebay.client.send.pending-bytes-max} is reached
      */
     public CompletionStage<Receipt> send(Message message, Durability durability) {
-        Message stamped = stamp(message);
-        int bytes = bytesOf(stamped);
-        Refusal refusal = reserve(bytes);
+        Ops.Send op = sends.of(message, durability, null, 0);
+        Refusal refusal = sends.reserve(op.bytes);
         if (refusal != null) {
             return CompletableFuture.failedStage(refusal.toException());
         }
-        Ops.Send op = new Ops.Send(stamped, durability, bytes, isStoredOnce(stamped), null, 0);
-        NodeLink[] all = links;
-        if (all.length == 1 && !isClosing) {
+        NodeLink[] all = nodes.all();
+        if (all.length == 1 && !nodes.isClosing()) {
             all[0].add(op);
         } else {
-            submit(op, nodes -> ofMessage(nodes, stamped), settings.sendTimeout());
+            nodes.submit(op, links -> nodes.ofMessage(links, op.message), settings.sendTimeout());
         }
         return op;
     }
@@ -455,57 +277,29 @@ public final class ForebayClient {
         Ops.Send[] ops = new Ops.Send[count];
         long total = 0;
         for (int i = 0; i < count; i++) {
-            Message stamped = stamp(messages.get(i));
-            ops[i] = new Ops.Send(stamped, durability, bytesOf(stamped), isStoredOnce(stamped), many, i);
+            ops[i] = sends.of(messages.get(i), durability, many, i);
             total += ops[i].bytes;
         }
-        Refusal refusal = reserve(total);
+        Refusal refusal = sends.reserve(total);
         if (refusal != null) {
             return CompletableFuture.failedStage(refusal.toException());
         }
         // All that need no order go to one node: they are one batch there, and the next call takes the next node.
-        NodeLink[] all = links;
-        NodeLink unkeyed = all.length > 1 ? inTurn(all) : null;
+        NodeLink[] all = nodes.all();
+        NodeLink unkeyed = all.length > 1 ? nodes.inTurn(all) : null;
         for (Ops.Send op : ops) {
-            submitMore(
+            nodes.submitMore(
                     op,
-                    nodes -> unkeyed != null && !op.message.isKeyed() ? unkeyed : ofMessage(nodes, op.message),
+                    links -> unkeyed != null && !op.message.isKeyed() ? unkeyed : nodes.ofMessage(links, op.message),
                     settings.sendTimeout());
         }
-        flush();
+        nodes.flush();
         return many;
-    }
-
-    private Message stamp(Message message) {
-        String id = message.id().isEmpty() ? idPrefix + Long.toString(messageIds.incrementAndGet(), 36) : "";
-        Message stamped = message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
-        return settings.sendDeduplicated() ? stamped.numbered(producerId, numbers.getAndIncrement()) : stamped;
-    }
-
-    private boolean isStoredOnce(Message message) {
-        return settings.sendDeduplicated() || message.producerId() != 0;
-    }
-
-    /** At least what it takes on the wire, and at least what a node counts it for. */
-    private static int bytesOf(Message message) {
-        return Math.addExact(WireFrames.bytesAtMost(message), 128);
-    }
-
-    private Refusal reserve(long bytes) {
-        long pending = pendingBytes.addAndGet(bytes);
-        if (pending <= settings.sendPendingBytesMax() || pending == bytes) {
-            return null;
-        }
-        pendingBytes.addAndGet(-bytes);
-        return Refusal.of(
-                Refusal.Code.LIMIT,
-                "messages sent and not yet answered have " + (pending - bytes) + " bytes, this one would add " + bytes
-                        + "; allowed is forebay.client.send.pending-bytes-max = " + settings.sendPendingBytesMax());
     }
 
     /** Bytes of messages that were taken and are not answered yet. */
     long pendingBytes() {
-        return pendingBytes.get();
+        return sends.pendingBytes();
     }
 
     // ---------------------------------------------------------------- popping
@@ -534,13 +328,13 @@ public final class ForebayClient {
     /** @param owner whom {@link #release} gives back for; null for nobody */
     PendingPop pop(PopRequest request, Object owner) {
         Duration wait = request.waitMax() == null ? settings.popWait() : request.waitMax();
-        NodeLink[] all = links;
+        NodeLink[] all = nodes.all();
         if (all.length > 1) {
-            return new PopOverNodes(this, request, wait.toMillis(), owner, all, turns.getAndIncrement()).start();
+            return new PopOverNodes(this, request, wait.toMillis(), owner, all, nodes.nextTurn()).start();
         }
         Ops.Pop op = popOp(request, wait.toMillis(), owner);
-        submit(op, nodes -> inTurn(nodes), wait.plus(settings.requestTimeout()));
-        return new PendingPop(op, () -> submit(new Ops.Cancel(op), nodes -> nodes[0], Duration.ZERO));
+        nodes.submit(op, nodes::inTurn, wait.plus(settings.requestTimeout()));
+        return new PendingPop(op, () -> nodes.submit(new Ops.Cancel(op), links -> links[0], Duration.ZERO));
     }
 
     Ops.Pop popOp(PopRequest request, long waitMillis, Object owner) {
@@ -573,12 +367,12 @@ public final class ForebayClient {
 
     void start(ClientSubscription subscription) {
         subscriptions.add(subscription);
-        for (NodeLink link : links) {
+        for (NodeLink link : nodes.all()) {
             subscription.addLink(link);
         }
-        if (isClosing) {
+        if (nodes.isClosing()) {
             subscriptions.remove(subscription);
-            completions.execute(() -> subscription.closedWithoutNode(closedRefusal()));
+            completions.execute(() -> subscription.closedWithoutNode(Nodes.closedRefusal()));
         }
     }
 
@@ -604,7 +398,7 @@ public final class ForebayClient {
     /** Gives back what was popped for an owner and never settled. */
     CompletionStage<Done> release(Object owner) {
         List<CompletableFuture<Done>> all = new ArrayList<>();
-        for (NodeLink link : links) {
+        for (NodeLink link : nodes.all()) {
             Ops.Release op = new Ops.Release(owner);
             link.add(op);
             all.add(op);
@@ -676,7 +470,7 @@ public final class ForebayClient {
     }
 
     private <R> CompletionStage<R> settle(Ops.Settle<R> op) {
-        submit(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+        nodes.submit(op, links -> Nodes.ofHandle(links, op.handle), settings.ackTimeout());
         return op;
     }
 
@@ -687,9 +481,9 @@ public final class ForebayClient {
         Ops.Many<R> many = new Ops.Many<>(handles.size());
         for (int i = 0; i < handles.size(); i++) {
             Ops.Settle<R> op = new Ops.Settle<>(key, handles.get(i), many, i);
-            submitMore(op, nodes -> ofHandle(nodes, op.handle), settings.ackTimeout());
+            nodes.submitMore(op, links -> Nodes.ofHandle(links, op.handle), settings.ackTimeout());
         }
-        flush();
+        nodes.flush();
         return many;
     }
 
@@ -697,7 +491,7 @@ public final class ForebayClient {
 
     /** Creates a topic on every node; see {@link SessionCommand.CreateTopic}. */
     public CompletionStage<List<TopicDescription>> createTopic(String topic, int queues, Map<String, String> settings) {
-        return onAll(
+        return administration.onAll(
                 id -> new SessionCommand.CreateTopic(id, topic, queues, settings),
                 SessionEvent.TopicCreated.class,
                 SessionEvent.TopicCreated::topic);
@@ -705,7 +499,8 @@ public final class ForebayClient {
 
     /** Deletes a topic with all its messages on every node that has it; fails if none has. */
     public CompletionStage<Done> deleteTopic(String topic) {
-        return onAll(
+        return administration
+                .onAll(
                         id -> new SessionCommand.DeleteTopic(id, topic),
                         SessionEvent.Deleted.class,
                         deleted -> Done.done(),
@@ -715,12 +510,12 @@ public final class ForebayClient {
 
     /** Names of all topics of all nodes, in order. */
     public CompletionStage<List<String>> listTopics() {
-        return names((id, after) -> new SessionCommand.ListTopics(id, after, PAGE_COUNT));
+        return administration.names((id, after) -> new SessionCommand.ListTopics(id, after, Administration.PAGE_COUNT));
     }
 
     /** The topic as each node has it; fails if no node has it. */
     public CompletionStage<List<TopicDescription>> describeTopic(String topic) {
-        return onAll(
+        return administration.onAll(
                 id -> new SessionCommand.DescribeTopic(id, topic),
                 SessionEvent.TopicDescribed.class,
                 SessionEvent.TopicDescribed::topic,
@@ -729,7 +524,8 @@ public final class ForebayClient {
 
     /** Creates a group on every node; see {@link SessionCommand.CreateGroup}. */
     public CompletionStage<Done> createGroup(String group, String topic, Map<String, String> settings) {
-        return onAll(
+        return administration
+                .onAll(
                         id -> new SessionCommand.CreateGroup(id, group, topic, settings),
                         SessionEvent.GroupCreated.class,
                         created -> Done.done())
@@ -738,7 +534,8 @@ public final class ForebayClient {
 
     /** Deletes a group on every node that has it; fails if none has. */
     public CompletionStage<Done> deleteGroup(String group) {
-        return onAll(
+        return administration
+                .onAll(
                         id -> new SessionCommand.DeleteGroup(id, group),
                         SessionEvent.Deleted.class,
                         deleted -> Done.done(),
@@ -752,7 +549,8 @@ public final class ForebayClient {
      * @param topic groups of that topic only; "" for all
      */
     public CompletionStage<List<String>> listGroups(String topic) {
-        return names((id, after) -> new SessionCommand.ListGroups(id, topic, after, PAGE_COUNT));
+        return administration.names(
+                (id, after) -> new SessionCommand.ListGroups(id, topic, after, Administration.PAGE_COUNT));
     }
 
     /**
@@ -761,7 +559,8 @@ public final class ForebayClient {
      * @param topic in that topic only; "" for all
      */
     public CompletionStage<List<GroupDescription>> describeGroup(String group, String topic) {
-        return onAll(
+        return administration
+                .onAll(
                         id -> new SessionCommand.DescribeGroup(id, group, topic),
                         SessionEvent.GroupDescribed.class,
                         SessionEvent.GroupDescribed::topics,
@@ -781,46 +580,7 @@ public final class ForebayClient {
      * @param topic in that topic only; "" for all
      */
     public CompletionStage<List<ParkedKey>> parkedKeys(String group, String topic) {
-        NodeLink[] all = links;
-        CompletionStage<List<ParkedKey>> keys = CompletableFuture.completedStage(new ArrayList<>());
-        ForebayException[] absent = {null};
-        boolean[] isKnown = {false};
-        for (int i = 0; i < Math.max(1, all.length); i++) {
-            NodeLink link = i < all.length ? all[i] : null;
-            keys = keys.thenCompose(known -> parkedKeys(link, group, topic, "", known)
-                    .thenAccept(nothing -> isKnown[0] = true)
-                    .exceptionally(failure -> {
-                        ForebayException refused = exceptionOf(failure);
-                        if (refused.code() != Refusal.Code.UNKNOWN_TOPIC
-                                && refused.code() != Refusal.Code.UNKNOWN_GROUP) {
-                            throw refused;
-                        }
-                        absent[0] = refused;
-                        return null;
-                    })
-                    .thenApply(nothing -> known));
-        }
-        return keys.thenApply(found -> {
-            if (!isKnown[0]) {
-                throw absent[0];
-            }
-            return List.copyOf(found);
-        });
-    }
-
-    private CompletionStage<List<ParkedKey>> parkedKeys(
-            NodeLink link, String group, String topic, String cursor, List<ParkedKey> known) {
-        return admin(link, id -> new PoisonCommand.ListParked(id, group, topic, PAGE_COUNT, cursor))
-                .thenCompose(reply -> {
-                    if (!(reply instanceof PoisonReply.ParkedPage page)) {
-                        throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
-                                .toException();
-                    }
-                    known.addAll(page.keys());
-                    return page.cursor().isEmpty()
-                            ? CompletableFuture.completedStage(known)
-                            : parkedKeys(link, group, topic, page.cursor(), known);
-                });
+        return administration.parkedKeys(group, topic);
     }
 
     /**
@@ -830,7 +590,8 @@ public final class ForebayClient {
      * @return how many keys go on
      */
     public CompletionStage<Integer> unpark(String group, String topic, String messageGroup, UnparkHow how) {
-        return onAll(
+        return administration
+                .onAll(
                         id -> new PoisonCommand.Unpark(id, group, topic, messageGroup, how),
                         PoisonReply.Unparked.class,
                         PoisonReply.Unparked::count,
@@ -850,8 +611,8 @@ public final class ForebayClient {
     public CompletionStage<LookReply.MessagePage> deadLetters(
             String group, DeadLetterFilter filter, int countMax, String cursor) {
         return LookPages.page(
-                links,
-                this::admin,
+                nodes.all(),
+                administration::ask,
                 cursor,
                 (id, own) ->
                         new PoisonCommand.ListLetters(id, group, filter, countMax, PeekRequest.BYTES_MAX_DEFAULT, own));
@@ -867,8 +628,8 @@ public final class ForebayClient {
     public CompletionStage<RedriveResult> redrive(RedriveRequest request, Consumer<PoisonReply.Redriven> pages) {
         return new Redrive(
                         request,
-                        links,
-                        this::admin,
+                        nodes.all(),
+                        administration::ask,
                         system.dispatchers().lookup(DispatcherSelector.fromConfig(CALLBACK_DISPATCHER)),
                         settings.adminTimeout(),
                         pages)
@@ -887,10 +648,11 @@ public final class ForebayClient {
      */
     public CompletionStage<List<QueueSeek>> seek(
             String group, String topic, String node, int queue, SeekPlace place, boolean isDryRun) {
-        if (place.kind() == SeekPlace.Kind.OFFSET && node.isEmpty() && links.length > 1) {
-            return CompletableFuture.failedStage(nodeNeeded("an offset").toException());
+        if (place.kind() == SeekPlace.Kind.OFFSET && node.isEmpty() && nodes.all().length > 1) {
+            return CompletableFuture.failedStage(Nodes.nodeNeeded("an offset").toException());
         }
-        return onNodes(
+        return administration
+                .onNodes(
                         node,
                         id -> new LookCommand.Seek(id, group, topic, queue, place, isDryRun),
                         LookReply.Seeked.class,
@@ -910,10 +672,11 @@ public final class ForebayClient {
      */
     public CompletionStage<List<QueuePurge>> purge(
             String topic, String group, String node, int queue, long belowOffset, boolean isDryRun) {
-        if (belowOffset >= 0 && node.isEmpty() && links.length > 1) {
-            return CompletableFuture.failedStage(nodeNeeded("an offset").toException());
+        if (belowOffset >= 0 && node.isEmpty() && nodes.all().length > 1) {
+            return CompletableFuture.failedStage(Nodes.nodeNeeded("an offset").toException());
         }
-        return onNodes(
+        return administration
+                .onNodes(
                         node,
                         id -> new LookCommand.Purge(id, topic, group, queue, belowOffset, isDryRun),
                         LookReply.Purged.class,
@@ -928,8 +691,8 @@ public final class ForebayClient {
      */
     public CompletionStage<LookReply.MessagePage> peek(PeekRequest request, String cursor) {
         return LookPages.page(
-                links,
-                this::admin,
+                nodes.all(),
+                administration::ask,
                 cursor,
                 (id, own) -> new LookCommand.Peek(
                         id,
@@ -950,8 +713,8 @@ public final class ForebayClient {
      */
     public CompletionStage<LookReply.MessagePage> find(FindRequest request, String cursor) {
         return LookPages.page(
-                links,
-                this::admin,
+                nodes.all(),
+                administration::ask,
                 cursor,
                 (id, own) -> new LookCommand.Find(
                         id,
@@ -971,15 +734,15 @@ public final class ForebayClient {
      */
     public CompletionStage<MessageLife> explain(
             String node, String topic, int queue, long offset, LookProgress progress) {
-        NodeLink link = linkOf(node);
+        NodeLink link = nodes.named(node);
         if (link == null && !node.isEmpty()) {
-            return CompletableFuture.failedStage(noNode(node).toException());
+            return CompletableFuture.failedStage(Nodes.noNode(node).toException());
         }
-        if (link == null && links.length > 1) {
+        if (link == null && nodes.all().length > 1) {
             return CompletableFuture.failedStage(
-                    nodeNeeded("the place of a message").toException());
+                    Nodes.nodeNeeded("the place of a message").toException());
         }
-        return explain(
+        return administration.explain(
                 link,
                 (id, cursor) -> new LookCommand.Explain(id, topic, queue, offset, null, cursor),
                 "",
@@ -989,61 +752,17 @@ public final class ForebayClient {
 
     /** The life of a message of which any delivery's handle is known. */
     public CompletionStage<MessageLife> explain(ReceiptHandle handle, LookProgress progress) {
-        NodeLink[] all = links;
-        NodeLink link = all.length == 0 ? null : ofHandle(all, handle);
+        NodeLink[] all = nodes.all();
+        NodeLink link = all.length == 0 ? null : Nodes.ofHandle(all, handle);
         if (link == null && all.length > 0) {
-            return CompletableFuture.failedStage(foreignHandle().toException());
+            return CompletableFuture.failedStage(Nodes.foreignHandle().toException());
         }
-        return explain(
+        return administration.explain(
                 link,
                 (id, cursor) -> new LookCommand.Explain(id, "", -1, -1, handle, cursor),
                 "",
                 new MessageLife.Builder(),
                 progress);
-    }
-
-    private CompletionStage<MessageLife> explain(
-            NodeLink link, PageRequest request, String cursor, MessageLife.Builder life, LookProgress progress) {
-        return admin(link, id -> request.of(id, cursor)).thenCompose(reply -> {
-            if (!(reply instanceof LookReply.LifePage page)) {
-                throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
-                        .toException();
-            }
-            life.add(page);
-            progress.at(page.doneRecords(), page.totalRecords());
-            return page.cursor().isEmpty()
-                    ? CompletableFuture.completedStage(life.build())
-                    : explain(link, request, page.cursor(), life, progress);
-        });
-    }
-
-    /** Null if none has that name. */
-    private NodeLink linkOf(String node) {
-        NodeLink[] all = links;
-        int index = node.isEmpty() ? -1 : LookPages.indexOf(all, node);
-        return index < 0 ? null : all[index];
-    }
-
-    private static Refusal noNode(String node) {
-        return Refusal.of(Refusal.Code.NO_NODE, "this client knows no node '" + node + "'");
-    }
-
-    private static Refusal nodeNeeded(String what) {
-        return Refusal.of(
-                Refusal.Code.ILLEGAL_ARGUMENT,
-                what + " needs the name of a node: this client knows several, and each has queues of its own");
-    }
-
-    /** Asks one node, or every one. */
-    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onNodes(
-            String node, LongFunction<SessionCommand.Request> command, Class<E> expected, Function<E, R> result) {
-        if (node.isEmpty()) {
-            return onAll(command, expected, result, Refusal.Code.UNKNOWN_TOPIC);
-        }
-        NodeLink link = linkOf(node);
-        return link == null
-                ? CompletableFuture.failedStage(noNode(node).toException())
-                : onAll(new NodeLink[] {link}, command, expected, result);
     }
 
     private static <T> List<T> flat(List<List<T>> lists) {
@@ -1108,107 +827,11 @@ public final class ForebayClient {
 
     private CompletionStage<List<SettingsDescription>> settings(
             SettingsScope scope, LongFunction<SessionCommand.Request> command) {
-        return onAll(
+        return administration.onAll(
                 command,
                 SettingsDescribed.class,
                 SettingsDescribed::settings,
                 scope == SettingsScope.TOPIC ? Refusal.Code.UNKNOWN_TOPIC : Refusal.Code.UNKNOWN_GROUP);
-    }
-
-    private static final int PAGE_COUNT = 1000;
-
-    private interface PageRequest {
-        SessionCommand.Request of(long requestId, String after);
-    }
-
-    private CompletionStage<SessionEvent.Reply> admin(NodeLink link, LongFunction<SessionCommand.Request> command) {
-        Ops.Admin op = new Ops.Admin(command);
-        submit(op, nodes -> link == null ? nodes[0] : link, settings.adminTimeout());
-        return op;
-    }
-
-    /**
-     * Asks every node.
-     *
-     * @param absent refusals that count for nothing if another node does better
-     */
-    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onAll(
-            LongFunction<SessionCommand.Request> command,
-            Class<E> expected,
-            Function<E, R> result,
-            Refusal.Code... absent) {
-        return onAll(links, command, expected, result, absent);
-    }
-
-    private <E extends SessionEvent.Reply, R> CompletionStage<List<R>> onAll(
-            NodeLink[] all,
-            LongFunction<SessionCommand.Request> command,
-            Class<E> expected,
-            Function<E, R> result,
-            Refusal.Code... absent) {
-        record Outcome<R>(R result, ForebayException failure) {}
-        List<Refusal.Code> codes = List.of(absent);
-        List<CompletableFuture<Outcome<R>>> outcomes = new ArrayList<>();
-        for (int i = 0; i < Math.max(1, all.length); i++) {
-            outcomes.add(admin(i < all.length ? all[i] : null, command)
-                    .handle((reply, failure) -> {
-                        if (failure != null) {
-                            return new Outcome<R>(null, exceptionOf(failure));
-                        }
-                        return expected.isInstance(reply)
-                                ? new Outcome<R>(result.apply(expected.cast(reply)), null)
-                                : new Outcome<R>(
-                                        null,
-                                        Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
-                                                .toException());
-                    })
-                    .toCompletableFuture());
-        }
-        return CompletableFuture.allOf(outcomes.toArray(new CompletableFuture<?>[0]))
-                .thenApply(nothing -> {
-                    List<R> good = new ArrayList<>();
-                    ForebayException failure = null;
-                    ForebayException none = null;
-                    for (CompletableFuture<Outcome<R>> each : outcomes) {
-                        Outcome<R> outcome = each.join();
-                        if (outcome.failure() == null) {
-                            good.add(outcome.result());
-                        } else if (codes.contains(outcome.failure().code())) {
-                            none = outcome.failure();
-                        } else {
-                            failure = outcome.failure();
-                        }
-                    }
-                    if (failure != null || good.isEmpty()) {
-                        throw failure != null ? failure : none;
-                    }
-                    return good;
-                });
-    }
-
-    private CompletionStage<List<String>> names(PageRequest request) {
-        NodeLink[] all = links;
-        CompletionStage<TreeSet<String>> names = CompletableFuture.completedStage(new TreeSet<>());
-        for (int i = 0; i < Math.max(1, all.length); i++) {
-            NodeLink link = i < all.length ? all[i] : null;
-            names = names.thenCompose(known -> namesOf(link, request, "", known));
-        }
-        return names.thenApply(List::copyOf);
-    }
-
-    private CompletionStage<TreeSet<String>> namesOf(
-            NodeLink link, PageRequest request, String after, TreeSet<String> known) {
-        return admin(link, id -> request.of(id, after)).thenCompose(reply -> {
-            if (!(reply instanceof SessionEvent.NamePage page)) {
-                throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
-                        .toException();
-            }
-            known.addAll(page.names());
-            if (!page.hasMore() || page.names().isEmpty()) {
-                return CompletableFuture.completedStage(known);
-            }
-            return namesOf(link, request, page.names().get(page.names().size() - 1), known);
-        });
     }
 
     /** What a stage of this client failed with, whatever it was wrapped in. */
@@ -1243,18 +866,14 @@ public final class ForebayClient {
     }
 
     private CompletionStage<Done> end(boolean isDetach) {
-        NodeLink[] all;
-        synchronized (orphans) {
-            if (isClosing) {
-                return closed;
-            }
-            isClosing = true;
-            all = links;
+        NodeLink[] all = nodes.close();
+        if (all == null) {
+            return closed;
         }
         stopLooking.run();
         expireOrphans(true);
         subscriptions.forEach(
-                subscription -> completions.execute(() -> subscription.closedWithoutNode(closedRefusal())));
+                subscription -> completions.execute(() -> subscription.closedWithoutNode(Nodes.closedRefusal())));
         Cancellable task = shutdownTask;
         if (task != null) {
             task.cancel();
@@ -1266,7 +885,7 @@ public final class ForebayClient {
             ends.add(op);
         }
         allOf(ends).thenRun(() -> {
-            connected.completeExceptionally(closedRefusal().toException());
+            connected.completeExceptionally(Nodes.closedRefusal().toException());
             closed.complete(Done.done());
         });
         return closed;
