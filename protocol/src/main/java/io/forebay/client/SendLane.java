@@ -37,6 +37,8 @@ final class SendLane extends Lane {
     private final ArrayList<Batch> underWay = new ArrayList<>();
     /** Those that the node has not answered. */
     private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
+    /** Whether something was given up and what is under way may have been sent behind it. */
+    private boolean isBehindGivenUp;
 
     private long repeatAtMillis;
 
@@ -74,6 +76,10 @@ final class SendLane extends Lane {
             // might have been refused and the second be taken.
             return;
         }
+        if (isBehindGivenUp && !underWay.isEmpty()) {
+            return; // it may have been refused for that, and then has to go again before what follows
+        }
+        isBehindGivenUp = false;
         if (!refused.isEmpty()) {
             if (!underWay.isEmpty()) {
                 return;
@@ -210,6 +216,7 @@ final class SendLane extends Lane {
     private void withdraw(List<String> messageIds) {
         Withdrawal withdrawal = new Withdrawal(requests.nextRequestId(), messageIds);
         withdrawals.add(withdrawal);
+        isBehindGivenUp = true;
         requests.start(withdrawal, requests.nowMillis());
     }
 

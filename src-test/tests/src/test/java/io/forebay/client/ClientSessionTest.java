@@ -247,6 +247,27 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("b", "c");
     }
 
+    /** I3: the second was refused because it came behind the first, which is given up; the third must not overtake it. */
+    @Test
+    void whatFollowsWaitsForWhatWasSentBehindAMessageThatIsGivenUp() {
+        connect();
+        client.send(keyed("a", "k"));
+        client.send(keyed("b", "k"));
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        SessionCommand.Send second = next(SessionCommand.Send.class);
+        answer(first, message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        withdrawn("a");
+        client.send(keyed("c", "k"));
+        expectNothing();
+        answer(second, message -> busy(100));
+        advance(150);
+        SessionCommand.Send again = next(SessionCommand.Send.class);
+        assertThat(idsOf(again)).containsExactly("b");
+        expectNothing();
+        stored(again);
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("c");
+    }
+
     @Test
     void afterALossWhatIsGivenUpIsSaidBeforeAnythingIsRepeated() {
         connect();
