@@ -442,7 +442,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         SubscriptionLane lane = new SubscriptionLane(++lastSubscriptionId, subscription, this);
         subscriptions.add(lane.id(), lane);
         if (closing != null) {
-            lane.end(closedRefusal());
+            lane.end(Nodes.closedRefusal());
         } else if (lane.id() > SessionCommand.SUBSCRIPTION_ID_MAX) {
             lane.end(Refusal.of(
                     Refusal.Code.LIMIT,
@@ -747,7 +747,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         closing = close;
         closeAtMillis = now + settings.closeTimeout().toMillis();
         pops.cancelAll();
-        List.copyOf(subscriptions.all()).forEach(lane -> lane.end(closedRefusal()));
+        List.copyOf(subscriptions.all()).forEach(lane -> lane.end(Nodes.closedRefusal()));
     }
 
     /** @return whether it goes on */
@@ -782,7 +782,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** However it ended: nobody is left waiting. */
     private Behavior<Message> onPostStop() {
         Refusal reason = closing != null
-                ? closedRefusal()
+                ? Nodes.closedRefusal()
                 : Refusal.of(Refusal.Code.SHUTTING_DOWN, "the client's session has ended with its actor system");
         failAll(reason);
         link.stop(reason);
@@ -791,9 +791,5 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             completions.accept(() -> close.complete(Done.done()));
         }
         return this;
-    }
-
-    private static Refusal closedRefusal() {
-        return Refusal.of(Refusal.Code.CLOSED, "the client has been closed");
     }
 }

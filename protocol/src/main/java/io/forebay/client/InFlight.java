@@ -45,7 +45,9 @@ abstract class InFlight {
     }
 
     /** Whether nobody waits for its answer any more, so that it need not be repeated over a loss. */
-    abstract boolean isPointless();
+    boolean isPointless() {
+        return false;
+    }
 
     /** It is sent again, because its answer seems lost. */
     void repeated() {}

@@ -142,7 +142,10 @@ final class PopLane {
         }
     }
 
-    /** One pop under way. The wait asked of the node may be shorter than the caller's; then it is asked again. */
+    /**
+     * One pop under way. The wait asked of the node may be shorter than the caller's; then it is asked again. It is never
+     * pointless: what a lost answer gave to a cancelled pop comes back to be given back, so it is asked for again.
+     */
     private final class Request extends InFlight {
         private final Ops.Pop pop;
         private final long askedAtMillis;
@@ -179,12 +182,6 @@ final class PopLane {
                     command.bytesMax(),
                     command.invisibleMillis(),
                     Math.max(0, command.waitMillis() - waited));
-        }
-
-        @Override
-        boolean isPointless() {
-            // What a lost answer gave to a cancelled pop comes back to be given back, so it is asked for again.
-            return false;
         }
 
         @Override
@@ -226,11 +223,6 @@ final class PopLane {
         @Override
         SessionCommand.Request command() {
             return command;
-        }
-
-        @Override
-        boolean isPointless() {
-            return false;
         }
 
         @Override

@@ -405,11 +405,6 @@ final class SendLane extends Lane {
         }
 
         @Override
-        boolean isPointless() {
-            return false;
-        }
-
-        @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             withdrawals.remove(this);
             list();

@@ -388,11 +388,6 @@ final class SubscriptionLane extends Lane {
         }
 
         @Override
-        boolean isPointless() {
-            return false;
-        }
-
-        @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             isUnsubscribing = false;
             if (phase == Phase.ENDING) {
