@@ -19,10 +19,6 @@ import java.util.List;
 final class SubscriptionLane extends Lane {
     /** Pops under way at once: while the answer of one travels the other one waits at the node. */
     private static final int POPS_MAX = 2;
-    /** Pushes, and bytes of their bodies, after which the node is told that they have come. */
-    private static final int UNREPORTED_MAX = 8;
-
-    private static final long UNREPORTED_BYTES_MAX = 256 * 1024;
 
     private enum Phase {
         SUBSCRIBING,
@@ -38,21 +34,13 @@ final class SubscriptionLane extends Lane {
     private final List<Ops.Pop> pops = new ArrayList<>(POPS_MAX);
     private final List<Ops.Unsubscribe> endings = new ArrayList<>(1);
 
-    private Phase phase = Phase.RESTING;
-    /** What is taken for so until the node has said it: so the first request brings the credits. */
-    private DeliveryMode mode = DeliveryMode.PUSH;
+    private final SubscriptionBook book = new SubscriptionBook();
 
-    private SubscriptionProgress progress = SubscriptionProgress.begin(0);
-    private long poppedCount;
-    private long popsAskedCount;
+    private Phase phase = Phase.RESTING;
     /** The request to subscribe that is under way. */
     private SubscribeRequest subscribing;
 
     private boolean isUnsubscribing;
-    private int unreportedCount;
-    private long unreportedBytes;
-    private long reportAtMillis = Long.MAX_VALUE;
-    private boolean isReportDue;
     private long restUntilMillis;
 
     SubscriptionLane(int id, NodeSubscription subscription, Requests requests) {
@@ -109,18 +97,14 @@ final class SubscriptionLane extends Lane {
         }
         phase = Phase.OPEN;
         // More may have come, or be wanted, since it was asked.
-        isReportDue = true;
+        book.reportIsDue();
         onMode(newMode, nowMillis);
     }
 
     void onMode(DeliveryMode newMode, long nowMillis) {
-        if (mode != newMode) {
-            mode = newMode;
-            isReportDue = true;
-            if (mode == DeliveryMode.PUSH) {
-                // What they ask for may be had as credits as soon as they are back.
-                List.copyOf(pops).forEach(requests::cancelPop);
-            }
+        if (book.changeMode(newMode) && newMode == DeliveryMode.PUSH) {
+            // What they ask for may be had as credits as soon as they are back.
+            List.copyOf(pops).forEach(requests::cancelPop);
         }
         list();
     }
@@ -128,7 +112,7 @@ final class SubscriptionLane extends Lane {
     void onPushed(SessionEvent.Pushed pushed, long nowMillis) {
         long number = pushed.pushNumber();
         List<Delivery> deliveries = pushed.deliveries();
-        if (progress.hasReceived(number) || number > progress.receivedUpTo() + SubscriptionProgress.WINDOW) {
+        if (!book.isNew(number)) {
             // A second copy. What the first one did not have is not ours.
             List<Delivery> others = new ArrayList<>();
             for (Delivery delivery : deliveries) {
@@ -139,14 +123,7 @@ final class SubscriptionLane extends Lane {
             requests.giveBack(others, nowMillis);
             return;
         }
-        progress = progress.received(number, deliveries.size());
-        unreportedCount++;
-        for (Delivery delivery : deliveries) {
-            unreportedBytes += delivery.body().length;
-        }
-        if (reportAtMillis == Long.MAX_VALUE) {
-            reportAtMillis = nowMillis + requests.limits().heartbeatMillis() / 2;
-        }
+        book.received(number, deliveries, nowMillis, requests.limits().heartbeatMillis() / 2);
         requests.hold(deliveries, subscription.owner, subscription.request.extend(), nowMillis);
         pass(deliveries);
         list();
@@ -184,40 +161,21 @@ final class SubscriptionLane extends Lane {
         if (phase != Phase.OPEN || !requests.isOpen()) {
             return;
         }
-        if (mode == DeliveryMode.POP) {
+        if (book.mode() == DeliveryMode.POP) {
             popMore(nowMillis);
         }
-        long credits = credits();
-        if (isReportDue
-                || credits != progress.totalCredits()
-                || unreportedCount >= UNREPORTED_MAX
-                || unreportedBytes >= UNREPORTED_BYTES_MAX
-                || nowMillis >= reportAtMillis) {
-            progress = progress.withTotalCredits(credits);
-            requests.tell(new SessionCommand.Credit(id, progress, mode));
-            isReportDue = false;
-            unreportedCount = 0;
-            unreportedBytes = 0;
-            reportAtMillis = Long.MAX_VALUE;
-        } else if (reportAtMillis != Long.MAX_VALUE) {
-            requests.wakeAt(reportAtMillis);
+        SubscriptionProgress report = book.takeReport(
+                nowMillis, subscription.wantedTotal(), requests.limits().creditsMax());
+        if (report != null) {
+            requests.tell(new SessionCommand.Credit(id, report, book.mode()));
+        } else if (book.reportAtMillis() != Long.MAX_VALUE) {
+            requests.wakeAt(book.reportAtMillis());
         }
-    }
-
-    /** Messages that the node may push in all. */
-    private long credits() {
-        if (mode == DeliveryMode.POP) {
-            return progress.receivedCount();
-        }
-        long wanted = subscription.wantedTotal() - poppedCount - popsAskedCount;
-        return Math.max(
-                progress.receivedCount(),
-                Math.min(wanted, progress.receivedCount() + requests.limits().creditsMax()));
     }
 
     private void popMore(long nowMillis) {
         while (pops.size() < POPS_MAX) {
-            long free = subscription.wantedTotal() - progress.receivedCount() - poppedCount - popsAskedCount;
+            long free = book.freeCount(subscription.wantedTotal());
             // A second one only if it is worth its while.
             if (free < 1 || (!pops.isEmpty() && free < pops.get(0).request.countMax() / 2)) {
                 return;
@@ -230,7 +188,7 @@ final class SubscriptionLane extends Lane {
                     subscription.owner,
                     this);
             pops.add(pop);
-            popsAskedCount += count;
+            book.asked(count);
             requests.startPop(pop, nowMillis);
         }
     }
@@ -238,8 +196,7 @@ final class SubscriptionLane extends Lane {
     /** A pop of this subscription has ended. */
     void popped(Ops.Pop pop, List<Delivery> deliveries, Refusal refusal) {
         pops.remove(pop);
-        popsAskedCount -= pop.request.countMax();
-        poppedCount += deliveries.size();
+        book.popped(pop.request.countMax(), deliveries.size());
         if (phase == Phase.ENDED) {
             requests.giveBack(deliveries, requests.nowMillis());
             return;
@@ -336,7 +293,6 @@ final class SubscriptionLane extends Lane {
         /** Made anew each time: by then more may have come. */
         @Override
         SessionCommand.Request command() {
-            progress = progress.withTotalCredits(credits());
             PopRequest request = subscription.request;
             return new SessionCommand.Subscribe(
                     requestId,
@@ -346,7 +302,8 @@ final class SubscriptionLane extends Lane {
                     Math.min(request.countMax(), requests.limits().popCountMax()),
                     Math.min(request.bytesMax(), requests.limits().popBytesMax()),
                     subscription.invisibleMillis,
-                    progress);
+                    book.progressToSubscribe(
+                            subscription.wantedTotal(), requests.limits().creditsMax()));
         }
 
         @Override
@@ -384,7 +341,7 @@ final class SubscriptionLane extends Lane {
 
         @Override
         SessionCommand.Request command() {
-            return new SessionCommand.Unsubscribe(requestId, id, progress);
+            return new SessionCommand.Unsubscribe(requestId, id, book.progress());
         }
 
         @Override
