@@ -48,7 +48,7 @@ public final class LifeReader {
     private final Consumer<LifeEvent> events;
     private final Map<Integer, List<SnapshotRecord>> snapshotParts = new HashMap<>();
     private final Set<Integer> stated = new HashSet<>();
-    private RecordView view;
+    private Origin from;
 
     /**
      * @param messageGroup key of the message, "" for none or if it is not known
@@ -69,50 +69,72 @@ public final class LifeReader {
         this.events = events;
     }
 
+    /**
+     * Where a record stands.
+     *
+     * @param groupId 0 for a record of the queue itself
+     * @param logMillis log time of its frame
+     */
+    record Origin(int queueId, int groupId, long sequence, long logMillis) {}
+
     /** @throws CorruptRecordException if it does not decode though its frame's checksum is right */
-    public void record(RecordView record) throws CorruptRecordException {
-        RecordType type = record.type();
-        if (type == null) {
-            return;
+    public void record(RecordView view) throws CorruptRecordException {
+        RecordType type = view.type();
+        // An entry may lie in any queue and name our body.
+        boolean isOurs = type == RecordType.ENTRY
+                || (view.queueId() == queueId
+                        && (!view.isMessage() || view.queueOffset() == offset)
+                        && (type != RecordType.SNAPSHOT || isToState(view.groupId())));
+        if (type != null && isOurs) {
+            record(new Origin(view.queueId(), view.groupId(), view.sequence(), view.logTimeMillis()), view.decode());
         }
-        if (type == RecordType.SNAPSHOT) {
-            if (record.queueId() == queueId && record.groupId() != 0 && !stated.contains(record.groupId())) {
-                view = record;
-                snapshot((SnapshotRecord) record.decode());
+    }
+
+    private boolean isToState(int groupId) {
+        return groupId != 0 && !stated.contains(groupId);
+    }
+
+    void record(Origin origin, LogRecord record) throws CorruptRecordException {
+        from = origin;
+        if (record instanceof EntryRecord entry) {
+            entry(entry);
+        } else if (origin.queueId == queueId) {
+            if (record instanceof SnapshotRecord part) {
+                if (isToState(origin.groupId)) {
+                    snapshot(part);
+                }
+            } else {
+                own(record);
             }
-        } else if (type == RecordType.ENTRY) {
-            // It may lie in any queue and name our body.
-            view = record;
-            entry((EntryRecord) record.decode());
-        } else if (record.queueId() == queueId && (!record.isMessage() || record.queueOffset() == offset)) {
-            view = record;
-            own(record.decode());
         }
     }
 
     private void entry(EntryRecord entry) {
-        if (view.queueId() == queueId && entry.queueOffset() == offset) {
+        if (from.queueId == queueId && entry.queueOffset() == offset) {
             String body = names.queue(entry.bodyQueueId()) + "/" + entry.bodyOffset();
-            tell(Kind.SENT, view.logTimeMillis(), 0, 0, 0, "as an entry of the message " + body);
+            tell(Kind.SENT, from.logMillis, 0, 0, 0, "as an entry of the message " + body);
         } else if (entry.bodyQueueId() == queueId && entry.bodyOffset() == offset) {
-            String there = names.queue(view.queueId()) + "/" + entry.queueOffset();
-            tell(Kind.ENTERED, view.logTimeMillis(), 0, 0, 0, "as " + there);
+            String there = names.queue(from.queueId) + "/" + entry.queueOffset();
+            tell(Kind.ENTERED, from.logMillis, 0, 0, 0, "as " + there);
         }
     }
 
     private void own(LogRecord record) {
         if (record instanceof MessageRecord message) {
-            tell(Kind.SENT, view.logTimeMillis(), 0, 0, 0, sent(message));
+            if (message.queueOffset() != offset) {
+                return;
+            }
+            tell(Kind.SENT, from.logMillis, 0, 0, 0, sent(message));
         } else if (record instanceof PopRecord pop) {
             popped(pop);
         } else if (record instanceof AckRecord ack) {
             if (ack.offsets().contains(offset)) {
-                tell(Kind.ACKED, view.logTimeMillis(), 0, 0, 0, "");
+                tell(Kind.ACKED, from.logMillis, 0, 0, 0, "");
             }
         } else if (record instanceof DeadlineRecord moved) {
             if (moved.offsets().contains(offset)) {
                 Kind kind = moved.kind() == DeadlineRecord.Kind.NACKED ? Kind.NACKED : Kind.EXTENDED;
-                tell(kind, view.logTimeMillis(), 0, 0, moved.deadlineMillis(), moved.reason());
+                tell(kind, from.logMillis, 0, 0, moved.deadlineMillis(), moved.reason());
             }
         } else if (record instanceof GivenBackRecord back) {
             givenBack(back);
@@ -121,7 +143,7 @@ public final class LifeReader {
                 String to = "to " + names.queue(dead.deadQueueId());
                 tell(
                         Kind.DEAD_LETTERED,
-                        view.logTimeMillis(),
+                        from.logMillis,
                         dead.attempts(),
                         0,
                         0,
@@ -129,7 +151,7 @@ public final class LifeReader {
             }
         } else if (record instanceof FilteredRecord filtered) {
             if (filtered.offsets().contains(offset)) {
-                tell(Kind.FILTERED, view.logTimeMillis(), 0, 0, 0, "the group's filter does not want it");
+                tell(Kind.FILTERED, from.logMillis, 0, 0, 0, "the group's filter does not want it");
             }
         } else {
             seldom(record);
@@ -158,7 +180,7 @@ public final class LifeReader {
                         0,
                         0,
                         0,
-                        view.groupId() == 0 ? detail + ", for everyone" : detail);
+                        from.groupId == 0 ? detail + ", for everyone" : detail);
             }
         } else if (record instanceof ExpiredRecord expired) {
             if (offset < expired.belowOffset()) {
@@ -214,7 +236,7 @@ public final class LifeReader {
             if (back.cause() == GivenBackRecord.Cause.BREAKER_OPEN) {
                 detail += ": the group's breaker was open";
             }
-            tell(isGone ? Kind.CONSUMER_GONE : Kind.GIVEN_BACK, view.logTimeMillis(), 0, 0, back.dueMillis(), detail);
+            tell(isGone ? Kind.CONSUMER_GONE : Kind.GIVEN_BACK, from.logMillis, 0, 0, back.dueMillis(), detail);
         }
     }
 
@@ -229,7 +251,7 @@ public final class LifeReader {
 
     /** The first whole one of a group: what it says was so before any record that follows. */
     private void snapshot(SnapshotRecord part) throws CorruptRecordException {
-        List<SnapshotRecord> parts = snapshotParts.computeIfAbsent(view.groupId(), id -> new ArrayList<>());
+        List<SnapshotRecord> parts = snapshotParts.computeIfAbsent(from.groupId, id -> new ArrayList<>());
         if (part.part() != parts.size() || part.parts() > SNAPSHOT_PARTS_MAX) {
             parts.clear();
         }
@@ -240,14 +262,14 @@ public final class LifeReader {
             return;
         }
         GroupSnapshot snapshot = GroupSnapshot.decode(SnapshotRecord.join(parts));
-        stated.add(view.groupId());
-        snapshotParts.remove(view.groupId());
+        stated.add(from.groupId);
+        snapshotParts.remove(from.groupId);
         state(snapshot);
     }
 
     private void state(GroupSnapshot snapshot) {
         if (offset < snapshot.floor() || snapshot.acked().contains(offset)) {
-            tell(Kind.STATED, view.logTimeMillis(), 0, 0, 0, "settled before");
+            tell(Kind.STATED, from.logMillis, 0, 0, 0, "settled before");
             return;
         }
         LifeEvent inFlight = null;
@@ -258,7 +280,7 @@ public final class LifeReader {
                     // The latest of several has it.
                     inFlight = event(
                             Kind.STATED,
-                            view.logTimeMillis(),
+                            from.logMillis,
                             range.attempt(),
                             checkpoint.sessionId(),
                             checkpoint.deadlineMillis(),
@@ -272,19 +294,13 @@ public final class LifeReader {
         }
         for (GroupSnapshot.Redelivery waiting : snapshot.redeliveries()) {
             if (waiting.offset() == offset) {
-                tell(
-                        Kind.STATED,
-                        view.logTimeMillis(),
-                        Math.max(1, waiting.attempts()),
-                        0,
-                        waiting.dueMillis(),
-                        "waits");
+                tell(Kind.STATED, from.logMillis, Math.max(1, waiting.attempts()), 0, waiting.dueMillis(), "waits");
             }
         }
         for (GroupSnapshot.Parked parked : snapshot.parked()) {
             if (parked.delivery().offset() == offset) {
                 int attempts = Math.max(1, parked.delivery().attempts());
-                tell(Kind.STATED, view.logTimeMillis(), attempts, 0, 0, "parked: " + parked.reason());
+                tell(Kind.STATED, from.logMillis, attempts, 0, 0, "parked: " + parked.reason());
             }
         }
     }
@@ -320,10 +336,10 @@ public final class LifeReader {
     private LifeEvent event(Kind kind, long atMillis, int attempt, long sessionId, long untilMillis, String detail) {
         return new LifeEvent(
                 kind,
-                view.sequence(),
+                from.sequence,
                 atMillis,
-                view.sequence() <= durableSequence,
-                view.groupId() == 0 ? "" : names.group(view.groupId()),
+                from.sequence <= durableSequence,
+                from.groupId == 0 ? "" : names.group(from.groupId),
                 attempt,
                 sessionId,
                 untilMillis,
