@@ -12,7 +12,8 @@ import java.util.function.LongFunction;
 
 /**
  * Pages over several nodes: one node's after the other's. The client's cursor is {@code NODE|cursor}, with the node's own
- * cursor behind the last bar; a node whose own cursor is empty is begun. Thread-safe, without state.
+ * cursor behind the last bar; a node whose own cursor is empty is begun, and so is one with {@link #NONE_BEFORE}. Thread-safe, without
+ * state.
  */
 final class LookPages {
     /** Asks one node. */
@@ -24,6 +25,9 @@ final class LookPages {
     interface PageRequest {
         SessionCommand.Request of(long requestId, String cursor);
     }
+
+    /** Stands for the empty cursor of a node when none of the nodes before has what is asked for. No node's own cursor looks so. */
+    private static final String NONE_BEFORE = "!";
 
     private LookPages() {}
 
@@ -37,7 +41,8 @@ final class LookPages {
             NodeLink[] all, Asker asker, String cursor, PageRequest request) {
         int bar = cursor.lastIndexOf('|');
         String nodeName = bar < 0 ? "" : cursor.substring(0, bar);
-        String own = cursor.substring(bar + 1);
+        boolean isNoneBefore = cursor.isEmpty() || cursor.endsWith("|" + NONE_BEFORE);
+        String own = isNoneBefore ? "" : cursor.substring(bar + 1);
         int index = bar < 0 ? 0 : indexOf(all, nodeName);
         NodeLink link = index >= 0 && index < all.length ? all[index] : null;
         if (index < 0 || (bar < 0 && !cursor.isEmpty())) {
@@ -53,11 +58,14 @@ final class LookPages {
                     ? ForebayClient.exceptionOf(failure)
                     : Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
                             .toException();
-            // A node without the topic has nothing to show, if another one has it.
-            if ((refused.code() == Refusal.Code.UNKNOWN_TOPIC || refused.code() == Refusal.Code.UNKNOWN_GROUP)
-                    && all.length > 1
-                    && index + 1 < all.length) {
-                String next = next(all, index, "", "");
+            // A node without the topic, or the group, has nothing to show, if another one has it. One that has given a
+            // page
+            // has lost it since then, which is no end of a scan.
+            boolean isAbsent = own.isEmpty()
+                    && (refused.code() == Refusal.Code.UNKNOWN_TOPIC || refused.code() == Refusal.Code.UNKNOWN_GROUP);
+            boolean isLast = index + 1 >= all.length;
+            if (isAbsent && !(isLast && isNoneBefore)) {
+                String next = isLast ? "" : next(all, index, "", "") + (isNoneBefore ? NONE_BEFORE : "");
                 return new LookReply.MessagePage(0, "", List.of(), List.of(), 0, 0, next);
             }
             throw refused;

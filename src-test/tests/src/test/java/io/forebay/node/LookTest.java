@@ -26,6 +26,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -327,6 +328,38 @@ class LookTest {
         assertThat(again.attempt()).isEqualTo(2);
         assertThat(kinds(explain(client, "late", 0, 0, null)))
                 .containsExactly(Kind.SENT, Kind.POPPED, Kind.EXPIRED, Kind.POPPED);
+    }
+
+    @Test
+    void aDeadLetterIsFollowedToItsQueue() {
+        NodeFixture.Client client = node.open();
+        client.tell(new SessionCommand.CreateTopic(client.nextId(), "doomed", 1, Map.of()));
+        client.expect(SessionEvent.TopicCreated.class);
+        client.tell(new SessionCommand.CreateGroup(
+                client.nextId(), "dg", "doomed", Map.of("max-attempts", "1", "retry-backoff", "none")));
+        client.expect(SessionEvent.GroupCreated.class);
+        client.sendTo(0, "doomed", 1, "m");
+        Delivery delivery = client.popAll("doomed", "dg", 1, LONG).get(0);
+        client.tell(new SessionCommand.ChangeInvisible(
+                client.nextId(), "dg", List.of(delivery.handle()), 0, true, "no ink"));
+        client.expect(SessionEvent.ChangeReply.class);
+        Delivery letter = client.popAll("%DLQ%dg", "undertaker", 1, LONG).get(0);
+        MessageLife life = explain(client, "doomed", 0, 0, null);
+        assertThat(kinds(life)).contains(Kind.SENT, Kind.POPPED, Kind.NACKED, Kind.ENTERED, Kind.DEAD_LETTERED);
+        assertThat(life.groups().get(0).state()).isEqualTo(MessageLife.State.DEAD_LETTERED);
+        String place = "%DLQ%dg/" + letter.queue();
+        assertThat(events(life)).anySatisfy(event -> {
+            assertThat(event.kind()).isEqualTo(Kind.ENTERED);
+            assertThat(event.detail()).contains(place + "/" + letter.queueOffset());
+        });
+        assertThat(events(life)).anySatisfy(event -> {
+            assertThat(event.kind()).isEqualTo(Kind.DEAD_LETTERED);
+            assertThat(event.detail()).contains(place).contains("no ink");
+        });
+        MessageLife ofLetter = explain(client, "%DLQ%dg", letter.queue(), letter.queueOffset(), null);
+        assertThat(kinds(ofLetter)).containsExactly(Kind.SENT, Kind.POPPED);
+        assertThat(ofLetter.events().get(0).detail()).contains("doomed/0/0");
+        assertThat(ofLetter.message().message().properties()).containsEntry("dead-letter.topic", "doomed");
     }
 
     @Test
