@@ -37,7 +37,7 @@ final class GroupOperator {
     // ---- seek and purge ---------------------------------------------------------------------------------------------
 
     /**
-     * The queue is asked first: it must not let go of what the group goes back to.
+     * The queue is asked first: it must not let go of what the group goes back to. A dry run only wants to know what there is.
      *
      * @param toldFloor what the queue was told last; asking must not make it let go of more
      */
@@ -45,21 +45,20 @@ final class GroupOperator {
         seeks.addLast(seek);
         long lowest = toldFloor;
         for (GroupQueue.Seek one : seeks) {
-            lowest = Math.min(lowest, Math.max(0, one.offset()));
+            if (!one.isDryRun()) {
+                lowest = Math.min(lowest, Math.max(0, one.offset()));
+            }
         }
         environment.queue.tell(new Queue.Hold(environment.identity.groupId(), lowest, environment.context.getSelf()));
     }
 
-    /** Whether the queue has been asked for what a seek goes back to, and that has not begun. */
+    /** Whether the queue has been asked for what a seek goes back to, and that has not begun: it must not be told to let go of it. */
     boolean isSeeking() {
         return !seeks.isEmpty();
     }
 
-    /**
-     * @param toldFloor what the queue was told before, and is to be told again if nothing changes
-     * @return where the group begins now, -1 if nothing changed
-     */
-    long held(GroupQueue.Held held, long toldFloor) {
+    /** @return where the group begins now, -1 if nothing changed */
+    long held(GroupQueue.Held held) {
         GroupQueue.Seek seek = seeks.pollFirst();
         if (seek == null) {
             return -1;
@@ -76,7 +75,6 @@ final class GroupOperator {
             waiting.answerOnce(-1);
         }
         if (seek.isDryRun() || !isReservedOrRefused(reserved, waiting)) {
-            environment.queue.tell(new Queue.Released(environment.identity.groupId(), toldFloor));
             return -1;
         }
         state.apply(record);

@@ -724,11 +724,13 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void onHeld(Held held) {
-        long beginsAt = operator.held(held, toldFloor);
+        long beginsAt = operator.held(held);
         if (beginsAt >= 0) {
             toldFloor = Math.min(toldFloor, beginsAt);
             writtenFloor = Math.min(writtenFloor, beginsAt);
         }
+        // As before, if none of them goes back; not while the next one waits for what is kept.
+        tellFloor(toldFloor);
     }
 
     // ---- pop ----------------------------------------------------------------------------------------------------

@@ -492,6 +492,41 @@ class LookTest {
         assertThat(client.popAll("dry", "g", 7, LONG)).hasSize(7);
     }
 
+    /** I1: what a seek goes back to is there, though every other group has settled it and a dry run has just ended. */
+    @Test
+    void aSeekRightBehindDryRunsGetsEverythingItGoesBackTo() {
+        NodeFixture.Client client = node.open();
+        int count = 1500; // a group tells its queue in steps how far it has come
+        client.createTopic("hurried", 1, Map.of());
+        client.createGroup("g", "hurried", Map.of());
+        client.createGroup("slow", "hurried", Map.of());
+        client.sendTo(0, "hurried", count, "a");
+        client.ack("g", NodeFixture.handles(client.popAll("hurried", "g", count, LONG)));
+        int dryRuns = 20;
+        for (int i = 0; i < dryRuns; i++) {
+            client.tell(new LookCommand.Seek(client.nextId(), "g", "hurried", 0, SeekPlace.offset(count - 1), true));
+        }
+        client.tell(new LookCommand.Seek(client.nextId(), "g", "hurried", 0, SeekPlace.EARLIEST_STORED, false));
+        List<Long> places = new ArrayList<>();
+        for (int i = 0; i <= dryRuns; i++) {
+            places.add(client.expect(LookReply.Seeked.class).queues().get(0).toOffset());
+        }
+        assertThat(places).contains(0L);
+        client.ack("slow", NodeFixture.handles(client.popAll("hurried", "slow", count, LONG)));
+        // Behind what the group has told its queue.
+        client.describe("slow", "hurried");
+        client.sendTo(0, "hurried", 1, "last");
+        client.tell(new SessionCommand.DescribeTopic(client.nextId(), "hurried"));
+        assertThat(client.expect(SessionEvent.TopicDescribed.class)
+                        .topic()
+                        .queues()
+                        .get(0)
+                        .firstOffset())
+                .as("the lowest offset that is stored")
+                .isZero();
+        assertThat(client.popAll("hurried", "g", count + 1, LONG)).hasSize(count + 1);
+    }
+
     @Test
     void aGroupSeeksToATime() {
         AtomicLong wall = new AtomicLong(1_700_000_000_000L);

@@ -204,8 +204,8 @@ class GroupQueueTest {
                 .isEqualTo(2);
     }
 
-    @Test
-    void whatASeekGoesBackToIsNotReleasedBeforeItHasBegun() throws StripeException {
+    /** Returns the Append of the Ack, which has been written. */
+    private StoreWriter.Append ackAll() throws StripeException {
         pop(1);
         write(nextAppend());
         var handles = session.expectMessageClass(QueueReply.Delivered.class).deliveries().stream()
@@ -215,6 +215,12 @@ class GroupQueueTest {
         StoreWriter.Append acked = nextAppend();
         write(acked);
         session.expectMessageClass(QueueReply.Acked.class);
+        return acked;
+    }
+
+    @Test
+    void whatASeekGoesBackToIsNotReleasedBeforeItHasBegun() throws StripeException {
+        StoreWriter.Append acked = ackAll();
         queue.expectMessageClass(Queue.Attach.class);
         TestProbe<Object> operator = kit.createTestProbe(Object.class);
         group.tell(new GroupQueue.Seek(0, SeekRecord.BY_OFFSET, false, operator.getRef(), operator.getRef()));
@@ -237,6 +243,34 @@ class GroupQueueTest {
         write(nextAppend());
         assertThat(session.expectMessageClass(QueueReply.Delivered.class).deliveries())
                 .hasSize(3);
+    }
+
+    @Test
+    void aDryRunLetsGoOfNothingThatASeekBehindItGoesBackTo() throws StripeException {
+        StoreWriter.Append acked = ackAll();
+        queue.expectMessageClass(Queue.Attach.class);
+        acked.origin().tell(new StoreWriter.SnapshotRequested(1, Owner.group(1, 1)));
+        writer.expectMessageClass(StoreWriter.Snapshot.class);
+        assertThat(queue.expectMessageClass(Queue.Released.class).floor()).isEqualTo(3);
+        TestProbe<Object> operator = kit.createTestProbe(Object.class);
+        group.tell(new GroupQueue.Seek(2, SeekRecord.BY_OFFSET, true, operator.getRef(), operator.getRef()));
+        group.tell(new GroupQueue.Seek(0, SeekRecord.BY_OFFSET, false, operator.getRef(), operator.getRef()));
+        long asked = queue.expectMessageClass(Queue.Hold.class).floor();
+        assertThat(queue.expectMessageClass(Queue.Hold.class).floor()).isZero();
+        group.tell(new GroupQueue.Held(0));
+        assertThat(operator.expectMessageClass(GroupQueue.SeekDone.class).toOffset())
+                .isEqualTo(2);
+        queue.expectNoMessage();
+        group.tell(new GroupQueue.Held(0));
+        write(nextAppend());
+        assertThat(operator.expectMessageClass(GroupQueue.SeekDone.class).toOffset())
+                .isZero();
+        assertThat(queue.expectMessageClass(Queue.Released.class).floor()).isZero();
+        pop(2);
+        write(nextAppend());
+        assertThat(session.expectMessageClass(QueueReply.Delivered.class).deliveries())
+                .hasSize(3);
+        assertThat(asked).as("a dry run keeps nothing that has been let go of").isEqualTo(3);
     }
 
     @Test
