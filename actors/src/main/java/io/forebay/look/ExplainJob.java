@@ -9,6 +9,7 @@ import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.StoredMessage;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.LogWalker;
+import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StripeHandle;
@@ -38,6 +39,7 @@ final class ExplainJob implements ReadJob<LookReply> {
     private final List<LifeEvent> events = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
     private StoredMessage message;
+    private LifeReader reader;
 
     ExplainJob(
             LookCommand.Explain request,
@@ -62,14 +64,13 @@ final class ExplainJob implements ReadJob<LookReply> {
             return Outcome.refused(Cursor.illegal(request.cursor()));
         }
         StripeLog log = stripe.log();
-        if (!readMessage()) {
+        if (!readMessage(cursor == null)) {
             return Outcome.again();
         }
         long first = message == null ? 0 : message.sequence();
         long from = cursor == null ? first : Math.max(first, cursor.first());
         long until = cursor == null ? log.writtenSequence() : Math.min(cursor.second(), log.writtenSequence());
         if (cursor == null) {
-            sent();
             begin();
             long kept = route.marks().firstOffset();
             if (message != null && place.offset() < kept) {
@@ -77,7 +78,7 @@ final class ExplainJob implements ReadJob<LookReply> {
                         "the queue begins at offset " + kept + ": the message is dropped, and on the disk for a while");
             }
         }
-        Page page = new Page(reader(log.durableSequence()), from);
+        Page page = new Page(from);
         LogWalker.Result result = log.newWalker().walk(LogWalker.Span.ofSequences(from, until), page);
         if (!result.isComplete() && page.nextSequence == from) {
             return Outcome.again();
@@ -98,8 +99,15 @@ final class ExplainJob implements ReadJob<LookReply> {
                 isOver ? "" : new Cursor(page.nextSequence, until).toString()));
     }
 
-    /** @return false if the stripe cannot be read for now */
-    private boolean readMessage() {
+    /**
+     * The message's own record, which may have been moved out of the walk's way.
+     *
+     * @param isToTell whether no earlier page has told of it
+     * @return false if the stripe cannot be read for now
+     */
+    private boolean readMessage(boolean isToTell) {
+        long durableSequence = stripe.log().durableSequence();
+        reader = reader("", LifeReader.Subject.NOT_STORED, durableSequence);
         QueueScan scan = new QueueScan(route, stripe);
         if (place.offset() >= scan.nextOffset()) {
             return true;
@@ -108,6 +116,10 @@ final class ExplainJob implements ReadJob<LookReply> {
             @Override
             public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
                 message = QueueScan.copy(place.topic(), place.queue(), offset, view, body);
+                reader = reader(message.message().messageGroup(), message.sequence(), durableSequence);
+                if (isToTell) {
+                    reader.sent(LifeReader.Origin.of(view), view.decode());
+                }
                 return false;
             }
 
@@ -120,21 +132,9 @@ final class ExplainJob implements ReadJob<LookReply> {
         return !scan.isNotReadable();
     }
 
-    /** The message's own record, which may have been moved out of the walk's way. */
-    private void sent() {
-        LifeReader reader = reader(stripe.log().durableSequence());
-        new QueueScan(route, stripe).read(place.offset(), place.offset() + 1, new QueueScan.Sink() {
-            @Override
-            public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
-                reader.record(view);
-                return false;
-            }
-
-            @Override
-            public boolean unreadable(long offset, String reason) {
-                return false;
-            }
-        });
+    private LifeReader reader(String messageGroup, long sequence, long durableSequence) {
+        LifeReader.Subject subject = new LifeReader.Subject(route.queueId(), place.offset(), messageGroup, sequence);
+        return new LifeReader(subject, durableSequence, new Names(), events::add);
     }
 
     /** Notes it when the log begins behind the message. */
@@ -154,20 +154,13 @@ final class ExplainJob implements ReadJob<LookReply> {
         });
     }
 
-    private LifeReader reader(long durableSequence) {
-        String messageGroup = message == null ? "" : message.message().messageGroup();
-        return new LifeReader(route.queueId(), place.offset(), messageGroup, durableSequence, new Names(), events::add);
-    }
-
     /** What a walk takes. */
     private final class Page implements LogWalker.Sink {
-        private final LifeReader reader;
         private final long endNanos = System.nanoTime() + NANOS_MAX;
         private long nextSequence;
         private int lookedAtCount;
 
-        Page(LifeReader reader, long from) {
-            this.reader = reader;
+        Page(long from) {
             nextSequence = from;
         }
 
@@ -177,13 +170,13 @@ final class ExplainJob implements ReadJob<LookReply> {
                 return true;
             }
             nextSequence = record.sequence() + 1;
-            boolean isOwn = message != null && record.sequence() == message.sequence();
-            if (!isOwn) {
-                try {
-                    reader.record(record);
-                } catch (CorruptRecordException e) {
-                    notes.add(record + " cannot be read: " + e.getMessage());
-                }
+            try {
+                reader.record(record);
+            } catch (CorruptRecordException e) {
+                notes.add(record + " cannot be read: " + e.getMessage());
+            }
+            if (record.type() == RecordType.ENTRY) {
+                return true; // what it is there for is said by the record behind it
             }
             if (events.size() >= EVENTS_MAX || notes.size() >= NOTES_MAX) {
                 return false;

@@ -179,14 +179,25 @@ public final class QueueScan {
         if (!(record instanceof MessageRecord stored)) {
             throw new CorruptRecordException("it is a record of type " + record.type());
         }
-        Message message = MessageForm.toMessage(topic, stored);
-        if (view != body
-                && view.decode() instanceof EntryRecord entry
-                && !entry.properties().isEmpty()) {
+        EntryRecord entry = view != body && view.decode() instanceof EntryRecord named ? named : null;
+        return stored(topic, queue, offset, view.sequence(), view.logTimeMillis(), stored, entry);
+    }
+
+    /** @param entryOrNull what names the body, if that is not the message itself */
+    static StoredMessage stored(
+            String topic,
+            int queue,
+            long offset,
+            long sequence,
+            long logMillis,
+            MessageRecord body,
+            EntryRecord entryOrNull) {
+        Message message = MessageForm.toMessage(topic, body);
+        if (entryOrNull != null && !entryOrNull.properties().isEmpty()) {
             Map<String, String> properties = new LinkedHashMap<>(message.properties());
-            properties.putAll(entry.properties());
+            properties.putAll(entryOrNull.properties());
             message = MessageForm.withProperties(message, properties);
         }
-        return new StoredMessage(queue, offset, view.sequence(), view.logTimeMillis(), message);
+        return new StoredMessage(queue, offset, sequence, logMillis, message);
     }
 }

@@ -53,7 +53,9 @@ public record LifeEvent(
         /** The group was sent behind this message, or begins there. */
         PASSED_OVER(18, "passed over"),
         /** A group that gets this message begins. */
-        BEGAN(19, "group began");
+        BEGAN(19, "group began"),
+        /** It was a dead letter: of the letter, that it went back; of the message that came back, where from. */
+        REDRIVEN(20, "redriven");
 
         private static final Kind[] BY_CODE = new Kind[64];
 

@@ -35,7 +35,9 @@ public record MessageLife(
         FILTERED("filtered"),
         PURGED("purged"),
         /** The group began behind it, or was sent behind it. */
-        PASSED_OVER("passed over");
+        PASSED_OVER("passed over"),
+        /** A dead letter that went back, which is settled for the node's own group. */
+        REDRIVEN("redriven");
 
         private final String text;
 
@@ -134,6 +136,7 @@ public record MessageLife(
             return state == State.ACKED
                     || state == State.SETTLED
                     || state == State.DEAD_LETTERED
+                    || state == State.REDRIVEN
                     || state == State.FILTERED
                     || state == State.PURGED;
         }
@@ -177,6 +180,7 @@ public record MessageLife(
                 case NACKED, GIVEN_BACK, CONSUMER_GONE -> become(State.WAITING, event.untilMillis());
                 case ACKED -> become(State.ACKED, 0);
                 case DEAD_LETTERED -> become(State.DEAD_LETTERED, 0);
+                case REDRIVEN -> become(State.REDRIVEN, 0);
                 case FILTERED -> become(State.FILTERED, 0);
                 case PURGED -> purged();
                 case PARKED -> become(State.PARKED, 0);

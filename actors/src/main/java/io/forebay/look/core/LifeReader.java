@@ -2,6 +2,7 @@ package io.forebay.look.core;
 
 import io.forebay.protocol.LifeEvent;
 import io.forebay.protocol.LifeEvent.Kind;
+import io.forebay.queue.DeadLetterForm;
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DeadLetteredRecord;
@@ -21,6 +22,8 @@ import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
+import io.forebay.storage.log.RedriveReceivedRecord;
+import io.forebay.storage.log.RedrivenRecord;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import java.time.Instant;
@@ -40,33 +43,14 @@ public final class LifeReader {
     /** A larger snapshot is not put together. */
     private static final int SNAPSHOT_PARTS_MAX = 256;
 
-    private final int queueId;
-    private final long offset;
-    private final String messageGroup;
-    private final long durableSequence;
-    private final LifeNames names;
-    private final Consumer<LifeEvent> events;
-    private final Map<Integer, List<SnapshotRecord>> snapshotParts = new HashMap<>();
-    private final Set<Integer> stated = new HashSet<>();
-    private Origin from;
-
     /**
-     * @param messageGroup key of the message, "" for none or if it is not known
-     * @param durableSequence records up to here are flushed
+     * The message whose life it is.
+     *
+     * @param messageGroup its key, "" for none or if it is not known
+     * @param sequence of its own record, -1 if that is not stored any more
      */
-    public LifeReader(
-            int queueId,
-            long offset,
-            String messageGroup,
-            long durableSequence,
-            LifeNames names,
-            Consumer<LifeEvent> events) {
-        this.queueId = queueId;
-        this.offset = offset;
-        this.messageGroup = messageGroup;
-        this.durableSequence = durableSequence;
-        this.names = names;
-        this.events = events;
+    public record Subject(int queueId, long offset, String messageGroup, long sequence) {
+        public static final long NOT_STORED = -1;
     }
 
     /**
@@ -75,18 +59,80 @@ public final class LifeReader {
      * @param groupId 0 for a record of the queue itself
      * @param logMillis log time of its frame
      */
-    record Origin(int queueId, int groupId, long sequence, long logMillis) {}
+    public record Origin(int queueId, int groupId, long sequence, long logMillis) {
+        public static Origin of(RecordView view) {
+            return new Origin(view.queueId(), view.groupId(), view.sequence(), view.logTimeMillis());
+        }
+    }
 
-    /** @throws CorruptRecordException if it does not decode though its frame's checksum is right */
+    private final int queueId;
+    private final long offset;
+    private final String messageGroup;
+    private final long durableSequence;
+    private final LifeNames names;
+    private final Consumer<LifeEvent> events;
+    private final Map<Integer, List<SnapshotRecord>> snapshotParts = new HashMap<>();
+    private final Set<Integer> stated = new HashSet<>();
+    /** Of the message's own record. */
+    private long ownSequence;
+    /** Who had given the message up, if its own record says that it was a dead letter. */
+    private String givenUp = "";
+    /** The entry before this record, if there was one: in a frame the record that says why follows its entry. */
+    private Origin entryFrom;
+
+    private long entryOffset;
+    private Origin from;
+
+    /** @param durableSequence records up to here are flushed */
+    public LifeReader(Subject subject, long durableSequence, LifeNames names, Consumer<LifeEvent> events) {
+        queueId = subject.queueId;
+        offset = subject.offset;
+        messageGroup = subject.messageGroup;
+        ownSequence = subject.sequence;
+        this.durableSequence = durableSequence;
+        this.names = names;
+        this.events = events;
+    }
+
+    /** The message's own record, a message or an entry: before all others, for it may have been moved out of their order. */
+    public void sent(Origin origin, LogRecord record) {
+        from = origin;
+        ownSequence = origin.sequence;
+        if (record instanceof EntryRecord entry) {
+            String body = names.queue(entry.bodyQueueId()) + "/" + entry.bodyOffset();
+            tell(Kind.SENT, from.logMillis, 0, 0, 0, "as an entry of the message " + body + lost(entry, body));
+            if (isRedriven(entry.properties())) {
+                String letter = entry.properties().get(DeadLetterForm.REDRIVEN_FROM);
+                tell(Kind.REDRIVEN, from.logMillis, 0, 0, 0, cameFrom(letter, entry.properties()));
+            }
+        } else if (record instanceof MessageRecord message) {
+            givenUp = givenUp(message.properties());
+            tell(Kind.SENT, from.logMillis, 0, 0, 0, sent(message));
+        } else {
+            throw new AssertionError(record);
+        }
+    }
+
+    /**
+     * Takes a record of the message's stripe, if it tells anything. Passes over what was before the message, the message's own record,
+     * which is told by {@link #sent}, and what cleaning has copied forward.
+     *
+     * @throws CorruptRecordException if it does not decode though its frame's checksum is right
+     */
     public void record(RecordView view) throws CorruptRecordException {
         RecordType type = view.type();
-        // An entry may lie in any queue and name our body.
+        if (type == null || view.isMoved() || view.sequence() <= ownSequence) {
+            return;
+        }
+        // An entry may lie in any queue and name our body; a message that comes from another stripe is told of in a
+        // queue of letters.
         boolean isOurs = type == RecordType.ENTRY
+                || type == RecordType.REDRIVE_RECEIVED
                 || (view.queueId() == queueId
                         && (!view.isMessage() || view.queueOffset() == offset)
                         && (type != RecordType.SNAPSHOT || isToState(view.groupId())));
-        if (type != null && isOurs) {
-            record(new Origin(view.queueId(), view.groupId(), view.sequence(), view.logTimeMillis()), view.decode());
+        if (isOurs) {
+            record(Origin.of(view), view.decode());
         }
     }
 
@@ -98,6 +144,8 @@ public final class LifeReader {
         from = origin;
         if (record instanceof EntryRecord entry) {
             entry(entry);
+        } else if (record instanceof RedriveReceivedRecord received) {
+            received(received);
         } else if (origin.queueId == queueId) {
             if (record instanceof SnapshotRecord part) {
                 if (isToState(origin.groupId)) {
@@ -110,21 +158,24 @@ public final class LifeReader {
     }
 
     private void entry(EntryRecord entry) {
+        entryFrom = from;
+        entryOffset = entry.queueOffset();
         if (from.queueId == queueId && entry.queueOffset() == offset) {
-            String body = names.queue(entry.bodyQueueId()) + "/" + entry.bodyOffset();
-            tell(Kind.SENT, from.logMillis, 0, 0, 0, "as an entry of the message " + body);
+            sent(from, entry);
         } else if (entry.bodyQueueId() == queueId && entry.bodyOffset() == offset) {
-            String there = names.queue(from.queueId) + "/" + entry.queueOffset();
-            tell(Kind.ENTERED, from.logMillis, 0, 0, 0, "as " + there);
+            String there = "as " + names.queue(from.queueId) + "/" + entry.queueOffset();
+            String why = isRedriven(entry.properties())
+                    ? ", sent back from the dead letter " + entry.properties().get(DeadLetterForm.REDRIVEN_FROM)
+                    : "";
+            tell(Kind.ENTERED, from.logMillis, 0, 0, 0, there + why);
         }
     }
 
     private void own(LogRecord record) {
         if (record instanceof MessageRecord message) {
-            if (message.queueOffset() != offset) {
-                return;
+            if (message.queueOffset() == offset) {
+                sent(from, message);
             }
-            tell(Kind.SENT, from.logMillis, 0, 0, 0, sent(message));
         } else if (record instanceof PopRecord pop) {
             popped(pop);
         } else if (record instanceof AckRecord ack) {
@@ -140,7 +191,7 @@ public final class LifeReader {
             givenBack(back);
         } else if (record instanceof DeadLetteredRecord dead) {
             if (dead.offset() == offset) {
-                String to = "to " + names.queue(dead.deadQueueId());
+                String to = "to " + entered(dead.deadQueueId());
                 tell(
                         Kind.DEAD_LETTERED,
                         from.logMillis,
@@ -159,7 +210,14 @@ public final class LifeReader {
     }
 
     private void seldom(LogRecord record) {
-        if (record instanceof KeyParkedRecord parked) {
+        if (record instanceof RedrivenRecord redriven) {
+            if (redriven.offset() == offset) {
+                String to = redriven.toQueueId() == RedrivenRecord.QUEUE_NOT_KNOWN
+                        ? "to a queue of another stripe, before a crash"
+                        : "to " + entered(redriven.toQueueId());
+                tell(Kind.REDRIVEN, from.logMillis, 0, 0, 0, to);
+            }
+        } else if (record instanceof KeyParkedRecord parked) {
             if (parked.blockedOffset() == offset) {
                 tell(Kind.PARKED, parked.parkedMillis(), parked.attempts(), 0, 0, parked.reason());
             } else if (isBehind(parked.messageGroup(), parked.blockedOffset())) {
@@ -201,6 +259,59 @@ public final class LifeReader {
             }
         }
     }
+
+    // ---- dead letters -----------------------------------------------------------------------------------------------
+
+    /** It lies right behind its message. */
+    private void received(RedriveReceivedRecord received) {
+        if (received.toQueueId() == queueId && from.sequence == ownSequence + 1) {
+            String letter = names.queue(received.fromQueueId()) + "/" + received.fromOffset();
+            // It is no group's of this queue.
+            from = new Origin(queueId, 0, from.sequence, from.logMillis);
+            tell(Kind.REDRIVEN, from.logMillis, 0, 0, 0, "from the dead letter " + letter + givenUp);
+        }
+    }
+
+    /** The queue, with the offset if the entry there is what this record follows. */
+    private String entered(int toQueueId) {
+        boolean isOfFrame =
+                entryFrom != null && entryFrom.sequence == from.sequence - 1 && entryFrom.queueId == toQueueId;
+        return names.queue(toQueueId) + (isOfFrame ? "/" + entryOffset : "");
+    }
+
+    /** A letter that has died again says both; what it says of its death is newer. */
+    private static boolean isRedriven(Map<String, String> properties) {
+        return properties.containsKey(DeadLetterForm.REDRIVEN_FROM) && !properties.containsKey(DeadLetterForm.GROUP);
+    }
+
+    private static String cameFrom(String letter, Map<String, String> properties) {
+        return "from the dead letter " + letter + givenUp(properties);
+    }
+
+    private static String givenUp(Map<String, String> properties) {
+        String group = properties.get(DeadLetterForm.REDRIVEN_GROUP);
+        if (group == null) {
+            return "";
+        }
+        String attempts = properties.getOrDefault(DeadLetterForm.REDRIVEN_ATTEMPTS, "?");
+        String reason = properties.getOrDefault(DeadLetterForm.REDRIVEN_REASON, "");
+        return ", given up by group " + group + " after " + attempts + (attempts.equals("1") ? " attempt" : " attempts")
+                + (reason.isEmpty() ? "" : ": " + reason);
+    }
+
+    /** Of a dead letter, by whom it is, and where it was then if that is not where its body is. */
+    private static String lost(EntryRecord entry, String body) {
+        Map<String, String> properties = entry.properties();
+        String group = properties.get(DeadLetterForm.GROUP);
+        if (group == null) {
+            return "";
+        }
+        String place = properties.get(DeadLetterForm.TOPIC) + "/" + properties.get(DeadLetterForm.QUEUE) + "/"
+                + properties.get(DeadLetterForm.OFFSET);
+        return ", given up by group " + group + (place.equals(body) ? "" : " as " + place);
+    }
+
+    // ---- parked keys ------------------------------------------------------------------------------------------------
 
     private boolean isBehind(String key, long blockedOffset) {
         return !messageGroup.isEmpty() && key.equals(messageGroup) && offset > blockedOffset;
@@ -325,6 +436,11 @@ public final class LifeReader {
         }
         if (message.messageGroup() != null) {
             text.append(", key '").append(message.messageGroup()).append('\'');
+        }
+        String letter = message.properties().get(DeadLetterForm.REDRIVEN_FROM);
+        if (letter != null) {
+            // Whoever sends may say so; that it is so is said by a record of its own, which is not kept as long.
+            text.append(", by its properties from the dead letter ").append(letter);
         }
         return text.toString();
     }

@@ -8,6 +8,7 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.MessageLife;
 import io.forebay.protocol.MessageLife.State;
 import io.forebay.protocol.MessagePlace;
+import io.forebay.queue.DeadLetterForm;
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DeadLetteredRecord;
@@ -25,9 +26,12 @@ import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
+import io.forebay.storage.log.RedriveReceivedRecord;
+import io.forebay.storage.log.RedrivenRecord;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.storage.log.SnapshotRecord;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -40,9 +44,14 @@ class LifeReaderTest {
     private static final long OFFSET = 10;
 
     private final List<LifeEvent> events = new ArrayList<>();
-    private final LifeReader reader = new LifeReader(QUEUE, OFFSET, "key", 5, LifeNames.UNKNOWN, events::add);
+    private LifeReader reader = reader(LifeReader.Subject.NOT_STORED);
     private long sequence;
     private long millis = 1_000;
+
+    private LifeReader reader(long ownSequence) {
+        LifeReader.Subject subject = new LifeReader.Subject(QUEUE, OFFSET, "key", ownSequence);
+        return new LifeReader(subject, 5, LifeNames.UNKNOWN, events::add);
+    }
 
     private void queue(LogRecord record) {
         take(QUEUE, 0, record);
@@ -164,8 +173,133 @@ class LifeReaderTest {
                 .isEqualTo(1);
         assertThat(life.events().get(5).attempt()).isEqualTo(2);
         assertThat(life.events().get(7).detail()).isEqualTo("as queue id 8/4");
-        assertThat(life.events().get(9).detail()).isEqualTo("to queue id 8: broken");
+        assertThat(life.events().get(9).detail()).isEqualTo("to queue id 8/4: broken");
         assertThat(stateOf("group id " + GROUP, millis)).isEqualTo(State.DEAD_LETTERED);
+    }
+
+    private static EntryRecord entry(long offset, int bodyQueue, long bodyOffset, Map<String, String> properties) {
+        return new EntryRecord(offset, bodyQueue, bodyOffset, 1, 0, properties);
+    }
+
+    private static Map<String, String> letter(long offset) {
+        return Map.of(
+                "dead-letter.group", "g",
+                "dead-letter.topic", "t",
+                "dead-letter.queue", "0",
+                "dead-letter.offset", Long.toString(offset),
+                "dead-letter.attempts", "3",
+                "dead-letter.reason", "no ink");
+    }
+
+    private List<String> details(Kind kind) {
+        return events.stream()
+                .filter(event -> event.kind() == kind)
+                .map(LifeEvent::detail)
+                .toList();
+    }
+
+    @Test
+    void aLetterThatWentBackTellsWhereTo() {
+        queue(entry(OFFSET, OTHER_QUEUE, 3, letter(3)));
+        take(OTHER_QUEUE, 0, entry(4, OTHER_QUEUE, 2, Map.of()));
+        group(new RedrivenRecord(OFFSET + 1, OTHER_QUEUE));
+        take(OTHER_QUEUE, 0, entry(5, OTHER_QUEUE, 3, Map.of()));
+        group(new RedrivenRecord(OFFSET, OTHER_QUEUE));
+        assertThat(kinds()).containsExactly(Kind.SENT, Kind.REDRIVEN);
+        assertThat(events.get(0).detail())
+                .isEqualTo("as an entry of the message queue id 8/3, given up by group g as t/0/3");
+        assertThat(events.get(1)).satisfies(event -> {
+            assertThat(event.detail()).isEqualTo("to queue id 8/5");
+            assertThat(event.group()).isEqualTo("group id " + GROUP);
+            assertThat(event.atMillis()).isEqualTo(millis);
+            assertThat(event.sequence()).isEqualTo(sequence);
+        });
+        assertThat(stateOf("group id " + GROUP, millis)).isEqualTo(State.REDRIVEN);
+        queue(new PurgeRecord(OFFSET + 1, millis));
+        assertThat(stateOf("group id " + GROUP, millis))
+                .as("it had gone before")
+                .isEqualTo(State.REDRIVEN);
+    }
+
+    /** What lies at an offset is known only of the entry in the same frame. */
+    @Test
+    void aLetterThatWentToAnotherStripeTellsTheQueue() {
+        take(OTHER_QUEUE, 0, entry(4, OTHER_QUEUE, 2, Map.of()));
+        take(99, GROUP, new AckRecord(here()));
+        group(new RedrivenRecord(OFFSET, OTHER_QUEUE));
+        take(OTHER_QUEUE, 0, entry(5, OTHER_QUEUE, 2, Map.of()));
+        group(new RedrivenRecord(OFFSET, 99));
+        group(new RedrivenRecord(OFFSET, RedrivenRecord.QUEUE_NOT_KNOWN));
+        assertThat(details(Kind.REDRIVEN))
+                .containsExactly("to queue id 8", "to queue id 99", "to a queue of another stripe, before a crash");
+    }
+
+    @Test
+    void aMessageThatCameBackNamesItsLetter() {
+        Map<String, String> back = DeadLetterForm.redriven(letter(3), "%DLQ%g/0/12");
+        queue(entry(OFFSET, OTHER_QUEUE, 3, back));
+        assertThat(kinds()).containsExactly(Kind.SENT, Kind.REDRIVEN);
+        assertThat(events.get(0).detail()).isEqualTo("as an entry of the message queue id 8/3");
+        assertThat(events.get(1)).satisfies(event -> {
+            assertThat(event.detail())
+                    .isEqualTo("from the dead letter %DLQ%g/0/12, given up by group g after 3 attempts: no ink");
+            assertThat(event.group()).isEmpty();
+            assertThat(event.atMillis()).isEqualTo(millis);
+        });
+        assertThat(life(millis).groups())
+                .extracting(MessageLife.GroupLife::group)
+                .containsExactly("idle");
+    }
+
+    @Test
+    void aLetterThatDiedAgainIsALetter() {
+        Map<String, String> again = new HashMap<>(DeadLetterForm.redriven(letter(3), "%DLQ%g/0/12"));
+        again.putAll(letter(20));
+        queue(entry(OFFSET, OTHER_QUEUE, 3, again));
+        assertThat(kinds()).containsExactly(Kind.SENT);
+        assertThat(events.get(0).detail()).endsWith("queue id 8/3, given up by group g as t/0/20");
+    }
+
+    @Test
+    void theFirstOfAllMessagesTellsOfBothEntries() {
+        queue(message(OFFSET));
+        take(OTHER_QUEUE, 0, entry(12, QUEUE, OFFSET, letter(OFFSET)));
+        group(new DeadLetteredRecord(OFFSET, OTHER_QUEUE, 3, "no ink"));
+        queue(entry(OFFSET + 2, QUEUE, OFFSET, DeadLetterForm.redriven(letter(OFFSET), "%DLQ%g/0/12")));
+        assertThat(kinds()).containsExactly(Kind.SENT, Kind.ENTERED, Kind.DEAD_LETTERED, Kind.ENTERED);
+        assertThat(details(Kind.ENTERED))
+                .containsExactly("as queue id 8/12", "as queue id 7/12, sent back from the dead letter %DLQ%g/0/12");
+        assertThat(details(Kind.DEAD_LETTERED)).containsExactly("to queue id 8/12: no ink");
+    }
+
+    @Test
+    void aMessageFromAnotherStripeIsBelievedByTheRecordBehindIt() {
+        int lettersHere = 30;
+        int lettersThere = 31;
+        MessageRecord message = MessageRecord.builder()
+                .queueOffset(OFFSET)
+                .id("m")
+                .properties(DeadLetterForm.redriven(letter(3), "%DLQ%g/1/12"))
+                .body(new byte[1])
+                .build();
+        reader = reader(8);
+        reader.sent(new LifeReader.Origin(QUEUE, 0, 8, 900), message);
+        assertThat(events.get(0).detail()).endsWith(", by its properties from the dead letter %DLQ%g/1/12");
+        sequence = 7;
+        take(OTHER_QUEUE, 0, message(3));
+        take(lettersHere, GROUP, new RedriveReceivedRecord(lettersThere, 12, 0, OTHER_QUEUE));
+        assertThat(details(Kind.REDRIVEN)).as("of another queue").isEmpty();
+        take(lettersHere, GROUP, new RedriveReceivedRecord(lettersThere, 13, 0, QUEUE));
+        assertThat(details(Kind.REDRIVEN)).as("of another message").isEmpty();
+        sequence = 8;
+        take(lettersHere, GROUP, new RedriveReceivedRecord(lettersThere, 12, 0, QUEUE));
+        assertThat(kinds()).containsExactly(Kind.SENT, Kind.REDRIVEN);
+        assertThat(events.get(1)).satisfies(event -> {
+            assertThat(event.detail())
+                    .isEqualTo("from the dead letter queue id 31/12, given up by group g after 3 attempts: no ink");
+            assertThat(event.group()).isEmpty();
+            assertThat(event.sequence()).isEqualTo(9);
+        });
     }
 
     @Test
@@ -271,7 +405,16 @@ class LifeReaderTest {
             List<GroupSnapshot.CheckpointState> checkpoints,
             List<GroupSnapshot.Redelivery> redeliveries) {
         return new GroupSnapshot(
-                        floor, OFFSET + 5, acked, checkpoints, redeliveries, 0, List.of(), List.of(), List.of(), List.of())
+                        floor,
+                        OFFSET + 5,
+                        acked,
+                        checkpoints,
+                        redeliveries,
+                        0,
+                        List.of(),
+                        List.of(),
+                        List.of(),
+                        List.of())
                 .encode();
     }
 }
