@@ -3,9 +3,13 @@ package io.forebay.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.node.ForebayNode;
+import io.forebay.node.NodeOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -14,22 +18,34 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The commands that look at stored messages, against a real node in a process of its own, and against what it leaves. */
+/**
+ * The commands that look at stored messages, against a real node and against what it leaves. The node is one of this process, for
+ * it is one node that many short commands ask; that a process of its own keeps others out of its directory is asked of one.
+ */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class LookCommandsTest {
     @TempDir
     static Path folder;
 
-    private static Fork.Node node;
+    private static ForebayNode node;
+    private static String data;
 
     @BeforeAll
     static void startNode() throws Exception {
-        node = new Fork.Node(folder, "forebay.node.name=look-test").start();
+        data = folder.resolve("data").toString();
+        node = ForebayNode.start(NodeOptions.of(Path.of(data))
+                .withOverrides(Map.of(
+                        "akka.jvm-shutdown-hooks", "off",
+                        "akka.loglevel", "ERROR", // commands come and go
+                        "forebay.node.name", "look-test",
+                        "forebay.storage.segment-size", "16 MiB",
+                        "forebay.storage.low-space", "1 MiB")));
     }
 
     @AfterAll
-    static void stopNode() {
-        node.close();
+    static void stopNode() throws Exception {
+        node.stop().toCompletableFuture().get(60, TimeUnit.SECONDS);
+        node.whenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
     }
 
     private static String[] with(String... arguments) {
@@ -162,16 +178,15 @@ class LookCommandsTest {
         refused(2, "neither TOPIC/QUEUE/OFFSET nor a receipt handle", with("explain", "lived"));
         refused(4, "no topic 'missing'", with("explain", "missing/0/0"));
         refused(4, "stores no message with the id 'x'", with("explain", "x", "--topic", "lived"));
-        refused(
-                5,
-                "stop the node first",
-                "explain",
-                "lived/0/0",
-                "--data",
-                node.data().toString());
+        refused(5, "stop the node first", "explain", "lived/0/0", "--data", data);
+        try (Fork other = Fork.start(folder, "explain", "lived/0/0", "--data", data)) {
+            assertThat(other.awaitExit(60)).isEqualTo(ExitCode.LOCAL);
+            assertThat(other.err())
+                    .contains("in use by process " + ProcessHandle.current().pid())
+                    .contains("stop the node first");
+        }
 
-        assertThat(node.stop()).isZero();
-        String data = node.data().toString();
+        stopNode();
         CliRunner.Result left = ok("explain", "lived/0/0", "--data", data);
         assertThat(left.out()).contains("nacked", "out of ink", "group g-lived: acked, 2 attempts");
         assertThat(left.err()).isEmpty();
