@@ -4,7 +4,6 @@ import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.MessageLimits;
 import io.forebay.protocol.Refusal;
-import io.forebay.protocol.StoredMessage;
 import io.forebay.queue.MessageForm;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.MessageView;
@@ -12,15 +11,12 @@ import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Looks through a topic, queue by queue, for messages with an id or a key. */
 final class FindJob implements ReadJob<LookReply> {
     /** Most bytes of bodies of one page; one message is given however large it is. */
     private static final long BYTES_MAX = 4 << 20;
-
-    private static final int NOTES_MAX = 100;
 
     private final LookCommand.Find request;
     private final String node;
@@ -36,38 +32,23 @@ final class FindJob implements ReadJob<LookReply> {
 
     @Override
     public Outcome<LookReply> run() {
-        Cursor from = request.cursor().isEmpty() ? null : Cursor.parseOrNull(request.cursor());
-        if (from == null && !request.cursor().isEmpty()) {
-            return Outcome.refused(Cursor.illegal(request.cursor()));
-        }
-        Page page = new Page();
-        TopicScan.Result result =
-                new TopicScan(topic, stripes).read(0, topic.queues().size() - 1, from, page);
-        return result.isAgain()
-                ? Outcome.again()
-                : Outcome.of(new LookReply.MessagePage(
+        return new Page()
+                .read(
+                        new TopicScan(topic, stripes),
+                        0,
+                        topic.queues().size() - 1,
+                        request.cursor(),
                         request.requestId(),
-                        node,
-                        page.messages,
-                        page.notes,
-                        result.doneCount(),
-                        result.totalCount(),
-                        result.cursor() == null ? "" : result.cursor().toString()));
+                        node);
     }
 
-    /** What has been gathered. */
-    private final class Page implements TopicScan.Page {
-        private final List<StoredMessage> messages = new ArrayList<>();
-        private final List<String> notes = new ArrayList<>();
+    /** What is meant. */
+    private final class Page extends MessagePage {
         private final MessageView fields = new MessageView();
-        private final long endNanos = System.nanoTime() + NANOS_MAX;
-        private int queue;
-        private long bytes;
         private int lookedAtCount;
 
-        @Override
-        public void queue(int number) {
-            queue = number;
+        Page() {
+            super(topic.name(), request.countMax(), BYTES_MAX);
         }
 
         @Override
@@ -78,28 +59,12 @@ final class FindJob implements ReadJob<LookReply> {
         }
 
         @Override
-        public boolean isFull() {
-            return messages.size() >= request.countMax()
-                    || bytes >= BYTES_MAX
-                    || notes.size() >= NOTES_MAX
-                    || System.nanoTime() >= endNanos;
-        }
-
-        @Override
-        public boolean isEmpty() {
-            return messages.isEmpty() && notes.isEmpty();
-        }
-
-        @Override
         public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
             if (request.untilMillis() != LookCommand.NO_TIME && view.logTimeMillis() >= request.untilMillis()) {
                 return false;
             }
             if (body != null && isWanted(body)) {
-                StoredMessage message = QueueScan.copy(topic.name(), queue, offset, view, body);
-                bytes += message.message().body().length;
-                messages.add(message);
-                return !isFull();
+                return add(offset, view, body);
             }
             // Most messages are passed over in less time than it takes to ask the clock.
             return (++lookedAtCount & 63) != 0 || !isFull();
@@ -118,12 +83,6 @@ final class FindJob implements ReadJob<LookReply> {
             }
             String keys = fields.keys();
             return keys != null && MessageForm.split(keys).contains(request.key());
-        }
-
-        @Override
-        public boolean unreadable(long offset, String reason) {
-            notes.add("queue " + queue + ", offset " + offset + " cannot be read: " + reason);
-            return !isFull();
         }
     }
 

@@ -25,6 +25,7 @@ import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.store.StripeHandle;
+import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
 import java.time.Duration;
@@ -37,6 +38,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 
 /**
  * Takes what sessions ask about stored messages. Reads nothing itself: pages are read by {@link ReadJob}s on the dispatcher of
@@ -86,6 +88,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
 
     private final Environment environment;
     private final TopicDirectory directory;
+    private final GroupQuestions questions;
     private final TimerScheduler<Command> timers;
     private final Executor readers;
     private final ArrayDeque<Task<?>> waiting = new ArrayDeque<>();
@@ -103,6 +106,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         this.environment = environment;
         this.timers = timers;
         directory = environment.directory;
+        questions = new GroupQuestions(context.getSystem(), directory);
         readers =
                 context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.READ_DISPATCHER));
     }
@@ -218,7 +222,8 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         List<TopicDirectory.QueueRoute> queues = queuesOf(topic, peek.queue());
         askEach(
                 queues,
-                i -> askGroup(queues.get(i), groupId, replyTo -> new GroupQueue.Peek(peek.countMax(), replyTo)),
+                i -> questions.ask(
+                        queues.get(i).queueId(), groupId, replyTo -> new GroupQueue.Peek(peek.countMax(), replyTo)),
                 answers -> {
                     List<String> notes = new ArrayList<>();
                     List<NextMessagesJob.Place> places = new ArrayList<>();
@@ -301,8 +306,8 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         long askedMillis = isTime ? seek.place().value() : SeekRecord.BY_OFFSET;
         askEach(
                 queues,
-                i -> askGroup(
-                        queues.get(i),
+                i -> questions.ask(
+                        queues.get(i).queueId(),
                         group.groupId(),
                         replyTo -> new GroupQueue.Seek(offsets[i], askedMillis, seek.isDryRun(), replyTo, replyTo)),
                 answers -> {
@@ -351,8 +356,8 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         long below = purge.belowOffset() < 0 ? Long.MAX_VALUE : purge.belowOffset();
         askEach(
                 queues,
-                i -> askGroup(
-                        queues.get(i),
+                i -> questions.ask(
+                        queues.get(i).queueId(),
                         groupId,
                         replyTo -> new GroupQueue.PurgeBelow(below, purge.isDryRun(), replyTo, replyTo)),
                 answers -> {
@@ -411,38 +416,23 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         return number < 0 ? topic.queues() : List.of(topic.queues().get(number));
     }
 
-    /** Makes a command for a group in a queue, whose answers go to one place. */
-    private interface GroupCommand {
-        GroupQueue.Command of(ActorRef<Object> replyTo);
-    }
-
-    private CompletionStage<Object> askGroup(TopicDirectory.QueueRoute queue, int groupId, GroupCommand command) {
-        TopicDirectory.GroupQueueRoute route = directory.groupQueue(queue.queueId(), groupId);
-        return route == null
-                ? CompletableFuture.completedFuture(Refusal.of(
-                        Refusal.Code.FAILED,
-                        "the queue is not served for this group because of a fault; the node's log says more"))
-                : AskPattern.ask(
-                        route.groupQueue(),
-                        command::of,
-                        ANSWER_TIMEOUT,
-                        getContext().getSystem().scheduler());
-    }
-
     /** Makes a command for a queue, whose answer goes there. */
     private interface QueueCommand {
         Queue.Command of(ActorRef<Object> replyTo);
     }
 
     private CompletionStage<Object> askQueue(TopicDirectory.QueueRoute queue, QueueCommand command) {
-        return queue.queue() == null
-                ? CompletableFuture.completedFuture(Refusal.of(
-                        Refusal.Code.FAILED, "the queue is not served because of a fault; the node's log says more"))
-                : AskPattern.ask(
+        if (queue.queue() == null) {
+            return CompletableFuture.completedFuture(Refusal.of(
+                    Refusal.Code.FAILED, "the queue is not served because of a fault; the node's log says more"));
+        }
+        return AskPattern.ask(
                         queue.queue(),
                         command::of,
                         ANSWER_TIMEOUT,
-                        getContext().getSystem().scheduler());
+                        getContext().getSystem().scheduler())
+                .exceptionally(failure ->
+                        Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the queue has not answered in time; ask again"));
     }
 
     /** Asks for every queue and goes on, in this actor, with an answer or a refusal for each. */
@@ -450,31 +440,20 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
             List<TopicDirectory.QueueRoute> queues,
             IntFunction<CompletionStage<Object>> asker,
             Consumer<List<Object>> then) {
-        List<CompletableFuture<Object>> answers = new ArrayList<>();
-        for (int i = 0; i < queues.size(); i++) {
-            answers.add(asker.apply(i)
-                    .exceptionally(failure ->
-                            Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the queue has not answered in time; ask again"))
-                    .toCompletableFuture());
-        }
         getContext()
                 .pipeToSelf(
-                        CompletableFuture.allOf(answers.toArray(new CompletableFuture<?>[0])),
-                        (nothing, failure) -> new Heard(() -> then.accept(
-                                answers.stream().map(CompletableFuture::join).toList())));
+                        GroupQuestions.all(IntStream.range(0, queues.size())
+                                .mapToObj(asker)
+                                .toList()),
+                        (answers, failure) -> new Heard(() -> then.accept(answers)));
     }
 
     private static Refusal refusalOf(Object answer) {
-        if (answer instanceof GroupQueue.OperatorRefused refused) {
-            return refused.refusal();
+        Refusal refusal = answer instanceof Queue.Purged purged ? purged.refusal() : GroupQuestions.refusalOf(answer);
+        if (refusal == null) {
+            throw new AssertionError(answer);
         }
-        if (answer instanceof Queue.Purged purged) {
-            return purged.refusal();
-        }
-        if (answer instanceof Refusal refusal) {
-            return refusal;
-        }
-        throw new AssertionError(answer);
+        return refusal;
     }
 
     // ---- checks ---------------------------------------------------------------------------------------------------

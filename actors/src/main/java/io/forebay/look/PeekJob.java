@@ -3,18 +3,14 @@ package io.forebay.look;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Refusal;
-import io.forebay.protocol.StoredMessage;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory;
-import java.util.ArrayList;
 import java.util.List;
 
 /** Stored messages as they lie, queue by queue. */
 final class PeekJob implements ReadJob<LookReply> {
-    private static final int NOTES_MAX = 100;
-
     private final LookCommand.Peek request;
     private final String node;
     private final TopicDirectory.TopicRoute topic;
@@ -29,37 +25,16 @@ final class PeekJob implements ReadJob<LookReply> {
 
     @Override
     public Outcome<LookReply> run() {
-        Cursor from = request.cursor().isEmpty() ? null : Cursor.parseOrNull(request.cursor());
-        if (from == null && !request.cursor().isEmpty()) {
-            return Outcome.refused(Cursor.illegal(request.cursor()));
-        }
         boolean isEvery = request.queue() == LookCommand.EVERY_QUEUE;
-        Page page = new Page();
-        TopicScan.Result result = new TopicScan(topic, stripes)
-                .read(isEvery ? 0 : request.queue(), isEvery ? topic.queues().size() - 1 : request.queue(), from, page);
-        return result.isAgain()
-                ? Outcome.again()
-                : Outcome.of(new LookReply.MessagePage(
-                        request.requestId(),
-                        node,
-                        page.messages,
-                        page.notes,
-                        result.doneCount(),
-                        result.totalCount(),
-                        result.cursor() == null ? "" : result.cursor().toString()));
+        int first = isEvery ? 0 : request.queue();
+        int last = isEvery ? topic.queues().size() - 1 : request.queue();
+        return new Page().read(new TopicScan(topic, stripes), first, last, request.cursor(), request.requestId(), node);
     }
 
-    /** What has been gathered. */
-    private final class Page implements TopicScan.Page {
-        private final List<StoredMessage> messages = new ArrayList<>();
-        private final List<String> notes = new ArrayList<>();
-        private final long endNanos = System.nanoTime() + NANOS_MAX;
-        private int queue;
-        private long bytes;
-
-        @Override
-        public void queue(int number) {
-            queue = number;
+    /** Every message. */
+    private final class Page extends MessagePage {
+        Page() {
+            super(topic.name(), request.countMax(), request.bytesMax());
         }
 
         @Override
@@ -67,37 +42,15 @@ final class PeekJob implements ReadJob<LookReply> {
             long first = scan.firstOffset();
             long next = scan.nextOffset();
             if (request.offset() >= 0 && (request.offset() < first || request.offset() > next)) {
-                notes.add("queue " + request.queue() + " has offsets " + first + " to " + (next - 1) + ", not "
+                note("queue " + request.queue() + " has offsets " + first + " to " + (next - 1) + ", not "
                         + request.offset());
             }
             return Math.min(next, Math.max(first, request.offset()));
         }
 
         @Override
-        public boolean isFull() {
-            return messages.size() >= request.countMax()
-                    || bytes >= request.bytesMax()
-                    || notes.size() >= NOTES_MAX
-                    || System.nanoTime() >= endNanos;
-        }
-
-        @Override
-        public boolean isEmpty() {
-            return messages.isEmpty() && notes.isEmpty();
-        }
-
-        @Override
         public boolean message(long offset, RecordView view, RecordView body) throws CorruptRecordException {
-            StoredMessage message = QueueScan.copy(topic.name(), queue, offset, view, body);
-            bytes += message.message().body().length;
-            messages.add(message);
-            return !isFull();
-        }
-
-        @Override
-        public boolean unreadable(long offset, String reason) {
-            notes.add("queue " + queue + ", offset " + offset + " cannot be read: " + reason);
-            return !isFull();
+            return add(offset, view, body);
         }
     }
 
