@@ -611,7 +611,7 @@ public final class ForebayClient {
     public CompletionStage<LookReply.MessagePage> deadLetters(
             String group, DeadLetterFilter filter, int countMax, String cursor) {
         return LookPages.page(
-                nodes.all(),
+                nodes::all,
                 administration::ask,
                 cursor,
                 (id, own) ->
@@ -691,7 +691,7 @@ public final class ForebayClient {
      */
     public CompletionStage<LookReply.MessagePage> peek(PeekRequest request, String cursor) {
         return LookPages.page(
-                nodes.all(),
+                nodes::all,
                 administration::ask,
                 cursor,
                 (id, own) -> new LookCommand.Peek(
@@ -713,7 +713,7 @@ public final class ForebayClient {
      */
     public CompletionStage<LookReply.MessagePage> find(FindRequest request, String cursor) {
         return LookPages.page(
-                nodes.all(),
+                nodes::all,
                 administration::ask,
                 cursor,
                 (id, own) -> new LookCommand.Find(

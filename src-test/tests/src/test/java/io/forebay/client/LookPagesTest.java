@@ -11,6 +11,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
@@ -23,18 +25,27 @@ class LookPagesTest {
     private final NodeLink[] links = {link("a|b"), link("c"), link("d")};
     /** What a node refuses with, by its name and the node's own cursor. */
     private final Map<String, Refusal> refusals = new HashMap<>();
+    /** What happens while the first page is read. */
+    private Runnable meanwhile = () -> {};
 
     private static NodeLink link(String name) {
         NodeLink link = new NodeLink(new Completions(Runnable::run, LoggerFactory.getLogger("test")), op -> {});
-        link.setPeer(new NodeLink.Peer(name, 1, true));
+        name(link, name);
         return link;
     }
 
+    private static void name(NodeLink link, String name) {
+        link.setPeer(new NodeLink.Peer(name, 1, true));
+    }
+
     /** Each node has two pages. */
-    private CompletableFuture<LookReply.MessagePage> page(NodeLink[] all, String cursor) {
+    private CompletableFuture<LookReply.MessagePage> page(Supplier<NodeLink[]> all, String cursor) {
         return LookPages.page(
                         all,
-                        (link, command) -> {
+                        (linkOrNull, command) -> {
+                            meanwhile.run();
+                            meanwhile = () -> {};
+                            NodeLink link = linkOrNull == null ? all.get()[0] : linkOrNull;
                             LookCommand.Peek peek = (LookCommand.Peek) command.apply(1);
                             String name = link.peer().nodeName();
                             asked.add(name + " " + peek.cursor());
@@ -52,6 +63,10 @@ class LookPagesTest {
     }
 
     private void readAll(NodeLink... all) {
+        readAll(() -> all);
+    }
+
+    private void readAll(Supplier<NodeLink[]> all) {
         String cursor = "";
         do {
             cursor = page(all, cursor).join().cursor();
@@ -88,6 +103,30 @@ class LookPagesTest {
     }
 
     @Test
+    void nodesThatComeWhileTheFirstOneIsReadAreReadToo() {
+        AtomicReference<NodeLink[]> known = new AtomicReference<>(new NodeLink[0]);
+        refusals.put("a|b ", NO_TOPIC);
+        meanwhile = () -> known.set(links);
+        readAll(known::get);
+        assertThat(asked).containsExactly("a|b ", "c ", "c 0:5", "d ", "d 0:5");
+    }
+
+    /** A client knows a node before it knows the node's name. */
+    @Test
+    void aNodeThatTellsItsNameLaterIsReadInItsTurn() {
+        refusals.put("a|b ", NO_TOPIC);
+        name(links[1], "");
+        name(links[2], "");
+        String second = page(() -> links, "").join().cursor();
+        name(links[1], "c");
+        String third = page(() -> links, second).join().cursor();
+        String fourth = page(() -> links, third).join().cursor();
+        name(links[2], "d");
+        assertThat(page(() -> links, fourth).join().node()).isEqualTo("d");
+        assertThat(asked).containsExactly("a|b ", "c ", "c 0:5", "d ");
+    }
+
+    @Test
     void aTopicThatNoNodeHasIsRefused() {
         for (NodeLink link : links) {
             refusals.put(link.peer().nodeName() + " ", NO_TOPIC);
@@ -113,8 +152,9 @@ class LookPagesTest {
 
     @Test
     void aCursorOfNobodyIsRefused() {
-        for (String cursor : List.of("nobody|0:5", "0:5", "|0:5", "!")) {
-            assertThatThrownBy(() -> page(links, cursor).join()).hasMessageContaining("cursor");
+        for (String cursor :
+                List.of("nobody|0:5", "0:5", "|0:5", "!", "|", "#|", "#3|", "#-1|", "#x|!", "#99999999999|")) {
+            assertThatThrownBy(() -> page(() -> links, cursor).join()).hasMessageContaining("cursor");
         }
         assertThat(asked).isEmpty();
     }
