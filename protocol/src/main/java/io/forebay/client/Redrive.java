@@ -10,27 +10,30 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 
 /**
  * Moves dead letters page after page, one node after the other, no faster than asked. A page that is repeated moves nothing twice, so one
  * whose outcome is not known is simply asked for again. Steps follow each other; nothing is shared.
  */
 final class Redrive {
-    private static final int PAGE_COUNT = 500;
-    /** With a rate, pages are made so small that so many go in a second. */
-    private static final int PAGES_PER_SECOND = 10;
+    /** Goes on later, on a thread that may run callbacks. */
+    interface Later {
+        void after(Duration pause, Runnable step);
+    }
 
+    private static final int PAGE_COUNT = 500;
     private static final Duration PAUSE = Duration.ofMillis(50);
-    private static final long NANOS = 1_000_000_000L;
 
     private final RedriveRequest request;
     private final NodeLink[] links;
     private final LookPages.Asker asker;
-    private final Executor executor;
     private final long patienceNanos;
     private final Consumer<PoisonReply.Redriven> pages;
+    private final LongSupplier nanoTime;
+    private final Later later;
+    private final Pace pace;
     private final CompletableFuture<RedriveResult> result = new CompletableFuture<>();
-    private final long beginNanos = System.nanoTime();
     private long movedCount;
     private long stayedCount;
     private boolean isKnown;
@@ -39,6 +42,9 @@ final class Redrive {
     private boolean isTransient;
 
     /**
+     * A real one, by the clock of this process.
+     *
+     * @param executor goes on after a pause
      * @param patience how long what may succeed later is asked for again
      * @param pages told what each page did
      */
@@ -49,12 +55,35 @@ final class Redrive {
             Executor executor,
             Duration patience,
             Consumer<PoisonReply.Redriven> pages) {
+        this(
+                request,
+                links,
+                asker,
+                patience,
+                pages,
+                System::nanoTime,
+                (pause, step) -> CompletableFuture.delayedExecutor(pause.toNanos(), TimeUnit.NANOSECONDS, executor)
+                        .execute(step));
+    }
+
+    /** @param nanoTime monotonic */
+    Redrive(
+            RedriveRequest request,
+            NodeLink[] links,
+            LookPages.Asker asker,
+            Duration patience,
+            Consumer<PoisonReply.Redriven> pages,
+            LongSupplier nanoTime,
+            Later later) {
         this.request = request;
         this.links = links;
         this.asker = asker;
-        this.executor = executor;
         this.patienceNanos = patience.toNanos();
         this.pages = pages;
+        this.nanoTime = nanoTime;
+        this.later = later;
+        // A dry run moves nothing that would have to be spread.
+        this.pace = new Pace(request.isDryRun() ? 0 : request.ratePerSecond());
     }
 
     CompletableFuture<RedriveResult> begin() {
@@ -66,7 +95,7 @@ final class Redrive {
         if (result.isDone()) {
             return; // whoever asked does not want any more
         }
-        if (movedCount >= request.limit() || node >= Math.max(1, links.length)) {
+        if (isEnd(node)) {
             if (isKnown || absent == null) {
                 result.complete(new RedriveResult(movedCount, stayedCount));
             } else {
@@ -74,10 +103,8 @@ final class Redrive {
             }
             return;
         }
-        long most = request.ratePerSecond() == 0
-                ? PAGE_COUNT
-                : Math.max(1, Math.min(PAGE_COUNT, request.ratePerSecond() / PAGES_PER_SECOND));
-        int count = (int) Math.min(most, request.limit() - movedCount);
+        int countMax = (int) Math.min(PAGE_COUNT, request.limit() - movedCount);
+        int count = pace.begin(nanoTime.getAsLong(), countMax);
         NodeLink link = node < links.length ? links[node] : null;
         asker.ask(
                         link,
@@ -102,6 +129,10 @@ final class Redrive {
                 });
     }
 
+    private boolean isEnd(int nextNode) {
+        return movedCount >= request.limit() || nextNode >= Math.max(1, links.length);
+    }
+
     private void answered(int node, String cursor, SessionEvent.Reply reply) {
         if (!(reply instanceof PoisonReply.Redriven page)) {
             throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
@@ -112,21 +143,16 @@ final class Redrive {
         movedCount += page.letters().size();
         stayedCount += page.stayedCount();
         pages.accept(page);
-        Duration pause = Duration.ZERO;
-        if (page.cursor().equals(cursor) && !cursor.isEmpty()) {
-            pause = PAUSE;
-        } else if (request.ratePerSecond() > 0 && !request.isDryRun()) {
-            // How long what has been moved has to take; a slow node is not made up for by a burst.
-            long dueNanos = (long) (movedCount * ((double) NANOS / request.ratePerSecond()));
-            pause = Duration.ofNanos(Math.max(0, beginNanos + dueNanos - System.nanoTime()));
-        }
-        boolean isNodeDone = page.cursor().isEmpty();
-        after(pause, () -> next(isNodeDone ? node + 1 : node, page.cursor()));
+        boolean isStuck = page.cursor().equals(cursor) && !cursor.isEmpty();
+        Duration pause =
+                isStuck ? PAUSE : pace.end(nanoTime.getAsLong(), page.letters().size());
+        int nextNode = page.cursor().isEmpty() ? node + 1 : node;
+        after(isEnd(nextNode) ? Duration.ZERO : pause, () -> next(nextNode, page.cursor()));
     }
 
     private void failed(int node, String cursor, ForebayException failure) {
         Refusal refusal = failure.refusal();
-        long now = System.nanoTime();
+        long now = nanoTime.getAsLong();
         if (refusal.code() == Refusal.Code.UNKNOWN_GROUP && cursor.isEmpty()) {
             absent = failure;
             next(node + 1, "");
@@ -143,8 +169,7 @@ final class Redrive {
         if (pause.isZero()) {
             step.run();
         } else {
-            CompletableFuture.delayedExecutor(pause.toNanos(), TimeUnit.NANOSECONDS, executor)
-                    .execute(step);
+            later.after(pause, step);
         }
     }
 }
