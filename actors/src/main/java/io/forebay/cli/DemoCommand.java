@@ -206,7 +206,7 @@ final class DemoCommand implements Callable<Integer> {
                 startThread("forebay-demo-consumer-" + index, () -> consume(consumer));
             }
             nodeState = "serving";
-            beganNanos = System.nanoTime();
+            beganNanos = shell.nanos();
             rowNanos = beganNanos;
             say(table.heading());
             startThread("forebay-demo-producer", () -> produce(producer));
@@ -216,7 +216,7 @@ final class DemoCommand implements Callable<Integer> {
         /** Until every message is acked, or nothing moves any more. */
         private void watch() throws InterruptedException {
             boolean isKilled = false;
-            long movedNanos = System.nanoTime();
+            long movedNanos = shell.nanos();
             long moved = -1;
             while (true) {
                 TimeUnit.MILLISECONDS.sleep(TICK_MILLIS);
@@ -225,9 +225,9 @@ final class DemoCommand implements Callable<Integer> {
                 if (!isKilled && judge.confirmedCount() >= input.messageCount() / 2) {
                     isKilled = true;
                     killAndStart();
-                    movedNanos = System.nanoTime();
+                    movedNanos = shell.nanos();
                 }
-                long now = System.nanoTime();
+                long now = shell.nanos();
                 long sum = (long) judge.sentCount() + judge.confirmedCount() + judge.poppedCount() + judge.ackedCount();
                 if (sum != moved) {
                     moved = sum;
@@ -249,7 +249,7 @@ final class DemoCommand implements Callable<Integer> {
 
         private void killAndStart() throws InterruptedException {
             confirmedAtKill = judge.confirmedCount();
-            long killedNanos = System.nanoTime();
+            long killedNanos = shell.nanos();
             judge.nodeKilled();
             node.kill();
             nodeState = "killed with -9";
@@ -270,13 +270,13 @@ final class DemoCommand implements Callable<Integer> {
             }
             NodeLink.awaitStage(serving);
             judge.nodeBack();
-            awayNanos = System.nanoTime() - killedNanos;
+            awayNanos = shell.nanos() - killedNanos;
             nodeState = "serving";
             keepRow();
         }
 
         private void tick() {
-            long now = System.nanoTime();
+            long now = shell.nanos();
             if (nodeState.equals("serving") && !node.isAlive()) {
                 throw new CliException(ExitCode.LOCAL, "the node's process has ended by itself");
             }
@@ -291,12 +291,12 @@ final class DemoCommand implements Callable<Integer> {
             DemoTable.Row row = row();
             say(table.line(row));
             table.keep(row);
-            rowNanos = System.nanoTime();
+            rowNanos = shell.nanos();
         }
 
         private DemoTable.Row row() {
             return new DemoTable.Row(
-                    (System.nanoTime() - beganNanos) / 1e9,
+                    (shell.nanos() - beganNanos) / 1e9,
                     judge.sentCount(),
                     judge.confirmedCount(),
                     judge.poppedCount(),
@@ -326,7 +326,7 @@ final class DemoCommand implements Callable<Integer> {
                                 .body(body)
                                 .properties(properties)
                                 .build();
-                        judge.sent(number, Message.crcOf(body), System.nanoTime());
+                        judge.sent(number, Message.crcOf(body), shell.nanos());
                         client.send(message, durability).whenComplete((receipt, thrown) -> {
                             if (thrown == null) {
                                 judge.confirmed(number);
@@ -345,7 +345,7 @@ final class DemoCommand implements Callable<Integer> {
             PopRequest request = PopRequest.of(TOPIC, GROUP, POP_COUNT).withWaitMax(Duration.ofSeconds(2));
             while (!isOver) {
                 List<Delivery> deliveries = NodeLink.awaitStage(client.pop(request));
-                long now = System.nanoTime();
+                long now = shell.nanos();
                 List<ReceiptHandle> handles = new ArrayList<>(deliveries.size());
                 int[] numbers = new int[deliveries.size()];
                 for (int index = 0; index < numbers.length; index++) {

@@ -85,8 +85,8 @@ final class ExplainCommand implements Callable<Integer> {
     // ---- a node -----------------------------------------------------------------------------------------------------
 
     private int ask(Matcher place, ReceiptHandle handle) throws InterruptedException {
-        LookPrinter printer = new LookPrinter(shell, isJson);
-        LookProgress progress = (done, total) -> printer.progress("records", done, total, isProgressAsked);
+        LookPrinter printer = new LookPrinter(shell, isJson, isProgressAsked);
+        LookProgress progress = (done, total) -> printer.progress("records", done, total);
         try (NodeLink link = NodeLink.brief(shell, connect)) {
             ForebayClient client = link.client();
             if (handle != null) {
@@ -106,7 +106,7 @@ final class ExplainCommand implements Callable<Integer> {
                 page.messages()
                         .forEach(stored ->
                                 found.add(new MessagePlace(page.node(), topic, stored.queue(), stored.offset())));
-                printer.progress("messages", page.doneCount(), page.totalCount(), isProgressAsked);
+                printer.progress("messages", page.doneCount(), page.totalCount());
                 cursor = page.cursor();
             } while (!cursor.isEmpty());
             for (MessagePlace one : found) {

@@ -3,7 +3,7 @@ package io.forebay.cli;
 import io.forebay.client.FindRequest;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
-import java.time.InstantSource;
+import java.time.Instant;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -67,15 +67,12 @@ final class FindCommand implements Callable<Integer> {
         if (id == null && key == null) {
             throw CliException.usage("--id or --key is needed");
         }
-        InstantSource clock = InstantSource.system();
+        Instant since = sinceText == null ? null : Times.parse("--since", sinceText, shell.wall());
+        Instant until = untilText == null ? null : Times.parse("--until", untilText, shell.wall());
+        Times.checkRange(since, until);
         FindRequest request = new FindRequest(
-                topic,
-                id == null ? "" : id,
-                key == null ? "" : key,
-                sinceText == null ? null : Times.parse("--since", sinceText, clock),
-                untilText == null ? null : Times.parse("--until", untilText, clock),
-                LookCommand.PAGE_COUNT_MAX);
-        LookPrinter printer = new LookPrinter(shell, isJson);
+                topic, id == null ? "" : id, key == null ? "" : key, since, until, LookCommand.PAGE_COUNT_MAX);
+        LookPrinter printer = new LookPrinter(shell, isJson, isProgressAsked);
         long left = limit;
         try (NodeLink link = NodeLink.brief(shell, connect)) {
             String cursor = "";
@@ -84,7 +81,7 @@ final class FindCommand implements Callable<Integer> {
                 LookReply.MessagePage page = link.await(link.client().find(request.withCountMax(countMax), cursor));
                 printer.print(page.node(), page.messages(), page.notes());
                 shell.console().flush();
-                printer.progress("messages", page.doneCount(), page.totalCount(), isProgressAsked);
+                printer.progress("messages", page.doneCount(), page.totalCount());
                 left -= page.messages().size();
                 cursor = page.cursor();
             } while (left > 0 && !cursor.isEmpty());

@@ -17,11 +17,12 @@ final class LookPrinter {
 
     private final Shell shell;
     private final boolean isJson;
-    private long toldNanos;
+    private final ProgressLine progress;
 
-    LookPrinter(Shell shell, boolean isJson) {
+    LookPrinter(Shell shell, boolean isJson, boolean isProgressAsked) {
         this.shell = shell;
         this.isJson = isJson;
+        progress = new ProgressLine(shell, isProgressAsked);
     }
 
     void print(String node, List<StoredMessage> messages, List<String> notes) {
@@ -92,19 +93,8 @@ final class LookPrinter {
     }
 
     /** Tells a person how far a scan has come, on stderr, when there is something to tell. */
-    void progress(String what, long doneCount, long totalCount, boolean isAsked) {
-        Console console = shell.console();
-        long now = System.nanoTime();
-        long pauseNanos = console.isErrTerminal() ? 200_000_000L : 2_000_000_000L;
-        if ((!isAsked && !console.isErrTerminal()) || now - toldNanos < pauseNanos) {
-            return;
-        }
-        toldNanos = now;
-        String line = String.format(java.util.Locale.ROOT, "%,d of %,d %s looked at", doneCount, totalCount, what);
-        if (console.isErrTerminal()) {
-            console.progress(line);
-        } else {
-            console.say(line);
-        }
+    void progress(String what, long doneCount, long totalCount) {
+        progress.tell(
+                () -> String.format(java.util.Locale.ROOT, "%,d of %,d %s looked at", doneCount, totalCount, what));
     }
 }

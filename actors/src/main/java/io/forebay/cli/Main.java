@@ -37,7 +37,7 @@ public final class Main {
                 System.getProperty("forebay-launcher.terminal", "").contains("2");
         Interruption interruption = new Interruption();
         interruption.install();
-        int code = run(new Shell(System.in, new Console(out, System.err, isErrTerminal), interruption), arguments);
+        int code = run(Shell.of(System.in, new Console(out, System.err, isErrTerminal), interruption), arguments);
         interruption.ended();
         System.exit(code);
     }

@@ -38,9 +38,11 @@ final class NodeLink implements AutoCloseable {
 
     private final ActorSystem<Void> system;
     private final ForebayClient client;
+    private final Shell shell;
     private boolean isDetached;
 
-    private NodeLink(ActorSystem<Void> system, ForebayClient client) {
+    private NodeLink(Shell shell, ActorSystem<Void> system, ForebayClient client) {
+        this.shell = shell;
         this.system = system;
         this.client = client;
     }
@@ -84,7 +86,7 @@ final class NodeLink implements AutoCloseable {
                     ForebayClient.connect(system, new Target.Contact(node), ClientSettings.of(system), notices);
             client.whenConnected().toCompletableFuture().get(timeout.toMillis(), TimeUnit.MILLISECONDS);
             notices.connected();
-            return new NodeLink(system, client);
+            return new NodeLink(shell, system, client);
         } catch (TimeoutException e) {
             end(system);
             throw new CliException(
@@ -230,12 +232,12 @@ final class NodeLink implements AutoCloseable {
     }
 
     /** Returns whether the thread was interrupted meanwhile. */
-    private static boolean awaitQuietly(CompletionStage<?> stage) {
-        long endNanos = System.nanoTime() + ENDING_MAX.toNanos();
+    private boolean awaitQuietly(CompletionStage<?> stage) {
+        long endNanos = shell.nanos() + ENDING_MAX.toNanos();
         boolean isInterrupted = false;
         while (true) {
             try {
-                stage.toCompletableFuture().get(Math.max(0, endNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+                stage.toCompletableFuture().get(Math.max(0, endNanos - shell.nanos()), TimeUnit.NANOSECONDS);
                 return isInterrupted;
             } catch (InterruptedException e) {
                 isInterrupted = true;

@@ -70,7 +70,7 @@ final class PeekCommand implements Callable<Integer> {
                 .withQueue(queue == null ? LookCommand.EVERY_QUEUE : queue)
                 .withOffset(offset == null ? -1 : offset)
                 .withGroup(group == null ? "" : Refusals.checkName("group", group));
-        LookPrinter printer = new LookPrinter(shell, isJson);
+        LookPrinter printer = new LookPrinter(shell, isJson, false);
         try (NodeLink link = NodeLink.brief(shell, connect)) {
             String cursor = "";
             long left = count;

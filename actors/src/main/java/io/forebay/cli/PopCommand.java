@@ -95,7 +95,7 @@ final class PopCommand implements Callable<Integer> {
     private final ArrayDeque<CompletableFuture<?>> acks = new ArrayDeque<>();
     private Durability durability;
     private long printedCount;
-    private long toldNanos;
+    private ProgressLine progress;
     private volatile long staleCount;
 
     PopCommand(Shell shell) {
@@ -117,6 +117,7 @@ final class PopCommand implements Callable<Integer> {
         Duration idle =
                 idleText == null ? null : Durations.parse("--idle-exit", idleText, Duration.ofMillis(1), Durations.MAX);
         durability = SendCommand.durability("--durability", durabilityText);
+        progress = new ProgressLine(shell, isProgressAsked);
         boolean isOnePop = isNotAcking && count == null && idle == null;
         PopRequest request = PopRequest.of(topic, group, countMax)
                 .withInvisible(invisible)
@@ -135,7 +136,7 @@ final class PopCommand implements Callable<Integer> {
                 link.detach();
             }
         }
-        tell(true);
+        progress.end(this::progressLine);
         return ExitCode.OK;
     }
 
@@ -148,11 +149,11 @@ final class PopCommand implements Callable<Integer> {
             long waitMillis = idle == null
                     ? wait.toMillis()
                     : Math.min(wait.toMillis(), Math.max(0, idle.toMillis() - waitedMillis));
-            long beganNanos = System.nanoTime();
+            long beganNanos = shell.nanos();
             List<Delivery> deliveries =
                     pop(link, request.withCountMax(countNow).withWaitMax(Duration.ofMillis(waitMillis)));
             if (deliveries.isEmpty()) {
-                long tookMillis = (System.nanoTime() - beganNanos) / 1_000_000;
+                long tookMillis = (shell.nanos() - beganNanos) / 1_000_000;
                 waitedMillis += wait.isZero() ? tookMillis : Math.min(waitMillis, tookMillis);
                 if (idle != null && waitedMillis >= idle.toMillis()) {
                     return;
@@ -161,7 +162,7 @@ final class PopCommand implements Callable<Integer> {
                 waitedMillis = 0;
                 print(link, deliveries);
             }
-            tell(false);
+            progress.tell(this::progressLine);
         }
     }
 
@@ -277,20 +278,7 @@ final class PopCommand implements Callable<Integer> {
         return false;
     }
 
-    private void tell(boolean isLast) {
-        Console console = shell.console();
-        long now = System.nanoTime();
-        boolean isShown = isProgressAsked || console.isErrTerminal();
-        long pauseNanos = console.isErrTerminal() ? 200_000_000L : 2_000_000_000L;
-        if (!isShown || (!isLast && now - toldNanos < pauseNanos)) {
-            return;
-        }
-        toldNanos = now;
-        String line = String.format(java.util.Locale.ROOT, "%,d messages", printedCount);
-        if (isLast || !console.isErrTerminal()) {
-            console.say(line);
-        } else {
-            console.progress(line);
-        }
+    private String progressLine() {
+        return String.format(java.util.Locale.ROOT, "%,d messages", printedCount);
     }
 }

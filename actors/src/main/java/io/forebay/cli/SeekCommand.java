@@ -4,7 +4,6 @@ import io.forebay.client.ForebayClient;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.SeekPlace;
-import java.time.InstantSource;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -79,8 +78,8 @@ final class SeekCommand extends TopicCommand.Request {
             }
             place = SeekPlace.offset(where.offset);
         } else if (where.time != null) {
-            place = SeekPlace.time(Math.max(
-                    0, Times.parse("--time", where.time, InstantSource.system()).toEpochMilli()));
+            place = SeekPlace.time(
+                    Math.max(0, Times.parse("--time", where.time, shell.wall()).toEpochMilli()));
         } else {
             place = where.isEarliest ? SeekPlace.EARLIEST_STORED : SeekPlace.LATEST_STORED;
         }

@@ -119,7 +119,7 @@ final class SendCommand implements Callable<Integer> {
         private final Message.Builder prototype;
         private final Semaphore pendingBytes = new Semaphore(PENDING_BYTES_MAX);
         private final CompletableFuture<Void> end = new CompletableFuture<>();
-        private final long beganNanos = System.nanoTime();
+        private final long beganNanos = shell.nanos();
         private long readCount;
         private long confirmedCount;
         private long confirmedBytes;
@@ -207,16 +207,16 @@ final class SendCommand implements Callable<Integer> {
         }
 
         void awaitEnd() throws InterruptedException {
-            boolean isShown = isProgressAsked || shell.console().isErrTerminal();
-            for (long tick = 1; ; tick++) {
+            ProgressLine progress = new ProgressLine(shell, isProgressAsked);
+            while (true) {
                 try {
                     end.get(TICK_MILLIS, TimeUnit.MILLISECONDS);
                     shell.console().flush();
-                    tell(isShown, true);
+                    progress.end(this::progressLine);
                     return;
                 } catch (TimeoutException e) {
                     shell.console().flush();
-                    tell(isShown && (shell.console().isErrTerminal() || tick % 10 == 0), false);
+                    progress.tell(this::progressLine);
                 } catch (java.util.concurrent.ExecutionException e) {
                     if (e.getCause() instanceof RuntimeException cause) {
                         throw cause;
@@ -234,26 +234,15 @@ final class SendCommand implements Callable<Integer> {
             }
         }
 
-        private void tell(boolean isShown, boolean isLast) {
-            if (!isShown) {
-                return;
-            }
-            String line;
-            synchronized (this) {
-                double seconds = Math.max(1e-3, (System.nanoTime() - beganNanos) / 1e9);
-                line = String.format(
-                        java.util.Locale.ROOT,
-                        "%,d lines confirmed (%.1f MiB), %,d under way, %,.0f/s",
-                        confirmedCount,
-                        confirmedBytes / 1048576.0,
-                        readCount - confirmedCount,
-                        confirmedCount / seconds);
-            }
-            if (isLast || !shell.console().isErrTerminal()) {
-                shell.console().say(line);
-            } else {
-                shell.console().progress(line);
-            }
+        private synchronized String progressLine() {
+            double seconds = Math.max(1e-3, (shell.nanos() - beganNanos) / 1e9);
+            return String.format(
+                    java.util.Locale.ROOT,
+                    "%,d lines confirmed (%.1f MiB), %,d under way, %,.0f/s",
+                    confirmedCount,
+                    confirmedBytes / 1048576.0,
+                    readCount - confirmedCount,
+                    confirmedCount / seconds);
         }
     }
 }

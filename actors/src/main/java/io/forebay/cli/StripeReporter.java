@@ -44,10 +44,10 @@ final class StripeReporter {
 
     private void run() {
         ForebayStorage storage = ForebayStorage.get(node.system());
-        long nextReport = System.nanoTime() + everyNanos;
+        long nextReport = shell.nanos() + everyNanos;
         while (!node.whenTerminated().toCompletableFuture().isDone()) {
             List<StripeHealth> stripes = storage.health();
-            long now = System.nanoTime();
+            long now = shell.nanos();
             for (StripeHealth stripe : stripes) {
                 look(stripe, now);
             }

@@ -30,4 +30,18 @@ final class Times {
                     + " 2026-11-26T14:05:00Z, milliseconds since 1970, or a duration before now, such as 30m");
         }
     }
+
+    /**
+     * Checks what {@code --since} and {@code --until} say together.
+     *
+     * @param since null for all
+     * @param until exclusive, null for all
+     * @throws CliException when no time lies between them
+     */
+    static void checkRange(Instant since, Instant until) {
+        if (since != null && until != null && !since.isBefore(until)) {
+            throw CliException.usage(
+                    "--since is " + since + " and --until " + until + "; allowed is a --since before it");
+        }
+    }
 }

@@ -37,7 +37,7 @@ final class CliRunner {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         Console console = new Console(new PrintStream(out, true, UTF_8), new PrintStream(err, true, UTF_8), false);
-        int code = Main.run(new Shell(new ByteArrayInputStream(standardIn), console, new Interruption()), arguments);
+        int code = Main.run(Shell.of(new ByteArrayInputStream(standardIn), console, new Interruption()), arguments);
         return new Result(code, out.toByteArray(), err.toString(UTF_8));
     }
 }

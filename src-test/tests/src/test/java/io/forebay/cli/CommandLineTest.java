@@ -27,7 +27,7 @@ class CommandLineTest {
     void everyCommandHasHelpOnStdout() {
         List<List<String>> commands = new ArrayList<>();
         collect(
-                Main.commandLine(new Shell(System.in, new Console(System.out, System.err, false), new Interruption())),
+                Main.commandLine(Shell.of(System.in, new Console(System.out, System.err, false), new Interruption())),
                 List.of(),
                 commands);
         assertThat(commands).hasSizeGreaterThan(18);
