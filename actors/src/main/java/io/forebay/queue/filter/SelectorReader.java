@@ -127,7 +127,7 @@ final class SelectorReader {
     }
 
     private void refuseNull(Word word, SqlExpression value) {
-        if (value instanceof SqlExpression.TruthConstant constant && constant.isNullLiteral()) {
+        if (value instanceof SqlExpression.Constant constant && constant.isNullLiteral()) {
             throw tokens.wrong(word, "IS NULL or IS NOT NULL: nothing is equal to NULL");
         }
     }
@@ -286,12 +286,12 @@ final class SelectorReader {
         }
         switch (word.kind()) {
             case STRING_LITERAL:
-                return new SqlExpression.TextConstant(quotedText(VALUE));
+                return SqlExpression.Constant.text(quotedText(VALUE));
             case DECIMAL_LITERAL, HEX_LITERAL, OCTAL_LITERAL, FLOATING_POINT_LITERAL:
-                return new SqlExpression.NumberConstant(literal(tokens.take()));
+                return SqlExpression.Constant.number(literal(tokens.take()));
             case TRUE, FALSE, NULL:
                 tokens.take();
-                return new SqlExpression.TruthConstant(word.is(NULL) ? null : (Boolean) word.is(TRUE));
+                return SqlExpression.Constant.truth(word.is(NULL) ? null : (Boolean) word.is(TRUE));
             case ID:
                 return SqlExpression.Variable.named(tokens.take().image());
             case QUOTED_ID:

@@ -28,11 +28,21 @@ abstract class SqlExpression {
     /** Levels of the tree, for a bound on recursion. */
     final int height;
 
-    SqlExpression(int height) {
-        this.height = height;
+    private final Kind kind;
+
+    /** @param below what it is made of */
+    SqlExpression(Kind kind, SqlExpression... below) {
+        this.kind = kind;
+        int heightBelow = 0;
+        for (SqlExpression expression : below) {
+            heightBelow = Math.max(heightBelow, expression.height);
+        }
+        height = heightBelow + 1;
     }
 
-    abstract Kind kind();
+    final Kind kind() {
+        return kind;
+    }
 
     /** The very {@link Boolean#TRUE} or {@link Boolean#FALSE}, or null. */
     Boolean truth(SqlRow row) {
@@ -48,7 +58,7 @@ abstract class SqlExpression {
     }
 
     final boolean isNull(SqlRow row) {
-        return switch (kind()) {
+        return switch (kind) {
             case TRUTH -> truth(row) == null;
             case NUMBER -> number(row) == null;
             case TEXT, ANY -> text(row) == null;
@@ -56,16 +66,29 @@ abstract class SqlExpression {
     }
 
     final boolean canBe(Kind wanted) {
-        return kind() == wanted || kind() == Kind.ANY;
+        return kind == wanted || kind == Kind.ANY;
     }
 
-    static final class TruthConstant extends SqlExpression {
-        private final Boolean value;
+    /** A literal. */
+    static final class Constant extends SqlExpression {
+        private final Object value;
+
+        private Constant(Kind kind, Object value) {
+            super(kind);
+            this.value = value;
+        }
 
         /** @param value null for NULL */
-        TruthConstant(Boolean value) {
-            super(1);
-            this.value = value;
+        static Constant truth(Boolean value) {
+            return new Constant(Kind.TRUTH, value);
+        }
+
+        static Constant number(Number value) {
+            return new Constant(Kind.NUMBER, value);
+        }
+
+        static Constant text(String value) {
+            return new Constant(Kind.TEXT, value);
         }
 
         boolean isNullLiteral() {
@@ -73,51 +96,18 @@ abstract class SqlExpression {
         }
 
         @Override
-        Kind kind() {
-            return Kind.TRUTH;
-        }
-
-        @Override
         Boolean truth(SqlRow row) {
-            return value;
-        }
-    }
-
-    static final class NumberConstant extends SqlExpression {
-        private final Number value;
-
-        NumberConstant(Number value) {
-            super(1);
-            this.value = value;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.NUMBER;
+            return (Boolean) value;
         }
 
         @Override
         Number number(SqlRow row) {
-            return value;
-        }
-    }
-
-    static final class TextConstant extends SqlExpression {
-        private final String value;
-
-        TextConstant(String value) {
-            super(1);
-            this.value = value;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TEXT;
+            return (Number) value;
         }
 
         @Override
         String text(SqlRow row) {
-            return value;
+            return (String) value;
         }
     }
 
@@ -127,7 +117,7 @@ abstract class SqlExpression {
         private final Function<SqlRow, String> field;
 
         private Variable(String property, Function<SqlRow, String> field) {
-            super(1);
+            super(Kind.ANY);
             this.property = property;
             this.field = field;
         }
@@ -151,11 +141,6 @@ abstract class SqlExpression {
 
         private static Variable field(Function<MessageRecord, String> field) {
             return new Variable(null, row -> field.apply(row.message()));
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.ANY;
         }
 
         @Override
@@ -188,13 +173,8 @@ abstract class SqlExpression {
         private final Function<SqlRow, Long> field;
 
         NumberField(Function<SqlRow, Long> field) {
-            super(1);
+            super(Kind.NUMBER);
             this.field = field;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.NUMBER;
         }
 
         @Override
@@ -243,16 +223,11 @@ abstract class SqlExpression {
         private final SqlExpression right;
 
         Compare(Comparison comparison, Kind as, SqlExpression left, SqlExpression right) {
-            super(Math.max(left.height, right.height) + 1);
+            super(Kind.TRUTH, left, right);
             this.comparison = comparison;
             this.as = as;
             this.left = left;
             this.right = right;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -276,22 +251,9 @@ abstract class SqlExpression {
         private final SqlExpression[] conditions;
 
         Junction(boolean isAnd, SqlExpression[] conditions) {
-            super(heightOf(conditions));
+            super(Kind.TRUTH, conditions);
             deciding = !isAnd;
             this.conditions = conditions;
-        }
-
-        private static int heightOf(SqlExpression[] conditions) {
-            int height = 0;
-            for (SqlExpression condition : conditions) {
-                height = Math.max(height, condition.height);
-            }
-            return height + 1;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -312,13 +274,8 @@ abstract class SqlExpression {
         private final SqlExpression condition;
 
         Not(SqlExpression condition) {
-            super(condition.height + 1);
+            super(Kind.TRUTH, condition);
             this.condition = condition;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -332,13 +289,8 @@ abstract class SqlExpression {
         private final SqlExpression value;
 
         IsNull(SqlExpression value) {
-            super(value.height + 1);
+            super(Kind.TRUTH, value);
             this.value = value;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -352,14 +304,9 @@ abstract class SqlExpression {
         private final LikePattern pattern;
 
         Like(SqlExpression value, LikePattern pattern) {
-            super(value.height + 1);
+            super(Kind.TRUTH, value);
             this.value = value;
             this.pattern = pattern;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -374,14 +321,9 @@ abstract class SqlExpression {
         private final Set<String> texts;
 
         In(SqlExpression value, Set<String> texts) {
-            super(value.height + 1);
+            super(Kind.TRUTH, value);
             this.value = value;
             this.texts = Set.copyOf(texts);
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.TRUTH;
         }
 
         @Override
@@ -397,15 +339,10 @@ abstract class SqlExpression {
         private final SqlExpression right;
 
         Arithmetic(char operator, SqlExpression left, SqlExpression right) {
-            super(Math.max(left.height, right.height) + 1);
+            super(Kind.NUMBER, left, right);
             this.operator = operator;
             this.left = left;
             this.right = right;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.NUMBER;
         }
 
         @Override
@@ -422,14 +359,9 @@ abstract class SqlExpression {
         private final SqlExpression value;
 
         Signed(boolean isNegated, SqlExpression value) {
-            super(value.height + 1);
+            super(Kind.NUMBER, value);
             this.isNegated = isNegated;
             this.value = value;
-        }
-
-        @Override
-        Kind kind() {
-            return Kind.NUMBER;
         }
 
         @Override
