@@ -25,8 +25,26 @@ final class SettingsCommands {
 
     private SettingsCommands() {}
 
+    /** What they all are about: a topic or a group. */
+    private abstract static class Named extends Request {
+        @Parameters(index = "0", paramLabel = "NAME", description = "Its name.")
+        String name;
+
+        final SettingsScope scope;
+
+        Named(Shell shell, SettingsScope scope) {
+            super(shell);
+            this.scope = scope;
+        }
+
+        @Override
+        void check() {
+            Refusals.checkName(word(scope), name);
+        }
+    }
+
     /** What every change says besides the settings. */
-    private abstract static class Change extends Request {
+    private abstract static class Change extends Named {
         @Option(
                 names = "--expect",
                 paramLabel = "VERSION",
@@ -39,19 +57,15 @@ final class SettingsCommands {
                 description = "Who is said to have changed them. Default: user@host.")
         private String who;
 
-        Change(Shell shell) {
-            super(shell);
+        Change(Shell shell, SettingsScope scope) {
+            super(shell, scope);
         }
-
-        abstract SettingsScope scope();
-
-        abstract String name();
 
         abstract Map<String, String> changes();
 
         @Override
-        void check() {
-            Refusals.checkName(word(scope()), name());
+        final void check() {
+            super.check();
             if (expectedVersion != null && expectedVersion < 1) {
                 throw CliException.usage("--expect is " + expectedVersion + "; allowed is 1 or more");
             }
@@ -63,9 +77,9 @@ final class SettingsCommands {
             Map<String, String> changes = changes();
             long expected = expectedVersion == null ? 0 : expectedVersion;
             String by = who == null ? userAtHost() : who;
-            CompletionStage<List<SettingsDescription>> changed = scope() == SettingsScope.TOPIC
-                    ? client.changeTopicSettings(name(), changes, expected, by)
-                    : client.changeGroupSettings(name(), changes, expected, by);
+            CompletionStage<List<SettingsDescription>> changed = scope == SettingsScope.TOPIC
+                    ? client.changeTopicSettings(name, changes, expected, by)
+                    : client.changeGroupSettings(name, changes, expected, by);
             for (SettingsDescription one : link.await(changed)) {
                 if (isJson) {
                     shell.console().println(Json.write(json(one, false)));
@@ -95,8 +109,8 @@ final class SettingsCommands {
                 description = "A setting that goes back to the node's default. May be given several times.")
         private List<String> unset = new ArrayList<>();
 
-        Set(Shell shell) {
-            super(shell);
+        Set(Shell shell, SettingsScope scope) {
+            super(shell, scope);
         }
 
         @Override
@@ -127,30 +141,21 @@ final class SettingsCommands {
     }
 
     /** {@code settings}. */
-    private abstract static class Show extends Request {
+    private abstract static class Show extends Named {
         @Option(names = "--history", description = "Also show the last changes: who, when and what, newest first.")
         private boolean isHistoryAsked;
 
-        Show(Shell shell) {
-            super(shell);
-        }
-
-        abstract SettingsScope scope();
-
-        abstract String name();
-
-        @Override
-        final void check() {
-            Refusals.checkName(word(scope()), name());
+        Show(Shell shell, SettingsScope scope) {
+            super(shell, scope);
         }
 
         @Override
         final void request(NodeLink link, ForebayClient client) throws InterruptedException {
             int historyMax = isHistoryAsked ? HISTORY_MAX : 0;
             for (SettingsDescription one : link.await(
-                    scope() == SettingsScope.TOPIC
-                            ? client.topicSettings(name(), historyMax)
-                            : client.groupSettings(name(), historyMax))) {
+                    scope == SettingsScope.TOPIC
+                            ? client.topicSettings(name, historyMax)
+                            : client.groupSettings(name, historyMax))) {
                 if (isJson) {
                     shell.console().println(Json.write(json(one, isHistoryAsked)));
                     continue;
@@ -198,45 +203,19 @@ final class SettingsCommands {
             name = "set",
             description = {
                 "Change settings of a topic while it is used: all of them or, if one is refused, none.",
-                "'forebay topic settings TOPIC' lists those there are. queues=N gives it more queues."
+                "'forebay topic settings NAME' lists those there are. queues=N gives it more queues."
             })
     static final class TopicSet extends Set {
-        @Parameters(index = "0", paramLabel = "TOPIC", description = "Its name.")
-        private String topic;
-
         TopicSet(Shell shell) {
-            super(shell);
-        }
-
-        @Override
-        SettingsScope scope() {
-            return SettingsScope.TOPIC;
-        }
-
-        @Override
-        String name() {
-            return topic;
+            super(shell, SettingsScope.TOPIC);
         }
     }
 
     /** {@code forebay topic settings}. */
     @Command(name = "settings", description = "Show all settings of a topic: the value that holds and who has set it.")
     static final class TopicSettings extends Show {
-        @Parameters(paramLabel = "TOPIC", description = "Its name.")
-        private String topic;
-
         TopicSettings(Shell shell) {
-            super(shell);
-        }
-
-        @Override
-        SettingsScope scope() {
-            return SettingsScope.TOPIC;
-        }
-
-        @Override
-        String name() {
-            return topic;
+            super(shell, SettingsScope.TOPIC);
         }
     }
 
@@ -245,68 +224,29 @@ final class SettingsCommands {
             name = "set",
             description = {
                 "Change settings of a group while it is used: all of them or, if one is refused, none.",
-                "'forebay group settings GROUP' lists those there are."
+                "'forebay group settings NAME' lists those there are."
             })
     static final class GroupSet extends Set {
-        @Parameters(index = "0", paramLabel = "GROUP", description = "Its name.")
-        private String group;
-
         GroupSet(Shell shell) {
-            super(shell);
-        }
-
-        @Override
-        SettingsScope scope() {
-            return SettingsScope.GROUP;
-        }
-
-        @Override
-        String name() {
-            return group;
+            super(shell, SettingsScope.GROUP);
         }
     }
 
     /** {@code forebay group settings}. */
     @Command(name = "settings", description = "Show all settings of a group: the value that holds and who has set it.")
     static final class GroupSettings extends Show {
-        @Parameters(paramLabel = "GROUP", description = "Its name.")
-        private String group;
-
         GroupSettings(Shell shell) {
-            super(shell);
-        }
-
-        @Override
-        SettingsScope scope() {
-            return SettingsScope.GROUP;
-        }
-
-        @Override
-        String name() {
-            return group;
+            super(shell, SettingsScope.GROUP);
         }
     }
 
     /** {@code pause} and {@code resume}. */
     private abstract static class Switch extends Change {
-        @Parameters(index = "0", paramLabel = "GROUP", description = "Its name.")
-        private String group;
-
         private final String paused;
 
         Switch(Shell shell, String paused) {
-            super(shell);
+            super(shell, SettingsScope.GROUP);
             this.paused = paused;
-        }
-
-        @Override
-        final SettingsScope scope() {
-            return SettingsScope.GROUP;
-        }
-
-        @Override
-        final String name() {
-            return group;
         }
 
         @Override
