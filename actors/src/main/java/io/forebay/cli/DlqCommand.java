@@ -3,11 +3,14 @@ package io.forebay.cli;
 import io.forebay.client.RedriveRequest;
 import io.forebay.client.RedriveResult;
 import io.forebay.protocol.DeadLetterFilter;
+import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.RedrivenLetter;
+import io.forebay.protocol.Refusal;
 import io.forebay.protocol.StoredMessage;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -15,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine;
@@ -65,21 +69,21 @@ final class DlqCommand implements Callable<Integer> {
         @Option(names = "--until", paramLabel = "TIME", description = "Only what became a dead letter before that.")
         private String until;
 
-        DeadLetterFilter filter() {
+        /** @param clock tells what a duration is counted back from */
+        DeadLetterFilter filter(InstantSource clock) {
             Refusals.checkName("group", group);
             if (topic != null) {
                 Refusals.checkName("topic", topic);
             }
-            InstantSource clock = InstantSource.system();
+            Instant from = since == null ? null : Times.parse("--since", since, clock);
+            Instant to = until == null ? null : Times.parse("--until", until, clock);
+            Times.checkRange(from, to);
             return new DeadLetterFilter(
-                    topic == null ? "" : topic,
-                    reason == null ? "" : reason,
-                    since == null ? LookCommand.NO_TIME : millis("--since", since, clock),
-                    until == null ? LookCommand.NO_TIME : millis("--until", until, clock));
+                    topic == null ? "" : topic, reason == null ? "" : reason, millis(from), millis(to));
         }
 
-        private static long millis(String option, String text, InstantSource clock) {
-            return Math.max(0, Times.parse(option, text, clock).toEpochMilli());
+        private static long millis(Instant time) {
+            return time == null ? LookCommand.NO_TIME : Math.max(0, time.toEpochMilli());
         }
     }
 
@@ -111,7 +115,7 @@ final class DlqCommand implements Callable<Integer> {
 
         @Override
         public Integer call() throws InterruptedException {
-            DeadLetterFilter filter = which.filter();
+            DeadLetterFilter filter = which.filter(shell.wall());
             long left = limitOf(limit);
             try (NodeLink link = NodeLink.brief(shell, connect)) {
                 String cursor = "";
@@ -128,6 +132,8 @@ final class DlqCommand implements Callable<Integer> {
                     left -= page.messages().size();
                     cursor = page.cursor();
                 } while (left > 0 && !cursor.isEmpty());
+            } catch (ForebayException e) {
+                throw advised(e.refusal(), "");
             }
             return ExitCode.OK;
         }
@@ -181,7 +187,8 @@ final class DlqCommand implements Callable<Integer> {
         @Option(names = "--json", description = "Print a JSON object for each letter.")
         private boolean isJson;
 
-        private long toldNanos = System.nanoTime();
+        private final Map<String, Long> countsByTopic = new LinkedHashMap<>();
+        private ProgressLine progress;
 
         Redrive(Shell shell) {
             this.shell = shell;
@@ -191,20 +198,23 @@ final class DlqCommand implements Callable<Integer> {
         public Integer call() throws InterruptedException {
             RedriveRequest request = new RedriveRequest(
                     which.group,
-                    which.filter(),
+                    which.filter(shell.wall()),
                     to == null ? "" : Refusals.checkName("topic", to),
                     limitOf(limit),
                     ratePerSecond(),
                     isDryRun);
-            Map<String, Long> countsByTopic = new LinkedHashMap<>();
+            progress = new ProgressLine(shell, false);
             RedriveResult result;
             try (NodeLink link = NodeLink.brief(shell, connect)) {
-                // A callback at a time, each behind the last.
-                result = link.await(link.client().redrive(request, page -> told(page, countsByTopic)));
+                result = await(link, link.client().redrive(request, this::told).toCompletableFuture());
             }
             shell.console().endProgress();
             if (!isJson) {
-                summary(countsByTopic).forEach(shell.console()::println);
+                summary().forEach(shell.console()::println);
+                if (result.movedCount() + result.stayedCount() == 0) {
+                    boolean isFiltered = !request.filter().equals(DeadLetterFilter.ALL);
+                    shell.console().println(isFiltered ? "no such dead letters" : "no dead letters");
+                }
             }
             if (isDryRun) {
                 shell.console().say("forebay: nothing was changed (--dry-run)");
@@ -216,6 +226,27 @@ final class DlqCommand implements Callable<Integer> {
                                 + " that could not be sent");
             }
             return ExitCode.OK;
+        }
+
+        /** When it ends early, what has gone by then is said: it does not come back. */
+        private RedriveResult await(NodeLink link, CompletableFuture<RedriveResult> redriven)
+                throws InterruptedException {
+            try {
+                return link.await(redriven);
+            } catch (ForebayException e) {
+                throw advised(e.refusal(), before());
+            } catch (InterruptedException e) {
+                redriven.cancel(false);
+                shell.console()
+                        .say("forebay: stopped" + before()
+                                + ", and what is under way may follow; the same command goes on with those left");
+                throw e;
+            }
+        }
+
+        private String before() {
+            List<String> done = isDryRun ? List.of() : summary();
+            return done.isEmpty() ? "" : "; before that " + String.join(", ", done);
         }
 
         private int ratePerSecond() {
@@ -232,10 +263,11 @@ final class DlqCommand implements Callable<Integer> {
             return number;
         }
 
-        private void told(PoisonReply.Redriven page, Map<String, Long> countsByTopic) {
+        /** A callback at a time, each behind the last; the command's thread looks at what they count when it is interrupted. */
+        private synchronized void told(PoisonReply.Redriven page) {
             for (RedrivenLetter letter : page.letters()) {
                 countsByTopic.merge(letter.toTopic(), 1L, Long::sum);
-                String place = "%DLQ%" + which.group + "/" + letter.queue() + "/" + letter.offset();
+                String place = Names.DEAD_LETTERS + which.group + "/" + letter.queue() + "/" + letter.offset();
                 if (isJson) {
                     shell.console().println(Json.write(json(page.node(), letter)));
                 } else if (isDryRun) {
@@ -246,18 +278,12 @@ final class DlqCommand implements Callable<Integer> {
             }
             page.notes().forEach(note -> shell.console().say("forebay: " + page.node() + ": " + note));
             shell.console().flush();
-            if (shell.console().isErrTerminal() && System.nanoTime() - toldNanos > 200_000_000L) {
-                toldNanos = System.nanoTime();
-                shell.console()
-                        .progress(String.format(
-                                java.util.Locale.ROOT,
-                                "%,d of %,d letters looked at, %,d sent",
-                                page.doneCount(),
-                                page.totalCount(),
-                                countsByTopic.values().stream()
-                                        .mapToLong(Long::longValue)
-                                        .sum()));
-            }
+            progress.tell(() -> String.format(
+                    java.util.Locale.ROOT,
+                    isDryRun ? "%,d of %,d letters looked at, %,d would go" : "%,d of %,d letters looked at, %,d sent",
+                    page.doneCount(),
+                    page.totalCount(),
+                    countsByTopic.values().stream().mapToLong(Long::longValue).sum()));
         }
 
         private Map<String, Object> json(String node, RedrivenLetter letter) {
@@ -273,17 +299,25 @@ final class DlqCommand implements Callable<Integer> {
             return json;
         }
 
-        private List<String> summary(Map<String, Long> countsByTopic) {
+        private synchronized List<String> summary() {
             String verb = isDryRun ? " would go to " : " sent to ";
-            return countsByTopic.isEmpty()
-                    ? List.of("no dead letters")
-                    : countsByTopic.entrySet().stream()
-                            .map(entry -> entry.getValue()
-                                    + (entry.getValue() == 1 ? " dead letter" : " dead letters")
-                                    + verb
-                                    + entry.getKey())
-                            .toList();
+            return countsByTopic.entrySet().stream()
+                    .map(entry -> entry.getValue()
+                            + (entry.getValue() == 1 ? " dead letter" : " dead letters")
+                            + verb
+                            + entry.getKey())
+                    .toList();
         }
+    }
+
+    /** What an operator can do about a refusal. */
+    private static CliException advised(Refusal refusal, String before) {
+        String advice = switch (refusal.code()) {
+            case UNKNOWN_GROUP -> "; 'forebay group list' names those there are";
+            case UNKNOWN_TOPIC -> "; create it (forebay topic create), or name another one with --to";
+            default -> "";
+        };
+        return new CliException(Refusals.exitCode(refusal), refusal.text() + advice + before);
     }
 
     private static long limitOf(Long limit) {
