@@ -22,10 +22,12 @@ final class Times {
                 return Instant.ofEpochMilli(Long.parseLong(stripped));
             }
             if (stripped.indexOf('T') > 0 || stripped.indexOf('t') > 0) {
-                return OffsetDateTime.parse(stripped).toInstant();
+                Instant time = OffsetDateTime.parse(stripped).toInstant();
+                // Whatever is asked of a node is asked in milliseconds, and not every time has them.
+                return Instant.ofEpochMilli(time.toEpochMilli());
             }
             return clock.instant().minus(Durations.parse(option, stripped, Duration.ZERO, Durations.MAX));
-        } catch (DateTimeParseException | CliException e) {
+        } catch (DateTimeParseException | ArithmeticException | CliException e) {
             throw CliException.usage(option + " is '" + text + "'; allowed is a time with its offset, such as"
                     + " 2026-11-26T14:05:00Z, milliseconds since 1970, or a duration before now, such as 30m");
         }

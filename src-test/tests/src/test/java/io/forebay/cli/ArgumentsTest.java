@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forebay.client.ContactPoint;
 import java.time.Duration;
+import java.time.Instant;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -101,6 +102,20 @@ class ArgumentsTest {
         assertThat(Durations.glance(4_230_000)).isEqualTo("4.2 ms");
         assertThat(Durations.glance(423_000_000)).isEqualTo("423 ms");
         assertThat(Durations.glance(12_520_000_000L)).isEqualTo("12.5 s");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "2026-11-26T14:05:00Z,      2026-11-26T14:05:00Z",
+        "2026-11-26t14:05:00+02:00, 2026-11-26T12:05:00Z",
+        "1795716013887,             2026-11-26T18:00:13.887Z",
+        "30m,                       2026-03-01T11:30:00Z",
+        "' 2d ',                    2026-02-27T12:00:00Z",
+        "0s,                        2026-03-01T12:00:00Z"
+    })
+    void timeIsGivenOrCountedBackFromTheClock(String text, Instant time) {
+        assertThat(Times.parse("--since", text, () -> Instant.parse("2026-03-01T12:00:00Z")))
+                .isEqualTo(time);
     }
 
     private static ContactPoint connect(String text) {

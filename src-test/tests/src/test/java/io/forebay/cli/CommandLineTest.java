@@ -20,6 +20,9 @@ import picocli.CommandLine;
 class CommandLineTest {
     private static final String HANDLE = new ReceiptHandle(1, 0, 2, 3, 4, 5, 6, 7).text();
 
+    /** A time, but none in milliseconds. */
+    private static final String NEVER = "+999999999-12-31T23:59:59Z";
+
     @TempDir
     Path folder;
 
@@ -110,6 +113,18 @@ class CommandLineTest {
                         "2026-11-26T14:05:00"),
                 bad(2, "allowed is a --since before it", "dlq", "redrive", "g", "--since", "1h", "--until", "2h"),
                 bad(2, "allowed is a --since before it", "find", "t", "--id", "x", "--since", "1h", "--until", "2h"),
+                bad(2, "--since is '" + NEVER + "'; allowed is a time", "dlq", "list", "g", "--since", NEVER),
+                bad(2, "--until is '" + NEVER + "'; allowed is a time", "find", "t", "--id", "x", "--until", NEVER),
+                bad(
+                        2,
+                        "--time is '" + NEVER + "'; allowed is a",
+                        "group",
+                        "seek",
+                        "g",
+                        "--topic",
+                        "t",
+                        "--time",
+                        NEVER),
                 bad(2, "topic name '' is not allowed", "dlq", "redrive", "g", "--topic", ""),
                 bad(2, "topic name '' is not allowed", "dlq", "redrive", "g", "--to", ""),
                 bad(5, "'no-such-file' does not exist", "demo", "no-such-file"),
