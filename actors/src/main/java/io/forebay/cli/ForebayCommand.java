@@ -20,8 +20,8 @@ import picocli.CommandLine.Spec;
         footer = {
             "  forebay demo",
             "",
-            "Exit codes: 0 done, 1 a check failed, 2 not allowed, 3 no node, 4 refused, 5 something on",
-            "this machine, 70 a bug, 130 interrupted, 141 nobody reads stdout."
+            "Exit codes: 0 done, 1 a check failed or nothing was found, 2 not allowed, 3 no node, 4 refused,",
+            "5 something on this machine, 70 a bug, 130 interrupted, 141 nobody reads stdout, 143 ended by SIGTERM."
         },
         subcommands = {
             DemoCommand.class,
