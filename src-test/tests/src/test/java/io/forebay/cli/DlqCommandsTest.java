@@ -413,7 +413,7 @@ class DlqCommandsTest {
     @Test
     @Timeout(value = 3, unit = TimeUnit.MINUTES)
     void redriveThatIsKilledGoesOnWithWhatIsLeft() throws Exception {
-        int count = 40 * KEY_COUNT;
+        int count = 20 * KEY_COUNT;
         Path home = Files.createDirectory(folder.resolve("killed"));
         // The client notices the kill by its silence.
         String[] settings = {
@@ -426,7 +426,7 @@ class DlqCommandsTest {
             // In other queues than in their own topic: half of the letters go to the other stripe.
             ok("topic", "create", "saved", "--queues", "3");
             ok("group", "create", "g-saved", "--topic", "saved");
-            send("killed", 40);
+            send("killed", 20);
             fail("killed", "g-killed", count, "no");
             List<String> letters = awaitLetters("g-killed", count);
             List<String> ids = column(letters, 10);
