@@ -90,20 +90,36 @@ class ArchitectureTest {
                 .resideInAPackage("akka.."));
     }
 
-    @Test
-    void coresAndStorageReadNoClock() {
-        DescribedPredicate<JavaAccess<?>> readsAClock = describe("a clock is read", access -> {
+    private static DescribedPredicate<JavaAccess<?>> readsAClock() {
+        return describe("a clock of this machine is read", access -> {
             JavaClass owner = access.getTargetOwner();
             String name = access.getTarget().getName();
             return (owner.isEquivalentTo(System.class) && (name.equals("currentTimeMillis") || name.equals("nanoTime")))
-                    || (owner.getPackageName().startsWith("java.time") && name.equals("now"));
+                    || (owner.getPackageName().startsWith("java.time")
+                            && (name.equals("now") || name.startsWith("system")));
         });
-        holds(noClasses().that().resideInAnyPackage(PURE).should().accessTargetWhere(readsAClock));
+    }
+
+    @Test
+    void coresAndStorageReadNoClock() {
+        holds(noClasses().that().resideInAnyPackage(PURE).should().accessTargetWhere(readsAClock()));
         holds(noClasses()
                 .that()
                 .resideInAnyPackage(PURE)
                 .should()
                 .dependOnClassesThat(assignableTo(InstantSource.class)));
+    }
+
+    /** Commands have their clocks from the shell that the launcher makes for them. */
+    @Test
+    void commandsReadNoClockOfTheirOwn() {
+        holds(noClasses()
+                .that()
+                .resideInAPackage("io.forebay.cli")
+                .and()
+                .doNotHaveFullyQualifiedName("io.forebay.cli.Shell")
+                .should()
+                .accessTargetWhere(readsAClock()));
     }
 
     @Test
