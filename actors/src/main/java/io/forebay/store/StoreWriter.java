@@ -13,7 +13,6 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import io.forebay.config.StoreSettings;
-import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.Checkpoint;
 import io.forebay.storage.log.Evacuation;
@@ -35,6 +34,7 @@ import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
 
 /**
  * The only writer of a stripe's log, on a thread of its own. It gives sequences and queue offsets to what it appends,
@@ -183,20 +183,6 @@ public final class StoreWriter {
         INSTANCE
     }
 
-    private record SegmentPrepared(Throwable failure) implements Internal {}
-
-    private enum DiskMeasured implements Internal {
-        INSTANCE
-    }
-
-    private enum MeasureAgain implements Internal {
-        INSTANCE
-    }
-
-    private enum PrepareAgain implements Internal {
-        INSTANCE
-    }
-
     private enum RewriteTimedOut implements Internal {
         INSTANCE
     }
@@ -271,11 +257,12 @@ public final class StoreWriter {
     /** The manifests are known to the log alone. */
     private final Unflushed unflushed;
 
-    private final SegmentSupply supply = new SegmentSupply();
     /** What came while nothing could be appended, in order of arrival: {@link Append}, {@link Snapshot}, {@link Forget}. */
     private final ArrayDeque<Command> waiting = new ArrayDeque<>();
 
     private final BlockingCalls blockingCalls;
+    private final WriterTools tools = new Tools();
+    private final SegmentPreparation preparation;
 
     private boolean isFlushTimerSet;
     private boolean isFlusherEnded;
@@ -322,14 +309,15 @@ public final class StoreWriter {
         this.unflushed = new Unflushed(config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
+        this.preparation = new SegmentPreparation(parts, tools, availability);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
-        prepareIfNeeded();
-        self.tell(MeasureAgain.INSTANCE);
+        preparation.prepareIfNeeded();
+        self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
     }
 
     // --- phases ---
@@ -343,8 +331,8 @@ public final class StoreWriter {
                         .onMessage(Forget.class, guarded(this::onForget))
                         .onMessage(FlushDue.class, guarded(this::onFlushDue))
                         .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
-                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
-                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgain))
+                        .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPrepared))
+                        .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgain))
                         .onMessage(IdleTick.class, guarded(this::onIdleTick))
                         .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
                         .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
@@ -372,8 +360,8 @@ public final class StoreWriter {
                         .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
                         .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
                         .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
-                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
-                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
+                        .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
+                        .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
                         .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
                         .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
                         .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
@@ -406,8 +394,8 @@ public final class StoreWriter {
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
         return phase.onMessage(Register.class, guarded(this::onRegister))
-                .onMessage(DiskMeasured.class, guarded(this::onDiskMeasured))
-                .onMessage(MeasureAgain.class, guarded(this::onMeasureAgain))
+                .onMessage(SegmentPreparation.DiskMeasured.class, guarded(this::onDiskMeasured))
+                .onMessage(SegmentPreparation.MeasureAgain.class, guarded(this::onMeasureAgain))
                 .onSignal(Terminated.class, guarded(this::onTerminated))
                 .onSignal(PostStop.class, guarded(this::onPostStop));
     }
@@ -434,7 +422,7 @@ public final class StoreWriter {
     }
 
     private boolean canAppend() {
-        return waiting.isEmpty() && !supply.isStalled() && storeFailure == null;
+        return waiting.isEmpty() && !preparation.isStalled() && storeFailure == null;
     }
 
     /** @return false if it has to be tried again later */
@@ -450,7 +438,7 @@ public final class StoreWriter {
             reject(append, refused, e.getMessage());
             return true;
         }
-        supply.appended();
+        preparation.appended();
         unflushed.appended(append);
         checkpoints.appended(frame.lengthBytes());
         evacuations.appended(frame.lengthBytes());
@@ -466,11 +454,11 @@ public final class StoreWriter {
             case OWNER_STOPPED:
                 return Refused.OWNER_STOPPED;
             case NOT_PREPARED:
-                supply.awaitPrepared();
+                preparation.awaitPrepared();
                 return null;
             case DISK_FULL:
             case DEVICE_FAILED:
-                stall(e);
+                preparation.stall(e);
                 return null;
             case STORE_FAILED:
                 storeFailure = e;
@@ -487,7 +475,7 @@ public final class StoreWriter {
 
     /** Appends what waited, as far as that goes. */
     private void appendWaiting() {
-        while (!waiting.isEmpty() && !supply.isStalled() && storeFailure == null) {
+        while (!waiting.isEmpty() && !preparation.isStalled() && storeFailure == null) {
             Command first = waiting.peek();
             if (first instanceof Append append) {
                 if (!tryAppend(append)) {
@@ -520,7 +508,7 @@ public final class StoreWriter {
         }
         evacuateFurther();
         flushIfDue();
-        prepareIfNeeded();
+        preparation.prepareIfNeeded();
         return stop.isAsked() ? proceedToStop() : Behaviors.same();
     }
 
@@ -588,47 +576,18 @@ public final class StoreWriter {
 
     // --- segments ---
 
-    private void prepareIfNeeded() {
-        if (supply.isDue(log.isPreparationNeeded())) {
-            supply.preparing();
-            offload(
-                    () -> {
-                        try {
-                            log.prepareNext();
-                        } finally {
-                            measureDisk();
-                        }
-                    },
-                    SegmentPrepared::new);
-        }
-    }
-
-    /** Blocks. */
-    private void measureDisk() throws IOException {
-        long usable = parts.directory.usableBytes();
-        long room = log.roomBytes();
-        budget.freeDisk(usable > Long.MAX_VALUE - room ? Long.MAX_VALUE : usable + room);
-    }
-
-    /** Without Sends nothing is prepared, which measures: as long as they are refused, look whether there is space again. */
-    private void watchDisk() {
-        if (budget.isDiskLow()) {
-            timers.startSingleTimer(MeasureAgain.INSTANCE, config.retryBackoff());
-        }
-    }
-
-    private Behavior<Message> onMeasureAgain(MeasureAgain again) {
+    private Behavior<Message> onMeasureAgain(SegmentPreparation.MeasureAgain again) {
         if (!stop.isClosing()) {
-            offload(this::measureDisk, failure -> DiskMeasured.INSTANCE);
+            preparation.measure();
         }
         return Behaviors.same();
     }
 
-    private Behavior<Message> onDiskMeasured(DiskMeasured measured) {
+    private Behavior<Message> onDiskMeasured(SegmentPreparation.DiskMeasured measured) {
         if (stop.isClosing()) {
             return close();
         }
-        watchDisk();
+        preparation.watchDisk();
         if (rewrite != null) {
             return finishRewriteIfComplete();
         }
@@ -639,68 +598,35 @@ public final class StoreWriter {
         return Behaviors.same();
     }
 
-    private void stall(StripeException e) {
-        status.failed(e.getMessage());
-        if (supply.stalled()) {
-            // Preparing a segment did not help: do not try in a circle.
-            pausePreparing();
-            availability.failing(
-                    e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
-        }
-    }
-
-    private void pausePreparing() {
-        supply.pause();
-        timers.startSingleTimer(PrepareAgain.INSTANCE, config.retryBackoff());
-    }
-
-    private Behavior<Message> onSegmentPrepared(SegmentPrepared prepared) {
-        segmentPrepared(prepared);
-        if (prepared.failure == null) {
+    private Behavior<Message> onSegmentPrepared(SegmentPreparation.SegmentPrepared prepared) {
+        preparation.onSegmentPrepared(prepared);
+        if (prepared.failure() == null) {
             resume();
         }
         return proceed();
-    }
-
-    private void segmentPrepared(SegmentPrepared prepared) {
-        supply.prepared(prepared.failure == null);
-        watchDisk();
-        if (prepared.failure != null) {
-            prepareFailed(prepared.failure);
-        }
-    }
-
-    private void prepareFailed(Throwable failure) {
-        IOException cause = environment(failure);
-        status.failed(cause.getMessage());
-        context.getLog().warn("stripe {}: no segment could be prepared: {}", parts.stripeId, cause.getMessage());
-        pausePreparing();
-        if (supply.isStalled()) {
-            availability.failing(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
-        }
     }
 
     /** Appends what waited; tells that it is over if nothing waits any more. */
     private void resume() {
         appendWaiting();
         writeManifestIfGathered();
-        if (!supply.isStalled() && storeFailure == null) {
+        if (!preparation.isStalled() && storeFailure == null) {
             availability.available();
         }
     }
 
-    private Behavior<Message> onPrepareAgain(PrepareAgain again) {
-        supply.pauseOver();
+    private Behavior<Message> onPrepareAgain(SegmentPreparation.PrepareAgain again) {
+        preparation.onPrepareAgain();
         return proceed();
     }
 
-    private Behavior<Message> onSegmentPreparedRewriting(SegmentPrepared prepared) {
-        segmentPrepared(prepared);
+    private Behavior<Message> onSegmentPreparedRewriting(SegmentPreparation.SegmentPrepared prepared) {
+        preparation.onSegmentPrepared(prepared);
         return finishRewriteIfComplete();
     }
 
-    private Behavior<Message> onPrepareAgainElsewhere(PrepareAgain again) {
-        supply.pauseOver();
+    private Behavior<Message> onPrepareAgainElsewhere(SegmentPreparation.PrepareAgain again) {
+        preparation.onPrepareAgain();
         return Behaviors.same();
     }
 
@@ -721,7 +647,7 @@ public final class StoreWriter {
         status.flushFailed(cause.getMessage());
         status.phase(StripePhase.REWRITING);
         storeFailure = null;
-        supply.unstall();
+        preparation.unstall();
         if (checkpoints.step() != CheckpointState.Step.FINISHING) {
             abandonCheckpoint();
         }
@@ -813,7 +739,7 @@ public final class StoreWriter {
 
     private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
         if (finished.failure != null) {
-            return rewriteFailed(environment(finished.failure));
+            return rewriteFailed(StripeFailures.environment(parts.stripeId, finished.failure));
         }
         long durable = log.durableSequence();
         context.getLog().info("stripe {}: written again and durable up to sequence {}", parts.stripeId, durable);
@@ -882,7 +808,7 @@ public final class StoreWriter {
                 log.appendIfPrepared(frame, parts.clock.millis());
             } catch (StripeException e) {
                 if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                    supply.awaitPrepared();
+                    preparation.awaitPrepared();
                     List<Frame> rest = List.copyOf(snapshot.frames.subList(part, snapshot.frames.size()));
                     return new Snapshot(snapshot.checkpointId, snapshot.owner, rest);
                 }
@@ -892,7 +818,7 @@ public final class StoreWriter {
                 status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
                 break;
             }
-            supply.appended();
+            preparation.appended();
             budget.take(frame.retainedBytes());
             unflushed.appended(new Append(frame, ownOrigin, false, 0));
         }
@@ -902,7 +828,7 @@ public final class StoreWriter {
     }
 
     private void writeManifestIfGathered() {
-        if (!checkpoints.isGathered() || supply.isStalled() || storeFailure != null) {
+        if (!checkpoints.isGathered() || preparation.isStalled() || storeFailure != null) {
             return;
         }
         timers.cancel("snapshots");
@@ -910,7 +836,7 @@ public final class StoreWriter {
             log.writeManifestIfPrepared(checkpoint);
         } catch (StripeException e) {
             if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                supply.awaitPrepared();
+                preparation.awaitPrepared();
                 return;
             }
             if (e.reason() == StripeException.Reason.STORE_FAILED) {
@@ -936,7 +862,7 @@ public final class StoreWriter {
         if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
-        self.tell(MeasureAgain.INSTANCE); // others fill the disk, too
+        self.tell(SegmentPreparation.MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
     }
 
@@ -966,7 +892,7 @@ public final class StoreWriter {
 
     private void checkpointFinished(CheckpointFinished finished) {
         if (finished.failure != null) {
-            checkpointFailed(environment(finished.failure));
+            checkpointFailed(StripeFailures.environment(parts.stripeId, finished.failure));
         } else {
             checkpoints.finished();
             checkpoint = null;
@@ -1016,7 +942,7 @@ public final class StoreWriter {
             log.appendMoved(batch, parts.clock.millis());
         } catch (StripeException e) {
             if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                supply.awaitPrepared();
+                preparation.awaitPrepared();
             } else if (e.reason() == StripeException.Reason.STORE_FAILED) {
                 storeFailure = e;
             } else {
@@ -1024,7 +950,7 @@ public final class StoreWriter {
             }
             return;
         }
-        supply.appended();
+        preparation.appended();
         movedBatch = null;
         budget.take(batch.lengthBytes());
         unflushed.appendedMoved(batch.lengthBytes());
@@ -1086,7 +1012,7 @@ public final class StoreWriter {
             return false;
         }
         if (failure != null) {
-            IOException cause = environment(failure);
+            IOException cause = StripeFailures.environment(parts.stripeId, failure);
             status.failed("cleaning: " + cause.getMessage());
             context.getLog().warn("stripe {}: cleaning: {}", parts.stripeId, cause.getMessage());
         }
@@ -1358,16 +1284,30 @@ public final class StoreWriter {
         blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
     }
 
-    /** A failure of the environment, to be dealt with; anything else is a bug. */
-    private IOException environment(Throwable failure) {
-        if (failure instanceof IOException cause) {
-            return cause;
+    private final class Tools implements WriterTools {
+        @Override
+        public Logger logger() {
+            return context.getLog();
         }
-        throw new AssertionError("stripe " + parts.stripeId + ": " + failure, failure);
-    }
 
-    private static boolean isDiskFull(IOException cause) {
-        return cause instanceof DiskFullException
-                || (cause instanceof StripeException refused && refused.reason() == StripeException.Reason.DISK_FULL);
+        @Override
+        public void startTimer(Object key, Message message, Duration delay) {
+            timers.startSingleTimer(key, message, delay);
+        }
+
+        @Override
+        public void cancelTimer(Object key) {
+            timers.cancel(key);
+        }
+
+        @Override
+        public void tellSelf(Message message) {
+            self.tell(message);
+        }
+
+        @Override
+        public void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
+            StoreWriter.this.offload(call, ended);
+        }
     }
 }
