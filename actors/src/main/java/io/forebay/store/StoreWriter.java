@@ -263,12 +263,10 @@ public final class StoreWriter {
     private final BlockingCalls blockingCalls;
     private final WriterTools tools = new Tools();
     private final SegmentPreparation preparation;
+    private final AppendGate gate;
 
     private boolean isFlushTimerSet;
     private boolean isFlusherEnded;
-
-    /** A store into the log failed: rewriting begins when the range at the Flusher has come back. */
-    private StripeException storeFailure;
 
     private final Availability availability;
 
@@ -310,6 +308,7 @@ public final class StoreWriter {
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
+        this.gate = new AppendGate(parts.stripeId, preparation);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
@@ -422,7 +421,7 @@ public final class StoreWriter {
     }
 
     private boolean canAppend() {
-        return waiting.isEmpty() && !preparation.isStalled() && storeFailure == null;
+        return waiting.isEmpty() && gate.isOpen();
     }
 
     /** @return false if it has to be tried again later */
@@ -431,41 +430,19 @@ public final class StoreWriter {
         try {
             log.appendIfPrepared(frame, parts.clock.millis());
         } catch (StripeException e) {
-            Refused refused = refusedBecause(e);
+            Refused refused = gate.refusedBecause(e);
             if (refused == null) {
                 return false;
             }
             reject(append, refused, e.getMessage());
             return true;
         }
-        preparation.appended();
+        gate.appended();
         unflushed.appended(append);
         checkpoints.appended(frame.lengthBytes());
         evacuations.appended(frame.lengthBytes());
         append.origin.tell(new Written(append.tag, frame));
         return true;
-    }
-
-    /** @return why the frame can never be appended; null if it can later, which has been taken care of */
-    private Refused refusedBecause(StripeException e) {
-        switch (e.reason()) {
-            case FRAME_TOO_LARGE:
-                return Refused.FRAME_TOO_LARGE;
-            case OWNER_STOPPED:
-                return Refused.OWNER_STOPPED;
-            case NOT_PREPARED:
-                preparation.awaitPrepared();
-                return null;
-            case DISK_FULL:
-            case DEVICE_FAILED:
-                preparation.stall(e);
-                return null;
-            case STORE_FAILED:
-                storeFailure = e;
-                return null;
-            default:
-                throw new AssertionError("stripe " + parts.stripeId + ": append refused: " + e.reason(), e);
-        }
     }
 
     private void reject(Append append, Refused refused, String detail) {
@@ -475,7 +452,7 @@ public final class StoreWriter {
 
     /** Appends what waited, as far as that goes. */
     private void appendWaiting() {
-        while (!waiting.isEmpty() && !preparation.isStalled() && storeFailure == null) {
+        while (!waiting.isEmpty() && gate.isOpen()) {
             Command first = waiting.peek();
             if (first instanceof Append append) {
                 if (!tryAppend(append)) {
@@ -499,9 +476,9 @@ public final class StoreWriter {
 
     /** Looks at everything that may be due now; the end of each handler while running. */
     private Behavior<Message> proceed() {
-        if (storeFailure != null) {
+        if (gate.hasStoreFailed()) {
             // The range at the Flusher must come back first: it may still turn out durable.
-            return unflushed.isAtFlusher() ? Behaviors.same() : beginRewrite(null, storeFailure);
+            return unflushed.isAtFlusher() ? Behaviors.same() : beginRewrite(null, gate.storeFailure());
         }
         if (checkpoints.isDue()) {
             beginCheckpoint();
@@ -515,7 +492,7 @@ public final class StoreWriter {
     // --- flushing ---
 
     private void flushIfDue() {
-        if (storeFailure != null) {
+        if (gate.hasStoreFailed()) {
             return;
         }
         if (unflushed.isDue()) {
@@ -549,8 +526,8 @@ public final class StoreWriter {
     private Behavior<Message> onRangeForced(RangeForced forced) {
         long durable = log.durableSequence();
         unflushed.backFromFlusher(durable, false);
-        if (storeFailure != null && durable < forced.range.toSequence()) {
-            return beginRewrite(null, storeFailure);
+        if (gate.hasStoreFailed() && durable < forced.range.toSequence()) {
+            return beginRewrite(null, gate.storeFailure());
         }
         if (checkpoints.isForced(durable)) {
             checkpoints.finishing();
@@ -610,7 +587,7 @@ public final class StoreWriter {
     private void resume() {
         appendWaiting();
         writeManifestIfGathered();
-        if (!preparation.isStalled() && storeFailure == null) {
+        if (gate.isOpen()) {
             availability.available();
         }
     }
@@ -634,7 +611,9 @@ public final class StoreWriter {
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
         unflushed.backFromFlusher(log.durableSequence(), true);
-        return storeFailure == null ? beginRewrite(failed.range, failed.cause) : beginRewrite(null, storeFailure);
+        return gate.hasStoreFailed()
+                ? beginRewrite(null, gate.storeFailure())
+                : beginRewrite(failed.range, failed.cause);
     }
 
     private Behavior<Message> beginRewrite(FlushRange range, IOException cause) {
@@ -646,8 +625,7 @@ public final class StoreWriter {
                         cause.getMessage());
         status.flushFailed(cause.getMessage());
         status.phase(StripePhase.REWRITING);
-        storeFailure = null;
-        preparation.unstall();
+        gate.rewriting();
         if (checkpoints.step() != CheckpointState.Step.FINISHING) {
             abandonCheckpoint();
         }
@@ -808,17 +786,17 @@ public final class StoreWriter {
                 log.appendIfPrepared(frame, parts.clock.millis());
             } catch (StripeException e) {
                 if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                    preparation.awaitPrepared();
+                    gate.awaitPrepared();
                     List<Frame> rest = List.copyOf(snapshot.frames.subList(part, snapshot.frames.size()));
                     return new Snapshot(snapshot.checkpointId, snapshot.owner, rest);
                 }
                 // The parts that are there do not count without the last one: the owner only keeps the replay start
                 // back.
-                refusedBecause(e);
+                gate.refusedBecause(e);
                 status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
                 break;
             }
-            preparation.appended();
+            gate.appended();
             budget.take(frame.retainedBytes());
             unflushed.appended(new Append(frame, ownOrigin, false, 0));
         }
@@ -828,7 +806,7 @@ public final class StoreWriter {
     }
 
     private void writeManifestIfGathered() {
-        if (!checkpoints.isGathered() || preparation.isStalled() || storeFailure != null) {
+        if (!checkpoints.isGathered() || !gate.isOpen()) {
             return;
         }
         timers.cancel("snapshots");
@@ -836,11 +814,11 @@ public final class StoreWriter {
             log.writeManifestIfPrepared(checkpoint);
         } catch (StripeException e) {
             if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                preparation.awaitPrepared();
+                gate.awaitPrepared();
                 return;
             }
             if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                storeFailure = e;
+                gate.storeFailed(e);
             }
             checkpointFailed(e);
             return;
@@ -914,7 +892,7 @@ public final class StoreWriter {
 
     /** The next step of emptying a segment, if there is one to take now. */
     private void evacuateFurther() {
-        if (stop.isAsked() || storeFailure != null) {
+        if (stop.isAsked() || gate.hasStoreFailed()) {
             return;
         }
         if (evacuations.isPlanDue()) {
@@ -942,15 +920,15 @@ public final class StoreWriter {
             log.appendMoved(batch, parts.clock.millis());
         } catch (StripeException e) {
             if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                preparation.awaitPrepared();
+                gate.awaitPrepared();
             } else if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                storeFailure = e;
+                gate.storeFailed(e);
             } else {
                 throw new AssertionError("stripe " + parts.stripeId + ": copies refused: " + e.reason(), e);
             }
             return;
         }
-        preparation.appended();
+        gate.appended();
         movedBatch = null;
         budget.take(batch.lengthBytes());
         unflushed.appendedMoved(batch.lengthBytes());
