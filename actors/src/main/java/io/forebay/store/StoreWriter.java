@@ -14,7 +14,6 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.StorageDirectory;
-import io.forebay.storage.log.Checkpoint;
 import io.forebay.storage.log.Evacuation;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
@@ -197,14 +196,6 @@ public final class StoreWriter {
         INSTANCE
     }
 
-    private record SnapshotsTimedOut(long checkpointId) implements Internal {}
-
-    private enum CheckpointPauseOver implements Internal {
-        INSTANCE
-    }
-
-    private record CheckpointFinished(Throwable failure) implements Internal {}
-
     /** @param planned null if nothing was found, or it failed */
     private record EvacuationPlanned(Evacuation planned, Throwable failure) implements Internal {}
 
@@ -274,9 +265,7 @@ public final class StoreWriter {
     private RewriteState<ActorRef<Event>> rewrite;
     private List<Frame> rewriteFrames = List.of();
 
-    // checkpoints
-    private final CheckpointState checkpoints;
-    private Checkpoint checkpoint;
+    private final Checkpointing checkpoints;
 
     // evacuations
     private final EvacuationState evacuations;
@@ -302,13 +291,13 @@ public final class StoreWriter {
         this.budget = parts.budget;
         this.status = parts.status;
         this.ownOrigin = context.getSystem().<Event>ignoreRef();
-        this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
         this.evacuations = new EvacuationState(config.evacuationSharePercent(), log.segmentBytes());
         this.unflushed = new Unflushed(config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
         this.gate = new AppendGate(parts.stripeId, preparation);
+        this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
@@ -333,9 +322,9 @@ public final class StoreWriter {
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPrepared))
                         .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgain))
                         .onMessage(IdleTick.class, guarded(this::onIdleTick))
-                        .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
-                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
-                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
+                        .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
+                        .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
+                        .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinished))
                         .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
                         .onMessage(EvacuationRead.class, guarded(this::onEvacuationRead))
                         .onMessage(EvacuationFinished.class, guarded(this::onEvacuationFinished))
@@ -362,9 +351,9 @@ public final class StoreWriter {
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
                         .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
                         .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
-                        .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
-                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
-                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
+                        .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
+                        .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
+                        .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
                         .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
                         .onMessage(EvacuationRead.class, guarded(read -> evacuationOvertaken()))
                         .onMessage(EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
@@ -459,7 +448,7 @@ public final class StoreWriter {
                     return;
                 }
             } else if (first instanceof Snapshot snapshot) {
-                Snapshot rest = appendSnapshot(snapshot);
+                Snapshot rest = checkpoints.appendSnapshot(snapshot);
                 if (rest != null) {
                     waiting.remove();
                     waiting.addFirst(rest);
@@ -529,11 +518,7 @@ public final class StoreWriter {
         if (gate.hasStoreFailed() && durable < forced.range.toSequence()) {
             return beginRewrite(null, gate.storeFailure());
         }
-        if (checkpoints.isForced(durable)) {
-            checkpoints.finishing();
-            Checkpoint finishing = checkpoint;
-            offload(() -> log.finishCheckpoint(finishing), CheckpointFinished::new);
-        }
+        checkpoints.durable(durable);
         return proceed();
     }
 
@@ -586,7 +571,7 @@ public final class StoreWriter {
     /** Appends what waited; tells that it is over if nothing waits any more. */
     private void resume() {
         appendWaiting();
-        writeManifestIfGathered();
+        checkpoints.writeManifestIfGathered();
         if (gate.isOpen()) {
             availability.available();
         }
@@ -626,9 +611,7 @@ public final class StoreWriter {
         status.flushFailed(cause.getMessage());
         status.phase(StripePhase.REWRITING);
         gate.rewriting();
-        if (checkpoints.step() != CheckpointState.Step.FINISHING) {
-            abandonCheckpoint();
-        }
+        checkpoints.overtaken();
         if (!evacuations.isCallUnderWay()) {
             endEvacuation();
         }
@@ -744,92 +727,21 @@ public final class StoreWriter {
     // --- checkpoints ---
 
     private void beginCheckpoint() {
-        if (!checkpoints.mayBegin() || !canAppend()) {
-            return;
+        if (canAppend()) {
+            checkpoints.begin();
         }
-        try {
-            checkpoint = log.beginCheckpoint();
-        } catch (StripeException e) {
-            checkpointFailed(e);
-            return;
-        }
-        List<Owner> asked = new ArrayList<>();
-        for (Owner owner : checkpoint.changedOwners()) {
-            if (registrations.origin(owner) != null) {
-                asked.add(owner);
-            }
-        }
-        long id = checkpoints.begin(asked);
-        for (Owner owner : asked) {
-            registrations.origin(owner).tell(new SnapshotRequested(id, owner));
-        }
-        timers.startSingleTimer("snapshots", new SnapshotsTimedOut(id), config.snapshotTimeout());
-        writeManifestIfGathered();
     }
 
     private Behavior<Message> onSnapshot(Snapshot snapshot) {
-        Snapshot rest = canAppend() ? appendSnapshot(snapshot) : snapshot;
+        Snapshot rest = canAppend() ? checkpoints.appendSnapshot(snapshot) : snapshot;
         if (rest != null) {
             waiting.add(rest);
         }
         return proceed();
     }
 
-    /** @return what has to be tried again later, or null */
-    private Snapshot appendSnapshot(Snapshot snapshot) {
-        if (!checkpoints.isAwaited(snapshot.checkpointId, snapshot.owner)) {
-            return null; // of one that was given up
-        }
-        for (int part = 0; part < snapshot.frames.size(); part++) {
-            Frame frame = snapshot.frames.get(part);
-            try {
-                log.appendIfPrepared(frame, parts.clock.millis());
-            } catch (StripeException e) {
-                if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                    gate.awaitPrepared();
-                    List<Frame> rest = List.copyOf(snapshot.frames.subList(part, snapshot.frames.size()));
-                    return new Snapshot(snapshot.checkpointId, snapshot.owner, rest);
-                }
-                // The parts that are there do not count without the last one: the owner only keeps the replay start
-                // back.
-                gate.refusedBecause(e);
-                status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
-                break;
-            }
-            gate.appended();
-            budget.take(frame.retainedBytes());
-            unflushed.appended(new Append(frame, ownOrigin, false, 0));
-        }
-        checkpoints.gathered(snapshot.owner);
-        writeManifestIfGathered();
-        return null;
-    }
-
-    private void writeManifestIfGathered() {
-        if (!checkpoints.isGathered() || !gate.isOpen()) {
-            return;
-        }
-        timers.cancel("snapshots");
-        try {
-            log.writeManifestIfPrepared(checkpoint);
-        } catch (StripeException e) {
-            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                gate.awaitPrepared();
-                return;
-            }
-            if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                gate.storeFailed(e);
-            }
-            checkpointFailed(e);
-            return;
-        }
-        checkpoints.manifestWritten(checkpoint.manifestSequence());
-        unflushed.wantForce();
-    }
-
-    private Behavior<Message> onSnapshotsTimedOut(SnapshotsTimedOut timeout) {
-        checkpoints.timedOut(timeout.checkpointId);
-        writeManifestIfGathered();
+    private Behavior<Message> onSnapshotsTimedOut(Checkpointing.SnapshotsTimedOut timeout) {
+        checkpoints.onSnapshotsTimedOut(timeout);
         return proceed();
     }
 
@@ -844,47 +756,23 @@ public final class StoreWriter {
         return proceed();
     }
 
-    private void checkpointFailed(IOException cause) {
-        status.failed("checkpoint: " + cause.getMessage());
-        context.getLog().warn("stripe {}: no checkpoint was made: {}", parts.stripeId, cause.getMessage());
-        abandonCheckpoint();
-        checkpoints.pause();
-        timers.startSingleTimer(CheckpointPauseOver.INSTANCE, config.retryBackoff());
-    }
-
-    private void abandonCheckpoint() {
-        checkpoints.abandon();
-        checkpoint = null;
-        timers.cancel("snapshots");
-    }
-
-    private Behavior<Message> onCheckpointPauseOver(CheckpointPauseOver over) {
+    private Behavior<Message> onCheckpointPauseOver(Checkpointing.CheckpointPauseOver over) {
         checkpoints.pauseOver();
         return proceed();
     }
 
-    private Behavior<Message> onCheckpointPauseOverElsewhere(CheckpointPauseOver over) {
+    private Behavior<Message> onCheckpointPauseOverElsewhere(Checkpointing.CheckpointPauseOver over) {
         checkpoints.pauseOver();
         return Behaviors.same();
     }
 
-    private void checkpointFinished(CheckpointFinished finished) {
-        if (finished.failure != null) {
-            checkpointFailed(StripeFailures.environment(parts.stripeId, finished.failure));
-        } else {
-            checkpoints.finished();
-            checkpoint = null;
-            status.checkpointCount(checkpoints.completedCount());
-        }
-    }
-
-    private Behavior<Message> onCheckpointFinished(CheckpointFinished finished) {
-        checkpointFinished(finished);
+    private Behavior<Message> onCheckpointFinished(Checkpointing.CheckpointFinished finished) {
+        checkpoints.onCheckpointFinished(finished);
         return proceed();
     }
 
-    private Behavior<Message> onCheckpointFinishedRewriting(CheckpointFinished finished) {
-        checkpointFinished(finished);
+    private Behavior<Message> onCheckpointFinishedRewriting(Checkpointing.CheckpointFinished finished) {
+        checkpoints.onCheckpointFinished(finished);
         return finishRewriteIfComplete();
     }
 
@@ -1028,9 +916,7 @@ public final class StoreWriter {
         if (availability.announced() != null) {
             register.origin.tell(availability.announced());
         }
-        if (checkpoints.awaits(owner)) {
-            register.origin.tell(new SnapshotRequested(checkpoints.id(), owner));
-        }
+        checkpoints.registered(owner, register.origin);
         return Behaviors.same();
     }
 
@@ -1046,8 +932,8 @@ public final class StoreWriter {
     private void forget(Forget forget) {
         registrations.forget(forget.owner);
         log.forget(forget.owner);
-        checkpoints.gathered(forget.owner);
-        writeManifestIfGathered();
+        checkpoints.gone(forget.owner);
+        checkpoints.writeManifestIfGathered();
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {
@@ -1056,7 +942,7 @@ public final class StoreWriter {
         }
         ActorRef<Event> origin = terminated.getRef().unsafeUpcast();
         for (Owner owner : registrations.gone(origin)) {
-            checkpoints.gathered(owner);
+            checkpoints.gone(owner);
         }
         if (stop.isClosing()) {
             return Behaviors.same();
@@ -1065,7 +951,7 @@ public final class StoreWriter {
             rewrite.gone(origin);
             return rewriteFurther();
         }
-        writeManifestIfGathered();
+        checkpoints.writeManifestIfGathered();
         return proceed();
     }
 
