@@ -14,10 +14,8 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.StorageDirectory;
-import io.forebay.storage.log.Evacuation;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
-import io.forebay.storage.log.MovedBatch;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
@@ -196,14 +194,6 @@ public final class StoreWriter {
         INSTANCE
     }
 
-    /** @param planned null if nothing was found, or it failed */
-    private record EvacuationPlanned(Evacuation planned, Throwable failure) implements Internal {}
-
-    /** @param batch null if there is no more, or it failed */
-    private record EvacuationRead(MovedBatch batch, Throwable failure) implements Internal {}
-
-    private record EvacuationFinished(Throwable failure) implements Internal {}
-
     private enum StopTimedOut implements Internal {
         INSTANCE
     }
@@ -228,9 +218,6 @@ public final class StoreWriter {
             LongSupplier nanoTime,
             Executor blocking,
             String flushDispatcher) {}
-
-    /** What is moved in one turn, about. */
-    private static final int MOVED_BATCH_BYTES = 64 * 1024;
 
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
@@ -267,11 +254,7 @@ public final class StoreWriter {
 
     private final Checkpointing checkpoints;
 
-    // evacuations
-    private final EvacuationState evacuations;
-    private Evacuation evacuation;
-    /** Read and not appended yet. */
-    private MovedBatch movedBatch;
+    private final Cleaning cleaning;
 
     // stopping
     private final StopState<ActorRef<Done>> stop = new StopState<>();
@@ -291,13 +274,13 @@ public final class StoreWriter {
         this.budget = parts.budget;
         this.status = parts.status;
         this.ownOrigin = context.getSystem().<Event>ignoreRef();
-        this.evacuations = new EvacuationState(config.evacuationSharePercent(), log.segmentBytes());
         this.unflushed = new Unflushed(config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
         this.gate = new AppendGate(parts.stripeId, preparation);
         this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
+        this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
@@ -325,9 +308,9 @@ public final class StoreWriter {
                         .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
                         .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
                         .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinished))
-                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
-                        .onMessage(EvacuationRead.class, guarded(this::onEvacuationRead))
-                        .onMessage(EvacuationFinished.class, guarded(this::onEvacuationFinished))
+                        .onMessage(Cleaning.EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
+                        .onMessage(Cleaning.EvacuationRead.class, guarded(this::onEvacuationRead))
+                        .onMessage(Cleaning.EvacuationFinished.class, guarded(this::onEvacuationFinished))
                         .onMessage(Stop.class, guarded(this::onStop))
                         .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
@@ -354,9 +337,9 @@ public final class StoreWriter {
                         .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
                         .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
                         .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
-                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
-                        .onMessage(EvacuationRead.class, guarded(read -> evacuationOvertaken()))
-                        .onMessage(EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
+                        .onMessage(Cleaning.EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
+                        .onMessage(Cleaning.EvacuationRead.class, guarded(read -> evacuationOvertaken()))
+                        .onMessage(Cleaning.EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
                         .onMessage(Stop.class, guarded(this::onStopRewriting))
                         .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
                 .build();
@@ -429,7 +412,7 @@ public final class StoreWriter {
         gate.appended();
         unflushed.appended(append);
         checkpoints.appended(frame.lengthBytes());
-        evacuations.appended(frame.lengthBytes());
+        cleaning.appended(frame.lengthBytes());
         append.origin.tell(new Written(append.tag, frame));
         return true;
     }
@@ -472,7 +455,9 @@ public final class StoreWriter {
         if (checkpoints.isDue()) {
             beginCheckpoint();
         }
-        evacuateFurther();
+        if (!stop.isAsked()) {
+            cleaning.evacuateFurther(canAppend());
+        }
         flushIfDue();
         preparation.prepareIfNeeded();
         return stop.isAsked() ? proceedToStop() : Behaviors.same();
@@ -554,7 +539,7 @@ public final class StoreWriter {
             return finishRewriteIfComplete();
         }
         if (budget.isDiskLow()) {
-            evacuations.wantPlan();
+            cleaning.wantPlan();
             return proceed();
         }
         return Behaviors.same();
@@ -612,9 +597,7 @@ public final class StoreWriter {
         status.phase(StripePhase.REWRITING);
         gate.rewriting();
         checkpoints.overtaken();
-        if (!evacuations.isCallUnderWay()) {
-            endEvacuation();
-        }
+        cleaning.overtaken();
         log.forceFailed(range);
         rewriteFrames = List.copyOf(log.retainedFrames());
         rewrite = new RewriteState<>(unflushed.entriesOf(rewriteFrames, ownOrigin), config.rewriteAttemptsMax());
@@ -778,131 +761,29 @@ public final class StoreWriter {
 
     // --- evacuations ---
 
-    /** The next step of emptying a segment, if there is one to take now. */
-    private void evacuateFurther() {
-        if (stop.isAsked() || gate.hasStoreFailed()) {
-            return;
-        }
-        if (evacuations.isPlanDue()) {
-            evacuations.planning();
-            Evacuation[] planned = {null};
-            offload(
-                    () -> planned[0] = log.planEvacuation(config.evacuationLivePercent()),
-                    failure -> new EvacuationPlanned(planned[0], failure));
-        } else if (evacuations.mayAppend(budget.isDiskLow()) && canAppend() && hasRoomToMove()) {
-            appendMoved();
-        } else if (evacuations.step() == EvacuationState.Step.FORCING && evacuation.isDurable()) {
-            evacuations.finishing();
-            offload(evacuation::finish, EvacuationFinished::new);
-        }
-    }
-
-    /** Copies leave most of what may be unflushed to those who send. */
-    private boolean hasRoomToMove() {
-        return budget.unflushedBytes() < budget.unflushedBytesMax() / 4;
-    }
-
-    private void appendMoved() {
-        MovedBatch batch = movedBatch;
-        try {
-            log.appendMoved(batch, parts.clock.millis());
-        } catch (StripeException e) {
-            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                gate.awaitPrepared();
-            } else if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                gate.storeFailed(e);
-            } else {
-                throw new AssertionError("stripe " + parts.stripeId + ": copies refused: " + e.reason(), e);
-            }
-            return;
-        }
-        gate.appended();
-        movedBatch = null;
-        budget.take(batch.lengthBytes());
-        unflushed.appendedMoved(batch.lengthBytes());
-        evacuations.moved(batch.lengthBytes());
-        readEvacuation();
-    }
-
-    private void readEvacuation() {
-        evacuations.reading();
-        Evacuation reading = evacuation;
-        MovedBatch[] read = {null};
-        offload(() -> read[0] = reading.read(MOVED_BATCH_BYTES), failure -> new EvacuationRead(read[0], failure));
-    }
-
-    private Behavior<Message> onEvacuationPlanned(EvacuationPlanned planned) {
-        evacuation = planned.planned;
-        if (isEvacuationFailed(planned.failure)) {
-            return proceed();
-        }
-        if (evacuation == null) {
-            evacuations.ended();
-        } else {
-            readEvacuation();
-        }
+    private Behavior<Message> onEvacuationPlanned(Cleaning.EvacuationPlanned planned) {
+        cleaning.onEvacuationPlanned(planned);
         return proceed();
     }
 
-    private Behavior<Message> onEvacuationRead(EvacuationRead read) {
-        if (isEvacuationFailed(read.failure)) {
-            return proceed();
-        }
-        if (read.batch == null) {
-            evacuations.forcing();
-        } else {
-            movedBatch = read.batch;
-            evacuations.holding();
-        }
+    private Behavior<Message> onEvacuationRead(Cleaning.EvacuationRead read) {
+        cleaning.onEvacuationRead(read);
         return proceed();
     }
 
-    private Behavior<Message> onEvacuationFinished(EvacuationFinished finished) {
-        if (isEvacuationFailed(finished.failure)) {
-            return proceed();
-        }
-        context.getLog().debug("stripe {}: {} moved {} bytes", parts.stripeId, evacuation, evacuation.bytes());
-        evacuations.finished();
-        evacuation.close();
-        evacuation = null;
-        status.evacuationCount(evacuations.completedCount());
-        if (budget.isDiskLow()) {
-            checkpoints.want(); // it frees the segment
-        }
+    private Behavior<Message> onEvacuationFinished(Cleaning.EvacuationFinished finished) {
+        cleaning.onEvacuationFinished(finished);
         return proceed();
     }
 
-    /** Ends an evacuation that cannot go on, for which the log tells why: the segment stays. */
-    private boolean isEvacuationFailed(Throwable failure) {
-        if (failure == null && (evacuation == null || !evacuation.isVoid())) {
-            return false;
-        }
-        if (failure != null) {
-            IOException cause = StripeFailures.environment(parts.stripeId, failure);
-            status.failed("cleaning: " + cause.getMessage());
-            context.getLog().warn("stripe {}: cleaning: {}", parts.stripeId, cause.getMessage());
-        }
-        endEvacuation();
-        return true;
-    }
-
-    private void endEvacuation() {
-        evacuations.ended();
-        movedBatch = null;
-        if (evacuation != null) {
-            evacuation.close();
-            evacuation = null;
-        }
-    }
-
-    private Behavior<Message> onEvacuationPlannedElsewhere(EvacuationPlanned planned) {
-        evacuation = planned.planned;
-        return evacuationOvertaken();
+    private Behavior<Message> onEvacuationPlannedElsewhere(Cleaning.EvacuationPlanned planned) {
+        cleaning.onPlannedTooLate(planned);
+        return finishRewriteIfComplete();
     }
 
     /** A failed force has come in between. */
     private Behavior<Message> evacuationOvertaken() {
-        endEvacuation();
+        cleaning.endEvacuation();
         return finishRewriteIfComplete();
     }
 
@@ -1080,7 +961,7 @@ public final class StoreWriter {
                 return Behaviors.same();
             }
         }
-        endEvacuation();
+        cleaning.endEvacuation();
         stop.logClosing();
         boolean clean = stop.isClean();
         offload(() -> log.close(clean), LogClosed::new);
