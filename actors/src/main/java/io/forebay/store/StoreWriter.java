@@ -176,10 +176,6 @@ public final class StoreWriter {
 
     // From itself:
 
-    private enum FlushDue implements Internal {
-        INSTANCE
-    }
-
     private enum RewriteTimedOut implements Internal {
         INSTANCE
     }
@@ -242,8 +238,8 @@ public final class StoreWriter {
     private final WriterTools tools = new Tools();
     private final SegmentPreparation preparation;
     private final AppendGate gate;
+    private final Flushing flushing;
 
-    private boolean isFlushTimerSet;
     private boolean isFlusherEnded;
 
     private final Availability availability;
@@ -279,13 +275,14 @@ public final class StoreWriter {
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
         this.gate = new AppendGate(parts.stripeId, preparation);
-        this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
-        this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
+        this.flushing = new Flushing(parts, tools, gate, unflushed, flusher);
+        this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
+        this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         preparation.prepareIfNeeded();
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
@@ -300,7 +297,7 @@ public final class StoreWriter {
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
                         .onMessage(Snapshot.class, guarded(this::onSnapshot))
                         .onMessage(Forget.class, guarded(this::onForget))
-                        .onMessage(FlushDue.class, guarded(this::onFlushDue))
+                        .onMessage(Flushing.FlushDue.class, guarded(this::onFlushDue))
                         .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPrepared))
                         .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgain))
@@ -324,13 +321,13 @@ public final class StoreWriter {
                         .onMessage(Append.class, guarded(this::onWaiting))
                         .onMessage(Snapshot.class, guarded(this::onWaiting))
                         .onMessage(Forget.class, guarded(this::onWaiting))
-                        .onMessage(AwaitDurable.class, guarded(this::awaitAtFlusher))
+                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
                         .onMessage(Rewrite.class, guarded(this::onRewrite))
                         .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
                         .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
                         .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
                         .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
-                        .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
+                        .onMessage(Flushing.FlushDue.class, guarded(this::onFlushDueRewriting))
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
                         .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
                         .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
@@ -450,7 +447,7 @@ public final class StoreWriter {
     private Behavior<Message> proceed() {
         if (gate.hasStoreFailed()) {
             // The range at the Flusher must come back first: it may still turn out durable.
-            return unflushed.isAtFlusher() ? Behaviors.same() : beginRewrite(null, gate.storeFailure());
+            return flushing.isAtFlusher() ? Behaviors.same() : beginRewrite(null, gate.storeFailure());
         }
         if (checkpoints.isDue()) {
             beginCheckpoint();
@@ -458,48 +455,25 @@ public final class StoreWriter {
         if (!stop.isAsked()) {
             cleaning.evacuateFurther(canAppend());
         }
-        flushIfDue();
+        flushing.flushIfDue();
         preparation.prepareIfNeeded();
         return stop.isAsked() ? proceedToStop() : Behaviors.same();
     }
 
     // --- flushing ---
 
-    private void flushIfDue() {
-        if (gate.hasStoreFailed()) {
-            return;
-        }
-        if (unflushed.isDue()) {
-            flush();
-        } else if (unflushed.isDueLater() && !isFlushTimerSet) {
-            isFlushTimerSet = true;
-            timers.startSingleTimer(FlushDue.INSTANCE, config.flushInterval());
-        }
-    }
-
-    private void flush() {
-        FlushRange range = log.takeUnflushed();
-        if (range == null) {
-            unflushed.nothingToTake();
-        } else {
-            flusher.tell(unflushed.take(range));
-        }
-    }
-
-    private Behavior<Message> onFlushDue(FlushDue due) {
-        isFlushTimerSet = false;
-        unflushed.wantForce();
+    private Behavior<Message> onFlushDue(Flushing.FlushDue due) {
+        flushing.onFlushDue();
         return proceed();
     }
 
-    private Behavior<Message> onFlushDueElsewhere(FlushDue due) {
-        isFlushTimerSet = false;
+    private Behavior<Message> onFlushDueRewriting(Flushing.FlushDue due) {
+        flushing.onFlushDueRewriting();
         return Behaviors.same();
     }
 
     private Behavior<Message> onRangeForced(RangeForced forced) {
-        long durable = log.durableSequence();
-        unflushed.backFromFlusher(durable, false);
+        long durable = flushing.backFromFlusher(false);
         if (gate.hasStoreFailed() && durable < forced.range.toSequence()) {
             return beginRewrite(null, gate.storeFailure());
         }
@@ -508,16 +482,11 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onAwaitDurable(AwaitDurable await) {
-        if (await.sequence <= log.durableSequence() || unflushed.isAtFlusher(await.sequence)) {
-            return awaitAtFlusher(await);
-        }
-        unflushed.await(await.origin);
-        return proceed();
+        return flushing.await(await) ? proceed() : Behaviors.same();
     }
 
-    /** Also when it is durable already: who is told anything about durability is told it by the Flusher. */
-    private Behavior<Message> awaitAtFlusher(AwaitDurable await) {
-        flusher.tell(new Flusher.Await(await.sequence, await.origin));
+    private Behavior<Message> onAwaitDurableRewriting(AwaitDurable await) {
+        flushing.awaitAtFlusher(await);
         return Behaviors.same();
     }
 
@@ -580,7 +549,7 @@ public final class StoreWriter {
     // --- rewriting ---
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
-        unflushed.backFromFlusher(log.durableSequence(), true);
+        flushing.backFromFlusher(true);
         return gate.hasStoreFailed()
                 ? beginRewrite(null, gate.storeFailure())
                 : beginRewrite(failed.range, failed.cause);
@@ -880,7 +849,7 @@ public final class StoreWriter {
             checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
-                flushIfDue();
+                flushing.flushIfDue();
                 if (checkpoints.isUnderWay()) {
                     return Behaviors.same();
                 }
@@ -943,7 +912,7 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> backFromFlusher(boolean isForced) {
-        unflushed.backFromFlusher(log.durableSequence(), !isForced);
+        flushing.backFromFlusher(!isForced);
         if (!isForced) {
             stop.notClean();
         }
@@ -952,12 +921,12 @@ public final class StoreWriter {
 
     /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
     private Behavior<Message> close() {
-        if (stop.isLogClosing() || (unflushed.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
+        if (stop.isLogClosing() || (flushing.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
             return Behaviors.same();
         }
         if (stop.isClean() && !isFlusherEnded) {
-            flush();
-            if (unflushed.isAtFlusher()) {
+            flushing.flush();
+            if (flushing.isAtFlusher()) {
                 return Behaviors.same();
             }
         }
