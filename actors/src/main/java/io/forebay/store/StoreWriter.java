@@ -22,7 +22,6 @@ import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StripeBudget.Reason;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -231,9 +230,6 @@ public final class StoreWriter {
     /** The manifests are known to the log alone. */
     private final Unflushed unflushed;
 
-    /** What came while nothing could be appended, in order of arrival: {@link Append}, {@link Snapshot}, {@link Forget}. */
-    private final ArrayDeque<Command> waiting = new ArrayDeque<>();
-
     private final BlockingCalls blockingCalls;
     private final WriterTools tools = new Tools();
     private final SegmentPreparation preparation;
@@ -251,6 +247,7 @@ public final class StoreWriter {
     private final Checkpointing checkpoints;
 
     private final Cleaning cleaning;
+    private final AppendLine line;
 
     // stopping
     private final StopState<ActorRef<Done>> stop = new StopState<>();
@@ -283,6 +280,7 @@ public final class StoreWriter {
         this.flushing = new Flushing(parts, tools, gate, unflushed, flusher);
         this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
         this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
+        this.line = new AppendLine(parts, gate, registrations, unflushed, checkpoints, cleaning);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         preparation.prepareIfNeeded();
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
@@ -382,65 +380,8 @@ public final class StoreWriter {
     // --- appending ---
 
     private Behavior<Message> onAppend(Append append) {
-        if (canAppend() && tryAppend(append)) {
-            return proceed();
-        }
-        waiting.add(append);
+        line.append(append);
         return proceed();
-    }
-
-    private boolean canAppend() {
-        return waiting.isEmpty() && gate.isOpen();
-    }
-
-    /** @return false if it has to be tried again later */
-    private boolean tryAppend(Append append) {
-        Frame frame = append.frame;
-        try {
-            log.appendIfPrepared(frame, parts.clock.millis());
-        } catch (StripeException e) {
-            Refused refused = gate.refusedBecause(e);
-            if (refused == null) {
-                return false;
-            }
-            reject(append, refused, e.getMessage());
-            return true;
-        }
-        gate.appended();
-        unflushed.appended(append);
-        checkpoints.appended(frame.lengthBytes());
-        cleaning.appended(frame.lengthBytes());
-        append.origin.tell(new Written(append.tag, frame));
-        return true;
-    }
-
-    private void reject(Append append, Refused refused, String detail) {
-        budget.release(append.frame.retainedBytes());
-        append.origin.tell(new Rejected(append.tag, append.frame, refused, detail));
-    }
-
-    /** Appends what waited, as far as that goes. */
-    private void appendWaiting() {
-        while (!waiting.isEmpty() && gate.isOpen()) {
-            Command first = waiting.peek();
-            if (first instanceof Append append) {
-                if (!tryAppend(append)) {
-                    return;
-                }
-            } else if (first instanceof Snapshot snapshot) {
-                Snapshot rest = checkpoints.appendSnapshot(snapshot);
-                if (rest != null) {
-                    waiting.remove();
-                    waiting.addFirst(rest);
-                    return;
-                }
-            } else if (first instanceof Forget forget) {
-                forget(forget);
-            } else {
-                throw new AssertionError(first);
-            }
-            waiting.remove();
-        }
     }
 
     /** Looks at everything that may be due now; the end of each handler while running. */
@@ -453,7 +394,7 @@ public final class StoreWriter {
             beginCheckpoint();
         }
         if (!stop.isAsked()) {
-            cleaning.evacuateFurther(canAppend());
+            cleaning.evacuateFurther(line.canAppend());
         }
         flushing.flushIfDue();
         preparation.prepareIfNeeded();
@@ -524,7 +465,7 @@ public final class StoreWriter {
 
     /** Appends what waited; tells that it is over if nothing waits any more. */
     private void resume() {
-        appendWaiting();
+        line.appendWaiting();
         checkpoints.writeManifestIfGathered();
         if (gate.isOpen()) {
             availability.available();
@@ -672,23 +613,20 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onWaiting(Command command) {
-        waiting.add(command);
+        line.add(command);
         return Behaviors.same();
     }
 
     // --- checkpoints ---
 
     private void beginCheckpoint() {
-        if (canAppend()) {
+        if (line.canAppend()) {
             checkpoints.begin();
         }
     }
 
     private Behavior<Message> onSnapshot(Snapshot snapshot) {
-        Snapshot rest = canAppend() ? checkpoints.appendSnapshot(snapshot) : snapshot;
-        if (rest != null) {
-            waiting.add(rest);
-        }
+        line.snapshot(snapshot);
         return proceed();
     }
 
@@ -771,19 +709,8 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> onForget(Forget forget) {
-        if (waiting.isEmpty()) {
-            forget(forget);
-        } else {
-            waiting.add(forget); // behind the appends of that owner
-        }
+        line.forget(forget);
         return proceed();
-    }
-
-    private void forget(Forget forget) {
-        registrations.forget(forget.owner);
-        log.forget(forget.owner);
-        checkpoints.gone(forget.owner);
-        checkpoints.writeManifestIfGathered();
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {
@@ -808,11 +735,7 @@ public final class StoreWriter {
     private Set<ActorRef<Event>> concerned() {
         Set<ActorRef<Event>> all = new HashSet<>(registrations.origins());
         unflushed.addOriginsTo(all);
-        for (Command command : waiting) {
-            if (command instanceof Append append) {
-                all.add(append.origin);
-            }
-        }
+        line.addOriginsTo(all);
         return all;
     }
 
@@ -842,7 +765,7 @@ public final class StoreWriter {
         if (stop.isTimeOver()) {
             return beginClosing(false);
         }
-        if (checkpoints.isUnderWay() || !waiting.isEmpty()) {
+        if (checkpoints.isUnderWay() || !line.isEmpty()) {
             return Behaviors.same();
         }
         if (stop.takeLastCheckpoint()) {
@@ -876,7 +799,7 @@ public final class StoreWriter {
         stop.close("stripe " + parts.stripeId + " stops", clean);
         status.phase(StripePhase.CLOSING);
         availability.unavailable(Reason.SHUTTING_DOWN, stop.because());
-        rejectWaiting();
+        line.rejectWaiting(stop.because());
         return switchTo(closing(), this::close);
     }
 
@@ -887,22 +810,13 @@ public final class StoreWriter {
         stop.notClean();
         if (stop.close("stripe " + parts.stripeId + " is closed by a bug: " + bug, false)) {
             availability.unavailable(Reason.CLOSED, stop.because());
-            rejectWaiting();
+            line.rejectWaiting(stop.because());
         }
         return switchTo(closing(), this::close);
     }
 
-    private void rejectWaiting() {
-        for (Command command : waiting) {
-            if (command instanceof Append append) {
-                reject(append, Refused.CLOSED, stop.because());
-            }
-        }
-        waiting.clear();
-    }
-
     private Behavior<Message> onAppendClosed(Append append) {
-        reject(append, Refused.CLOSED, stop.because());
+        line.reject(append, Refused.CLOSED, stop.because());
         return Behaviors.same();
     }
 
