@@ -22,7 +22,6 @@ import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StripeBudget.Reason;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -175,16 +174,6 @@ public final class StoreWriter {
 
     // From itself:
 
-    private enum RewriteTimedOut implements Internal {
-        INSTANCE
-    }
-
-    private enum RewriteAgain implements Internal {
-        INSTANCE
-    }
-
-    private record RewriteFinished(Throwable failure) implements Internal {}
-
     private enum IdleTick implements Internal {
         INSTANCE
     }
@@ -240,10 +229,7 @@ public final class StoreWriter {
 
     private final Availability availability;
 
-    // rewriting
-    private RewriteState<ActorRef<Event>> rewrite;
-    private List<Frame> rewriteFrames = List.of();
-
+    private final Rewriting rewriting;
     private final Checkpointing checkpoints;
 
     private final Cleaning cleaning;
@@ -278,6 +264,7 @@ public final class StoreWriter {
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
         this.flushing = new Flushing(parts, tools, gate, unflushed, flusher);
+        this.rewriting = new Rewriting(parts, tools, availability, unflushed, flusher, ownOrigin);
         this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
         this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         this.line = new AppendLine(parts, gate, registrations, unflushed, checkpoints, cleaning);
@@ -309,7 +296,7 @@ public final class StoreWriter {
                         .onMessage(Stop.class, guarded(this::onStop))
                         .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
-                        .onMessage(RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
+                        .onMessage(Rewriting.RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
                 .build();
     }
 
@@ -321,9 +308,9 @@ public final class StoreWriter {
                         .onMessage(Forget.class, guarded(this::onWaiting))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
                         .onMessage(Rewrite.class, guarded(this::onRewrite))
-                        .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
-                        .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
-                        .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(Rewriting.RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
+                        .onMessage(Rewriting.RewriteAgain.class, guarded(this::onRewriteAgain))
+                        .onMessage(Rewriting.RewriteFinished.class, guarded(this::onRewriteFinished))
                         .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
                         .onMessage(Flushing.FlushDue.class, guarded(this::onFlushDueRewriting))
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
@@ -445,7 +432,7 @@ public final class StoreWriter {
             return close();
         }
         preparation.watchDisk();
-        if (rewrite != null) {
+        if (rewriting.isUnderWay()) {
             return finishRewriteIfComplete();
         }
         if (budget.isDiskLow()) {
@@ -508,106 +495,44 @@ public final class StoreWriter {
         gate.rewriting();
         checkpoints.overtaken();
         cleaning.overtaken();
-        log.forceFailed(range);
-        rewriteFrames = List.copyOf(log.retainedFrames());
-        rewrite = new RewriteState<>(unflushed.entriesOf(rewriteFrames, ownOrigin), config.rewriteAttemptsMax());
-        rewrite.awaited().forEach(context::watch);
-        flusher.tell(new Flusher.TellFailed(log.durableSequence(), rewrite.awaited(), unflushed.takeWaiters()));
-        timers.startSingleTimer(RewriteTimedOut.INSTANCE, config.rewriteTimeout());
+        rewriting.begin(range);
         return switchTo(rewriting(), this::rewriteFurther);
     }
 
     private Behavior<Message> rewriteFurther() {
-        while (true) {
-            int index = rewrite.next();
-            if (index == RewriteState.WAIT) {
-                return Behaviors.same();
-            }
-            if (index == RewriteState.COMPLETE) {
-                return finishRewriteIfComplete();
-            }
-            try {
-                log.rewrite(rewriteFrames.get(index));
-            } catch (StripeException e) {
-                return rewriteFailed(e);
-            }
-        }
-    }
-
-    private Behavior<Message> finishRewriteIfComplete() {
-        // What else works on the log ends first; what ends comes by here again.
-        if (rewrite.isReadyToFinish() && !blockingCalls.isAnyRunning()) {
-            if (!log.isRewriteComplete()) {
-                throw new AssertionError(
-                        "stripe " + parts.stripeId + ": more is to be written again than was retained");
-            }
-            rewrite.finishing();
-            offload(log::finishRewrite, RewriteFinished::new);
-        }
+        rewriting.further();
         return Behaviors.same();
     }
 
-    private Behavior<Message> rewriteFailed(IOException cause) {
-        status.flushFailed(cause.getMessage());
-        boolean isReadOnly = rewrite.failed();
-        log.forceFailed(null);
-        if (isReadOnly) {
-            status.phase(StripePhase.READ_ONLY);
-            availability.failing(Reason.READ_ONLY, cause);
-            timers.startSingleTimer(RewriteAgain.INSTANCE, config.retryBackoff());
-        } else {
-            context.getLog().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId, cause.getMessage());
-            self.tell(RewriteAgain.INSTANCE);
-        }
+    private Behavior<Message> finishRewriteIfComplete() {
+        rewriting.finishIfComplete();
         return Behaviors.same();
     }
 
     private Behavior<Message> onRewrite(Rewrite again) {
-        List<Long> sequences = new ArrayList<>(again.frames.size());
-        for (Frame frame : again.frames) {
-            sequences.add(frame.firstSequence());
-        }
-        int missing = rewrite.answered(again.origin, sequences);
-        if (missing > 0) {
-            context.getLog().info("stripe {}: {} sent all but {} frames again", parts.stripeId, again.origin, missing);
-        }
-        return rewriteFurther();
+        rewriting.onRewrite(again);
+        return Behaviors.same();
     }
 
-    private Behavior<Message> onRewriteTimedOut(RewriteTimedOut timeout) {
-        if (!rewrite.awaited().isEmpty()) {
-            context.getLog()
-                    .warn(
-                            "stripe {}: writes again itself what these did not send: {}",
-                            parts.stripeId,
-                            rewrite.awaited());
-            rewrite.timedOut();
-        }
-        return rewriteFurther();
+    private Behavior<Message> onRewriteTimedOut(Rewriting.RewriteTimedOut timeout) {
+        rewriting.onRewriteTimedOut();
+        return Behaviors.same();
     }
 
-    private Behavior<Message> onRewriteAgain(RewriteAgain again) {
-        rewrite.again();
-        return rewriteFurther();
+    private Behavior<Message> onRewriteAgain(Rewriting.RewriteAgain again) {
+        rewriting.onRewriteAgain();
+        return Behaviors.same();
     }
 
-    private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
-        if (finished.failure != null) {
-            return rewriteFailed(StripeFailures.environment(parts.stripeId, finished.failure));
-        }
-        long durable = log.durableSequence();
-        context.getLog().info("stripe {}: written again and durable up to sequence {}", parts.stripeId, durable);
-        flusher.tell(new Flusher.TellRewritten(durable));
+    private Behavior<Message> onRewriteFinished(Rewriting.RewriteFinished finished) {
+        rewriting.onRewriteFinished(finished);
         return Behaviors.same();
     }
 
     /** Only now, so that Rewritten comes before what is told of the appends that waited. */
     private Behavior<Message> onRewrittenTold(RewrittenTold told) {
-        rewrite = null;
-        rewriteFrames = List.of();
-        timers.cancel(RewriteTimedOut.INSTANCE);
         status.phase(stop.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
-        budget.release(unflushed.rewritten());
+        rewriting.told();
         resume();
         return switchTo(running(), this::proceed);
     }
@@ -724,9 +649,9 @@ public final class StoreWriter {
         if (stop.isClosing()) {
             return Behaviors.same();
         }
-        if (rewrite != null) {
-            rewrite.gone(origin);
-            return rewriteFurther();
+        if (rewriting.isUnderWay()) {
+            rewriting.gone(origin);
+            return Behaviors.same();
         }
         checkpoints.writeManifestIfGathered();
         return proceed();
@@ -754,7 +679,7 @@ public final class StoreWriter {
     private void beginStop(Stop asked) {
         if (stop.ask(asked.replyTo)) {
             availability.stopping();
-            if (rewrite == null) {
+            if (!rewriting.isUnderWay()) {
                 status.phase(StripePhase.CLOSING);
             }
             timers.startSingleTimer(StopTimedOut.INSTANCE, asked.within);
@@ -847,7 +772,7 @@ public final class StoreWriter {
         cleaning.endEvacuation();
         stop.logClosing();
         boolean clean = stop.isClean();
-        offload(() -> log.close(clean), LogClosed::new);
+        tools.offload(() -> log.close(clean), LogClosed::new);
         return Behaviors.same();
     }
 
@@ -908,10 +833,6 @@ public final class StoreWriter {
         return next == Behaviors.<Message>same() ? phase : next;
     }
 
-    private void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
-        blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
-    }
-
     private final class Tools implements WriterTools {
         @Override
         public Logger logger() {
@@ -935,7 +856,17 @@ public final class StoreWriter {
 
         @Override
         public void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
-            StoreWriter.this.offload(call, ended);
+            blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
+        }
+
+        @Override
+        public boolean isAnyCallRunning() {
+            return blockingCalls.isAnyRunning();
+        }
+
+        @Override
+        public void watch(ActorRef<?> target) {
+            context.watch(target);
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.forebay.store;
 
+import akka.actor.typed.ActorRef;
 import java.time.Duration;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -22,4 +23,10 @@ interface WriterTools {
      * @param ended makes what the actor is told at the end of what the call threw, or of null
      */
     void offload(BlockingCalls.Call call, Function<Throwable, StoreWriter.Message> ended);
+
+    /** Whether anything that was offloaded is still at work. Of what has just ended the actor may not have been told yet. */
+    boolean isAnyCallRunning();
+
+    /** Has the actor hear of the end of another one. Idempotent. */
+    void watch(ActorRef<?> target);
 }

@@ -44,6 +44,7 @@ final class WriterBench implements WriterTools, AutoCloseable {
 
     final TestInbox<StoreWriter.Event> own = TestInbox.create("own");
     final Set<ActorRef<StoreWriter.Event>> concerned = new HashSet<>(Set.of(everybody.getRef()));
+    final Set<ActorRef<?>> watched = new HashSet<>();
     final Availability availability;
     private final ArrayDeque<Offloaded> offloaded = new ArrayDeque<>();
 
@@ -127,6 +128,16 @@ final class WriterBench implements WriterTools, AutoCloseable {
     @Override
     public void offload(BlockingCalls.Call call, Function<Throwable, StoreWriter.Message> ended) {
         offloaded.add(new Offloaded(call, ended));
+    }
+
+    @Override
+    public boolean isAnyCallRunning() {
+        return !offloaded.isEmpty();
+    }
+
+    @Override
+    public void watch(ActorRef<?> target) {
+        watched.add(target);
     }
 
     @Override
