@@ -245,6 +245,7 @@ public final class StoreWriter {
 
     private StoreWriter(ActorContext<Message> context, TimerScheduler<Message> timers, Parts parts) {
         this.context = context;
+        context.setLoggerName(StoreWriter.class); // else it is that of whichever part logs first
         this.timers = timers;
         this.self = context.getSelf();
         this.parts = parts;
