@@ -19,7 +19,6 @@ import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
-import io.forebay.store.StripeBudget.Reason;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.HashSet;
@@ -178,12 +177,6 @@ public final class StoreWriter {
         INSTANCE
     }
 
-    private enum StopTimedOut implements Internal {
-        INSTANCE
-    }
-
-    private record LogClosed(Throwable failure) implements Internal {}
-
     /**
      * What one StoreWriter works with.
      *
@@ -225,8 +218,6 @@ public final class StoreWriter {
     private final AppendGate gate;
     private final Flushing flushing;
 
-    private boolean isFlusherEnded;
-
     private final Availability availability;
 
     private final Rewriting rewriting;
@@ -234,9 +225,7 @@ public final class StoreWriter {
 
     private final Cleaning cleaning;
     private final AppendLine line;
-
-    // stopping
-    private final StopState<ActorRef<Done>> stop = new StopState<>();
+    private final StripeEnd end;
 
     static Behavior<Message> create(Parts parts) {
         return Behaviors.setup(
@@ -269,6 +258,7 @@ public final class StoreWriter {
         this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
         this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         this.line = new AppendLine(parts, gate, registrations, unflushed, checkpoints, cleaning);
+        this.end = new StripeEnd(parts, tools, availability, flushing, cleaning, line, flusher);
         timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
         preparation.prepareIfNeeded();
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
@@ -295,7 +285,7 @@ public final class StoreWriter {
                         .onMessage(Cleaning.EvacuationRead.class, guarded(this::onEvacuationRead))
                         .onMessage(Cleaning.EvacuationFinished.class, guarded(this::onEvacuationFinished))
                         .onMessage(Stop.class, guarded(this::onStop))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOut))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
                         .onMessage(Rewriting.RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
                 .build();
@@ -324,7 +314,7 @@ public final class StoreWriter {
                         .onMessage(Cleaning.EvacuationRead.class, guarded(read -> evacuationOvertaken()))
                         .onMessage(Cleaning.EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
                         .onMessage(Stop.class, guarded(this::onStopRewriting))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
                 .build();
     }
 
@@ -337,10 +327,10 @@ public final class StoreWriter {
                         .onMessage(Forget.class, guarded(forget -> Behaviors.same()))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
                         .onMessage(Stop.class, guarded(this::onStopClosing))
-                        .onMessage(LogClosed.class, guarded(this::onLogClosed))
+                        .onMessage(StripeEnd.LogClosed.class, guarded(this::onLogClosed))
                         .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
                         .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
                 .onMessage(Internal.class, guarded(ended -> close())) // whatever has ended now
                 .build();
     }
@@ -381,12 +371,12 @@ public final class StoreWriter {
         if (checkpoints.isDue()) {
             beginCheckpoint();
         }
-        if (!stop.isAsked()) {
+        if (!end.isAsked()) {
             cleaning.evacuateFurther(line.canAppend());
         }
         flushing.flushIfDue();
         preparation.prepareIfNeeded();
-        return stop.isAsked() ? proceedToStop() : Behaviors.same();
+        return end.isAsked() ? proceedToStop() : Behaviors.same();
     }
 
     // --- flushing ---
@@ -422,14 +412,14 @@ public final class StoreWriter {
     // --- segments ---
 
     private Behavior<Message> onMeasureAgain(SegmentPreparation.MeasureAgain again) {
-        if (!stop.isClosing()) {
+        if (!end.isClosing()) {
             preparation.measure();
         }
         return Behaviors.same();
     }
 
     private Behavior<Message> onDiskMeasured(SegmentPreparation.DiskMeasured measured) {
-        if (stop.isClosing()) {
+        if (end.isClosing()) {
             return close();
         }
         preparation.watchDisk();
@@ -532,7 +522,7 @@ public final class StoreWriter {
 
     /** Only now, so that Rewritten comes before what is told of the appends that waited. */
     private Behavior<Message> onRewrittenTold(RewrittenTold told) {
-        status.phase(stop.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
+        status.phase(end.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
         rewriting.told();
         resume();
         return switchTo(running(), this::proceed);
@@ -647,7 +637,7 @@ public final class StoreWriter {
         for (Owner owner : registrations.gone(origin)) {
             checkpoints.gone(owner);
         }
-        if (stop.isClosing()) {
+        if (end.isClosing()) {
             return Behaviors.same();
         }
         if (rewriting.isUnderWay()) {
@@ -668,33 +658,23 @@ public final class StoreWriter {
     // --- stopping ---
 
     private Behavior<Message> onStop(Stop asked) {
-        beginStop(asked);
+        end.ask(asked, false);
         return proceed();
     }
 
     private Behavior<Message> onStopRewriting(Stop asked) {
-        beginStop(asked);
+        end.ask(asked, true);
         return Behaviors.same();
     }
 
-    private void beginStop(Stop asked) {
-        if (stop.ask(asked.replyTo)) {
-            availability.stopping();
-            if (!rewriting.isUnderWay()) {
-                status.phase(StripePhase.CLOSING);
-            }
-            timers.startSingleTimer(StopTimedOut.INSTANCE, asked.within);
-        }
-    }
-
     private Behavior<Message> proceedToStop() {
-        if (stop.isTimeOver()) {
+        if (end.isTimeOver()) {
             return beginClosing(false);
         }
         if (checkpoints.isUnderWay() || !line.isEmpty()) {
             return Behaviors.same();
         }
-        if (stop.takeLastCheckpoint()) {
+        if (end.takeLastCheckpoint()) {
             checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
@@ -707,42 +687,32 @@ public final class StoreWriter {
         return beginClosing(true);
     }
 
-    private Behavior<Message> onStopTimedOut(StopTimedOut timeout) {
-        stop.timeOver();
+    private Behavior<Message> onStopTimedOut(StripeEnd.StopTimedOut timeout) {
+        end.timeOver();
         return proceed();
     }
 
-    private Behavior<Message> onStopTimedOutRewriting(StopTimedOut timeout) {
+    private Behavior<Message> onStopTimedOutRewriting(StripeEnd.StopTimedOut timeout) {
         return beginClosing(false);
     }
 
-    private Behavior<Message> onStopTimedOutClosing(StopTimedOut timeout) {
-        stop.timeOver();
+    private Behavior<Message> onStopTimedOutClosing(StripeEnd.StopTimedOut timeout) {
+        end.timeOver();
         return close();
     }
 
     private Behavior<Message> beginClosing(boolean clean) {
-        stop.close("stripe " + parts.stripeId + " stops", clean);
-        status.phase(StripePhase.CLOSING);
-        availability.unavailable(Reason.SHUTTING_DOWN, stop.because());
-        line.rejectWaiting(stop.because());
+        end.beginClosing(clean);
         return switchTo(closing(), this::close);
     }
 
     private Behavior<Message> closeByBug(Throwable bug) {
-        context.getLog().error("stripe " + parts.stripeId + " is closed by a bug", bug);
-        status.failed("closed by a bug: " + bug);
-        status.phase(StripePhase.CLOSED);
-        stop.notClean();
-        if (stop.close("stripe " + parts.stripeId + " is closed by a bug: " + bug, false)) {
-            availability.unavailable(Reason.CLOSED, stop.because());
-            line.rejectWaiting(stop.because());
-        }
+        end.beginClosingByBug(bug);
         return switchTo(closing(), this::close);
     }
 
     private Behavior<Message> onAppendClosed(Append append) {
-        line.reject(append, Refused.CLOSED, stop.because());
+        line.reject(append, Refused.CLOSED, end.because());
         return Behaviors.same();
     }
 
@@ -752,68 +722,36 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> backFromFlusher(boolean isForced) {
-        flushing.backFromFlusher(!isForced);
-        if (!isForced) {
-            stop.notClean();
-        }
+        end.backFromFlusher(isForced);
         return close();
     }
 
-    /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
     private Behavior<Message> close() {
-        if (stop.isLogClosing() || (flushing.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
-            return Behaviors.same();
-        }
-        if (stop.isClean() && !isFlusherEnded) {
-            flushing.flush();
-            if (flushing.isAtFlusher()) {
-                return Behaviors.same();
-            }
-        }
-        cleaning.endEvacuation();
-        stop.logClosing();
-        boolean clean = stop.isClean();
-        tools.offload(() -> log.close(clean), LogClosed::new);
+        end.close();
         return Behaviors.same();
     }
 
-    private Behavior<Message> onLogClosed(LogClosed closed) {
-        stop.logClosed();
-        status.phase(StripePhase.CLOSED);
-        if (closed.failure != null) {
-            status.failed("close: " + closed.failure);
-            context.getLog().warn("stripe {}: was not closed clean: {}", parts.stripeId, closed.failure.toString());
-        }
-        if (isFlusherEnded) {
-            return stopIfAsked();
-        }
-        flusher.tell(Flusher.Finish.INSTANCE);
-        return Behaviors.same();
+    private Behavior<Message> onLogClosed(StripeEnd.LogClosed closed) {
+        end.onLogClosed(closed);
+        return stopIfOver();
     }
 
     private Behavior<Message> onStopClosing(Stop asked) {
-        stop.ask(asked.replyTo);
-        return stop.isLogClosed() && isFlusherEnded ? stopIfAsked() : Behaviors.same();
+        end.askClosing(asked);
+        return stopIfOver();
     }
 
-    /** A stripe closed by a bug stays to say so, until it is asked to stop. */
-    private Behavior<Message> stopIfAsked() {
-        if (!stop.isAsked()) {
-            return Behaviors.same();
-        }
-        stop.replies().forEach(replyTo -> replyTo.tell(Done.getInstance()));
-        return Behaviors.stopped();
+    private Behavior<Message> stopIfOver() {
+        return end.tellIfOver() ? Behaviors.stopped() : Behaviors.same();
     }
 
     private Behavior<Message> onFlusherEnded(Throwable cause) {
-        isFlusherEnded = true;
-        return stop.isLogClosed() ? stopIfAsked() : closeByBug(new AssertionError("the Flusher has ended", cause));
+        return end.onFlusherEnded() ? stopIfOver() : closeByBug(new AssertionError("the Flusher has ended", cause));
     }
 
     /** Without a {@link Stop} before, the ActorSystem ends abruptly: let go of the files when nobody touches them any more. */
     private Behavior<Message> onPostStop(PostStop signal) {
-        if (!stop.isLogClosing()) {
-            stop.logClosing();
+        if (end.endAbruptly()) {
             // The Flusher, a child, has ended before, and so has its force.
             blockingCalls.whenEnded().whenComplete((done, failure) -> {
                 try {
