@@ -17,7 +17,6 @@ import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
-import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
 import java.io.IOException;
 import java.time.Duration;
@@ -26,6 +25,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -271,21 +271,32 @@ public final class StoreWriter {
                         .onMessage(Append.class, guarded(this::onAppend))
                         .onMessage(RangeForced.class, guarded(this::onRangeForced))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
-                        .onMessage(Snapshot.class, guarded(this::onSnapshot))
-                        .onMessage(Forget.class, guarded(this::onForget))
-                        .onMessage(Flushing.FlushDue.class, guarded(this::onFlushDue))
+                        .onMessage(Snapshot.class, guarded(line::snapshot, this::proceed))
+                        .onMessage(Forget.class, guarded(line::forget, this::proceed))
+                        .onMessage(Flushing.FlushDue.class, guarded(due -> flushing.onFlushDue(), this::proceed))
                         .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
                         .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPrepared))
-                        .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgain))
+                        .onMessage(
+                                SegmentPreparation.PrepareAgain.class,
+                                guarded(again -> preparation.onPrepareAgain(), this::proceed))
                         .onMessage(IdleTick.class, guarded(this::onIdleTick))
-                        .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
-                        .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
-                        .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinished))
-                        .onMessage(Cleaning.EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
-                        .onMessage(Cleaning.EvacuationRead.class, guarded(this::onEvacuationRead))
-                        .onMessage(Cleaning.EvacuationFinished.class, guarded(this::onEvacuationFinished))
-                        .onMessage(Stop.class, guarded(this::onStop))
-                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOut))
+                        .onMessage(
+                                Checkpointing.SnapshotsTimedOut.class,
+                                guarded(checkpoints::onSnapshotsTimedOut, this::proceed))
+                        .onMessage(
+                                Checkpointing.CheckpointPauseOver.class,
+                                guarded(over -> checkpoints.pauseOver(), this::proceed))
+                        .onMessage(
+                                Checkpointing.CheckpointFinished.class,
+                                guarded(checkpoints::onCheckpointFinished, this::proceed))
+                        .onMessage(
+                                Cleaning.EvacuationPlanned.class, guarded(cleaning::onEvacuationPlanned, this::proceed))
+                        .onMessage(Cleaning.EvacuationRead.class, guarded(cleaning::onEvacuationRead, this::proceed))
+                        .onMessage(
+                                Cleaning.EvacuationFinished.class,
+                                guarded(cleaning::onEvacuationFinished, this::proceed))
+                        .onMessage(Stop.class, guarded(asked -> end.ask(asked, false), this::proceed))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> end.timeOver(), this::proceed))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
                         .onMessage(Rewriting.RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
                 .build();
@@ -294,43 +305,68 @@ public final class StoreWriter {
     /** Also while the stripe is read-only: appends wait for what has to be written again. */
     private Behavior<Message> rewriting() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                        .onMessage(Append.class, guarded(this::onWaiting))
-                        .onMessage(Snapshot.class, guarded(this::onWaiting))
-                        .onMessage(Forget.class, guarded(this::onWaiting))
-                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableRewriting))
-                        .onMessage(Rewrite.class, guarded(this::onRewrite))
-                        .onMessage(Rewriting.RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
-                        .onMessage(Rewriting.RewriteAgain.class, guarded(this::onRewriteAgain))
-                        .onMessage(Rewriting.RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(Append.class, guarded(line::add, Behaviors::same))
+                        .onMessage(Snapshot.class, guarded(line::add, Behaviors::same))
+                        .onMessage(Forget.class, guarded(line::add, Behaviors::same))
+                        .onMessage(AwaitDurable.class, guarded(flushing::awaitAtFlusher, Behaviors::same))
+                        .onMessage(Rewrite.class, guarded(rewriting::onRewrite, Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteTimedOut.class,
+                                guarded(timeout -> rewriting.onRewriteTimedOut(), Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteAgain.class,
+                                guarded(again -> rewriting.onRewriteAgain(), Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteFinished.class, guarded(rewriting::onRewriteFinished, Behaviors::same))
                         .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
-                        .onMessage(Flushing.FlushDue.class, guarded(this::onFlushDueRewriting))
-                        .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
-                        .onMessage(SegmentPreparation.PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
+                        .onMessage(
+                                Flushing.FlushDue.class,
+                                guarded(due -> flushing.onFlushDueRewriting(), Behaviors::same))
+                        .onMessage(
+                                SegmentPreparation.SegmentPrepared.class,
+                                guarded(preparation::onSegmentPrepared, this::finishRewriteIfComplete))
+                        .onMessage(
+                                SegmentPreparation.PrepareAgain.class,
+                                guarded(again -> preparation.onPrepareAgain(), Behaviors::same))
                         .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
                         .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
-                        .onMessage(Checkpointing.CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
-                        .onMessage(Checkpointing.CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
-                        .onMessage(Cleaning.EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
-                        .onMessage(Cleaning.EvacuationRead.class, guarded(read -> evacuationOvertaken()))
-                        .onMessage(Cleaning.EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
-                        .onMessage(Stop.class, guarded(this::onStopRewriting))
-                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
+                        .onMessage(
+                                Checkpointing.CheckpointPauseOver.class,
+                                guarded(over -> checkpoints.pauseOver(), Behaviors::same))
+                        .onMessage(
+                                Checkpointing.CheckpointFinished.class,
+                                guarded(checkpoints::onCheckpointFinished, this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationPlanned.class,
+                                guarded(cleaning::onPlannedTooLate, this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationRead.class,
+                                guarded(read -> cleaning.endEvacuation(), this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationFinished.class,
+                                guarded(finished -> cleaning.endEvacuation(), this::finishRewriteIfComplete))
+                        .onMessage(Stop.class, guarded(asked -> end.ask(asked, true), Behaviors::same))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> beginClosing(false))))
                 .build();
     }
 
     /** Nothing more is appended; the log is closed as soon as nothing works on it. Also after a bug, then for good. */
     private Behavior<Message> closing() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                        .onMessage(Append.class, guarded(this::onAppendClosed))
-                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
+                        .onMessage(
+                                Append.class,
+                                guarded(append -> line.reject(append, Refused.CLOSED, end.because()), Behaviors::same))
+                        .onMessage(
+                                AwaitDurable.class,
+                                guarded(await -> await.origin.tell(availability.announced()), Behaviors::same))
                         .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
                         .onMessage(Forget.class, guarded(forget -> Behaviors.same()))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
-                        .onMessage(Stop.class, guarded(this::onStopClosing))
-                        .onMessage(StripeEnd.LogClosed.class, guarded(this::onLogClosed))
-                        .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
-                        .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
-                        .onMessage(StripeEnd.StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
+                        .onMessage(Stop.class, guarded(end::askClosing, this::stopIfOver))
+                        .onMessage(StripeEnd.LogClosed.class, guarded(end::onLogClosed, this::stopIfOver))
+                        .onMessage(RangeForced.class, guarded(forced -> end.backFromFlusher(true), this::close))
+                        .onMessage(RangeFailed.class, guarded(failed -> end.backFromFlusher(false), this::close))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> end.timeOver(), this::close)))
                 .onMessage(Internal.class, guarded(ended -> close())) // whatever has ended now
                 .build();
     }
@@ -353,6 +389,14 @@ public final class StoreWriter {
                 return closeByBug(bug);
             }
         };
+    }
+
+    /** Has a part take the message, then does what follows. */
+    private <T> Function<T, Behavior<Message>> guarded(Consumer<T> part, Supplier<Behavior<Message>> next) {
+        return guarded(message -> {
+            part.accept(message);
+            return next.get();
+        });
     }
 
     // --- appending ---
@@ -381,16 +425,6 @@ public final class StoreWriter {
 
     // --- flushing ---
 
-    private Behavior<Message> onFlushDue(Flushing.FlushDue due) {
-        flushing.onFlushDue();
-        return proceed();
-    }
-
-    private Behavior<Message> onFlushDueRewriting(Flushing.FlushDue due) {
-        flushing.onFlushDueRewriting();
-        return Behaviors.same();
-    }
-
     private Behavior<Message> onRangeForced(RangeForced forced) {
         long durable = flushing.backFromFlusher(false);
         if (gate.hasStoreFailed() && durable < forced.range.toSequence()) {
@@ -402,11 +436,6 @@ public final class StoreWriter {
 
     private Behavior<Message> onAwaitDurable(AwaitDurable await) {
         return flushing.await(await) ? proceed() : Behaviors.same();
-    }
-
-    private Behavior<Message> onAwaitDurableRewriting(AwaitDurable await) {
-        flushing.awaitAtFlusher(await);
-        return Behaviors.same();
     }
 
     // --- segments ---
@@ -450,21 +479,6 @@ public final class StoreWriter {
         }
     }
 
-    private Behavior<Message> onPrepareAgain(SegmentPreparation.PrepareAgain again) {
-        preparation.onPrepareAgain();
-        return proceed();
-    }
-
-    private Behavior<Message> onSegmentPreparedRewriting(SegmentPreparation.SegmentPrepared prepared) {
-        preparation.onSegmentPrepared(prepared);
-        return finishRewriteIfComplete();
-    }
-
-    private Behavior<Message> onPrepareAgainElsewhere(SegmentPreparation.PrepareAgain again) {
-        preparation.onPrepareAgain();
-        return Behaviors.same();
-    }
-
     // --- rewriting ---
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
@@ -487,36 +501,13 @@ public final class StoreWriter {
         checkpoints.overtaken();
         cleaning.overtaken();
         rewriting.begin(range);
-        return switchTo(rewriting(), this::rewriteFurther);
-    }
-
-    private Behavior<Message> rewriteFurther() {
+        Behavior<Message> phase = rewriting();
         rewriting.further();
-        return Behaviors.same();
+        return phase;
     }
 
     private Behavior<Message> finishRewriteIfComplete() {
         rewriting.finishIfComplete();
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onRewrite(Rewrite again) {
-        rewriting.onRewrite(again);
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onRewriteTimedOut(Rewriting.RewriteTimedOut timeout) {
-        rewriting.onRewriteTimedOut();
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onRewriteAgain(Rewriting.RewriteAgain again) {
-        rewriting.onRewriteAgain();
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onRewriteFinished(Rewriting.RewriteFinished finished) {
-        rewriting.onRewriteFinished(finished);
         return Behaviors.same();
     }
 
@@ -528,27 +519,12 @@ public final class StoreWriter {
         return switchTo(running(), this::proceed);
     }
 
-    private Behavior<Message> onWaiting(Command command) {
-        line.add(command);
-        return Behaviors.same();
-    }
-
     // --- checkpoints ---
 
     private void beginCheckpoint() {
         if (line.canAppend()) {
             checkpoints.begin();
         }
-    }
-
-    private Behavior<Message> onSnapshot(Snapshot snapshot) {
-        line.snapshot(snapshot);
-        return proceed();
-    }
-
-    private Behavior<Message> onSnapshotsTimedOut(Checkpointing.SnapshotsTimedOut timeout) {
-        checkpoints.onSnapshotsTimedOut(timeout);
-        return proceed();
     }
 
     private Behavior<Message> onIdleTick(IdleTick tick) {
@@ -560,54 +536,6 @@ public final class StoreWriter {
         }
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
-    }
-
-    private Behavior<Message> onCheckpointPauseOver(Checkpointing.CheckpointPauseOver over) {
-        checkpoints.pauseOver();
-        return proceed();
-    }
-
-    private Behavior<Message> onCheckpointPauseOverElsewhere(Checkpointing.CheckpointPauseOver over) {
-        checkpoints.pauseOver();
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onCheckpointFinished(Checkpointing.CheckpointFinished finished) {
-        checkpoints.onCheckpointFinished(finished);
-        return proceed();
-    }
-
-    private Behavior<Message> onCheckpointFinishedRewriting(Checkpointing.CheckpointFinished finished) {
-        checkpoints.onCheckpointFinished(finished);
-        return finishRewriteIfComplete();
-    }
-
-    // --- evacuations ---
-
-    private Behavior<Message> onEvacuationPlanned(Cleaning.EvacuationPlanned planned) {
-        cleaning.onEvacuationPlanned(planned);
-        return proceed();
-    }
-
-    private Behavior<Message> onEvacuationRead(Cleaning.EvacuationRead read) {
-        cleaning.onEvacuationRead(read);
-        return proceed();
-    }
-
-    private Behavior<Message> onEvacuationFinished(Cleaning.EvacuationFinished finished) {
-        cleaning.onEvacuationFinished(finished);
-        return proceed();
-    }
-
-    private Behavior<Message> onEvacuationPlannedElsewhere(Cleaning.EvacuationPlanned planned) {
-        cleaning.onPlannedTooLate(planned);
-        return finishRewriteIfComplete();
-    }
-
-    /** A failed force has come in between. */
-    private Behavior<Message> evacuationOvertaken() {
-        cleaning.endEvacuation();
-        return finishRewriteIfComplete();
     }
 
     // --- owners ---
@@ -622,11 +550,6 @@ public final class StoreWriter {
         }
         checkpoints.registered(owner, register.origin);
         return Behaviors.same();
-    }
-
-    private Behavior<Message> onForget(Forget forget) {
-        line.forget(forget);
-        return proceed();
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {
@@ -657,16 +580,6 @@ public final class StoreWriter {
 
     // --- stopping ---
 
-    private Behavior<Message> onStop(Stop asked) {
-        end.ask(asked, false);
-        return proceed();
-    }
-
-    private Behavior<Message> onStopRewriting(Stop asked) {
-        end.ask(asked, true);
-        return Behaviors.same();
-    }
-
     private Behavior<Message> proceedToStop() {
         if (end.isTimeOver()) {
             return beginClosing(false);
@@ -687,20 +600,6 @@ public final class StoreWriter {
         return beginClosing(true);
     }
 
-    private Behavior<Message> onStopTimedOut(StripeEnd.StopTimedOut timeout) {
-        end.timeOver();
-        return proceed();
-    }
-
-    private Behavior<Message> onStopTimedOutRewriting(StripeEnd.StopTimedOut timeout) {
-        return beginClosing(false);
-    }
-
-    private Behavior<Message> onStopTimedOutClosing(StripeEnd.StopTimedOut timeout) {
-        end.timeOver();
-        return close();
-    }
-
     private Behavior<Message> beginClosing(boolean clean) {
         end.beginClosing(clean);
         return switchTo(closing(), this::close);
@@ -711,34 +610,9 @@ public final class StoreWriter {
         return switchTo(closing(), this::close);
     }
 
-    private Behavior<Message> onAppendClosed(Append append) {
-        line.reject(append, Refused.CLOSED, end.because());
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onAwaitDurableClosed(AwaitDurable await) {
-        await.origin.tell(availability.announced());
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> backFromFlusher(boolean isForced) {
-        end.backFromFlusher(isForced);
-        return close();
-    }
-
     private Behavior<Message> close() {
         end.close();
         return Behaviors.same();
-    }
-
-    private Behavior<Message> onLogClosed(StripeEnd.LogClosed closed) {
-        end.onLogClosed(closed);
-        return stopIfOver();
-    }
-
-    private Behavior<Message> onStopClosing(Stop asked) {
-        end.askClosing(asked);
-        return stopIfOver();
     }
 
     private Behavior<Message> stopIfOver() {
