@@ -1,0 +1,62 @@
+package io.forebay.cluster;
+
+import akka.actor.typed.ActorRef;
+import io.forebay.cluster.UnansweredRequests.Unanswered;
+import io.forebay.deadletter.DeadLetterDesk;
+import io.forebay.look.LookDesk;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.PoisonCommand;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.topic.RegistryReply;
+
+/** What a session's client asks of the node itself: each goes whole to the desk that answers it. Confined to its session. */
+final class AdminRequests {
+    private static final class Waiting extends Unanswered {
+        Waiting(long requestId) {
+            super(requestId, 0);
+        }
+    }
+
+    private final SessionParts session;
+    private final UnansweredRequests unanswered;
+    private final ActorRef<RegistryReply.Answer> answers;
+
+    /** @param answers where the desks answer */
+    AdminRequests(SessionParts session, UnansweredRequests unanswered, ActorRef<RegistryReply.Answer> answers) {
+        this.session = session;
+        this.unanswered = unanswered;
+        this.answers = answers;
+    }
+
+    void onRequest(SessionCommand.Request request) {
+        Refusal refusal = session.refuseNew();
+        if (refusal != null) {
+            session.tell(new SessionEvent.Refused(request.requestId(), refusal));
+            return;
+        }
+        unanswered.add(new Waiting(request.requestId()));
+        if (request instanceof LookCommand look) {
+            session.environment().lookDesk().tell(new LookDesk.Ask(look, answers));
+        } else if (request instanceof PoisonCommand poison) {
+            session.environment().deadLetterDesk().tell(new DeadLetterDesk.Ask(poison, answers));
+        } else {
+            session.administer(request, answers);
+        }
+    }
+
+    void onAnswer(RegistryReply.Answer answer) {
+        Unanswered waiting = unanswered.get(answer.reply().requestId());
+        if (waiting instanceof Waiting) {
+            unanswered.answer(waiting, answer.reply());
+        }
+    }
+
+    /** The registry has stopped, and will answer nothing any more. */
+    void onRegistryGone(Refusal refusal) {
+        for (Waiting waiting : unanswered.all(Waiting.class)) {
+            unanswered.refuse(waiting, refusal);
+        }
+    }
+}
