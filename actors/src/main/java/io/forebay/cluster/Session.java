@@ -9,6 +9,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
+import akka.japi.function.Function;
 import io.forebay.config.ForebaySettings;
 import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
@@ -31,6 +32,7 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /**
@@ -167,34 +169,34 @@ public final class Session extends AbstractBehavior<Object> {
     @Override
     public Receive<Object> createReceive() {
         return newReceiveBuilder()
-                .onMessage(SessionCommand.Send.class, this::onSend)
-                .onMessage(QueueReply.Enqueued.class, this::onEnqueued)
-                .onMessage(SessionCommand.Pop.class, this::onPop)
+                .onMessage(SessionCommand.Send.class, ifNew(sends::onSend))
+                .onMessage(QueueReply.Enqueued.class, answered(sends::onEnqueued))
+                .onMessage(SessionCommand.Pop.class, ifNew(pops::onPop))
                 .onMessage(QueueReply.Delivered.class, this::onDelivered)
-                .onMessage(SessionCommand.Ack.class, this::onAck)
-                .onMessage(QueueReply.Acked.class, this::onAcked)
+                .onMessage(SessionCommand.Ack.class, ifNew(handles::onAck))
+                .onMessage(QueueReply.Acked.class, answered(handles::onAcked))
                 .onMessage(SessionCommand.Heartbeat.class, this::onHeartbeat)
                 .onMessage(Chunk.class, this::onChunk)
                 .onMessage(ChunkAck.class, this::onChunkAck)
-                .onMessage(SessionCommand.ChangeInvisible.class, this::onChangeInvisible)
-                .onMessage(QueueReply.Changed.class, this::onChanged)
-                .onMessage(SessionCommand.GiveBack.class, this::onGiveBack)
+                .onMessage(SessionCommand.ChangeInvisible.class, ifNew(handles::onChangeInvisible))
+                .onMessage(QueueReply.Changed.class, answered(handles::onChanged))
+                .onMessage(SessionCommand.GiveBack.class, ifNew(handles::onGiveBack))
                 .onMessage(QueueReply.GivenBack.class, this::onGivenBack)
                 .onMessage(QueueReply.PoppedNothing.class, this::onPoppedNothing)
                 .onMessage(QueueReply.PopRefused.class, this::onPopRefused)
-                .onMessage(SessionCommand.CancelPop.class, this::onCancelPop)
-                .onMessage(QueueReply.PopCancelled.class, this::onPopCancelled)
-                .onMessage(SessionCommand.Credit.class, this::onCredit)
-                .onMessage(QueueReply.DeliveredBy.class, this::onDeliveredBy)
-                .onMessage(SessionCommand.Subscribe.class, this::onSubscribe)
-                .onMessage(SessionCommand.Unsubscribe.class, this::onUnsubscribe)
-                .onMessage(SessionCommand.Withdraw.class, this::onWithdraw)
+                .onMessage(SessionCommand.CancelPop.class, said(pops::onCancelPop))
+                .onMessage(QueueReply.PopCancelled.class, answered(pops::onPopCancelled))
+                .onMessage(SessionCommand.Credit.class, said(this::onCredit))
+                .onMessage(QueueReply.DeliveredBy.class, answered(subscriptions::onDeliveredBy))
+                .onMessage(SessionCommand.Subscribe.class, ifNew(subscriptions::onSubscribe))
+                .onMessage(SessionCommand.Unsubscribe.class, ifNew(subscriptions::onUnsubscribe))
+                .onMessage(SessionCommand.Withdraw.class, said(sends::onWithdraw))
                 .onMessage(SessionCommand.Detach.class, this::onDetach)
                 .onMessage(SessionCommand.Close.class, this::onClose)
                 .onMessage(QueueReply.ConsumerReleased.class, this::onConsumerReleased)
                 .onMessage(RegistryReply.Ensured.class, this::onEnsured)
-                .onMessage(RegistryReply.Answer.class, this::onAnswer)
-                .onMessage(SessionCommand.Request.class, this::onAdminister)
+                .onMessage(RegistryReply.Answer.class, answered(administration::onAnswer))
+                .onMessage(SessionCommand.Request.class, ifNew(administration::onRequest))
                 .onMessage(Attach.class, this::onAttach)
                 .onMessageEquals(LifeCheck.INSTANCE, this::onLifeCheck)
                 .onMessageEquals(Wake.INSTANCE, this::onWake)
@@ -207,25 +209,34 @@ public final class Session extends AbstractBehavior<Object> {
                 .build();
     }
 
-    // ---- send -----------------------------------------------------------------------------------------------------
+    /** Has a part take what the client asks, if that is not a repetition of what is being worked on. */
+    private <T extends SessionCommand.Request> Function<T, Behavior<Object>> ifNew(Consumer<T> part) {
+        return request -> take(request, part);
+    }
 
-    private Behavior<Object> onSend(SessionCommand.Send send) {
+    private <T extends SessionCommand.Request> Behavior<Object> take(T request, Consumer<T> part) {
         heard();
-        if (isNew(send)) {
-            sends.onSend(send);
+        if (isNew(request)) {
+            part.accept(request);
         }
         return this;
     }
 
-    private Behavior<Object> onWithdraw(SessionCommand.Withdraw withdraw) {
-        heard();
-        sends.onWithdraw(withdraw);
-        return this;
+    /** Has a part take what the client says. */
+    private <T extends SessionCommand> Function<T, Behavior<Object>> said(Consumer<T> part) {
+        return command -> {
+            heard();
+            part.accept(command);
+            return this;
+        };
     }
 
-    private Behavior<Object> onEnqueued(QueueReply.Enqueued enqueued) {
-        sends.onEnqueued(enqueued);
-        return this;
+    /** Has a part take what somebody of the node answers. */
+    private <T> Function<T, Behavior<Object>> answered(Consumer<T> part) {
+        return answer -> {
+            part.accept(answer);
+            return this;
+        };
     }
 
     /** The queue that all messages of a key go to; the same for ever. */
@@ -233,21 +244,8 @@ public final class Session extends AbstractBehavior<Object> {
         return QueueTurns.queueOfKey(messageGroup, queueCount);
     }
 
-    // ---- pop, subscribe -------------------------------------------------------------------------------------------
-
-    private Behavior<Object> onPop(SessionCommand.Pop pop) {
-        heard();
-        if (isNew(pop)) {
-            pops.onPop(pop);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onCancelPop(SessionCommand.CancelPop cancel) {
-        heard();
-        pops.onCancelPop(cancel);
-        return this;
-    }
+    // ---- answers that concern several parts
+    // --------------------------------------------------------------------------
 
     private Behavior<Object> onDelivered(QueueReply.Delivered delivered) {
         end.holdsAt(delivered.from());
@@ -280,37 +278,17 @@ public final class Session extends AbstractBehavior<Object> {
         return this;
     }
 
-    private Behavior<Object> onPopCancelled(QueueReply.PopCancelled cancelled) {
-        pops.onPopCancelled(cancelled);
-        return this;
-    }
-
-    private Behavior<Object> onSubscribe(SessionCommand.Subscribe subscribe) {
-        heard();
-        if (isNew(subscribe)) {
-            subscriptions.onSubscribe(subscribe);
+    private Behavior<Object> onGivenBack(QueueReply.GivenBack givenBack) {
+        if (!returns.onGivenBack(givenBack)) {
+            handles.onGivenBack(givenBack);
         }
         return this;
     }
 
-    private Behavior<Object> onUnsubscribe(SessionCommand.Unsubscribe unsubscribe) {
-        heard();
-        if (isNew(unsubscribe)) {
-            subscriptions.onUnsubscribe(unsubscribe);
+    private Behavior<Object> onEnsured(RegistryReply.Ensured ensured) {
+        if (!sends.onEnsured(ensured) && !pops.onEnsured(ensured)) {
+            subscriptions.onEnsured(ensured);
         }
-        return this;
-    }
-
-    private Behavior<Object> onCredit(SessionCommand.Credit credit) {
-        heard();
-        if (!end.isClosing()) {
-            subscriptions.onCredit(credit);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onDeliveredBy(QueueReply.DeliveredBy delivered) {
-        subscriptions.onDeliveredBy(delivered);
         return this;
     }
 
@@ -320,6 +298,12 @@ public final class Session extends AbstractBehavior<Object> {
         returns.onWake(now);
         subscriptions.onWake(now);
         return this;
+    }
+
+    private void onCredit(SessionCommand.Credit credit) {
+        if (!end.isClosing()) {
+            subscriptions.onCredit(credit);
+        }
     }
 
     /** What the parts may ask for. */
@@ -422,71 +406,6 @@ public final class Session extends AbstractBehavior<Object> {
         }
     }
 
-    // ---- ack, change, give back -------------------------------------------------------------------------------------
-
-    private Behavior<Object> onAck(SessionCommand.Ack ack) {
-        heard();
-        if (isNew(ack)) {
-            handles.onAck(ack);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onAcked(QueueReply.Acked acked) {
-        handles.onAcked(acked);
-        return this;
-    }
-
-    private Behavior<Object> onChangeInvisible(SessionCommand.ChangeInvisible change) {
-        heard();
-        if (isNew(change)) {
-            handles.onChangeInvisible(change);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onChanged(QueueReply.Changed changed) {
-        handles.onChanged(changed);
-        return this;
-    }
-
-    private Behavior<Object> onGiveBack(SessionCommand.GiveBack giveBack) {
-        heard();
-        if (isNew(giveBack)) {
-            handles.onGiveBack(giveBack);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onGivenBack(QueueReply.GivenBack givenBack) {
-        if (!returns.onGivenBack(givenBack)) {
-            handles.onGivenBack(givenBack);
-        }
-        return this;
-    }
-
-    // ---- topics and groups ------------------------------------------------------------------------------------------
-
-    private Behavior<Object> onEnsured(RegistryReply.Ensured ensured) {
-        if (!sends.onEnsured(ensured) && !pops.onEnsured(ensured)) {
-            subscriptions.onEnsured(ensured);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onAdminister(SessionCommand.Request request) {
-        heard();
-        if (isNew(request)) {
-            administration.onRequest(request);
-        }
-        return this;
-    }
-
-    private Behavior<Object> onAnswer(RegistryReply.Answer answer) {
-        administration.onAnswer(answer);
-        return this;
-    }
-
     static Refusal notServed(String what) {
         return Refusal.of(
                 Refusal.Code.FAILED, what + " is not served on this node because of a fault; the node's log says more");
@@ -530,41 +449,36 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private Behavior<Object> receiveNow(SessionCommand command) {
-        if (command instanceof SessionCommand.Send send) {
-            return onSend(send);
-        }
-        if (command instanceof SessionCommand.Ack ack) {
-            return onAck(ack);
-        }
-        if (command instanceof SessionCommand.ChangeInvisible change) {
-            return onChangeInvisible(change);
-        }
-        if (command instanceof SessionCommand.GiveBack giveBack) {
-            return onGiveBack(giveBack);
-        }
         if (command instanceof SessionCommand.Withdraw withdraw) {
-            return onWithdraw(withdraw);
+            heard();
+            sends.onWithdraw(withdraw);
+        } else if (command instanceof SessionCommand.CancelPop cancel) {
+            heard();
+            pops.onCancelPop(cancel);
+        } else if (command instanceof SessionCommand.Credit credit) {
+            heard();
+            onCredit(credit);
+        } else if (command instanceof SessionCommand.Send send) {
+            take(send, sends::onSend);
+        } else if (command instanceof SessionCommand.Ack ack) {
+            take(ack, handles::onAck);
+        } else if (command instanceof SessionCommand.ChangeInvisible change) {
+            take(change, handles::onChangeInvisible);
+        } else if (command instanceof SessionCommand.GiveBack giveBack) {
+            take(giveBack, handles::onGiveBack);
+        } else if (command instanceof SessionCommand.Pop pop) {
+            take(pop, pops::onPop);
+        } else if (command instanceof SessionCommand.Subscribe subscribe) {
+            take(subscribe, subscriptions::onSubscribe);
+        } else if (command instanceof SessionCommand.Unsubscribe unsubscribe) {
+            take(unsubscribe, subscriptions::onUnsubscribe);
+        } else if (command instanceof SessionCommand.Request request) {
+            take(request, administration::onRequest);
+        } else {
+            return gone(Refusal.illegalArgument(
+                    "a command in chunks", command.getClass().getSimpleName(), "a request"));
         }
-        if (command instanceof SessionCommand.Pop pop) {
-            return onPop(pop);
-        }
-        if (command instanceof SessionCommand.CancelPop cancel) {
-            return onCancelPop(cancel);
-        }
-        if (command instanceof SessionCommand.Subscribe subscribe) {
-            return onSubscribe(subscribe);
-        }
-        if (command instanceof SessionCommand.Unsubscribe unsubscribe) {
-            return onUnsubscribe(unsubscribe);
-        }
-        if (command instanceof SessionCommand.Credit credit) {
-            return onCredit(credit);
-        }
-        if (command instanceof SessionCommand.Request request) {
-            return onAdminister(request);
-        }
-        return gone(Refusal.illegalArgument(
-                "a command in chunks", command.getClass().getSimpleName(), "a request"));
+        return this;
     }
 
     private Behavior<Object> onChunkAck(ChunkAck ack) {
