@@ -19,7 +19,6 @@ import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.queue.core.Checkpoint;
-import io.forebay.queue.core.GroupActivity;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueCounts;
 import io.forebay.queue.core.GroupQueueState;
@@ -439,9 +438,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** A nack's delay that the group's own schedule is to give. */
     public static final long BACKOFF = SessionCommand.ChangeInvisible.BACKOFF;
 
-    /** Offsets that may be settled before the queue is told so. */
-    private static final long RELEASE_STEP = 1024;
-
     private final Identity identity;
     private final StripeHandle stripe;
     private final GroupQueueState state;
@@ -452,8 +448,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final GroupBurial burial;
     private final GroupOperator operator;
     private final GroupRedrive redrive;
+    private final GroupReports reports;
     private final ActorRef<? super Queue.Command> queue;
-    private final Consumer<ToDispatcher> dispatcher;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
 
@@ -465,11 +461,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final List<Drain> drains = new ArrayList<>();
     /** Why nothing can be decided any more, null while it can. */
     private Refusal closed;
-
-    private long toldAvailable;
-    private long toldFloor;
-    /** The floor when nothing was on its way the last time: every Ack below it is written. */
-    private long writtenFloor;
 
     private long timerMillis = Long.MAX_VALUE;
 
@@ -523,7 +514,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         this.stripe = stripe;
         this.state = state;
         this.queue = queue;
-        this.dispatcher = dispatcher;
         this.random = random;
         environment =
                 new GroupEnvironment(context, timers, identity, stripe, state, queue, stripeBytes, this::mayDecide);
@@ -539,10 +529,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         operator = new GroupOperator(environment, appender, burial);
         redrive = new GroupRedrive(environment, appender);
         configure(identity.policy);
-        toldFloor = state.floor();
-        writtenFloor = toldFloor;
-        queue.tell(new Queue.Attach(identity.groupId, toldFloor, context.getSelf()));
-        tellServedBefore();
+        reports = new GroupReports(environment, appender, operator, dispatcher);
+        reports.begin();
     }
 
     private void configure(GroupPolicy policy) {
@@ -554,23 +542,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 isDeadLetters ? 0 : policy.maxAttempts(),
                 policy.wantsActivity(state.inFlightMax()),
                 environment.now());
-    }
-
-    private void tellServedBefore() {
-        long[][] ids = {new long[16], new long[16]};
-        int[] count = {0};
-        state.visitRequests((sessionId, requestId) -> {
-            if (count[0] == ids[0].length) {
-                ids[0] = Arrays.copyOf(ids[0], count[0] * 2);
-                ids[1] = Arrays.copyOf(ids[1], count[0] * 2);
-            }
-            ids[0][count[0]] = sessionId;
-            ids[1][count[0]++] = requestId;
-        });
-        if (count[0] > 0) {
-            dispatcher.accept(new ServedBefore(
-                    identity.queueId, Arrays.copyOf(ids[0], count[0]), Arrays.copyOf(ids[1], count[0])));
-        }
     }
 
     @Override
@@ -642,7 +613,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         } else if (command instanceof BreakerChanged breaker) {
             state.breaker(breaker.isOpen);
         } else if (command instanceof Seek seek) {
-            operator.seek(seek, toldFloor);
+            operator.seek(seek, reports.toldFloor());
         } else if (command instanceof Held held) {
             onHeld(held);
         } else if (command instanceof PurgeBelow purge) {
@@ -671,46 +642,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         lookAhead.proceed();
         burial.proceed();
         appender.sendNext();
-        long available = state.available(environment.readableEnd());
-        if (available > 0 && toldAvailable == 0) {
-            toldAvailable = available;
-            dispatcher.accept(new Available(identity.queueId, available));
-        }
-        tellActivity();
-        // An Ack that is decided and not written must not free its message: a crash would keep neither of them.
-        if (appender.isEmpty()) {
-            writtenFloor = state.floor();
-        }
-        if (writtenFloor - toldFloor >= RELEASE_STEP) {
-            tellFloor(writtenFloor);
-        }
+        reports.proceed();
         long due = state.nextDueMillis();
         if (due < timerMillis) {
             timerMillis = due;
             long delay = Math.max(1, due - environment.now());
             timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(delay));
-        }
-    }
-
-    private void tellFloor(long floor) {
-        if (operator.isSeeking()) {
-            return; // the queue keeps what the group is about to go back to
-        }
-        toldFloor = floor;
-        queue.tell(new Queue.Released(identity.groupId, floor));
-    }
-
-    private void tellActivity() {
-        GroupActivity activity = state.activity();
-        if (!activity.isEmpty()) {
-            dispatcher.accept(new Activity(
-                    identity.queueId,
-                    state.inFlightCount(),
-                    activity.acked(),
-                    activity.failed(),
-                    activity.freedSessionIds(),
-                    activity.freedCounts()));
-            activity.clear();
         }
     }
 
@@ -724,10 +661,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     }
 
     private void onHeld(Held held) {
-        long beginsAt = operator.held(held, toldFloor);
+        long beginsAt = operator.held(held, reports.toldFloor());
         if (beginsAt >= 0) {
-            toldFloor = Math.min(toldFloor, beginsAt);
-            writtenFloor = Math.min(writtenFloor, beginsAt);
+            reports.wentBack(beginsAt);
         }
     }
 
@@ -741,7 +677,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 + (long) GroupAppender.BYTES_PER_HANDLE * pop.maxMessages();
         if (!appender.tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
             // The dispatcher first: it must not take a repetition for one that the queue still has.
-            tellPopped(asked, Popped.ANSWERED);
+            reports.popped(asked, Popped.ANSWERED);
             request.session.tell(
                     new QueueReply.PopRefused(pop.requestId(), appender.refusal(StripeBudget.Tier.DELIVERY)));
             return;
@@ -752,16 +688,16 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             Checkpoint checkpoint = state.apply(decision.record());
             Waiting waiting = deliveries.waiting(checkpoint, request, true);
             appender.giveBack(reserved - appender.append(decision.record(), waiting, true));
-            tellPopped(asked, countOf(decision.record().deliveries()));
+            reports.popped(asked, countOf(decision.record().deliveries()));
             return;
         }
         appender.giveBack(reserved);
         if (decision.reason() == PopReason.REPEATED) {
             Waiting waiting = deliveries.waiting(decision.repeated(), request, false);
             appender.waitForWritten(waiting, decision.repeated().isWritten());
-            tellPopped(asked, Popped.ANSWERED);
+            reports.popped(asked, Popped.ANSWERED);
         } else {
-            tellPopped(asked, 0);
+            reports.popped(asked, 0);
         }
     }
 
@@ -771,12 +707,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             count += range.count();
         }
         return count;
-    }
-
-    private void tellPopped(PopCommand asked, int gotCount) {
-        toldAvailable = state.available(environment.readableEnd());
-        dispatcher.accept(new Popped(
-                identity.queueId, asked.sessionId(), asked.requestId(), asked.maxMessages(), gotCount, toldAvailable));
     }
 
     // ---- ack, change, give back -----------------------------------------------------------------------------------
@@ -1009,7 +939,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     .tell(new StoreWriter.Snapshot(
                             snapshotsWanted.pollFirst().checkpointId(), appender.owner(), appender.snapshotFrames()));
         }
-        tellFloor(state.floor());
+        reports.tellFloor();
         while (!heldBack.isEmpty()) {
             decide(heldBack.pollFirst());
         }
@@ -1034,7 +964,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void refuse(Command command, Refusal refusal) {
         if (command instanceof Pop pop) {
-            tellPopped(pop.pop, Popped.ANSWERED);
+            reports.popped(pop.pop, Popped.ANSWERED);
             pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
         } else if (command instanceof Ack ack) {
             new Waiting.Ack(ack, null).refuse(refusal);
