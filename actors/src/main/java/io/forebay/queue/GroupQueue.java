@@ -8,13 +8,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
-import io.forebay.protocol.AckOutcome;
-import io.forebay.protocol.AckResult;
-import io.forebay.protocol.ChangeResult;
-import io.forebay.protocol.Changed;
 import io.forebay.protocol.Durability;
-import io.forebay.protocol.GiveBackOutcome;
-import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
@@ -22,20 +16,16 @@ import io.forebay.queue.core.Checkpoint;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueCounts;
 import io.forebay.queue.core.GroupQueueState;
-import io.forebay.queue.core.HandleOutcome;
 import io.forebay.queue.core.MessageFilter;
 import io.forebay.queue.core.Poison;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.PopDecision;
 import io.forebay.queue.core.PopReason;
-import io.forebay.queue.core.TokenBatch;
-import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
 import io.forebay.storage.log.EntryRecord;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
-import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.SeekRecord;
@@ -45,8 +35,6 @@ import io.forebay.store.StripeHandle;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -449,11 +437,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final GroupOperator operator;
     private final GroupRedrive redrive;
     private final GroupReports reports;
+    private final GroupSettlement settlement;
     private final ActorRef<? super Queue.Command> queue;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
 
-    private final TokenBatch tokens = new TokenBatch(4);
     /** What came while a snapshot waits for the batches before it. */
     private final ArrayDeque<Command> heldBack = new ArrayDeque<>();
 
@@ -529,6 +517,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         operator = new GroupOperator(environment, appender, burial);
         redrive = new GroupRedrive(environment, appender);
         configure(identity.policy);
+        settlement = new GroupSettlement(environment, appender);
         reports = new GroupReports(environment, appender, operator, dispatcher);
         reports.begin();
     }
@@ -599,11 +588,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         if (command instanceof Pop pop) {
             onPop(pop);
         } else if (command instanceof Ack ack) {
-            onAck(ack);
+            settlement.onAck(ack);
         } else if (command instanceof Change change) {
-            onChange(change);
+            settlement.onChange(change);
         } else if (command instanceof GiveBack giveBack) {
-            onGiveBack(giveBack);
+            settlement.onGiveBack(giveBack);
         } else if (command instanceof ConsumerGone gone) {
             onConsumerGone(gone);
         } else if (command instanceof SessionClosed closed) {
@@ -709,148 +698,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return count;
     }
 
-    // ---- ack, change, give back -----------------------------------------------------------------------------------
-
-    private void onAck(Ack request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.ACK);
-        if (reserved < 0) {
-            new Waiting.Ack(request, null).refuse(appender.refusal(StripeBudget.Tier.ACK));
-            return;
-        }
-        long left = reserved;
-        AckResult[] results = null;
-        boolean isSettledBefore = false;
-        AckRecord record = null;
-        List<AckRecord> earlier = null;
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            if (record != null) {
-                earlier = earlier == null ? new ArrayList<>() : earlier;
-                earlier.add(record);
-            }
-            record = state.decideAck(tokens);
-            if (record != null) {
-                state.apply(record);
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                if (outcome == HandleOutcome.ACCEPTED) {
-                    if (results != null) {
-                        results[i] = AckOutcome.ACKED;
-                    }
-                    continue;
-                }
-                if (results == null) {
-                    results = new AckResult[count];
-                    Arrays.fill(results, 0, i, AckOutcome.ACKED);
-                }
-                if (outcome == HandleOutcome.ALREADY_SETTLED) {
-                    results[i] = AckOutcome.ALREADY_SETTLED;
-                    isSettledBefore = true;
-                } else {
-                    results[i] = refused(outcome, request.handles.get(i));
-                }
-            }
-        }
-        Waiting waiting =
-                new Waiting.Ack(request, results == null ? null : Collections.unmodifiableList(Arrays.asList(results)));
-        if (earlier != null) {
-            for (AckRecord one : earlier) {
-                left -= appender.append(one, null, true);
-            }
-        }
-        if (record != null) {
-            left -= appender.append(record, waiting, true);
-        } else if (isSettledBefore || earlier != null) {
-            appender.waitForWritten(waiting, false);
-        } else {
-            waiting.answerOnce(-1);
-        }
-        appender.giveBack(left);
-    }
-
-    private void onChange(Change request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
-        if (reserved < 0) {
-            new Waiting.Change(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
-            return;
-        }
-        long now = environment.now();
-        boolean isNack = request.kind == DeadlineRecord.Kind.NACKED;
-        ChangeResult[] results = new ChangeResult[count];
-        Waiting waiting = new Waiting.Change(request, Collections.unmodifiableList(Arrays.asList(results)));
-        List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            if (isNack) {
-                for (LogRecord record : state.decideNack(tokens, now, request.millis, request.reason)) {
-                    applyReturn(record);
-                    records.add(record);
-                }
-            } else {
-                DeadlineRecord record = state.decideExtend(tokens, now, request.millis);
-                if (record != null) {
-                    state.apply(record);
-                    records.add(record);
-                }
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                results[i] = outcome == HandleOutcome.ACCEPTED || outcome == HandleOutcome.ALREADY_RETURNED
-                        ? new Changed(changedTo(request, tokens.queueOffset(i - from), now))
-                        : refused(outcome, request.handles.get(i));
-            }
-        }
-        appender.giveBack(reserved - appender.appendAll(records, waiting));
-    }
-
-    private void applyReturn(LogRecord record) {
-        if (record instanceof DeadlineRecord nacked) {
-            state.apply(nacked);
-        } else {
-            state.apply((GivenBackRecord) record);
-        }
-    }
-
-    /** When a message that was nacked by the group's schedule comes back is the state's to tell. */
-    private long changedTo(Change request, long offset, long now) {
-        return request.millis >= 0 ? now + request.millis : Math.max(now, state.dueMillis(offset));
-    }
-
-    private void onGiveBack(GiveBack request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
-        if (reserved < 0) {
-            new Waiting.GiveBack(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
-            return;
-        }
-        long now = environment.now();
-        GiveBackResult[] results = new GiveBackResult[count];
-        Waiting waiting = new Waiting.GiveBack(request, Collections.unmodifiableList(Arrays.asList(results)));
-        List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            GivenBackRecord record = state.decideGiveBack(tokens, now);
-            if (record != null) {
-                state.apply(record);
-                records.add(record);
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                results[i] = switch (outcome) {
-                    case ACCEPTED, ALREADY_RETURNED -> GiveBackOutcome.GIVEN_BACK;
-                    case ALREADY_SETTLED -> GiveBackOutcome.ALREADY_SETTLED;
-                    default -> refused(outcome, request.handles.get(i));
-                };
-            }
-        }
-        appender.giveBack(reserved - appender.appendAll(records, waiting));
-    }
+    // ---- the ends of sessions -------------------------------------------------------------------------------------
 
     private void onConsumerGone(ConsumerGone gone) {
         // Nobody could be told to try again later, so it is not asked whether there is room.
@@ -869,29 +717,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
         state.apply(record);
         appender.append(record, waiting, false);
-    }
-
-    private void fill(List<ReceiptHandle> handles, int from, int to) {
-        tokens.clear();
-        for (int i = from; i < to; i++) {
-            ReceiptHandle handle = handles.get(i);
-            tokens.add(handle.queueOffset(), handle.epoch(), handle.checkpointSequence(), handle.nonce());
-        }
-    }
-
-    private Refusal refused(HandleOutcome outcome, ReceiptHandle handle) {
-        String message = "offset " + handle.queueOffset() + " of queue " + identity.queueNumber + " of topic "
-                + identity.topic + " for group " + identity.group;
-        return switch (outcome) {
-            case ALREADY_SETTLED -> Refusal.of(Refusal.Code.STALE_HANDLE, message + " is settled");
-            case FORGED_HANDLE ->
-                Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered with this handle");
-            case UNKNOWN_OFFSET -> Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered");
-            default ->
-                Refusal.of(
-                        Refusal.Code.STALE_HANDLE,
-                        message + " has gone out again or was given back since this delivery");
-        };
     }
 
     // ---- what the stripe says ---------------------------------------------------------------------------------------
