@@ -489,6 +489,9 @@ public final class StoreWriter {
     }
 
     private Behavior<Message> beginRewrite(FlushRange range, IOException cause) {
+        if (end.isTimeOver()) {
+            return beginClosing(false);
+        }
         context.getLog()
                 .error(
                         "stripe {}: a force failed, everything above sequence {} is written again: {}",
