@@ -105,10 +105,8 @@ final class HandleRequests {
         }
         @SuppressWarnings("unchecked") // only an Ack is answered with Acked
         Waiting<AckResult> waiting = (Waiting<AckResult>) part.waiting;
-        if (!waiting.level.covers(acked.level()) || waiting.level == acked.level() || part.indexes == null) {
-            waiting.level = acked.level();
-        } else {
-            waiting.level = Durability.WRITTEN;
+        if (waiting.level.covers(acked.level())) {
+            waiting.level = acked.level(); // the lowest of all parts
         }
         if (part.indexes == null) {
             unanswered.answer(

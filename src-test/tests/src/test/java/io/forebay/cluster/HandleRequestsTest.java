@@ -89,6 +89,21 @@ class HandleRequestsTest {
     }
 
     @Test
+    void anAnswerClaimsNoHigherLevelThanItsLowestPart() {
+        for (boolean isLowestFirst : new boolean[] {true, false}) {
+            ack(1, null, handle(1, 10), handle(2, 20));
+            GroupQueue.Ack first = ackAt(one);
+            GroupQueue.Ack second = ackAt(two);
+            // The same group consumes two topics, with a level of acks in each.
+            handles.onAcked(
+                    new QueueReply.Acked(first.token(), null, isLowestFirst ? Durability.WRITTEN : Durability.FLUSHED));
+            handles.onAcked(new QueueReply.Acked(
+                    second.token(), null, isLowestFirst ? Durability.FLUSHED : Durability.WRITTEN));
+            assertThat(bench.told(SessionEvent.AckReply.class).level()).isEqualTo(Durability.WRITTEN);
+        }
+    }
+
+    @Test
     void aHandleOfAnotherGroupIsRefused() {
         handles.onAck(new SessionCommand.Ack(1, "h", List.of(handle(1, 10)), Durability.WRITTEN));
         SessionEvent.AckReply reply = bench.told(SessionEvent.AckReply.class);
