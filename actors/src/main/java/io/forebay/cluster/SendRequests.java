@@ -122,6 +122,14 @@ final class SendRequests {
 
     void onWithdraw(SessionCommand.Withdraw withdraw) {
         heldUp.withdraw(withdraw.topic(), withdraw.messageIds());
+        ArrayDeque<SendAgain> deferred = deferredSends.get(withdraw.topic());
+        if (deferred != null) {
+            for (SendAgain again : deferred) {
+                if (again.send == null) {
+                    again.refusedKeys.values().removeAll(withdraw.messageIds());
+                }
+            }
+        }
         TopicDirectory.TopicRoute topic = directory.topic(withdraw.topic());
         if (topic != null) {
             for (TopicDirectory.QueueRoute queue : topic.queues()) {

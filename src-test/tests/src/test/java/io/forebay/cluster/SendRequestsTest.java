@@ -16,6 +16,7 @@ import io.forebay.topic.Registry;
 import io.forebay.topic.RegistryReply;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
@@ -217,6 +218,27 @@ class SendRequestsTest {
         assertThat(refused(zero).firstIds()).isEqualTo(Map.of(keyOf(0), "a"));
         assertThat(ids(enqueued(zero))).containsExactly("d");
         assertThat(one.hasMessages()).isFalse();
+    }
+
+    @Test
+    void whatIsGivenUpWhileItsTopicIsBeingMadeHoldsNothingUp() {
+        send(1, message("new", "a"));
+        long token = asked();
+        bench.refusal = LATER;
+        send(2, keyed("new", keyOf(0), "b"), keyed("new", keyOf(1), "c"));
+        bench.refusal = null;
+        sends.onWithdraw(new SessionCommand.Withdraw("new", List.of("b")));
+        putTopic("new");
+        sends.onEnsured(new RegistryReply.Ensured(token, null));
+        Map<String, String> heldUp = new HashMap<>();
+        for (TestInbox<Queue.Command> queue : List.of(zero, one)) {
+            for (Queue.Command told : queue.getAllReceived()) {
+                if (told instanceof Queue.Refused refused) {
+                    heldUp.putAll(refused.firstIds());
+                }
+            }
+        }
+        assertThat(heldUp).isEqualTo(Map.of(keyOf(1), "c"));
     }
 
     @Test
