@@ -11,11 +11,17 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.topic.RegistryReply;
 
-/** What a session's client asks of the node itself: each goes whole to the desk that answers it. Confined to its session. */
+/**
+ * What a session's client asks of the node itself: each goes whole to the desk that answers it, and is refused if that stops.
+ * Confined to its session.
+ */
 final class AdminRequests {
     private static final class Waiting extends Unanswered {
-        Waiting(long requestId) {
+        final ActorRef<?> desk;
+
+        Waiting(long requestId, ActorRef<?> desk) {
             super(requestId, 0);
+            this.desk = desk;
         }
     }
 
@@ -36,14 +42,22 @@ final class AdminRequests {
             session.tell(new SessionEvent.Refused(request.requestId(), refusal));
             return;
         }
-        unanswered.add(new Waiting(request.requestId()));
+        Session.Environment node = session.environment();
         if (request instanceof LookCommand look) {
-            session.environment().lookDesk().tell(new LookDesk.Ask(look, answers));
+            waitFor(request, node.lookDesk());
+            node.lookDesk().tell(new LookDesk.Ask(look, answers));
         } else if (request instanceof PoisonCommand poison) {
-            session.environment().deadLetterDesk().tell(new DeadLetterDesk.Ask(poison, answers));
+            waitFor(request, node.deadLetterDesk());
+            node.deadLetterDesk().tell(new DeadLetterDesk.Ask(poison, answers));
         } else {
+            waitFor(request, node.registry());
             session.administer(request, answers);
         }
+    }
+
+    private void waitFor(SessionCommand.Request request, ActorRef<?> desk) {
+        unanswered.add(new Waiting(request.requestId(), desk));
+        session.watchOnce(desk); // one that has stopped before is heard of, too
     }
 
     void onAnswer(RegistryReply.Answer answer) {
@@ -53,10 +67,12 @@ final class AdminRequests {
         }
     }
 
-    /** The registry has stopped, and will answer nothing any more. */
-    void onRegistryGone(Refusal refusal) {
+    /** A desk, if it is one, has stopped and will answer nothing any more. */
+    void onTargetGone(ActorRef<?> target, Refusal refusal) {
         for (Waiting waiting : unanswered.all(Waiting.class)) {
-            unanswered.refuse(waiting, refusal);
+            if (waiting.desk.equals(target)) {
+                unanswered.refuse(waiting, refusal);
+            }
         }
     }
 }

@@ -537,6 +537,9 @@ public final class Session extends AbstractBehavior<Object> {
                 Refusal.Code.OUTCOME_UNKNOWN, "whether it happened is not known: what it was for has stopped");
         sends.onTargetGone(target, unknown);
         handles.onTargetGone(target, unknown);
+        if (target.equals(environment.lookDesk) || target.equals(environment.deadLetterDesk)) {
+            administration.onTargetGone(target, notServed("what was asked for"));
+        }
         returns.onTargetGone(target);
         pops.onTargetGone(target);
         subscriptions.onTargetGone(target);
@@ -551,7 +554,7 @@ public final class Session extends AbstractBehavior<Object> {
         sends.onRegistryGone(noRegistry());
         pops.onRegistryGone(noRegistry());
         subscriptions.onRegistryGone(noRegistry());
-        administration.onRegistryGone(noRegistry());
+        administration.onTargetGone(environment.registry, noRegistry());
     }
 
     private static Refusal noRegistry() {

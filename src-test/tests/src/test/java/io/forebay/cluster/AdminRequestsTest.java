@@ -11,6 +11,7 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.topic.Registry;
 import io.forebay.topic.RegistryReply;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** What is asked of the node goes to the desk that answers it, and is answered once. */
@@ -57,15 +58,24 @@ class AdminRequestsTest {
     void anAnswerToAnotherKindOfRequestIsNone() {
         unanswered.add(new UnansweredRequests.Unanswered(1, 0));
         administration.onAnswer(answer(1));
-        administration.onRegistryGone(NO);
+        administration.onTargetGone(bench.registry.getRef(), NO);
         assertThat(bench.isAnythingTold()).isFalse();
     }
 
     @Test
-    void withoutARegistryWhatItWasAskedIsRefused() {
+    void whatADeskTookAlongIsRefusedAndNothingElse() {
+        administration.onRequest(new LookCommand.Purge(1, "t", "g", 0, 5, true));
+        administration.onRequest(new PoisonCommand.ListParked(2, "g", "t", 10, null));
         administration.onRequest(new SessionCommand.DescribeTopic(3, "t"));
-        administration.onRegistryGone(NO);
+        assertThat(bench.watched)
+                .isEqualTo(Set.of(bench.lookDesk.getRef(), bench.deadLetterDesk.getRef(), bench.registry.getRef()));
+        administration.onTargetGone(bench.registry.getRef(), NO);
         assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(3);
+        administration.onTargetGone(bench.lookDesk.getRef(), NO);
+        assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(1);
+        assertThat(bench.isAnythingTold()).isFalse();
+        administration.onTargetGone(bench.deadLetterDesk.getRef(), NO);
+        assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(2);
         assertThat(unanswered.count()).isZero();
     }
 }
