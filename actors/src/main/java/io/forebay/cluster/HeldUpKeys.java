@@ -29,8 +29,10 @@ final class HeldUpKeys {
         }
         Map<String, String> held = firstIdsByTopic.computeIfAbsent(topic, name -> new LinkedHashMap<>());
         firstIds.forEach(held::putIfAbsent);
-        if (held.size() > keysMax || firstIdsByTopic.size() > topicsMax) {
-            // A client that gives up so many without a word has no order left to keep.
+        // A client that gives up so many without a word has no order left to keep.
+        if (held.size() > keysMax) {
+            firstIdsByTopic.remove(topic);
+        } else if (firstIdsByTopic.size() > topicsMax) {
             firstIdsByTopic.remove(firstIdsByTopic.keySet().iterator().next());
         }
     }

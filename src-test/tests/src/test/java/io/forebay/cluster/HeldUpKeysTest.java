@@ -38,6 +38,14 @@ class HeldUpKeysTest {
     }
 
     @Test
+    void aTopicBeyondItsBoundCostsNoOtherItsOrder() {
+        keys.holdUp("a", Map.of("k", "1"));
+        keys.holdUp("b", Map.of("1", "1", "2", "2", "3", "3", "4", "4"));
+        assertThat(keys.take("a")).hasSize(1);
+        assertThat(keys.take("b")).isEmpty();
+    }
+
+    @Test
     void oneTopicHoldsNoMoreThanItsBound() {
         keys.holdUp("a", Map.of("1", "1", "2", "2", "3", "3"));
         keys.holdUp("a", Map.of("4", "4"));
