@@ -4,6 +4,7 @@ import io.forebay.storage.log.Owner;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 
 /**
  * Decides when a checkpoint is taken and follows it through its steps: gather the snapshots of the owners that changed, force
@@ -56,12 +57,15 @@ final class CheckpointState {
     /**
      * Called once per idle interval.
      *
+     * @param freesSegment whether a checkpoint would free a segment although nothing was appended: what a consumer has acked is
+     *     released only when the ack is durable, which may be behind the last checkpoint
      * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint
+     *     or a segment can be freed
      */
-    boolean isDueWhenIdle() {
+    boolean isDueWhenIdle(BooleanSupplier freesSegment) {
         boolean isIdle = bytesSince == bytesAtLastTick;
         bytesAtLastTick = bytesSince;
-        return step == Step.IDLE && isIdle && bytesSince > 0;
+        return step == Step.IDLE && isIdle && (bytesSince > 0 || freesSegment.getAsBoolean());
     }
 
     /** Whether there is anything a further checkpoint would save a start from replaying. */

@@ -537,6 +537,9 @@ public final class StoreWriter {
         if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
+        if (log.isSegmentKeptByCopies()) {
+            cleaning.wantPlan();
+        }
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
     }

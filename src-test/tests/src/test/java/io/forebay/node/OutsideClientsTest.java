@@ -49,7 +49,7 @@ class OutsideClientsTest {
             }
             inside.send("alone", 1, "a");
             inside.popAll("crowd", "g", 1, 10);
-            List<String> before = actors(node.system);
+            List<String> before = actorsAtRest(node.system);
             String address = node.system.address() + "/system/forebay";
             List<Process> crowds = new ArrayList<>();
             try {
@@ -149,7 +149,16 @@ class OutsideClientsTest {
         });
     }
 
-    /** Paths of all actors of ours on the node. */
+    /**
+     * The same once each has an empty mailbox. A line of the tree tells whether it has (status=0), so one that was taken of an
+     * actor at work is never seen again when all rest.
+     */
+    private static List<String> actorsAtRest(ActorSystem<?> system) {
+        return Awaitility.await("actors rest")
+                .until(() -> actors(system), actors -> actors.stream().allMatch(actor -> actor.contains(" status=0 ")));
+    }
+
+    /** All actors of ours on the node, each with its state and the number of its children. */
     private static List<String> actors(ActorSystem<?> system) {
         String tree = ((ExtendedActorSystem) Adapter.toClassic(system)).printTree();
         return tree.lines()

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.CheckpointState.Step;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 
 class CheckpointStateTest {
     private static final Owner ONE = Owner.queue(1);
     private static final Owner TWO = Owner.group(1, 7);
+
+    private static final BooleanSupplier NOTHING_TO_FREE = () -> false;
 
     private final CheckpointState state = new CheckpointState(1000, 0);
 
@@ -26,21 +29,31 @@ class CheckpointStateTest {
 
     @Test
     void isDueWhenIdleOnlyIfSomethingChanged() {
-        assertThat(state.isDueWhenIdle()).isFalse();
+        assertThat(state.isDueWhenIdle(NOTHING_TO_FREE)).isFalse();
         state.appended(10);
-        assertThat(state.isDueWhenIdle()).isFalse();
-        assertThat(state.isDueWhenIdle()).isTrue();
+        assertThat(state.isDueWhenIdle(NOTHING_TO_FREE)).isFalse();
+        assertThat(state.isDueWhenIdle(NOTHING_TO_FREE)).isTrue();
         complete();
-        assertThat(state.isDueWhenIdle()).isFalse();
-        assertThat(state.isDueWhenIdle()).isFalse();
+        assertThat(state.isDueWhenIdle(NOTHING_TO_FREE)).isFalse();
+        assertThat(state.isDueWhenIdle(NOTHING_TO_FREE)).isFalse();
         assertThat(state.hasChanges()).isFalse();
         assertThat(state.completedCount()).isEqualTo(1);
+    }
+
+    /** Before, what was released behind the last checkpoint kept its segments until somebody sent again. */
+    @Test
+    void isDueWhenIdleIfItFreesASegmentAlthoughNothingChanged() {
+        assertThat(state.isDueWhenIdle(() -> true)).isTrue();
+        state.appended(10);
+        assertThat(state.isDueWhenIdle(() -> true)).as("not idle").isFalse();
+        state.begin(List.of());
+        assertThat(state.isDueWhenIdle(() -> true)).as("under way").isFalse();
     }
 
     @Test
     void whatRecoveryReplayedIsAChange() {
         CheckpointState recovered = new CheckpointState(1000, 10);
-        assertThat(recovered.isDueWhenIdle()).isTrue();
+        assertThat(recovered.isDueWhenIdle(NOTHING_TO_FREE)).isTrue();
     }
 
     @Test

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /** A StoreWriter that lets go of segments, and one that waits for them; forces fail meanwhile. */
@@ -34,6 +35,10 @@ class StoreWriterCleaningTest {
     private final MemoryDisk disk = new MemoryDisk();
 
     private static StoreSettings cleaning() {
+        return cleaning(patient().checkpointIdleInterval(), patient().snapshotTimeout());
+    }
+
+    private static StoreSettings cleaning(Duration checkpointIdleInterval, Duration snapshotTimeout) {
         StoreSettings patient = patient();
         return new StoreSettings(
                 patient.maxUnflushedBytes(),
@@ -44,8 +49,8 @@ class StoreWriterCleaningTest {
                 patient.rewriteAttemptsMax(),
                 patient.retryBackoff(),
                 64 * 1024,
-                patient.checkpointIdleInterval(),
-                patient.snapshotTimeout(),
+                checkpointIdleInterval,
+                snapshotTimeout,
                 100,
                 50,
                 patient.stopTimeout());
@@ -59,6 +64,7 @@ class StoreWriterCleaningTest {
         private final Map<Integer, Long> lastNumbers = new HashMap<>();
         private final Map<Integer, Long> lastSequences = new HashMap<>();
         private int answered;
+        private int silentQueueId;
 
         Sender(StripeFixture fixture, int... queueIds) {
             this.fixture = fixture;
@@ -75,6 +81,15 @@ class StoreWriterCleaningTest {
             }
         }
 
+        /** Until an answer comes that always comes. */
+        void handleWhatIsAsked() {
+            fixture.writer.tell(new StoreWriter.AwaitDurable(1, probe.ref()));
+            for (Event event = null; !(event instanceof StoreWriter.Durable); ) {
+                event = probe.receiveMessage(LONG);
+                handle(event);
+            }
+        }
+
         void handle(Event event) {
             if (event instanceof Written told) {
                 answered++;
@@ -83,6 +98,9 @@ class StoreWriterCleaningTest {
                 lastSequences.put((int) told.tag(), told.frame().firstSequence());
             } else if (event instanceof StoreWriter.SnapshotRequested asked) {
                 int queueId = asked.owner().queueId();
+                if (queueId == silentQueueId) {
+                    return;
+                }
                 Frame snapshot = snapshotFrame(
                         asked.owner(),
                         lastSequences.getOrDefault(queueId, 0L),
@@ -149,6 +167,81 @@ class StoreWriterCleaningTest {
         }
         try (StripeFixture again = StripeFixture.open(disk.killImage(), patient())) {
             assertThat(bodies(again, 1, kept.size())).isEqualTo(kept);
+        }
+    }
+
+    /** Before, it was kept until somebody sent or acked again. */
+    @Test
+    void whatIsReleasedBehindTheLastCheckpointIsGivenBackAllTheSame() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
+            Sender sender = new Sender(fixture, 2);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            assertThat(segmentFiles(disk)).hasSizeGreaterThanOrEqualTo(8);
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
+            Awaitility.await("segments go").pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 3;
+            });
+        }
+    }
+
+    @Test
+    void aSnapshotThatKeepsItsSegmentIsNoReasonForOneCheckpointAfterTheOther() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), Duration.ofMillis(50)))) {
+            Sender sender = new Sender(fixture, 2, 3);
+            sender.append(3, "once");
+            awaitCheckpoint(sender);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            sender.silentQueueId = 3;
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            fixture.stripe.log().releaseBelow(3, 1);
+            Awaitility.await("segments go").pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 4;
+            });
+            assertThat(segmentFiles(disk)).as("with the snapshot").contains("segment-0000000000000000.log");
+            long checkpoints = fixture.stripe.health().checkpointCount();
+            Awaitility.await("many idle intervals")
+                    .during(Duration.ofMillis(500))
+                    .until(() -> fixture.stripe.health().checkpointCount() == checkpoints);
+        }
+    }
+
+    private static void awaitCheckpoint(Sender sender) {
+        Awaitility.await("a checkpoint").pollInterval(Duration.ofMillis(5)).until(() -> {
+            sender.handleWhatIsAsked();
+            return sender.fixture.stripe.log().bytesSinceCheckpoint() == 0;
+        });
+    }
+
+    /** Before, segments with copies that nobody needed any more were kept until the log had grown by four. */
+    @Test
+    void aStripeThatIdlesGivesBackWhatWasMoved() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
+            Sender sender = new Sender(fixture, 1, 2);
+            int step = 0;
+            for (; fixture.stripe.health().evacuationCount() < 3; step++) {
+                if (step % 40 == 0) {
+                    sender.append(1, "kept " + step);
+                }
+                sender.append(2, FILLING);
+                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            }
+            fixture.stripe.log().releaseBelow(1, fixture.stripe.log().nextOffset(1));
+            sender.append(2, "the last one: a checkpoint is due when idle");
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
+            Awaitility.await().pollInterval(Duration.ofMillis(5)).until(() -> {
+                sender.handleWhatIsAsked();
+                return segmentFiles(disk).size() <= 3;
+            });
         }
     }
 

@@ -40,6 +40,8 @@ final class Checkpointing {
 
     private long number;
     private Checkpoint running;
+    /** Segments that nothing else needed when the last manifest was written. */
+    private int keptBySnapshots;
 
     /** Nothing that is needed lies below but for what was moved there, as far as was known last. Any thread. */
     private volatile long neededFrom;
@@ -234,20 +236,35 @@ final class Checkpointing {
 
     /** The segments that nothing keeps: not the replay, no message or body, no snapshot. They may lie anywhere before it. */
     private List<Segment> freed(Checkpoint checkpoint) {
-        List<Segment> freed = new ArrayList<>();
-        if (checkpoint.replayPosition < 0) {
-            return freed;
+        List<Segment> freed = unneededBefore(checkpoint.replayPosition);
+        int unneeded = freed.size();
+        freed.removeIf(segment -> segment.snapshotCheckpoint() == checkpoint.number);
+        keptBySnapshots = unneeded - freed.size();
+        return freed;
+    }
+
+    /** The segments that neither the replay from there keeps nor any message or body. */
+    private List<Segment> unneededBefore(long replayFrom) {
+        List<Segment> unneeded = new ArrayList<>();
+        if (replayFrom < 0) {
+            return unneeded;
         }
-        Segment replayed = segments.floor(checkpoint.replayPosition);
+        Segment replayed = segments.floor(replayFrom);
         for (Segment segment : segments.live()) {
             if (segment == replayed || segment == state.active) {
-                return freed;
+                return unneeded;
             }
-            if (isUnneeded(segment) && segment.snapshotCheckpoint() != checkpoint.number) {
-                freed.add(segment);
+            if (isUnneeded(segment)) {
+                unneeded.add(segment);
             }
         }
-        throw new AssertionError("no segment holds the replay start " + checkpoint.replayPosition);
+        throw new AssertionError("no segment holds the replay start " + replayFrom);
+    }
+
+    /** Whether there is a segment that nothing needs, other than those that snapshots have kept from the last checkpoint. */
+    boolean isSegmentFreeable() {
+        neededFrom = needed.lowestPosition();
+        return unneededBefore(replayPosition).size() > keptBySnapshots;
     }
 
     private ManifestRecord manifest(Checkpoint checkpoint, Predicate<Segment> isUnsettled) {

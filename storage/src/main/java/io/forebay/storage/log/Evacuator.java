@@ -16,7 +16,7 @@ import java.util.Map;
  * are not released, or are named as a body. Blocking threads, one at a time, beside the StoreWriter.
  */
 final class Evacuator {
-    /** So many of the newest segments stay as they are: what is in them may go soon by itself. */
+    /** From so many of the newest segments nothing is moved: what is in them may go soon by itself. */
     static final int NEWEST_KEPT = 4;
 
     /** How many segments one plan looks at. */
@@ -35,6 +35,8 @@ final class Evacuator {
     private final Checkpointing checkpointing;
     /** The newest one. */
     private volatile Evacuation current;
+    /** {@link #releasedInAll()} when the last plan began. */
+    private volatile long plannedAtReleased = -1;
 
     Evacuator(
             LogState state,
@@ -128,6 +130,7 @@ final class Evacuator {
      * @return null if there is none; else to be closed
      */
     Evacuation plan(int livePercentMax, long appendedBytes) throws IOException {
+        plannedAtReleased = releasedInAll();
         List<Segment> candidates = candidates();
         if (candidates.isEmpty()) {
             return null;
@@ -141,9 +144,10 @@ final class Evacuator {
         Segment best = null;
         for (Segment segment : candidates) {
             int live = segment.use.livePermille;
+            int liveMax = isOld(segment, segments.live()) ? livePercentMax * 10 : 0;
             if (!segment.use.isOdd
                     && live != SegmentUse.UNKNOWN
-                    && live <= livePercentMax * 10
+                    && live <= liveMax
                     && (best == null || live < best.use.livePermille)) {
                 best = segment;
             }
@@ -155,23 +159,56 @@ final class Evacuator {
         return current;
     }
 
-    /** Older than the replay start and not among the newest; not those that the next checkpoint frees anyway. */
+    /** Not those that the next checkpoint frees anyway; of the newest only those that copies alone keep. */
     private List<Segment> candidates() {
+        List<Segment> found = new ArrayList<>();
+        Segment[] live = segments.live();
+        for (Segment segment : unreplayed(live)) {
+            boolean isFree = segment.end() <= checkpointing.neededFrom() && !segment.holdsMoved();
+            if (!isFree && !segment.use.isOdd && (isOld(segment, live) || isKeptByCopies(segment))) {
+                found.add(segment);
+            }
+        }
+        return found;
+    }
+
+    /** Older than the replay start, and not evacuated yet. */
+    private List<Segment> unreplayed(Segment[] live) {
         long replayPosition = checkpointing.replayPosition();
         List<Segment> found = new ArrayList<>();
         if (replayPosition < 0) {
             return found;
         }
-        Segment[] live = segments.live();
         Segment replayed = segments.floor(replayPosition);
-        for (int at = 0; at < live.length - NEWEST_KEPT && live[at] != replayed; at++) {
-            Segment segment = live[at];
-            boolean isFree = segment.end() <= checkpointing.neededFrom() && !segment.holdsMoved();
-            if (!isFree && !segment.isEvacuated() && !segment.use.isOdd) {
-                found.add(segment);
+        for (int at = 0; at < live.length - 1 && live[at] != replayed; at++) {
+            if (!live[at].isEvacuated()) {
+                found.add(live[at]);
             }
         }
         return found;
+    }
+
+    private static boolean isOld(Segment segment, Segment[] live) {
+        return live.length > NEWEST_KEPT && segment.base() < live[live.length - NEWEST_KEPT].base();
+    }
+
+    /** Nothing is needed of it where it was written first, and no checkpoint knows what is needed of the copies in it. */
+    private boolean isKeptByCopies(Segment segment) {
+        return segment.holdsMoved() && segment.end() <= checkpointing.neededFrom();
+    }
+
+    /** Whether copies alone keep a segment, perhaps for nobody since the last plan. Any thread. */
+    boolean isSegmentKeptByCopies() {
+        return releasedInAll() != plannedAtReleased
+                && unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
+    }
+
+    private long releasedInAll() {
+        long sum = 0;
+        for (QueueMarks queue : marks.values()) {
+            sum += queue.releasedBelow();
+        }
+        return sum;
     }
 
     private void look(Segment segment, Use use, long appendedBytes) {

@@ -489,6 +489,22 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
+     * Whether a checkpoint would free a segment that the last one could not free: releases are no records, so they may come
+     * when nothing is appended any more. The StoreWriter's thread.
+     */
+    public boolean isSegmentFreeable() {
+        return checkpointing.isSegmentFreeable();
+    }
+
+    /**
+     * Whether a segment is kept by nothing but copies that were moved there, and more is released than the last plan knew. No
+     * checkpoint frees it, an evacuation does, however little the log grows. Any thread.
+     */
+    public boolean isSegmentKeptByCopies() {
+        return evacuator.isSegmentKeptByCopies();
+    }
+
+    /**
      * Appends copies of records that stay what they are: with their sequences, and without a sequence of the log's own. They
      * count only when {@link Evacuation#finish} has sent readers to them. Should their force fail, they are not written
      * again. The StoreWriter's thread, phase RUNNING.

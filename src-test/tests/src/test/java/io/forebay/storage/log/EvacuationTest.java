@@ -130,6 +130,42 @@ class EvacuationTest {
         new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
     }
 
+    /** Before, copies among the newest segments stayed until the log had grown by as many. */
+    @Test
+    void copiesThatNobodyNeedsKeepNoSegmentAlthoughTheLogGrowsNoMore() throws IOException {
+        LogDriver driver = pinned(disk, random, 600);
+        for (int round = 0; round < 4; round++) {
+            evacuate(driver, 100);
+            for (int step = 0; step < 100; step++) {
+                driver.append(random);
+            }
+            releaseAllButSlow(driver);
+            driver.checkpoint(random, false);
+        }
+        assertThat(driver.log.writtenBytes().moved()).isPositive();
+        for (int queue : new int[] {1, 5}) {
+            driver.released().put(queue, driver.log.nextOffset(queue));
+            driver.log.releaseBelow(queue, driver.log.nextOffset(queue));
+        }
+        driver.checkpoint(random, false);
+        assertThat(driver.log.isSegmentKeptByCopies()).isTrue();
+        long movedBefore = driver.log.writtenBytes().moved();
+        assertThat(evacuate(driver, 50)).isTrue();
+        assertThat(driver.log.isSegmentKeptByCopies())
+                .as("all is planned that is released")
+                .isFalse();
+        while (evacuate(driver, 50)) {
+            assertThat(driver.log.writtenBytes().moved()).isEqualTo(movedBefore);
+        }
+        assertThat(driver.log.isSegmentFreeable()).isTrue();
+        driver.checkpoint(random, false);
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
+        // The one with the replay start, the one behind it if the manifest had no room there, the one prepared.
+        assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(3);
+        driver.log.close(true);
+        new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+    }
+
     @Test
     void aFullSegmentStaysWhereItIs() throws IOException {
         LogDriver driver = LogDriver.fresh(disk);
