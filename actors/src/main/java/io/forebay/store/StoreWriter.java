@@ -200,29 +200,24 @@ public final class StoreWriter {
     private final TimerScheduler<Message> timers;
     private final ActorRef<Message> self;
     private final Parts parts;
-    private final StoreSettings config;
     private final StripeLog log;
     private final StripeBudget budget;
     private final StripeStatus status;
     private final ActorRef<Flusher.Message> flusher;
-    /** The origin of the stripe's own frames, which it writes again by itself. */
-    private final ActorRef<Event> ownOrigin;
+    private final WriterTools tools = new Tools();
 
+    // Each owns what it tells of; this actor owns nothing but the phase.
     private final Registrations<Owner, ActorRef<Event>> registrations = new Registrations<>();
     /** The manifests are known to the log alone. */
     private final Unflushed unflushed;
 
     private final BlockingCalls blockingCalls;
-    private final WriterTools tools = new Tools();
+    private final Availability availability;
     private final SegmentPreparation preparation;
     private final AppendGate gate;
     private final Flushing flushing;
-
-    private final Availability availability;
-
     private final Rewriting rewriting;
     private final Checkpointing checkpoints;
-
     private final Cleaning cleaning;
     private final AppendLine line;
     private final StripeEnd end;
@@ -238,12 +233,12 @@ public final class StoreWriter {
         this.timers = timers;
         this.self = context.getSelf();
         this.parts = parts;
-        this.config = parts.config;
         this.log = parts.log;
         this.budget = parts.budget;
         this.status = parts.status;
-        this.ownOrigin = context.getSystem().<Event>ignoreRef();
-        this.unflushed = new Unflushed(config.flushBytes());
+        // The origin of the stripe's own frames, which it writes again by itself.
+        ActorRef<Event> ownOrigin = context.getSystem().<Event>ignoreRef();
+        this.unflushed = new Unflushed(parts.config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
@@ -259,7 +254,7 @@ public final class StoreWriter {
         this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
         this.line = new AppendLine(parts, gate, registrations, unflushed, checkpoints, cleaning);
         this.end = new StripeEnd(parts, tools, availability, flushing, cleaning, line, flusher);
-        timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
+        timers.startTimerWithFixedDelay(IdleTick.INSTANCE, parts.config.checkpointIdleInterval());
         preparation.prepareIfNeeded();
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
     }
