@@ -3,10 +3,12 @@ package io.forebay.cluster;
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
 import io.forebay.topic.Dispatcher;
+import io.forebay.topic.RegistryReply;
 import java.util.List;
 
 /** What the parts of a session need of it. Confined to it. */
@@ -32,8 +34,17 @@ interface SessionParts {
     /** Has a group made, if it may be; answered by {@link io.forebay.topic.RegistryReply.Ensured} with the token. */
     void ensureGroup(String topic, String group, long token);
 
+    /** Has a topic made, if it may be; answered by {@link io.forebay.topic.RegistryReply.Ensured} with the token. */
+    void ensureTopic(String topic, long token);
+
+    /** Asks the registry. */
+    void administer(SessionCommand.Request request, ActorRef<RegistryReply.Answer> replyTo);
+
     /** Null if one more request may be taken. */
     Refusal refuseNew();
+
+    /** Null if one more request may be taken that the node takes even when it is about to stop. */
+    Refusal refuseTooMany();
 
     /** The client takes no more for now: null if it does. */
     Refusal refuseCongested();

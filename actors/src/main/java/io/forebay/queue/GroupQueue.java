@@ -8,35 +8,24 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
-import io.forebay.protocol.AckOutcome;
-import io.forebay.protocol.AckResult;
-import io.forebay.protocol.ChangeResult;
-import io.forebay.protocol.Changed;
 import io.forebay.protocol.Durability;
-import io.forebay.protocol.GiveBackOutcome;
-import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.queue.core.Checkpoint;
-import io.forebay.queue.core.GroupActivity;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueCounts;
 import io.forebay.queue.core.GroupQueueState;
-import io.forebay.queue.core.HandleOutcome;
 import io.forebay.queue.core.MessageFilter;
 import io.forebay.queue.core.Poison;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.PopDecision;
 import io.forebay.queue.core.PopReason;
-import io.forebay.queue.core.TokenBatch;
-import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.DeliveryRange;
 import io.forebay.storage.log.EntryRecord;
 import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
-import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.SeekRecord;
@@ -46,8 +35,6 @@ import io.forebay.store.StripeHandle;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -439,9 +426,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** A nack's delay that the group's own schedule is to give. */
     public static final long BACKOFF = SessionCommand.ChangeInvisible.BACKOFF;
 
-    /** Offsets that may be settled before the queue is told so. */
-    private static final long RELEASE_STEP = 1024;
-
     private final Identity identity;
     private final StripeHandle stripe;
     private final GroupQueueState state;
@@ -452,12 +436,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final GroupBurial burial;
     private final GroupOperator operator;
     private final GroupRedrive redrive;
+    private final GroupReports reports;
+    private final GroupSettlement settlement;
     private final ActorRef<? super Queue.Command> queue;
-    private final Consumer<ToDispatcher> dispatcher;
     private final TimerScheduler<Command> timers;
     private final RandomGenerator random;
 
-    private final TokenBatch tokens = new TokenBatch(4);
     /** What came while a snapshot waits for the batches before it. */
     private final ArrayDeque<Command> heldBack = new ArrayDeque<>();
 
@@ -465,11 +449,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final List<Drain> drains = new ArrayList<>();
     /** Why nothing can be decided any more, null while it can. */
     private Refusal closed;
-
-    private long toldAvailable;
-    private long toldFloor;
-    /** The floor when nothing was on its way the last time: every Ack below it is written. */
-    private long writtenFloor;
 
     private long timerMillis = Long.MAX_VALUE;
 
@@ -523,7 +502,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         this.stripe = stripe;
         this.state = state;
         this.queue = queue;
-        this.dispatcher = dispatcher;
         this.random = random;
         environment =
                 new GroupEnvironment(context, timers, identity, stripe, state, queue, stripeBytes, this::mayDecide);
@@ -539,10 +517,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         operator = new GroupOperator(environment, appender, burial);
         redrive = new GroupRedrive(environment, appender);
         configure(identity.policy);
-        toldFloor = state.floor();
-        writtenFloor = toldFloor;
-        queue.tell(new Queue.Attach(identity.groupId, toldFloor, context.getSelf()));
-        tellServedBefore();
+        settlement = new GroupSettlement(environment, appender);
+        reports = new GroupReports(environment, appender, operator, dispatcher);
+        reports.begin();
     }
 
     private void configure(GroupPolicy policy) {
@@ -554,23 +531,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 isDeadLetters ? 0 : policy.maxAttempts(),
                 policy.wantsActivity(state.inFlightMax()),
                 environment.now());
-    }
-
-    private void tellServedBefore() {
-        long[][] ids = {new long[16], new long[16]};
-        int[] count = {0};
-        state.visitRequests((sessionId, requestId) -> {
-            if (count[0] == ids[0].length) {
-                ids[0] = Arrays.copyOf(ids[0], count[0] * 2);
-                ids[1] = Arrays.copyOf(ids[1], count[0] * 2);
-            }
-            ids[0][count[0]] = sessionId;
-            ids[1][count[0]++] = requestId;
-        });
-        if (count[0] > 0) {
-            dispatcher.accept(new ServedBefore(
-                    identity.queueId, Arrays.copyOf(ids[0], count[0]), Arrays.copyOf(ids[1], count[0])));
-        }
     }
 
     @Override
@@ -628,11 +588,11 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         if (command instanceof Pop pop) {
             onPop(pop);
         } else if (command instanceof Ack ack) {
-            onAck(ack);
+            settlement.onAck(ack);
         } else if (command instanceof Change change) {
-            onChange(change);
+            settlement.onChange(change);
         } else if (command instanceof GiveBack giveBack) {
-            onGiveBack(giveBack);
+            settlement.onGiveBack(giveBack);
         } else if (command instanceof ConsumerGone gone) {
             onConsumerGone(gone);
         } else if (command instanceof SessionClosed closed) {
@@ -642,7 +602,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         } else if (command instanceof BreakerChanged breaker) {
             state.breaker(breaker.isOpen);
         } else if (command instanceof Seek seek) {
-            operator.seek(seek, toldFloor);
+            operator.seek(seek, reports.toldFloor());
         } else if (command instanceof Held held) {
             onHeld(held);
         } else if (command instanceof PurgeBelow purge) {
@@ -671,46 +631,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         lookAhead.proceed();
         burial.proceed();
         appender.sendNext();
-        long available = state.available(environment.readableEnd());
-        if (available > 0 && toldAvailable == 0) {
-            toldAvailable = available;
-            dispatcher.accept(new Available(identity.queueId, available));
-        }
-        tellActivity();
-        // An Ack that is decided and not written must not free its message: a crash would keep neither of them.
-        if (appender.isEmpty()) {
-            writtenFloor = state.floor();
-        }
-        if (writtenFloor - toldFloor >= RELEASE_STEP) {
-            tellFloor(writtenFloor);
-        }
+        reports.proceed();
         long due = state.nextDueMillis();
         if (due < timerMillis) {
             timerMillis = due;
             long delay = Math.max(1, due - environment.now());
             timers.startSingleTimer(Due.INSTANCE, Duration.ofMillis(delay));
-        }
-    }
-
-    private void tellFloor(long floor) {
-        if (operator.isSeeking()) {
-            return; // the queue keeps what the group is about to go back to
-        }
-        toldFloor = floor;
-        queue.tell(new Queue.Released(identity.groupId, floor));
-    }
-
-    private void tellActivity() {
-        GroupActivity activity = state.activity();
-        if (!activity.isEmpty()) {
-            dispatcher.accept(new Activity(
-                    identity.queueId,
-                    state.inFlightCount(),
-                    activity.acked(),
-                    activity.failed(),
-                    activity.freedSessionIds(),
-                    activity.freedCounts()));
-            activity.clear();
         }
     }
 
@@ -726,11 +652,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private void onHeld(Held held) {
         long beginsAt = operator.held(held);
         if (beginsAt >= 0) {
-            toldFloor = Math.min(toldFloor, beginsAt);
-            writtenFloor = Math.min(writtenFloor, beginsAt);
+            reports.wentBack(beginsAt);
         }
-        // As before, if none of them goes back; not while the next one waits for what is kept.
-        tellFloor(toldFloor);
+        reports.tellFloorAgain();
     }
 
     // ---- pop ----------------------------------------------------------------------------------------------------
@@ -743,7 +667,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 + (long) GroupAppender.BYTES_PER_HANDLE * pop.maxMessages();
         if (!appender.tryReserve(reserved, StripeBudget.Tier.DELIVERY)) {
             // The dispatcher first: it must not take a repetition for one that the queue still has.
-            tellPopped(asked, Popped.ANSWERED);
+            reports.popped(asked, Popped.ANSWERED);
             request.session.tell(
                     new QueueReply.PopRefused(pop.requestId(), appender.refusal(StripeBudget.Tier.DELIVERY)));
             return;
@@ -754,16 +678,16 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             Checkpoint checkpoint = state.apply(decision.record());
             Waiting waiting = deliveries.waiting(checkpoint, request, true);
             appender.giveBack(reserved - appender.append(decision.record(), waiting, true));
-            tellPopped(asked, countOf(decision.record().deliveries()));
+            reports.popped(asked, countOf(decision.record().deliveries()));
             return;
         }
         appender.giveBack(reserved);
         if (decision.reason() == PopReason.REPEATED) {
             Waiting waiting = deliveries.waiting(decision.repeated(), request, false);
             appender.waitForWritten(waiting, decision.repeated().isWritten());
-            tellPopped(asked, Popped.ANSWERED);
+            reports.popped(asked, Popped.ANSWERED);
         } else {
-            tellPopped(asked, 0);
+            reports.popped(asked, 0);
         }
     }
 
@@ -775,154 +699,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return count;
     }
 
-    private void tellPopped(PopCommand asked, int gotCount) {
-        toldAvailable = state.available(environment.readableEnd());
-        dispatcher.accept(new Popped(
-                identity.queueId, asked.sessionId(), asked.requestId(), asked.maxMessages(), gotCount, toldAvailable));
-    }
-
-    // ---- ack, change, give back -----------------------------------------------------------------------------------
-
-    private void onAck(Ack request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.ACK);
-        if (reserved < 0) {
-            new Waiting.Ack(request, null).refuse(appender.refusal(StripeBudget.Tier.ACK));
-            return;
-        }
-        long left = reserved;
-        AckResult[] results = null;
-        boolean isSettledBefore = false;
-        AckRecord record = null;
-        List<AckRecord> earlier = null;
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            if (record != null) {
-                earlier = earlier == null ? new ArrayList<>() : earlier;
-                earlier.add(record);
-            }
-            record = state.decideAck(tokens);
-            if (record != null) {
-                state.apply(record);
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                if (outcome == HandleOutcome.ACCEPTED) {
-                    if (results != null) {
-                        results[i] = AckOutcome.ACKED;
-                    }
-                    continue;
-                }
-                if (results == null) {
-                    results = new AckResult[count];
-                    Arrays.fill(results, 0, i, AckOutcome.ACKED);
-                }
-                if (outcome == HandleOutcome.ALREADY_SETTLED) {
-                    results[i] = AckOutcome.ALREADY_SETTLED;
-                    isSettledBefore = true;
-                } else {
-                    results[i] = refused(outcome, request.handles.get(i));
-                }
-            }
-        }
-        Waiting waiting =
-                new Waiting.Ack(request, results == null ? null : Collections.unmodifiableList(Arrays.asList(results)));
-        if (earlier != null) {
-            for (AckRecord one : earlier) {
-                left -= appender.append(one, null, true);
-            }
-        }
-        if (record != null) {
-            left -= appender.append(record, waiting, true);
-        } else if (isSettledBefore || earlier != null) {
-            appender.waitForWritten(waiting, false);
-        } else {
-            waiting.answerOnce(-1);
-        }
-        appender.giveBack(left);
-    }
-
-    private void onChange(Change request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
-        if (reserved < 0) {
-            new Waiting.Change(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
-            return;
-        }
-        long now = environment.now();
-        boolean isNack = request.kind == DeadlineRecord.Kind.NACKED;
-        ChangeResult[] results = new ChangeResult[count];
-        Waiting waiting = new Waiting.Change(request, Collections.unmodifiableList(Arrays.asList(results)));
-        List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            if (isNack) {
-                for (LogRecord record : state.decideNack(tokens, now, request.millis, request.reason)) {
-                    applyReturn(record);
-                    records.add(record);
-                }
-            } else {
-                DeadlineRecord record = state.decideExtend(tokens, now, request.millis);
-                if (record != null) {
-                    state.apply(record);
-                    records.add(record);
-                }
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                results[i] = outcome == HandleOutcome.ACCEPTED || outcome == HandleOutcome.ALREADY_RETURNED
-                        ? new Changed(changedTo(request, tokens.queueOffset(i - from), now))
-                        : refused(outcome, request.handles.get(i));
-            }
-        }
-        appender.giveBack(reserved - appender.appendAll(records, waiting));
-    }
-
-    private void applyReturn(LogRecord record) {
-        if (record instanceof DeadlineRecord nacked) {
-            state.apply(nacked);
-        } else {
-            state.apply((GivenBackRecord) record);
-        }
-    }
-
-    /** When a message that was nacked by the group's schedule comes back is the state's to tell. */
-    private long changedTo(Change request, long offset, long now) {
-        return request.millis >= 0 ? now + request.millis : Math.max(now, state.dueMillis(offset));
-    }
-
-    private void onGiveBack(GiveBack request) {
-        int count = request.handles.size();
-        long reserved = appender.reserveHandles(count, StripeBudget.Tier.EXTENSION);
-        if (reserved < 0) {
-            new Waiting.GiveBack(request, null).refuse(appender.refusal(StripeBudget.Tier.EXTENSION));
-            return;
-        }
-        long now = environment.now();
-        GiveBackResult[] results = new GiveBackResult[count];
-        Waiting waiting = new Waiting.GiveBack(request, Collections.unmodifiableList(Arrays.asList(results)));
-        List<LogRecord> records = new ArrayList<>(1);
-        for (int from = 0; from < count; from += appender.handlesPerRecordMax()) {
-            int to = Math.min(count, from + appender.handlesPerRecordMax());
-            fill(request.handles, from, to);
-            GivenBackRecord record = state.decideGiveBack(tokens, now);
-            if (record != null) {
-                state.apply(record);
-                records.add(record);
-            }
-            for (int i = from; i < to; i++) {
-                HandleOutcome outcome = tokens.outcome(i - from);
-                results[i] = switch (outcome) {
-                    case ACCEPTED, ALREADY_RETURNED -> GiveBackOutcome.GIVEN_BACK;
-                    case ALREADY_SETTLED -> GiveBackOutcome.ALREADY_SETTLED;
-                    default -> refused(outcome, request.handles.get(i));
-                };
-            }
-        }
-        appender.giveBack(reserved - appender.appendAll(records, waiting));
-    }
+    // ---- the ends of sessions -------------------------------------------------------------------------------------
 
     private void onConsumerGone(ConsumerGone gone) {
         // Nobody could be told to try again later, so it is not asked whether there is room.
@@ -941,29 +718,6 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
         state.apply(record);
         appender.append(record, waiting, false);
-    }
-
-    private void fill(List<ReceiptHandle> handles, int from, int to) {
-        tokens.clear();
-        for (int i = from; i < to; i++) {
-            ReceiptHandle handle = handles.get(i);
-            tokens.add(handle.queueOffset(), handle.epoch(), handle.checkpointSequence(), handle.nonce());
-        }
-    }
-
-    private Refusal refused(HandleOutcome outcome, ReceiptHandle handle) {
-        String message = "offset " + handle.queueOffset() + " of queue " + identity.queueNumber + " of topic "
-                + identity.topic + " for group " + identity.group;
-        return switch (outcome) {
-            case ALREADY_SETTLED -> Refusal.of(Refusal.Code.STALE_HANDLE, message + " is settled");
-            case FORGED_HANDLE ->
-                Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered with this handle");
-            case UNKNOWN_OFFSET -> Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered");
-            default ->
-                Refusal.of(
-                        Refusal.Code.STALE_HANDLE,
-                        message + " has gone out again or was given back since this delivery");
-        };
     }
 
     // ---- what the stripe says ---------------------------------------------------------------------------------------
@@ -1011,7 +765,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     .tell(new StoreWriter.Snapshot(
                             snapshotsWanted.pollFirst().checkpointId(), appender.owner(), appender.snapshotFrames()));
         }
-        tellFloor(state.floor());
+        reports.tellFloor();
         while (!heldBack.isEmpty()) {
             decide(heldBack.pollFirst());
         }
@@ -1036,7 +790,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     private void refuse(Command command, Refusal refusal) {
         if (command instanceof Pop pop) {
-            tellPopped(pop.pop, Popped.ANSWERED);
+            reports.popped(pop.pop, Popped.ANSWERED);
             pop.session.tell(new QueueReply.PopRefused(pop.pop.requestId(), refusal));
         } else if (command instanceof Ack ack) {
             new Waiting.Ack(ack, null).refuse(refusal);

@@ -13,28 +13,22 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.japi.function.Function;
 import io.forebay.config.StoreSettings;
-import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
-import io.forebay.storage.log.Checkpoint;
-import io.forebay.storage.log.Evacuation;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.Frame;
-import io.forebay.storage.log.MovedBatch;
 import io.forebay.storage.log.Owner;
-import io.forebay.storage.log.StripeException;
 import io.forebay.storage.log.StripeLog;
-import io.forebay.store.StripeBudget.Reason;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
 
 /**
  * The only writer of a stripe's log, on a thread of its own. It gives sequences and queue offsets to what it appends,
@@ -179,59 +173,9 @@ public final class StoreWriter {
 
     // From itself:
 
-    private enum FlushDue implements Internal {
-        INSTANCE
-    }
-
-    private record SegmentPrepared(Throwable failure) implements Internal {}
-
-    private enum DiskMeasured implements Internal {
-        INSTANCE
-    }
-
-    private enum MeasureAgain implements Internal {
-        INSTANCE
-    }
-
-    private enum PrepareAgain implements Internal {
-        INSTANCE
-    }
-
-    private enum RewriteTimedOut implements Internal {
-        INSTANCE
-    }
-
-    private enum RewriteAgain implements Internal {
-        INSTANCE
-    }
-
-    private record RewriteFinished(Throwable failure) implements Internal {}
-
     private enum IdleTick implements Internal {
         INSTANCE
     }
-
-    private record SnapshotsTimedOut(long checkpointId) implements Internal {}
-
-    private enum CheckpointPauseOver implements Internal {
-        INSTANCE
-    }
-
-    private record CheckpointFinished(Throwable failure) implements Internal {}
-
-    /** @param planned null if nothing was found, or it failed */
-    private record EvacuationPlanned(Evacuation planned, Throwable failure) implements Internal {}
-
-    /** @param batch null if there is no more, or it failed */
-    private record EvacuationRead(MovedBatch batch, Throwable failure) implements Internal {}
-
-    private record EvacuationFinished(Throwable failure) implements Internal {}
-
-    private enum StopTimedOut implements Internal {
-        INSTANCE
-    }
-
-    private record LogClosed(Throwable failure) implements Internal {}
 
     /**
      * What one StoreWriter works with.
@@ -252,55 +196,31 @@ public final class StoreWriter {
             Executor blocking,
             String flushDispatcher) {}
 
-    /** What is moved in one turn, about. */
-    private static final int MOVED_BATCH_BYTES = 64 * 1024;
-
     private final ActorContext<Message> context;
     private final TimerScheduler<Message> timers;
     private final ActorRef<Message> self;
     private final Parts parts;
-    private final StoreSettings config;
     private final StripeLog log;
     private final StripeBudget budget;
     private final StripeStatus status;
     private final ActorRef<Flusher.Message> flusher;
-    /** The origin of the stripe's own frames, which it writes again by itself. */
-    private final ActorRef<Event> ownOrigin;
+    private final WriterTools tools = new Tools();
 
+    // Each owns what it tells of; this actor owns nothing but the phase.
     private final Registrations<Owner, ActorRef<Event>> registrations = new Registrations<>();
     /** The manifests are known to the log alone. */
     private final Unflushed unflushed;
 
-    private final SegmentSupply supply = new SegmentSupply();
-    /** What came while nothing could be appended, in order of arrival: {@link Append}, {@link Snapshot}, {@link Forget}. */
-    private final ArrayDeque<Command> waiting = new ArrayDeque<>();
-
     private final BlockingCalls blockingCalls;
-
-    private boolean isFlushTimerSet;
-    private boolean isFlusherEnded;
-
-    /** A store into the log failed: rewriting begins when the range at the Flusher has come back. */
-    private StripeException storeFailure;
-
     private final Availability availability;
-
-    // rewriting
-    private RewriteState<ActorRef<Event>> rewrite;
-    private List<Frame> rewriteFrames = List.of();
-
-    // checkpoints
-    private final CheckpointState checkpoints;
-    private Checkpoint checkpoint;
-
-    // evacuations
-    private final EvacuationState evacuations;
-    private Evacuation evacuation;
-    /** Read and not appended yet. */
-    private MovedBatch movedBatch;
-
-    // stopping
-    private final StopState<ActorRef<Done>> stop = new StopState<>();
+    private final SegmentPreparation preparation;
+    private final AppendGate gate;
+    private final Flushing flushing;
+    private final Rewriting rewriting;
+    private final Checkpointing checkpoints;
+    private final Cleaning cleaning;
+    private final AppendLine line;
+    private final StripeEnd end;
 
     static Behavior<Message> create(Parts parts) {
         return Behaviors.setup(
@@ -309,27 +229,34 @@ public final class StoreWriter {
 
     private StoreWriter(ActorContext<Message> context, TimerScheduler<Message> timers, Parts parts) {
         this.context = context;
+        context.setLoggerName(StoreWriter.class); // else it is that of whichever part logs first
         this.timers = timers;
         this.self = context.getSelf();
         this.parts = parts;
-        this.config = parts.config;
         this.log = parts.log;
         this.budget = parts.budget;
         this.status = parts.status;
-        this.ownOrigin = context.getSystem().<Event>ignoreRef();
-        this.checkpoints = new CheckpointState(config.checkpointBytes(), log.bytesSinceCheckpoint());
-        this.evacuations = new EvacuationState(config.evacuationSharePercent(), log.segmentBytes());
-        this.unflushed = new Unflushed(config.flushBytes());
+        // The origin of the stripe's own frames, which it writes again by itself.
+        ActorRef<Event> ownOrigin = context.getSystem().<Event>ignoreRef();
+        this.unflushed = new Unflushed(parts.config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
         this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
+        this.preparation = new SegmentPreparation(parts, tools, availability);
+        this.gate = new AppendGate(parts.stripeId, preparation);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
                 "flusher",
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
-        timers.startTimerWithFixedDelay(IdleTick.INSTANCE, config.checkpointIdleInterval());
-        prepareIfNeeded();
-        self.tell(MeasureAgain.INSTANCE);
+        this.flushing = new Flushing(parts, tools, gate, unflushed, flusher);
+        this.rewriting = new Rewriting(parts, tools, availability, unflushed, flusher, ownOrigin);
+        this.checkpoints = new Checkpointing(parts, tools, gate, registrations, unflushed, ownOrigin);
+        this.cleaning = new Cleaning(parts, tools, gate, unflushed, checkpoints);
+        this.line = new AppendLine(parts, gate, registrations, unflushed, checkpoints, cleaning);
+        this.end = new StripeEnd(parts, tools, availability, flushing, cleaning, line, flusher);
+        timers.startTimerWithFixedDelay(IdleTick.INSTANCE, parts.config.checkpointIdleInterval());
+        preparation.prepareIfNeeded();
+        self.tell(SegmentPreparation.MeasureAgain.INSTANCE);
     }
 
     // --- phases ---
@@ -339,66 +266,102 @@ public final class StoreWriter {
                         .onMessage(Append.class, guarded(this::onAppend))
                         .onMessage(RangeForced.class, guarded(this::onRangeForced))
                         .onMessage(AwaitDurable.class, guarded(this::onAwaitDurable))
-                        .onMessage(Snapshot.class, guarded(this::onSnapshot))
-                        .onMessage(Forget.class, guarded(this::onForget))
-                        .onMessage(FlushDue.class, guarded(this::onFlushDue))
+                        .onMessage(Snapshot.class, guarded(line::snapshot, this::proceed))
+                        .onMessage(Forget.class, guarded(line::forget, this::proceed))
+                        .onMessage(Flushing.FlushDue.class, guarded(due -> flushing.onFlushDue(), this::proceed))
                         .onMessage(RangeFailed.class, guarded(this::onRangeFailed))
-                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPrepared))
-                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgain))
+                        .onMessage(SegmentPreparation.SegmentPrepared.class, guarded(this::onSegmentPrepared))
+                        .onMessage(
+                                SegmentPreparation.PrepareAgain.class,
+                                guarded(again -> preparation.onPrepareAgain(), this::proceed))
                         .onMessage(IdleTick.class, guarded(this::onIdleTick))
-                        .onMessage(SnapshotsTimedOut.class, guarded(this::onSnapshotsTimedOut))
-                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOver))
-                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinished))
-                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlanned))
-                        .onMessage(EvacuationRead.class, guarded(this::onEvacuationRead))
-                        .onMessage(EvacuationFinished.class, guarded(this::onEvacuationFinished))
-                        .onMessage(Stop.class, guarded(this::onStop))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOut))
+                        .onMessage(
+                                Checkpointing.SnapshotsTimedOut.class,
+                                guarded(checkpoints::onSnapshotsTimedOut, this::proceed))
+                        .onMessage(
+                                Checkpointing.CheckpointPauseOver.class,
+                                guarded(over -> checkpoints.pauseOver(), this::proceed))
+                        .onMessage(
+                                Checkpointing.CheckpointFinished.class,
+                                guarded(checkpoints::onCheckpointFinished, this::proceed))
+                        .onMessage(
+                                Cleaning.EvacuationPlanned.class, guarded(cleaning::onEvacuationPlanned, this::proceed))
+                        .onMessage(Cleaning.EvacuationRead.class, guarded(cleaning::onEvacuationRead, this::proceed))
+                        .onMessage(
+                                Cleaning.EvacuationFinished.class,
+                                guarded(cleaning::onEvacuationFinished, this::proceed))
+                        .onMessage(Stop.class, guarded(asked -> end.ask(asked, false), this::proceed))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> end.timeOver(), this::proceed))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same())) // answers one that has ended
-                        .onMessage(RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
+                        .onMessage(Rewriting.RewriteTimedOut.class, guarded(timeout -> Behaviors.same())))
                 .build();
     }
 
     /** Also while the stripe is read-only: appends wait for what has to be written again. */
     private Behavior<Message> rewriting() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                        .onMessage(Append.class, guarded(this::onWaiting))
-                        .onMessage(Snapshot.class, guarded(this::onWaiting))
-                        .onMessage(Forget.class, guarded(this::onWaiting))
-                        .onMessage(AwaitDurable.class, guarded(this::awaitAtFlusher))
-                        .onMessage(Rewrite.class, guarded(this::onRewrite))
-                        .onMessage(RewriteTimedOut.class, guarded(this::onRewriteTimedOut))
-                        .onMessage(RewriteAgain.class, guarded(this::onRewriteAgain))
-                        .onMessage(RewriteFinished.class, guarded(this::onRewriteFinished))
+                        .onMessage(Append.class, guarded(line::add, Behaviors::same))
+                        .onMessage(Snapshot.class, guarded(line::add, Behaviors::same))
+                        .onMessage(Forget.class, guarded(line::add, Behaviors::same))
+                        .onMessage(AwaitDurable.class, guarded(flushing::awaitAtFlusher, Behaviors::same))
+                        .onMessage(Rewrite.class, guarded(rewriting::onRewrite, Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteTimedOut.class,
+                                guarded(timeout -> rewriting.onRewriteTimedOut(), Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteAgain.class,
+                                guarded(again -> rewriting.onRewriteAgain(), Behaviors::same))
+                        .onMessage(
+                                Rewriting.RewriteFinished.class, guarded(rewriting::onRewriteFinished, Behaviors::same))
                         .onMessage(RewrittenTold.class, guarded(this::onRewrittenTold))
-                        .onMessage(FlushDue.class, guarded(this::onFlushDueElsewhere))
-                        .onMessage(SegmentPrepared.class, guarded(this::onSegmentPreparedRewriting))
-                        .onMessage(PrepareAgain.class, guarded(this::onPrepareAgainElsewhere))
+                        .onMessage(
+                                Flushing.FlushDue.class,
+                                guarded(due -> flushing.onFlushDueRewriting(), Behaviors::same))
+                        .onMessage(
+                                SegmentPreparation.SegmentPrepared.class,
+                                guarded(preparation::onSegmentPrepared, this::finishRewriteIfComplete))
+                        .onMessage(
+                                SegmentPreparation.PrepareAgain.class,
+                                guarded(again -> preparation.onPrepareAgain(), Behaviors::same))
                         .onMessage(IdleTick.class, guarded(tick -> Behaviors.same()))
-                        .onMessage(SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
-                        .onMessage(CheckpointPauseOver.class, guarded(this::onCheckpointPauseOverElsewhere))
-                        .onMessage(CheckpointFinished.class, guarded(this::onCheckpointFinishedRewriting))
-                        .onMessage(EvacuationPlanned.class, guarded(this::onEvacuationPlannedElsewhere))
-                        .onMessage(EvacuationRead.class, guarded(read -> evacuationOvertaken()))
-                        .onMessage(EvacuationFinished.class, guarded(finished -> evacuationOvertaken()))
-                        .onMessage(Stop.class, guarded(this::onStopRewriting))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutRewriting)))
+                        .onMessage(Checkpointing.SnapshotsTimedOut.class, guarded(timeout -> Behaviors.same()))
+                        .onMessage(
+                                Checkpointing.CheckpointPauseOver.class,
+                                guarded(over -> checkpoints.pauseOver(), Behaviors::same))
+                        .onMessage(
+                                Checkpointing.CheckpointFinished.class,
+                                guarded(checkpoints::onCheckpointFinished, this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationPlanned.class,
+                                guarded(cleaning::onPlannedTooLate, this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationRead.class,
+                                guarded(read -> cleaning.endEvacuation(), this::finishRewriteIfComplete))
+                        .onMessage(
+                                Cleaning.EvacuationFinished.class,
+                                guarded(finished -> cleaning.endEvacuation(), this::finishRewriteIfComplete))
+                        .onMessage(Stop.class, guarded(asked -> end.ask(asked, true), Behaviors::same))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> beginClosing(false))))
                 .build();
     }
 
     /** Nothing more is appended; the log is closed as soon as nothing works on it. Also after a bug, then for good. */
     private Behavior<Message> closing() {
         return inAnyPhase(BehaviorBuilder.<Message>create()
-                        .onMessage(Append.class, guarded(this::onAppendClosed))
-                        .onMessage(AwaitDurable.class, guarded(this::onAwaitDurableClosed))
+                        .onMessage(
+                                Append.class,
+                                guarded(append -> line.reject(append, Refused.CLOSED, end.because()), Behaviors::same))
+                        .onMessage(
+                                AwaitDurable.class,
+                                guarded(await -> await.origin.tell(availability.announced()), Behaviors::same))
                         .onMessage(Snapshot.class, guarded(snapshot -> Behaviors.same()))
                         .onMessage(Forget.class, guarded(forget -> Behaviors.same()))
                         .onMessage(Rewrite.class, guarded(rewritten -> Behaviors.same()))
-                        .onMessage(Stop.class, guarded(this::onStopClosing))
-                        .onMessage(LogClosed.class, guarded(this::onLogClosed))
-                        .onMessage(RangeForced.class, guarded(forced -> backFromFlusher(true)))
-                        .onMessage(RangeFailed.class, guarded(failed -> backFromFlusher(false)))
-                        .onMessage(StopTimedOut.class, guarded(this::onStopTimedOutClosing)))
+                        .onMessage(Stop.class, guarded(end::askClosing, this::stopIfOver))
+                        .onMessage(StripeEnd.LogClosed.class, guarded(end::onLogClosed, this::stopIfOver))
+                        .onMessage(RangeForced.class, guarded(forced -> end.backFromFlusher(true), this::close))
+                        .onMessage(RangeFailed.class, guarded(failed -> end.backFromFlusher(false), this::close))
+                        .onMessage(StripeEnd.StopTimedOut.class, guarded(timeout -> end.timeOver(), this::close)))
                 .onMessage(Internal.class, guarded(ended -> close())) // whatever has ended now
                 .build();
     }
@@ -406,8 +369,8 @@ public final class StoreWriter {
     /** What is the same in every phase. */
     private BehaviorBuilder<Message> inAnyPhase(BehaviorBuilder<Message> phase) {
         return phase.onMessage(Register.class, guarded(this::onRegister))
-                .onMessage(DiskMeasured.class, guarded(this::onDiskMeasured))
-                .onMessage(MeasureAgain.class, guarded(this::onMeasureAgain))
+                .onMessage(SegmentPreparation.DiskMeasured.class, guarded(this::onDiskMeasured))
+                .onMessage(SegmentPreparation.MeasureAgain.class, guarded(this::onMeasureAgain))
                 .onSignal(Terminated.class, guarded(this::onTerminated))
                 .onSignal(PostStop.class, guarded(this::onPostStop));
     }
@@ -423,295 +386,107 @@ public final class StoreWriter {
         };
     }
 
+    /** Has a part take the message, then does what follows. */
+    private <T> Function<T, Behavior<Message>> guarded(Consumer<T> part, Supplier<Behavior<Message>> next) {
+        return guarded(message -> {
+            part.accept(message);
+            return next.get();
+        });
+    }
+
     // --- appending ---
 
     private Behavior<Message> onAppend(Append append) {
-        if (canAppend() && tryAppend(append)) {
-            return proceed();
-        }
-        waiting.add(append);
+        line.append(append);
         return proceed();
-    }
-
-    private boolean canAppend() {
-        return waiting.isEmpty() && !supply.isStalled() && storeFailure == null;
-    }
-
-    /** @return false if it has to be tried again later */
-    private boolean tryAppend(Append append) {
-        Frame frame = append.frame;
-        try {
-            log.appendIfPrepared(frame, parts.clock.millis());
-        } catch (StripeException e) {
-            Refused refused = refusedBecause(e);
-            if (refused == null) {
-                return false;
-            }
-            reject(append, refused, e.getMessage());
-            return true;
-        }
-        supply.appended();
-        unflushed.appended(append);
-        checkpoints.appended(frame.lengthBytes());
-        evacuations.appended(frame.lengthBytes());
-        append.origin.tell(new Written(append.tag, frame));
-        return true;
-    }
-
-    /** @return why the frame can never be appended; null if it can later, which has been taken care of */
-    private Refused refusedBecause(StripeException e) {
-        switch (e.reason()) {
-            case FRAME_TOO_LARGE:
-                return Refused.FRAME_TOO_LARGE;
-            case OWNER_STOPPED:
-                return Refused.OWNER_STOPPED;
-            case NOT_PREPARED:
-                supply.awaitPrepared();
-                return null;
-            case DISK_FULL:
-            case DEVICE_FAILED:
-                stall(e);
-                return null;
-            case STORE_FAILED:
-                storeFailure = e;
-                return null;
-            default:
-                throw new AssertionError("stripe " + parts.stripeId + ": append refused: " + e.reason(), e);
-        }
-    }
-
-    private void reject(Append append, Refused refused, String detail) {
-        budget.release(append.frame.retainedBytes());
-        append.origin.tell(new Rejected(append.tag, append.frame, refused, detail));
-    }
-
-    /** Appends what waited, as far as that goes. */
-    private void appendWaiting() {
-        while (!waiting.isEmpty() && !supply.isStalled() && storeFailure == null) {
-            Command first = waiting.peek();
-            if (first instanceof Append append) {
-                if (!tryAppend(append)) {
-                    return;
-                }
-            } else if (first instanceof Snapshot snapshot) {
-                Snapshot rest = appendSnapshot(snapshot);
-                if (rest != null) {
-                    waiting.remove();
-                    waiting.addFirst(rest);
-                    return;
-                }
-            } else if (first instanceof Forget forget) {
-                forget(forget);
-            } else {
-                throw new AssertionError(first);
-            }
-            waiting.remove();
-        }
     }
 
     /** Looks at everything that may be due now; the end of each handler while running. */
     private Behavior<Message> proceed() {
-        if (storeFailure != null) {
+        if (gate.hasStoreFailed()) {
             // The range at the Flusher must come back first: it may still turn out durable.
-            return unflushed.isAtFlusher() ? Behaviors.same() : beginRewrite(null, storeFailure);
+            return flushing.isAtFlusher() ? Behaviors.same() : beginRewrite(null, gate.storeFailure());
         }
         if (checkpoints.isDue()) {
             beginCheckpoint();
         }
-        evacuateFurther();
-        flushIfDue();
-        prepareIfNeeded();
-        return stop.isAsked() ? proceedToStop() : Behaviors.same();
+        if (!end.isAsked()) {
+            cleaning.evacuateFurther(line.canAppend());
+        }
+        flushing.flushIfDue();
+        preparation.prepareIfNeeded();
+        return end.isAsked() ? proceedToStop() : Behaviors.same();
     }
 
     // --- flushing ---
 
-    private void flushIfDue() {
-        if (storeFailure != null) {
-            return;
-        }
-        if (unflushed.isDue()) {
-            flush();
-        } else if (unflushed.isDueLater() && !isFlushTimerSet) {
-            isFlushTimerSet = true;
-            timers.startSingleTimer(FlushDue.INSTANCE, config.flushInterval());
-        }
-    }
-
-    private void flush() {
-        FlushRange range = log.takeUnflushed();
-        if (range == null) {
-            unflushed.nothingToTake();
-        } else {
-            flusher.tell(unflushed.take(range));
-        }
-    }
-
-    private Behavior<Message> onFlushDue(FlushDue due) {
-        isFlushTimerSet = false;
-        unflushed.wantForce();
-        return proceed();
-    }
-
-    private Behavior<Message> onFlushDueElsewhere(FlushDue due) {
-        isFlushTimerSet = false;
-        return Behaviors.same();
-    }
-
     private Behavior<Message> onRangeForced(RangeForced forced) {
-        long durable = log.durableSequence();
-        unflushed.backFromFlusher(durable, false);
-        if (storeFailure != null && durable < forced.range.toSequence()) {
-            return beginRewrite(null, storeFailure);
+        long durable = flushing.backFromFlusher(false);
+        if (gate.hasStoreFailed() && durable < forced.range.toSequence()) {
+            return beginRewrite(null, gate.storeFailure());
         }
-        if (checkpoints.isForced(durable)) {
-            checkpoints.finishing();
-            Checkpoint finishing = checkpoint;
-            offload(() -> log.finishCheckpoint(finishing), CheckpointFinished::new);
-        }
+        checkpoints.durable(durable);
         return proceed();
     }
 
     private Behavior<Message> onAwaitDurable(AwaitDurable await) {
-        if (await.sequence <= log.durableSequence() || unflushed.isAtFlusher(await.sequence)) {
-            return awaitAtFlusher(await);
-        }
-        unflushed.await(await.origin);
-        return proceed();
-    }
-
-    /** Also when it is durable already: who is told anything about durability is told it by the Flusher. */
-    private Behavior<Message> awaitAtFlusher(AwaitDurable await) {
-        flusher.tell(new Flusher.Await(await.sequence, await.origin));
-        return Behaviors.same();
+        return flushing.await(await) ? proceed() : Behaviors.same();
     }
 
     // --- segments ---
 
-    private void prepareIfNeeded() {
-        if (supply.isDue(log.isPreparationNeeded())) {
-            supply.preparing();
-            offload(
-                    () -> {
-                        try {
-                            log.prepareNext();
-                        } finally {
-                            measureDisk();
-                        }
-                    },
-                    SegmentPrepared::new);
-        }
-    }
-
-    /** Blocks. */
-    private void measureDisk() throws IOException {
-        long usable = parts.directory.usableBytes();
-        long room = log.roomBytes();
-        budget.freeDisk(usable > Long.MAX_VALUE - room ? Long.MAX_VALUE : usable + room);
-    }
-
-    /** Without Sends nothing is prepared, which measures: as long as they are refused, look whether there is space again. */
-    private void watchDisk() {
-        if (budget.isDiskLow()) {
-            timers.startSingleTimer(MeasureAgain.INSTANCE, config.retryBackoff());
-        }
-    }
-
-    private Behavior<Message> onMeasureAgain(MeasureAgain again) {
-        if (!stop.isClosing()) {
-            offload(this::measureDisk, failure -> DiskMeasured.INSTANCE);
+    private Behavior<Message> onMeasureAgain(SegmentPreparation.MeasureAgain again) {
+        if (!end.isClosing()) {
+            preparation.measure();
         }
         return Behaviors.same();
     }
 
-    private Behavior<Message> onDiskMeasured(DiskMeasured measured) {
-        if (stop.isClosing()) {
+    private Behavior<Message> onDiskMeasured(SegmentPreparation.DiskMeasured measured) {
+        if (end.isClosing()) {
             return close();
         }
-        watchDisk();
-        if (rewrite != null) {
+        preparation.watchDisk();
+        if (rewriting.isUnderWay()) {
             return finishRewriteIfComplete();
         }
         if (budget.isDiskLow()) {
-            evacuations.wantPlan();
+            cleaning.wantPlan();
             return proceed();
         }
         return Behaviors.same();
     }
 
-    private void stall(StripeException e) {
-        status.failed(e.getMessage());
-        if (supply.stalled()) {
-            // Preparing a segment did not help: do not try in a circle.
-            pausePreparing();
-            availability.failing(
-                    e.reason() == StripeException.Reason.DISK_FULL ? Reason.DISK_FULL : Reason.READ_ONLY, e);
-        }
-    }
-
-    private void pausePreparing() {
-        supply.pause();
-        timers.startSingleTimer(PrepareAgain.INSTANCE, config.retryBackoff());
-    }
-
-    private Behavior<Message> onSegmentPrepared(SegmentPrepared prepared) {
-        segmentPrepared(prepared);
-        if (prepared.failure == null) {
+    private Behavior<Message> onSegmentPrepared(SegmentPreparation.SegmentPrepared prepared) {
+        preparation.onSegmentPrepared(prepared);
+        if (prepared.failure() == null) {
             resume();
         }
         return proceed();
     }
 
-    private void segmentPrepared(SegmentPrepared prepared) {
-        supply.prepared(prepared.failure == null);
-        watchDisk();
-        if (prepared.failure != null) {
-            prepareFailed(prepared.failure);
-        }
-    }
-
-    private void prepareFailed(Throwable failure) {
-        IOException cause = environment(failure);
-        status.failed(cause.getMessage());
-        context.getLog().warn("stripe {}: no segment could be prepared: {}", parts.stripeId, cause.getMessage());
-        pausePreparing();
-        if (supply.isStalled()) {
-            availability.failing(isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
-        }
-    }
-
     /** Appends what waited; tells that it is over if nothing waits any more. */
     private void resume() {
-        appendWaiting();
-        writeManifestIfGathered();
-        if (!supply.isStalled() && storeFailure == null) {
+        line.appendWaiting();
+        checkpoints.writeManifestIfGathered();
+        if (gate.isOpen()) {
             availability.available();
         }
-    }
-
-    private Behavior<Message> onPrepareAgain(PrepareAgain again) {
-        supply.pauseOver();
-        return proceed();
-    }
-
-    private Behavior<Message> onSegmentPreparedRewriting(SegmentPrepared prepared) {
-        segmentPrepared(prepared);
-        return finishRewriteIfComplete();
-    }
-
-    private Behavior<Message> onPrepareAgainElsewhere(PrepareAgain again) {
-        supply.pauseOver();
-        return Behaviors.same();
     }
 
     // --- rewriting ---
 
     private Behavior<Message> onRangeFailed(RangeFailed failed) {
-        unflushed.backFromFlusher(log.durableSequence(), true);
-        return storeFailure == null ? beginRewrite(failed.range, failed.cause) : beginRewrite(null, storeFailure);
+        flushing.backFromFlusher(true);
+        return gate.hasStoreFailed()
+                ? beginRewrite(null, gate.storeFailure())
+                : beginRewrite(failed.range, failed.cause);
     }
 
     private Behavior<Message> beginRewrite(FlushRange range, IOException cause) {
+        if (end.isTimeOver()) {
+            return beginClosing(false);
+        }
         context.getLog()
                 .error(
                         "stripe {}: a force failed, everything above sequence {} is written again: {}",
@@ -720,401 +495,48 @@ public final class StoreWriter {
                         cause.getMessage());
         status.flushFailed(cause.getMessage());
         status.phase(StripePhase.REWRITING);
-        storeFailure = null;
-        supply.unstall();
-        if (checkpoints.step() != CheckpointState.Step.FINISHING) {
-            abandonCheckpoint();
-        }
-        if (!evacuations.isCallUnderWay()) {
-            endEvacuation();
-        }
-        log.forceFailed(range);
-        rewriteFrames = List.copyOf(log.retainedFrames());
-        rewrite = new RewriteState<>(unflushed.entriesOf(rewriteFrames, ownOrigin), config.rewriteAttemptsMax());
-        rewrite.awaited().forEach(context::watch);
-        flusher.tell(new Flusher.TellFailed(log.durableSequence(), rewrite.awaited(), unflushed.takeWaiters()));
-        timers.startSingleTimer(RewriteTimedOut.INSTANCE, config.rewriteTimeout());
-        return switchTo(rewriting(), this::rewriteFurther);
-    }
-
-    private Behavior<Message> rewriteFurther() {
-        while (true) {
-            int index = rewrite.next();
-            if (index == RewriteState.WAIT) {
-                return Behaviors.same();
-            }
-            if (index == RewriteState.COMPLETE) {
-                return finishRewriteIfComplete();
-            }
-            try {
-                log.rewrite(rewriteFrames.get(index));
-            } catch (StripeException e) {
-                return rewriteFailed(e);
-            }
-        }
+        gate.rewriting();
+        checkpoints.overtaken();
+        cleaning.overtaken();
+        rewriting.begin(range);
+        Behavior<Message> phase = rewriting();
+        rewriting.further();
+        return phase;
     }
 
     private Behavior<Message> finishRewriteIfComplete() {
-        // What else works on the log ends first; what ends comes by here again.
-        if (rewrite.isReadyToFinish() && !blockingCalls.isAnyRunning()) {
-            if (!log.isRewriteComplete()) {
-                throw new AssertionError(
-                        "stripe " + parts.stripeId + ": more is to be written again than was retained");
-            }
-            rewrite.finishing();
-            offload(log::finishRewrite, RewriteFinished::new);
-        }
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> rewriteFailed(IOException cause) {
-        status.flushFailed(cause.getMessage());
-        boolean isReadOnly = rewrite.failed();
-        log.forceFailed(null);
-        if (isReadOnly) {
-            status.phase(StripePhase.READ_ONLY);
-            availability.failing(Reason.READ_ONLY, cause);
-            timers.startSingleTimer(RewriteAgain.INSTANCE, config.retryBackoff());
-        } else {
-            context.getLog().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId, cause.getMessage());
-            self.tell(RewriteAgain.INSTANCE);
-        }
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onRewrite(Rewrite again) {
-        List<Long> sequences = new ArrayList<>(again.frames.size());
-        for (Frame frame : again.frames) {
-            sequences.add(frame.firstSequence());
-        }
-        int missing = rewrite.answered(again.origin, sequences);
-        if (missing > 0) {
-            context.getLog().info("stripe {}: {} sent all but {} frames again", parts.stripeId, again.origin, missing);
-        }
-        return rewriteFurther();
-    }
-
-    private Behavior<Message> onRewriteTimedOut(RewriteTimedOut timeout) {
-        if (!rewrite.awaited().isEmpty()) {
-            context.getLog()
-                    .warn(
-                            "stripe {}: writes again itself what these did not send: {}",
-                            parts.stripeId,
-                            rewrite.awaited());
-            rewrite.timedOut();
-        }
-        return rewriteFurther();
-    }
-
-    private Behavior<Message> onRewriteAgain(RewriteAgain again) {
-        rewrite.again();
-        return rewriteFurther();
-    }
-
-    private Behavior<Message> onRewriteFinished(RewriteFinished finished) {
-        if (finished.failure != null) {
-            return rewriteFailed(environment(finished.failure));
-        }
-        long durable = log.durableSequence();
-        context.getLog().info("stripe {}: written again and durable up to sequence {}", parts.stripeId, durable);
-        flusher.tell(new Flusher.TellRewritten(durable));
+        rewriting.finishIfComplete();
         return Behaviors.same();
     }
 
     /** Only now, so that Rewritten comes before what is told of the appends that waited. */
     private Behavior<Message> onRewrittenTold(RewrittenTold told) {
-        rewrite = null;
-        rewriteFrames = List.of();
-        timers.cancel(RewriteTimedOut.INSTANCE);
-        status.phase(stop.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
-        budget.release(unflushed.rewritten());
+        status.phase(end.isAsked() ? StripePhase.CLOSING : StripePhase.RUNNING);
+        rewriting.told();
         resume();
         return switchTo(running(), this::proceed);
-    }
-
-    private Behavior<Message> onWaiting(Command command) {
-        waiting.add(command);
-        return Behaviors.same();
     }
 
     // --- checkpoints ---
 
     private void beginCheckpoint() {
-        if (!checkpoints.mayBegin() || !canAppend()) {
-            return;
+        if (line.canAppend()) {
+            checkpoints.begin();
         }
-        try {
-            checkpoint = log.beginCheckpoint();
-        } catch (StripeException e) {
-            checkpointFailed(e);
-            return;
-        }
-        List<Owner> asked = new ArrayList<>();
-        for (Owner owner : checkpoint.changedOwners()) {
-            if (registrations.origin(owner) != null) {
-                asked.add(owner);
-            }
-        }
-        long id = checkpoints.begin(asked);
-        for (Owner owner : asked) {
-            registrations.origin(owner).tell(new SnapshotRequested(id, owner));
-        }
-        timers.startSingleTimer("snapshots", new SnapshotsTimedOut(id), config.snapshotTimeout());
-        writeManifestIfGathered();
-    }
-
-    private Behavior<Message> onSnapshot(Snapshot snapshot) {
-        Snapshot rest = canAppend() ? appendSnapshot(snapshot) : snapshot;
-        if (rest != null) {
-            waiting.add(rest);
-        }
-        return proceed();
-    }
-
-    /** @return what has to be tried again later, or null */
-    private Snapshot appendSnapshot(Snapshot snapshot) {
-        if (!checkpoints.isAwaited(snapshot.checkpointId, snapshot.owner)) {
-            return null; // of one that was given up
-        }
-        for (int part = 0; part < snapshot.frames.size(); part++) {
-            Frame frame = snapshot.frames.get(part);
-            try {
-                log.appendIfPrepared(frame, parts.clock.millis());
-            } catch (StripeException e) {
-                if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                    supply.awaitPrepared();
-                    List<Frame> rest = List.copyOf(snapshot.frames.subList(part, snapshot.frames.size()));
-                    return new Snapshot(snapshot.checkpointId, snapshot.owner, rest);
-                }
-                // The parts that are there do not count without the last one: the owner only keeps the replay start
-                // back.
-                refusedBecause(e);
-                status.failed("snapshot of " + snapshot.owner + ": " + e.getMessage());
-                break;
-            }
-            supply.appended();
-            budget.take(frame.retainedBytes());
-            unflushed.appended(new Append(frame, ownOrigin, false, 0));
-        }
-        checkpoints.gathered(snapshot.owner);
-        writeManifestIfGathered();
-        return null;
-    }
-
-    private void writeManifestIfGathered() {
-        if (!checkpoints.isGathered() || supply.isStalled() || storeFailure != null) {
-            return;
-        }
-        timers.cancel("snapshots");
-        try {
-            log.writeManifestIfPrepared(checkpoint);
-        } catch (StripeException e) {
-            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                supply.awaitPrepared();
-                return;
-            }
-            if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                storeFailure = e;
-            }
-            checkpointFailed(e);
-            return;
-        }
-        checkpoints.manifestWritten(checkpoint.manifestSequence());
-        unflushed.wantForce();
-    }
-
-    private Behavior<Message> onSnapshotsTimedOut(SnapshotsTimedOut timeout) {
-        checkpoints.timedOut(timeout.checkpointId);
-        writeManifestIfGathered();
-        return proceed();
     }
 
     private Behavior<Message> onIdleTick(IdleTick tick) {
         if (budget.isDiskLow() && checkpoints.hasChanges()) {
             checkpoints.want(); // what was acked since may free segments
         }
-        if (checkpoints.isDueWhenIdle(log::isSegmentFreeable)) {
+        if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
         if (log.isSegmentKeptByCopies()) {
-            evacuations.wantPlan();
+            cleaning.wantPlan();
         }
-        self.tell(MeasureAgain.INSTANCE); // others fill the disk, too
+        self.tell(SegmentPreparation.MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
-    }
-
-    private void checkpointFailed(IOException cause) {
-        status.failed("checkpoint: " + cause.getMessage());
-        context.getLog().warn("stripe {}: no checkpoint was made: {}", parts.stripeId, cause.getMessage());
-        abandonCheckpoint();
-        checkpoints.pause();
-        timers.startSingleTimer(CheckpointPauseOver.INSTANCE, config.retryBackoff());
-    }
-
-    private void abandonCheckpoint() {
-        checkpoints.abandon();
-        checkpoint = null;
-        timers.cancel("snapshots");
-    }
-
-    private Behavior<Message> onCheckpointPauseOver(CheckpointPauseOver over) {
-        checkpoints.pauseOver();
-        return proceed();
-    }
-
-    private Behavior<Message> onCheckpointPauseOverElsewhere(CheckpointPauseOver over) {
-        checkpoints.pauseOver();
-        return Behaviors.same();
-    }
-
-    private void checkpointFinished(CheckpointFinished finished) {
-        if (finished.failure != null) {
-            checkpointFailed(environment(finished.failure));
-        } else {
-            checkpoints.finished();
-            checkpoint = null;
-            status.checkpointCount(checkpoints.completedCount());
-        }
-    }
-
-    private Behavior<Message> onCheckpointFinished(CheckpointFinished finished) {
-        checkpointFinished(finished);
-        return proceed();
-    }
-
-    private Behavior<Message> onCheckpointFinishedRewriting(CheckpointFinished finished) {
-        checkpointFinished(finished);
-        return finishRewriteIfComplete();
-    }
-
-    // --- evacuations ---
-
-    /** The next step of emptying a segment, if there is one to take now. */
-    private void evacuateFurther() {
-        if (stop.isAsked() || storeFailure != null) {
-            return;
-        }
-        if (evacuations.isPlanDue()) {
-            evacuations.planning();
-            Evacuation[] planned = {null};
-            offload(
-                    () -> planned[0] = log.planEvacuation(config.evacuationLivePercent()),
-                    failure -> new EvacuationPlanned(planned[0], failure));
-        } else if (evacuations.mayAppend(budget.isDiskLow()) && canAppend() && hasRoomToMove()) {
-            appendMoved();
-        } else if (evacuations.step() == EvacuationState.Step.FORCING && evacuation.isDurable()) {
-            evacuations.finishing();
-            offload(evacuation::finish, EvacuationFinished::new);
-        }
-    }
-
-    /** Copies leave most of what may be unflushed to those who send. */
-    private boolean hasRoomToMove() {
-        return budget.unflushedBytes() < budget.unflushedBytesMax() / 4;
-    }
-
-    private void appendMoved() {
-        MovedBatch batch = movedBatch;
-        try {
-            log.appendMoved(batch, parts.clock.millis());
-        } catch (StripeException e) {
-            if (e.reason() == StripeException.Reason.NOT_PREPARED) {
-                supply.awaitPrepared();
-            } else if (e.reason() == StripeException.Reason.STORE_FAILED) {
-                storeFailure = e;
-            } else {
-                throw new AssertionError("stripe " + parts.stripeId + ": copies refused: " + e.reason(), e);
-            }
-            return;
-        }
-        supply.appended();
-        movedBatch = null;
-        budget.take(batch.lengthBytes());
-        unflushed.appendedMoved(batch.lengthBytes());
-        evacuations.moved(batch.lengthBytes());
-        readEvacuation();
-    }
-
-    private void readEvacuation() {
-        evacuations.reading();
-        Evacuation reading = evacuation;
-        MovedBatch[] read = {null};
-        offload(() -> read[0] = reading.read(MOVED_BATCH_BYTES), failure -> new EvacuationRead(read[0], failure));
-    }
-
-    private Behavior<Message> onEvacuationPlanned(EvacuationPlanned planned) {
-        evacuation = planned.planned;
-        if (isEvacuationFailed(planned.failure)) {
-            return proceed();
-        }
-        if (evacuation == null) {
-            evacuations.ended();
-        } else {
-            readEvacuation();
-        }
-        return proceed();
-    }
-
-    private Behavior<Message> onEvacuationRead(EvacuationRead read) {
-        if (isEvacuationFailed(read.failure)) {
-            return proceed();
-        }
-        if (read.batch == null) {
-            evacuations.forcing();
-        } else {
-            movedBatch = read.batch;
-            evacuations.holding();
-        }
-        return proceed();
-    }
-
-    private Behavior<Message> onEvacuationFinished(EvacuationFinished finished) {
-        if (isEvacuationFailed(finished.failure)) {
-            return proceed();
-        }
-        context.getLog().debug("stripe {}: {} moved {} bytes", parts.stripeId, evacuation, evacuation.bytes());
-        evacuations.finished();
-        evacuation.close();
-        evacuation = null;
-        status.evacuationCount(evacuations.completedCount());
-        if (budget.isDiskLow()) {
-            checkpoints.want(); // it frees the segment
-        }
-        return proceed();
-    }
-
-    /** Ends an evacuation that cannot go on, for which the log tells why: the segment stays. */
-    private boolean isEvacuationFailed(Throwable failure) {
-        if (failure == null && (evacuation == null || !evacuation.isVoid())) {
-            return false;
-        }
-        if (failure != null) {
-            IOException cause = environment(failure);
-            status.failed("cleaning: " + cause.getMessage());
-            context.getLog().warn("stripe {}: cleaning: {}", parts.stripeId, cause.getMessage());
-        }
-        endEvacuation();
-        return true;
-    }
-
-    private void endEvacuation() {
-        evacuations.ended();
-        movedBatch = null;
-        if (evacuation != null) {
-            evacuation.close();
-            evacuation = null;
-        }
-    }
-
-    private Behavior<Message> onEvacuationPlannedElsewhere(EvacuationPlanned planned) {
-        evacuation = planned.planned;
-        return evacuationOvertaken();
-    }
-
-    /** A failed force has come in between. */
-    private Behavior<Message> evacuationOvertaken() {
-        endEvacuation();
-        return finishRewriteIfComplete();
     }
 
     // --- owners ---
@@ -1127,26 +549,8 @@ public final class StoreWriter {
         if (availability.announced() != null) {
             register.origin.tell(availability.announced());
         }
-        if (checkpoints.awaits(owner)) {
-            register.origin.tell(new SnapshotRequested(checkpoints.id(), owner));
-        }
+        checkpoints.registered(owner, register.origin);
         return Behaviors.same();
-    }
-
-    private Behavior<Message> onForget(Forget forget) {
-        if (waiting.isEmpty()) {
-            forget(forget);
-        } else {
-            waiting.add(forget); // behind the appends of that owner
-        }
-        return proceed();
-    }
-
-    private void forget(Forget forget) {
-        registrations.forget(forget.owner);
-        log.forget(forget.owner);
-        checkpoints.gathered(forget.owner);
-        writeManifestIfGathered();
     }
 
     private Behavior<Message> onTerminated(Terminated terminated) {
@@ -1155,64 +559,40 @@ public final class StoreWriter {
         }
         ActorRef<Event> origin = terminated.getRef().unsafeUpcast();
         for (Owner owner : registrations.gone(origin)) {
-            checkpoints.gathered(owner);
+            checkpoints.gone(owner);
         }
-        if (stop.isClosing()) {
+        if (end.isClosing()) {
             return Behaviors.same();
         }
-        if (rewrite != null) {
-            rewrite.gone(origin);
-            return rewriteFurther();
+        if (rewriting.isUnderWay()) {
+            rewriting.gone(origin);
+            return Behaviors.same();
         }
-        writeManifestIfGathered();
+        checkpoints.writeManifestIfGathered();
         return proceed();
     }
 
     private Set<ActorRef<Event>> concerned() {
         Set<ActorRef<Event>> all = new HashSet<>(registrations.origins());
         unflushed.addOriginsTo(all);
-        for (Command command : waiting) {
-            if (command instanceof Append append) {
-                all.add(append.origin);
-            }
-        }
+        line.addOriginsTo(all);
         return all;
     }
 
     // --- stopping ---
 
-    private Behavior<Message> onStop(Stop asked) {
-        beginStop(asked);
-        return proceed();
-    }
-
-    private Behavior<Message> onStopRewriting(Stop asked) {
-        beginStop(asked);
-        return Behaviors.same();
-    }
-
-    private void beginStop(Stop asked) {
-        if (stop.ask(asked.replyTo)) {
-            availability.stopping();
-            if (rewrite == null) {
-                status.phase(StripePhase.CLOSING);
-            }
-            timers.startSingleTimer(StopTimedOut.INSTANCE, asked.within);
-        }
-    }
-
     private Behavior<Message> proceedToStop() {
-        if (stop.isTimeOver()) {
+        if (end.isTimeOver()) {
             return beginClosing(false);
         }
-        if (checkpoints.isUnderWay() || !waiting.isEmpty()) {
+        if (checkpoints.isUnderWay() || !line.isEmpty()) {
             return Behaviors.same();
         }
-        if (stop.takeLastCheckpoint()) {
+        if (end.takeLastCheckpoint()) {
             checkpoints.pauseOver();
             if (checkpoints.hasChanges()) {
                 beginCheckpoint();
-                flushIfDue();
+                flushing.flushIfDue();
                 if (checkpoints.isUnderWay()) {
                     return Behaviors.same();
                 }
@@ -1221,122 +601,32 @@ public final class StoreWriter {
         return beginClosing(true);
     }
 
-    private Behavior<Message> onStopTimedOut(StopTimedOut timeout) {
-        stop.timeOver();
-        return proceed();
-    }
-
-    private Behavior<Message> onStopTimedOutRewriting(StopTimedOut timeout) {
-        return beginClosing(false);
-    }
-
-    private Behavior<Message> onStopTimedOutClosing(StopTimedOut timeout) {
-        stop.timeOver();
-        return close();
-    }
-
     private Behavior<Message> beginClosing(boolean clean) {
-        stop.close("stripe " + parts.stripeId + " stops", clean);
-        status.phase(StripePhase.CLOSING);
-        availability.unavailable(Reason.SHUTTING_DOWN, stop.because());
-        rejectWaiting();
+        end.beginClosing(clean);
         return switchTo(closing(), this::close);
     }
 
     private Behavior<Message> closeByBug(Throwable bug) {
-        context.getLog().error("stripe " + parts.stripeId + " is closed by a bug", bug);
-        status.failed("closed by a bug: " + bug);
-        status.phase(StripePhase.CLOSED);
-        stop.notClean();
-        if (stop.close("stripe " + parts.stripeId + " is closed by a bug: " + bug, false)) {
-            availability.unavailable(Reason.CLOSED, stop.because());
-            rejectWaiting();
-        }
+        end.beginClosingByBug(bug);
         return switchTo(closing(), this::close);
     }
 
-    private void rejectWaiting() {
-        for (Command command : waiting) {
-            if (command instanceof Append append) {
-                reject(append, Refused.CLOSED, stop.because());
-            }
-        }
-        waiting.clear();
-    }
-
-    private Behavior<Message> onAppendClosed(Append append) {
-        reject(append, Refused.CLOSED, stop.because());
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onAwaitDurableClosed(AwaitDurable await) {
-        await.origin.tell(availability.announced());
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> backFromFlusher(boolean isForced) {
-        unflushed.backFromFlusher(log.durableSequence(), !isForced);
-        if (!isForced) {
-            stop.notClean();
-        }
-        return close();
-    }
-
-    /** Closes the log as soon as nothing works on it; on a clean stop what is unflushed is forced first. */
     private Behavior<Message> close() {
-        if (stop.isLogClosing() || (unflushed.isAtFlusher() && !isFlusherEnded) || blockingCalls.isAnyRunning()) {
-            return Behaviors.same();
-        }
-        if (stop.isClean() && !isFlusherEnded) {
-            flush();
-            if (unflushed.isAtFlusher()) {
-                return Behaviors.same();
-            }
-        }
-        endEvacuation();
-        stop.logClosing();
-        boolean clean = stop.isClean();
-        offload(() -> log.close(clean), LogClosed::new);
+        end.close();
         return Behaviors.same();
     }
 
-    private Behavior<Message> onLogClosed(LogClosed closed) {
-        stop.logClosed();
-        status.phase(StripePhase.CLOSED);
-        if (closed.failure != null) {
-            status.failed("close: " + closed.failure);
-            context.getLog().warn("stripe {}: was not closed clean: {}", parts.stripeId, closed.failure.toString());
-        }
-        if (isFlusherEnded) {
-            return stopIfAsked();
-        }
-        flusher.tell(Flusher.Finish.INSTANCE);
-        return Behaviors.same();
-    }
-
-    private Behavior<Message> onStopClosing(Stop asked) {
-        stop.ask(asked.replyTo);
-        return stop.isLogClosed() && isFlusherEnded ? stopIfAsked() : Behaviors.same();
-    }
-
-    /** A stripe closed by a bug stays to say so, until it is asked to stop. */
-    private Behavior<Message> stopIfAsked() {
-        if (!stop.isAsked()) {
-            return Behaviors.same();
-        }
-        stop.replies().forEach(replyTo -> replyTo.tell(Done.getInstance()));
-        return Behaviors.stopped();
+    private Behavior<Message> stopIfOver() {
+        return end.tellIfOver() ? Behaviors.stopped() : Behaviors.same();
     }
 
     private Behavior<Message> onFlusherEnded(Throwable cause) {
-        isFlusherEnded = true;
-        return stop.isLogClosed() ? stopIfAsked() : closeByBug(new AssertionError("the Flusher has ended", cause));
+        return end.onFlusherEnded() ? stopIfOver() : closeByBug(new AssertionError("the Flusher has ended", cause));
     }
 
     /** Without a {@link Stop} before, the ActorSystem ends abruptly: let go of the files when nobody touches them any more. */
     private Behavior<Message> onPostStop(PostStop signal) {
-        if (!stop.isLogClosing()) {
-            stop.logClosing();
+        if (end.endAbruptly()) {
             // The Flusher, a child, has ended before, and so has its force.
             blockingCalls.whenEnded().whenComplete((done, failure) -> {
                 try {
@@ -1357,20 +647,40 @@ public final class StoreWriter {
         return next == Behaviors.<Message>same() ? phase : next;
     }
 
-    private void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
-        blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
-    }
-
-    /** A failure of the environment, to be dealt with; anything else is a bug. */
-    private IOException environment(Throwable failure) {
-        if (failure instanceof IOException cause) {
-            return cause;
+    private final class Tools implements WriterTools {
+        @Override
+        public Logger logger() {
+            return context.getLog();
         }
-        throw new AssertionError("stripe " + parts.stripeId + ": " + failure, failure);
-    }
 
-    private static boolean isDiskFull(IOException cause) {
-        return cause instanceof DiskFullException
-                || (cause instanceof StripeException refused && refused.reason() == StripeException.Reason.DISK_FULL);
+        @Override
+        public void startTimer(Object key, Message message, Duration delay) {
+            timers.startSingleTimer(key, message, delay);
+        }
+
+        @Override
+        public void cancelTimer(Object key) {
+            timers.cancel(key);
+        }
+
+        @Override
+        public void tellSelf(Message message) {
+            self.tell(message);
+        }
+
+        @Override
+        public void offload(BlockingCalls.Call call, java.util.function.Function<Throwable, Message> ended) {
+            blockingCalls.start(call, failure -> self.tell(ended.apply(failure)));
+        }
+
+        @Override
+        public boolean isAnyCallRunning() {
+            return blockingCalls.isAnyRunning();
+        }
+
+        @Override
+        public void watch(ActorRef<?> target) {
+            context.watch(target);
+        }
     }
 }

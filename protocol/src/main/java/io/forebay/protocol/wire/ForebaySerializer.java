@@ -66,7 +66,7 @@ public final class ForebaySerializer extends SerializerWithStringManifest implem
     }
 
     private WireWriter encode(Object value) {
-        int expected = WireCodec.bytesAtMost(value);
+        int expected = WireSizes.bytesAtMost(value);
         WireWriter out = new WireWriter(expected > 16 * 1024 * 1024 ? 1024 : expected);
         WireCodec.write(out, value, refs());
         return out;

@@ -50,7 +50,7 @@ final class LookCodec {
             out.text(explain.topic());
             out.zigzag(explain.queue());
             out.zigzag(explain.offset());
-            WireCodec.writeHandles(out, explain.handle() == null ? List.of() : List.of(explain.handle()));
+            HandleCodec.writeHandles(out, explain.handle() == null ? List.of() : List.of(explain.handle()));
             out.text(explain.cursor());
         } else {
             throw new AssertionError(command);
@@ -86,7 +86,7 @@ final class LookCodec {
             for (StoredMessage message : page.messages()) {
                 writeStored(out, message);
             }
-            WireCodec.writeTexts(out, page.notes());
+            WireValues.writeTexts(out, page.notes());
             out.zigzag(page.doneCount());
             out.zigzag(page.totalCount());
             out.text(page.cursor());
@@ -99,12 +99,12 @@ final class LookCodec {
             if (page.message() != null) {
                 writeStored(out, page.message());
             }
-            WireCodec.writeTexts(out, page.groups());
+            WireValues.writeTexts(out, page.groups());
             out.varint(page.events().size());
             for (LifeEvent event : page.events()) {
                 writeEvent(out, event);
             }
-            WireCodec.writeTexts(out, page.notes());
+            WireValues.writeTexts(out, page.notes());
             out.zigzag(page.doneRecords());
             out.zigzag(page.totalRecords());
             out.zigzag(page.nowMillis());
@@ -120,7 +120,7 @@ final class LookCodec {
         out.zigzag(stored.sequence());
         out.zigzag(stored.storedMillis());
         out.shared(stored.message().topic());
-        WireCodec.writeMessage(out, stored.message(), stored.message().topic());
+        MessageCodec.writeMessage(out, stored.message(), stored.message().topic());
     }
 
     private static void writeEvent(WireWriter out, LifeEvent event) {
@@ -138,7 +138,7 @@ final class LookCodec {
     private static void writeRefusal(WireWriter out, Refusal refusalOrNull) {
         out.bool(refusalOrNull != null);
         if (refusalOrNull != null) {
-            WireCodec.writeRefusal(out, refusalOrNull);
+            WireValues.writeRefusal(out, refusalOrNull);
         }
     }
 
@@ -169,7 +169,7 @@ final class LookCodec {
                             in.bool(),
                             readRefusal(in));
                 }
-                return new LookReply.Seeked(requestId, WireCodec.listOf(queues));
+                return new LookReply.Seeked(requestId, WireValues.listOf(queues));
             }
             case PURGE:
                 return new LookCommand.Purge(requestId, in.text(), in.text(), in.zigzagInt(), in.zigzag(), in.bool());
@@ -179,7 +179,7 @@ final class LookCodec {
                     queues[i] = new QueuePurge(
                             in.shared(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.bool(), readRefusal(in));
                 }
-                return new LookReply.Purged(requestId, WireCodec.listOf(queues));
+                return new LookReply.Purged(requestId, WireValues.listOf(queues));
             }
             case PEEK:
                 return new LookCommand.Peek(
@@ -210,8 +210,8 @@ final class LookCodec {
                 return new LookReply.MessagePage(
                         requestId,
                         node,
-                        WireCodec.listOf(messages),
-                        WireCodec.readTexts(in),
+                        WireValues.listOf(messages),
+                        WireValues.readTexts(in),
                         in.zigzag(),
                         in.zigzag(),
                         in.text());
@@ -220,7 +220,7 @@ final class LookCodec {
                 String topic = in.text();
                 int queue = in.zigzagInt();
                 long offset = in.zigzag();
-                List<ReceiptHandle> handles = WireCodec.readHandles(in);
+                List<ReceiptHandle> handles = HandleCodec.readHandles(in);
                 if (handles.size() > 1) {
                     throw in.malformed(handles.size() + " handles where one is meant");
                 }
@@ -237,7 +237,7 @@ final class LookCodec {
     private static LookReply.LifePage readLifePage(long requestId, WireReader in) throws MalformedWireException {
         MessagePlace place = new MessagePlace(in.text(), in.text(), in.zigzagInt(), in.zigzag());
         StoredMessage message = in.bool() ? readStored(in) : null;
-        List<String> groups = WireCodec.readTexts(in);
+        List<String> groups = WireValues.readTexts(in);
         LifeEvent[] events = new LifeEvent[in.count(16)];
         for (int i = 0; i < events.length; i++) {
             events[i] = new LifeEvent(
@@ -256,8 +256,8 @@ final class LookCodec {
                 place,
                 message,
                 groups,
-                WireCodec.listOf(events),
-                WireCodec.readTexts(in),
+                WireValues.listOf(events),
+                WireValues.readTexts(in),
                 in.zigzag(),
                 in.zigzag(),
                 in.zigzag(),
@@ -270,10 +270,10 @@ final class LookCodec {
         long sequence = in.zigzag();
         long storedMillis = in.zigzag();
         String topic = in.shared();
-        return new StoredMessage(queue, offset, sequence, storedMillis, WireCodec.readMessage(in, topic));
+        return new StoredMessage(queue, offset, sequence, storedMillis, MessageCodec.readMessage(in, topic));
     }
 
     private static Refusal readRefusal(WireReader in) throws MalformedWireException {
-        return in.bool() ? WireCodec.readRefusal(in) : null;
+        return in.bool() ? WireValues.readRefusal(in) : null;
     }
 }

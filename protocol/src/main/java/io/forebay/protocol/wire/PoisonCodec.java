@@ -69,7 +69,7 @@ final class PoisonCodec {
                 out.zigzag(letter.toQueue());
             }
             out.zigzag(redriven.stayedCount());
-            WireCodec.writeTexts(out, redriven.notes());
+            WireValues.writeTexts(out, redriven.notes());
             out.zigzag(redriven.doneCount());
             out.zigzag(redriven.totalCount());
             out.text(redriven.cursor());
@@ -118,7 +118,7 @@ final class PoisonCodec {
                             in.text(),
                             in.zigzagInt());
                 }
-                return new PoisonReply.ParkedPage(requestId, WireCodec.listOf(keys), in.zigzagInt(), in.text());
+                return new PoisonReply.ParkedPage(requestId, WireValues.listOf(keys), in.zigzagInt(), in.text());
             }
             case UNPARKED:
                 return new PoisonReply.Unparked(requestId, in.zigzagInt());
@@ -138,9 +138,9 @@ final class PoisonCodec {
                 return new PoisonReply.Redriven(
                         requestId,
                         node,
-                        WireCodec.listOf(letters),
+                        WireValues.listOf(letters),
                         in.zigzagInt(),
-                        WireCodec.readTexts(in),
+                        WireValues.readTexts(in),
                         in.zigzag(),
                         in.zigzag(),
                         in.text());

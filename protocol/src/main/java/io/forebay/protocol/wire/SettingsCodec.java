@@ -16,7 +16,7 @@ final class SettingsCodec {
         if (command instanceof SettingsCommand.ChangeSettings change) {
             out.u8(change.scope().code());
             out.text(change.name());
-            WireCodec.writeMap(out, change.changes());
+            WireValues.writeMap(out, change.changes());
             out.zigzag(change.expectedVersion());
             out.text(change.who());
         } else if (command instanceof SettingsCommand.DescribeSettings describe) {
@@ -33,21 +33,21 @@ final class SettingsCodec {
         out.text(settings.name());
         out.text(settings.node());
         out.zigzag(settings.version());
-        WireCodec.writeMap(out, settings.own());
-        WireCodec.writeMap(out, settings.effective());
+        WireValues.writeMap(out, settings.own());
+        WireValues.writeMap(out, settings.effective());
         out.varint(settings.history().size());
         for (SettingsChange change : settings.history()) {
             out.zigzag(change.version());
             out.zigzag(change.changedMillis());
             out.shared(change.who());
-            WireCodec.writeMap(out, change.before());
-            WireCodec.writeMap(out, change.after());
+            WireValues.writeMap(out, change.before());
+            WireValues.writeMap(out, change.after());
         }
     }
 
     static SettingsCommand.ChangeSettings readChange(WireReader in, long requestId) throws MalformedWireException {
         return new SettingsCommand.ChangeSettings(
-                requestId, readScope(in), in.text(), WireCodec.readMap(in), in.zigzag(), in.text());
+                requestId, readScope(in), in.text(), WireValues.readMap(in), in.zigzag(), in.text());
     }
 
     static SettingsCommand.DescribeSettings readDescribe(WireReader in, long requestId) throws MalformedWireException {
@@ -59,13 +59,13 @@ final class SettingsCodec {
         String name = in.text();
         String node = in.text();
         long version = in.zigzag();
-        Map<String, String> own = WireCodec.readMap(in);
-        Map<String, String> effective = WireCodec.readMap(in);
+        Map<String, String> own = WireValues.readMap(in);
+        Map<String, String> effective = WireValues.readMap(in);
         int count = in.count(5);
         List<SettingsChange> history = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
             history.add(new SettingsChange(
-                    in.zigzag(), in.zigzag(), in.shared(), WireCodec.readMap(in), WireCodec.readMap(in)));
+                    in.zigzag(), in.zigzag(), in.shared(), WireValues.readMap(in), WireValues.readMap(in)));
         }
         return new SettingsDescription(scope, name, node, version, own, effective, history);
     }

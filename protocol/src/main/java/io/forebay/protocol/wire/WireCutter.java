@@ -86,7 +86,7 @@ public final class WireCutter<T> {
         if (!waiting.isEmpty()) {
             // Its size counts towards congestion only, so an estimate will do where the exact one would need encoding
             // twice.
-            int atMost = WireCodec.bytesAtMost(value);
+            int atMost = WireSizes.bytesAtMost(value);
             int bytes = atMost == Integer.MAX_VALUE ? payloadBytesMax : atMost;
             waiting.addLast(new Whole(value, bytes));
             waitingBytes += bytes;
@@ -150,7 +150,7 @@ public final class WireCutter<T> {
 
     /** @return whether a rest of it waits, now first in line */
     private boolean start(T value, Consumer<? super T> out) {
-        int bytesAtMost = WireCodec.bytesAtMost(value);
+        int bytesAtMost = WireSizes.bytesAtMost(value);
         if (bytesAtMost <= payloadBytesMax) {
             out.accept(value);
             return false;

@@ -26,7 +26,7 @@ public final class WireFrames {
 
     /** An upper bound of what a message adds to the wire form of a Send of its topic; cheap to get. */
     public static int bytesAtMost(Message message) {
-        return (int) Math.min(Integer.MAX_VALUE, WireCodec.bytesAtMost(message, message.topic()));
+        return (int) Math.min(Integer.MAX_VALUE, WireSizes.bytesAtMost(message, message.topic()));
     }
 
     /** Whether what is sent to {@code ref} leaves this actor system: only then anything is serialized and cut. */

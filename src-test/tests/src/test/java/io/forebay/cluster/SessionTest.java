@@ -14,6 +14,7 @@ import io.forebay.protocol.Delivery;
 import io.forebay.protocol.DeliveryMode;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
+import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -62,6 +63,7 @@ class SessionTest {
     private TestProbe<GroupQueue.Command> secondGroup;
     private TestProbe<Dispatcher.Command> dispatcher;
     private TestProbe<Registry.Command> registry;
+    private TestProbe<LookDesk.Command> lookDesk;
     private ActorRef<Object> session;
 
     @BeforeAll
@@ -83,6 +85,7 @@ class SessionTest {
         secondGroup = kit.createTestProbe(GroupQueue.Command.class);
         dispatcher = kit.createTestProbe(Dispatcher.Command.class);
         registry = kit.createTestProbe(Registry.Command.class);
+        lookDesk = kit.createTestProbe(LookDesk.Command.class);
         DirectoryForTests.putTopic(directory, "t", List.of(queue.getRef()));
         DirectoryForTests.putGroup(directory, "t", "g", dispatcher.getRef());
         DirectoryForTests.putGroupQueue(directory, "t", "g", 1, firstGroup.getRef());
@@ -95,7 +98,7 @@ class SessionTest {
                         new LogClock(InstantSource.system(), System::nanoTime),
                         directory,
                         registry.getRef(),
-                        kit.createTestProbe(LookDesk.Command.class).getRef(),
+                        lookDesk.getRef(),
                         kit.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
                         ref -> true),
@@ -168,6 +171,22 @@ class SessionTest {
         session.tell(new SessionCommand.Pop(2, "t", "unknown", 1, 1000, 60_000, 10_000));
         assertThat(client.expectMessageClass(SessionEvent.Refused.class).requestId())
                 .isEqualTo(2);
+    }
+
+    @Test
+    void whatWasAskedOfADeskThatIsGoneIsRefused() {
+        session.tell(new LookCommand.Purge(1, "t", "g", 0, 5, true));
+        lookDesk.expectMessageClass(LookDesk.Ask.class);
+        session.tell(new SessionCommand.DescribeTopic(2, "t"));
+        registry.expectMessageClass(Registry.Administer.class);
+        lookDesk.stop();
+        SessionEvent.Refused refused = client.expectMessageClass(SessionEvent.Refused.class);
+        assertThat(refused.requestId()).isEqualTo(1);
+        assertThat(refused.refusal().code()).isEqualTo(Refusal.Code.FAILED);
+        session.tell(new LookCommand.Purge(3, "t", "g", 0, 5, true));
+        assertThat(client.expectMessageClass(SessionEvent.Refused.class).requestId())
+                .as("it is not waited for for ever")
+                .isEqualTo(3);
     }
 
     @Test

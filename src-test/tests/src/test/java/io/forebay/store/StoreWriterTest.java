@@ -9,6 +9,7 @@ import static io.forebay.store.StripeFixture.snapshotFrame;
 import static io.forebay.store.StripeFixture.with;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.Done;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.Behaviors;
@@ -315,6 +316,50 @@ class StoreWriterTest {
             assertWritten(origin, second, 2);
             assertThat(second.firstSequence()).isEqualTo(first.lastSequence() + 1);
             assertThat(bodiesAfter(disk.killImage())).containsExactly("a", "b");
+        }
+    }
+
+    @Test
+    void aStopWhoseTimeIsOverWaitsForNoRewrite() throws IOException {
+        CountDownLatch forcing = new CountDownLatch(1);
+        CountDownLatch mayForce = new CountDownLatch(1);
+        try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
+            TestProbe<Event> origin = fixture.origin();
+            AtomicInteger storesToFail = new AtomicInteger();
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.FORCE) {
+                    forcing.countDown();
+                    await(mayForce);
+                } else if (operation == Operation.WRITE
+                        && path.startsWith("segment-")
+                        && storesToFail.getAndSet(0) == 1) {
+                    throw new MappedAccessException("no page for " + path, null);
+                }
+            });
+            Frame first = frame(1, "a");
+            fixture.send(origin, first, true, 1);
+            assertWritten(origin, first, 1);
+            await(forcing);
+            storesToFail.set(1);
+            fixture.send(origin, frame(1, "b"), true, 2); // its store fails, and waits for the range at the Flusher
+            TestProbe<Done> stopped = fixture.testKit.createTestProbe(Done.class);
+            fixture.writer.tell(new StoreWriter.Stop(Duration.ofMillis(1), stopped.ref()));
+            TestProbe<String> later = fixture.testKit.createTestProbe(String.class);
+            fixture.testKit
+                    .system()
+                    .scheduler()
+                    .scheduleOnce(
+                            Duration.ofMillis(200),
+                            () -> later.ref().tell("behind the end of the time"),
+                            fixture.testKit.system().executionContext());
+            later.receiveMessage(LONG);
+            fixture.writer.tell(new StoreWriter.AwaitDurable(0, origin.ref())); // behind what the timer has told
+            expect(origin, Durable.class);
+            disk.failNextForces(1_000_000);
+            mayForce.countDown();
+            stopped.receiveMessage(LONG);
+            assertThat(fixture.stripe.health().phase()).isEqualTo(StripePhase.CLOSED);
+            assertThat(bodiesAfter(disk.killImage())).containsExactly("a");
         }
     }
 

@@ -71,7 +71,7 @@ class ForebaySerializerTest {
                 assertThat(serializer.fromBinary(bytes, serializer.manifest(sample)))
                         .as("seed %s", seed)
                         .isEqualTo(sample);
-                assertThat(WireCodec.bytesAtMost(sample))
+                assertThat(WireSizes.bytesAtMost(sample))
                         .as("bound of %s", sample)
                         .isGreaterThanOrEqualTo(bytes.length);
             }
