@@ -310,7 +310,10 @@ final class Recovery {
                 listed.heldSequence(),
                 listed.heldOwnerNumber(),
                 1);
-        owners.current[owners.slot(key)] = snapshot;
+        int slot = owners.slot(key);
+        owners.current[slot] = snapshot;
+        // Its last state record lies before what is replayed, or is replayed: a snapshot of the same must count again.
+        owners.lastStateNumber[slot] = snapshot.heldNumber;
         // Kept apart: a snapshot counts only when all its parts are there.
         List<byte[]> frames = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
@@ -582,7 +585,7 @@ final class Recovery {
         if (type == RecordType.SNAPSHOT || type == RecordType.MANIFEST) {
             return;
         }
-        owners.lastStateNumber[slot] = number;
+        owners.lastStateNumber[slot] = Math.max(owners.lastStateNumber[slot], number);
         if (number > owners.heldNumber(slot) && !stopped.contains(key)) {
             try {
                 sink.record(record);

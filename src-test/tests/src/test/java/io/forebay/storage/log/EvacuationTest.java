@@ -166,6 +166,28 @@ class EvacuationTest {
         new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
     }
 
+    /** Before, a snapshot counted only if its owner had a record behind the replay start, so the older one kept its segment. */
+    @Test
+    void afterAStartNewSnapshotsOfWhoHasNotChangedFreeTheOlderOnes() throws IOException {
+        LogDriver driver = pinned(disk, random, 400);
+        driver.log.close(true);
+        List<String> before = segmentFiles(disk);
+        LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
+        // One queue changes, until the log has left the segment it was in.
+        while (segmentFiles(disk).stream().filter(name -> !before.contains(name)).count() < 2) {
+            LogRecord record = again.record(Owner.queue(2), random);
+            again.append(Frame.builder(256).add(Owner.queue(2), record).build(), List.of(record));
+        }
+        for (int queue = 1; queue <= 5; queue++) {
+            again.released().put(queue, again.log.nextOffset(queue));
+            again.log.releaseBelow(queue, again.log.nextOffset(queue));
+        }
+        again.checkpoint(random, false);
+        assertThat(segmentFiles(disk)).doesNotContainAnyElementsOf(before);
+        again.log.close(true);
+        new LogDriver(disk, again.model, again.released(), again.model.lastSequence()).log.close(true);
+    }
+
     @Test
     void aFullSegmentStaysWhereItIs() throws IOException {
         LogDriver driver = LogDriver.fresh(disk);

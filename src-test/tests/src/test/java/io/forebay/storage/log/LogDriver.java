@@ -113,7 +113,7 @@ final class LogDriver {
         return queue == 0 ? Owner.STRIPE : new Owner(queue, random.nextInt(GROUPS + 1));
     }
 
-    private LogRecord record(Owner owner, RandomGenerator random) {
+    LogRecord record(Owner owner, RandomGenerator random) {
         if (owner.isQueue()) {
             byte[] body = new byte[random.nextInt(8) == 0 ? random.nextInt(9_000) : random.nextInt(300)];
             random.nextBytes(body);
