@@ -60,6 +60,14 @@ final class DispatchSession<P> {
         }
     }
 
+    /** That queue had nothing for the request after all. */
+    void forget(long requestId, int queueId) {
+        int slot = (int) requestId & (RECENT_COUNT - 1);
+        if (recentRequestIds != null && recentRequestIds[slot] == requestId && recentQueueIds[slot] == queueId) {
+            recentQueueIds[slot] = NO_QUEUE;
+        }
+    }
+
     void servedBefore(long requestId, int queueId) {
         if (servedBefore == null) {
             servedBefore = new LongMap<>();

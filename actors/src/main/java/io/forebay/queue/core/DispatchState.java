@@ -223,6 +223,10 @@ public final class DispatchState<P> {
         DispatchSession<P> session = sessions.get(sessionId);
         if (session != null) {
             session.inFlight(Math.max(0, gotCount));
+            if (gotCount == 0) {
+                // When it comes again it is no repetition, and no limit is to let it pass as one.
+                session.forget(requestId, queueId);
+            }
             DispatchPoll<P> poll = session.polls.get(requestId);
             if (poll != null && poll.askedQueueId == queueId) {
                 leaveQueue(poll);

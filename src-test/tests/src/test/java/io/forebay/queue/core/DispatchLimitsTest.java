@@ -50,6 +50,21 @@ class DispatchLimitsTest {
         assertThat(state.onPop(700, 1, 2, 10, 9000, "d", out)).isEqualTo(DispatchState.PopOutcome.HELD);
     }
 
+    /** As the pushes of a subscription do, whose numbers stay until they have brought something. */
+    @Test
+    void aPopThatComesAgainAndHadGotNothingIsHeldToTheLimitsAsANewOneIs() {
+        DispatchState<String> state = state(group -> {});
+        state.onAvailable(0, 1, 1, out);
+        state.onPop(0, 1, 7, 10, 100, "a", out);
+        state.onPopResult(0, 1, 1, 7, 10, 0, 0, out);
+        state.onEndWait(1, 7, out);
+        assertThat(told).containsExactly("a>1 10", "a empty");
+        state.configure(0, Policies.group(group -> group.isPaused = true), out);
+        state.onAvailable(0, 1, 5, out);
+        assertThat(state.onPop(0, 1, 7, 10, 100, "a", out)).isEqualTo(DispatchState.PopOutcome.HELD);
+        assertThat(told).hasSize(2);
+    }
+
     @Test
     void noMoreIsOutThanTheGroupMayHaveOverAllQueues() {
         DispatchState<String> state = state(group -> group.inFlightMax = 10);
