@@ -118,7 +118,8 @@ final class NodeFixture implements AutoCloseable {
             wallMillis += millis;
         }
 
-        private void pass(long millis) {
+        /** For the timers; see {@link NodeFixture#pass}. */
+        void pass(long millis) {
             wallMillis += millis;
             nanos.addAndGet(TimeUnit.MILLISECONDS.toNanos(millis));
         }

@@ -64,13 +64,25 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
         }
     }
 
+    /** What waits on the dispatchers of the system, if they are {@link SteppedExecutor stepped}. */
+    final SteppedExecutor.Tasks tasks = new SteppedExecutor.Tasks();
+
     private final TreeMap<Key, Timer> timers = new TreeMap<>();
     private long nowMillis;
     private long lastNumber;
     private boolean isClosed;
 
+    private static final ThreadLocal<VirtualScheduler> NEWEST = new ThreadLocal<>();
+
     /** As Akka makes it. */
-    public VirtualScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {}
+    public VirtualScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {
+        NEWEST.set(this);
+    }
+
+    /** The last one that was made on this thread: an actor system that is being made has no other way to it. */
+    static VirtualScheduler newestOfThread() {
+        return NEWEST.get();
+    }
 
     static VirtualScheduler of(ActorSystem system) {
         return (VirtualScheduler) system.scheduler();
@@ -104,6 +116,13 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
                 return;
             }
             next.run();
+        }
+    }
+
+    /** Milliseconds until the next timer is due, {@link Long#MAX_VALUE} if there is none. */
+    long untilNext() {
+        synchronized (timers) {
+            return timers.isEmpty() ? Long.MAX_VALUE : Math.max(0, timers.firstKey().dueMillis - nowMillis);
         }
     }
 

@@ -1,0 +1,411 @@
+package io.forebay.node;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.Props;
+import akka.actor.typed.javadsl.Adapter;
+import akka.actor.typed.javadsl.Behaviors;
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.SendResult;
+import io.forebay.protocol.SessionCommand;
+import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsScope;
+import io.forebay.protocol.wire.WireFrames;
+import io.forebay.store.ForebayStorage;
+import io.forebay.store.StorageEnvironment;
+import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
+import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
+import org.slf4j.LoggerFactory;
+import scala.Function0;
+import scala.concurrent.BlockContext;
+import scala.concurrent.CanAwait;
+
+/**
+ * A whole node without a thread of its own, on a disk in memory: its actors do one thing at a time, in an order drawn by chance,
+ * when the test says so; time passes when the test says so. So every order in which threads could have done things can come up,
+ * thousands of times a second. A node that is killed or loses its power is left where it stands.
+ *
+ * <p>What the node draws for itself (nonces, uids of actors) is not the test's: a seed brings back its choices, and nearly the same order.
+ */
+final class SteppedNode {
+    private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
+    private static final String LOG_LEVEL = IS_TRACED ? "DEBUG" : "OFF";
+    private static final Config QUIET = ConfigFactory.parseString(
+                    "akka.loglevel = " + LOG_LEVEL + ", akka.stdout-loglevel = " + LOG_LEVEL)
+            .withFallback(SteppedExecutor.CONFIG);
+
+    final MemoryDisk disk;
+    final NodeFixture.VirtualTime time;
+    private final RandomGenerator random;
+    private final ActorSystem<Void> system;
+    private final Forebay forebay;
+    private final VirtualScheduler timers;
+    /** Of somebody who listens. */
+    private AssertionError failure;
+
+    private SteppedNode(MemoryDisk disk, String settings, NodeFixture.VirtualTime time, RandomGenerator random) {
+        this.disk = disk;
+        this.time = time;
+        this.random = random;
+        Config config = ConfigFactory.parseString(settings)
+                .withFallback(QUIET)
+                .withFallback(NodeFixture.SMALL)
+                .withFallback(ConfigFactory.load());
+        system = create(config);
+        timers = VirtualScheduler.of(Adapter.toClassic(system));
+        ForebayStorage.get(system).use(StorageEnvironment.of(disk, time, time::nanos));
+        forebay = Forebay.get(system);
+    }
+
+    /** Loggers are waited for; whoever waits does meanwhile what is to be done. */
+    private ActorSystem<Void> create(Config config) {
+        BlockContext working = new BlockContext() {
+            @Override
+            public <T> T blockOn(Function0<T> wait, CanAwait permission) {
+                runAll(VirtualScheduler.newestOfThread().tasks);
+                return wait.apply();
+            }
+        };
+        return BlockContext.withBlockContext(
+                working, () -> ActorSystem.create(Behaviors.empty(), "stepped-node", config));
+    }
+
+    /**
+     * A node that serves.
+     *
+     * @throws DiskCrashed if the disk was armed to crash and it came to that
+     */
+    static SteppedNode start(MemoryDisk disk, String settings, NodeFixture.VirtualTime time, RandomGenerator random) {
+        SteppedNode node = new SteppedNode(disk, settings, time, random);
+        node.runAll();
+        CompletableFuture<Forebay> ready = node.forebay.whenReady().toCompletableFuture();
+        if (!ready.isDone()) {
+            throw new AssertionError("I8: the node has nothing more to do and does not serve");
+        }
+        ready.join();
+        return node;
+    }
+
+    /**
+     * Does something with nodes of this kind, on a thread that starts others only where Java itself does: a stage that an Ask
+     * has given goes on in Java's own pool, or where that has but one thread, in a thread of its own. They are waited for.
+     */
+    static void alone(Runnable doing) {
+        // What goes wrong here is meant to.
+        List<Logger> loggers = Stream.of("io.forebay", "akka")
+                .map(name -> (Logger) LoggerFactory.getLogger(name))
+                .toList();
+        List<Level> levels = loggers.stream().map(Logger::getEffectiveLevel).toList();
+        if (!IS_TRACED) {
+            loggers.forEach(logger -> logger.setLevel(Level.OFF));
+        }
+        try {
+            runAlone(doing);
+        } finally {
+            for (int i = 0; i < levels.size(); i++) {
+                loggers.get(i).setLevel(levels.get(i));
+            }
+        }
+    }
+
+    private static void runAlone(Runnable doing) {
+        Throwable[] failure = {null};
+        Thread thread = new Thread(new ThreadGroup("stepped"), doing, "stepped");
+        thread.setUncaughtExceptionHandler((failed, cause) -> failure[0] = cause);
+        thread.start();
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+        if (failure[0] instanceof AssertionError error) {
+            throw error;
+        }
+        if (failure[0] != null) {
+            throw new AssertionError(failure[0]);
+        }
+    }
+
+    private static void awaitOthers() {
+        if (!ForkJoinPool.commonPool().awaitQuiescence(10, TimeUnit.SECONDS)) {
+            throw new AssertionError("Java's own pool does not come to rest");
+        }
+        ThreadGroup group = Thread.currentThread().getThreadGroup();
+        if (group.activeCount() == 1) {
+            return;
+        }
+        Thread[] all = new Thread[16];
+        int count = group.enumerate(all);
+        for (int i = 0; i < count; i++) {
+            if (all[i] != Thread.currentThread()) {
+                try {
+                    all[i].join(10_000);
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+                if (all[i].isAlive()) {
+                    throw new AssertionError(all[i] + " does not end");
+                }
+            }
+        }
+    }
+
+    /** Forces take their time from now on: they are done when they have come up so often, or when all there is to do is done. */
+    void slowForces(int times) {
+        timers.tasks.slowness(times);
+    }
+
+    /** Does so many things, or fewer if there are no more, and slow ones take their time. */
+    void run(int steps) {
+        for (int i = 0; i < steps && runOne(timers.tasks, false); i++) {
+            checkPower();
+        }
+    }
+
+    /** Until nothing is left to do before time passes. */
+    void runAll() {
+        while (runOne(timers.tasks, true)) {
+            checkPower();
+        }
+    }
+
+    private void runAll(SteppedExecutor.Tasks tasks) {
+        for (boolean isMore = true; isMore; ) {
+            isMore = runOne(tasks, true);
+        }
+    }
+
+    private boolean runOne(SteppedExecutor.Tasks tasks, boolean isPatient) {
+        boolean isDone = tasks.runOne(random, isPatient);
+        awaitOthers();
+        return isDone;
+    }
+
+    private void checkPower() {
+        if (failure != null) {
+            throw new AssertionError(failure.getMessage(), failure);
+        }
+        if (disk.isCrashed()) {
+            timers.tasks.clear();
+            throw new DiskCrashed("the node is gone");
+        }
+    }
+
+    /** Time passes from one timer to the next, and all there is to do is done in between. */
+    void pass(long millis) {
+        long left = millis;
+        runAll();
+        while (left > 0) {
+            left -= step(left);
+            runAll();
+        }
+    }
+
+    /** Time passes, and timers go off; what they begin waits to be done. */
+    void passOnly(long millis) {
+        for (long left = millis; left > 0; ) {
+            left -= step(left);
+        }
+    }
+
+    private long step(long millisMax) {
+        long millis = Math.min(millisMax, timers.untilNext());
+        timers.pass(millis, time::pass);
+        awaitOthers();
+        return millis;
+    }
+
+    /** The process dies, wherever it is. @return what it leaves */
+    MemoryDisk kill() {
+        MemoryDisk image = disk.killImage();
+        gone();
+        return image;
+    }
+
+    /** The power goes. @return what is left */
+    MemoryDisk cutPower() {
+        MemoryDisk image = disk.powerCutImage(random);
+        gone();
+        return image;
+    }
+
+    /** A disk that is gone already leaves the rest behind, too. */
+    void gone() {
+        disk.crash();
+        timers.tasks.clear();
+    }
+
+    /** A clean stop. @return what it leaves */
+    MemoryDisk stop() {
+        system.terminate();
+        for (int i = 0;
+                i < 600 && !system.getWhenTerminated().toCompletableFuture().isDone();
+                i++) {
+            pass(100);
+        }
+        if (!system.getWhenTerminated().toCompletableFuture().isDone()) {
+            throw new AssertionError("I8: the node does not stop");
+        }
+        return disk.killImage();
+    }
+
+    /** How the stripes are, for the message of a failure. */
+    String health() {
+        return ForebayStorage.get(system).health().toString();
+    }
+
+    Client open(long sessionId) {
+        return new Client(sessionId);
+    }
+
+    /** A client's end of one session. */
+    final class Client {
+        final long sessionId;
+        /** What has come and was not looked at. */
+        final ArrayDeque<SessionEvent> events = new ArrayDeque<>();
+
+        private final ActorRef<Object> end;
+        private final ActorRef<SessionCommand> session;
+        private Consumer<SessionEvent> listener = events::addLast;
+        private long lastRequestId;
+
+        private enum Stop {
+            INSTANCE
+        }
+
+        private Client(long sessionId) {
+            this.sessionId = sessionId;
+            end = system.systemActorOf(receiver(), "client-" + sessionId + "-" + random.nextLong(), Props.empty());
+            forebay.entry()
+                    .tell(new NodeProtocol.OpenSession(
+                            NodeProtocol.VERSION, sessionId, "test", WireFrames.FRAME_BYTES_DEFAULT, end.narrow()));
+            session = expect(SessionEvent.Opened.class).session();
+        }
+
+        private Behavior<Object> receiver() {
+            return Behaviors.receiveMessage(message -> {
+                if (message instanceof SessionEvent event) {
+                    try {
+                        listener.accept(event);
+                    } catch (AssertionError e) {
+                        failure = failure == null ? e : failure;
+                    }
+                    return Behaviors.same();
+                }
+                return Behaviors.stopped();
+            });
+        }
+
+        /** From now on events are told as they arrive, while the node does its work. */
+        void listen(Consumer<SessionEvent> newListener) {
+            listener = newListener;
+        }
+
+        long nextId() {
+            return ++lastRequestId;
+        }
+
+        /** Begins to count behind this; a session that is opened again must not use a request's id twice. */
+        void idsFrom(long lastId) {
+            lastRequestId = lastId;
+        }
+
+        void tell(SessionCommand command) {
+            session.tell(command);
+        }
+
+        /** The client is gone without a word. */
+        void vanish() {
+            end.tell(Stop.INSTANCE);
+        }
+
+        /** The next event, when all is done. */
+        <T extends SessionEvent> T expect(Class<T> type) {
+            runAll();
+            SessionEvent event = events.pollFirst();
+            if (!type.isInstance(event)) {
+                throw new AssertionError("expected " + type.getSimpleName() + ", got " + event);
+            }
+            return type.cast(event);
+        }
+
+        /** Asks, and waits for the answer as long as it takes. */
+        <T extends SessionEvent> T ask(LongFunction<? extends SessionCommand.Request> request, Class<T> answer) {
+            tell(request.apply(nextId()));
+            runAll();
+            for (int i = 0; i < 1000 && events.isEmpty(); i++) {
+                pass(100);
+            }
+            return expect(answer);
+        }
+
+        List<SendResult> send(String topic, List<Message> messages, Durability level) {
+            return ask(id -> new SessionCommand.Send(id, topic, -1, messages, level), SessionEvent.SendReply.class)
+                    .results();
+        }
+
+        List<Delivery> pop(String topic, String group, int countMax, long invisibleMillis) {
+            return ask(
+                            id -> new SessionCommand.Pop(id, topic, group, countMax, 1 << 20, invisibleMillis, 100),
+                            SessionEvent.Popped.class)
+                    .deliveries();
+        }
+
+        /** Pops until nothing comes. */
+        List<Delivery> popAll(String topic, String group, int countMax, long invisibleMillis) {
+            List<Delivery> all = new ArrayList<>();
+            for (List<Delivery> some = pop(topic, group, countMax, invisibleMillis);
+                    !some.isEmpty();
+                    some = pop(topic, group, countMax, invisibleMillis)) {
+                all.addAll(some);
+            }
+            return all;
+        }
+
+        SessionEvent.AckReply ack(String group, List<Delivery> deliveries, Durability level) {
+            return ask(
+                    id -> new SessionCommand.Ack(id, group, NodeFixture.handles(deliveries), level),
+                    SessionEvent.AckReply.class);
+        }
+
+        void createTopic(String topic, int queues, Map<String, String> settings) {
+            ask(id -> new SessionCommand.CreateTopic(id, topic, queues, settings), SessionEvent.TopicCreated.class);
+        }
+
+        void createGroup(String group, String topic, Map<String, String> settings) {
+            ask(id -> new SessionCommand.CreateGroup(id, group, topic, settings), SessionEvent.GroupCreated.class);
+        }
+
+        void change(SettingsScope scope, String name, Map<String, String> changes) {
+            ask(id -> new SettingsCommand.ChangeSettings(id, scope, name, changes, 0, "test"), SettingsDescribed.class);
+        }
+
+        GroupDescription describe(String group, String topic) {
+            return ask(id -> new SessionCommand.DescribeGroup(id, group, topic), SessionEvent.GroupDescribed.class)
+                    .topics()
+                    .get(0);
+        }
+    }
+}
