@@ -134,6 +134,7 @@ class OrderSimulationTest {
         boolean isUncounted;
         boolean isAckAsked;
         boolean isAcked;
+        int extensions;
 
         Out(Item item, Delivery delivery, Key key) {
             this.item = item;
@@ -742,9 +743,13 @@ class OrderSimulationTest {
                 // Until it is answered the deadline may be any of the two.
                 long millis = 50 + random.nextInt(300);
                 long now = time.millis();
-                outs.forEach(out -> out.untilMillis = Math.min(out.untilMillis, now + millis));
+                outs.forEach(out -> {
+                    out.untilMillis = Math.min(out.untilMillis, now + millis);
+                    out.extensions++;
+                });
                 change(outs, millis, false, (out, result) -> {
-                    if (result instanceof Changed changed && !out.isEnded) {
+                    // Behind one that was answered late another may hold already.
+                    if (result instanceof Changed changed && !out.isEnded && out.extensions == 1) {
                         out.untilMillis = changed.invisibleUntilMillis();
                     }
                 });

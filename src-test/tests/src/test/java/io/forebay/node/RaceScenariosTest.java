@@ -146,6 +146,8 @@ class RaceScenariosTest {
                     SteppedNode.Client other = arena.open();
                     Delivery delivery = arena.sendAndPop(client, "m" + number, SHORT);
                     other.tell(new SessionCommand.Pop(other.nextId(), "t", "g", 5, 1000, HOUR, SHORT + 50));
+                    // It waits already when the time begins to pass.
+                    arena.node.runAll();
                     arena.race(() -> client.tell(ackOf(client, delivery)), () -> arena.node.passOnly(SHORT));
                     AckResult result = acked(client);
                     arena.node.pass(SHORT);
