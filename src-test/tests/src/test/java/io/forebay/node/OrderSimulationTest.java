@@ -784,7 +784,10 @@ class OrderSimulationTest {
                 had.forEach(out -> out.isEnded = true);
                 had.clear();
                 held.clear();
-                client.vanish();
+                // Deaf from now on: what it is told in its last moments comes back.
+                SteppedNode.Client gone = client;
+                client = null;
+                gone.vanish();
                 connect(nextSession++);
             }
         }

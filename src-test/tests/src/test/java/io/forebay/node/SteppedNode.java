@@ -63,7 +63,7 @@ final class SteppedNode {
     private final Forebay forebay;
     private final VirtualScheduler timers;
     /** Of somebody who listens. */
-    private AssertionError failure;
+    private Throwable failure;
 
     private SteppedNode(MemoryDisk disk, String settings, NodeFixture.VirtualTime time, RandomGenerator random) {
         this.disk = disk;
@@ -205,7 +205,7 @@ final class SteppedNode {
 
     private void checkPower() {
         if (failure != null) {
-            throw new AssertionError(failure.getMessage(), failure);
+            throw new AssertionError(failure.toString(), failure);
         }
         if (disk.isCrashed()) {
             timers.tasks.clear();
@@ -309,7 +309,7 @@ final class SteppedNode {
                 if (message instanceof SessionEvent event) {
                     try {
                         listener.accept(event);
-                    } catch (AssertionError e) {
+                    } catch (AssertionError | RuntimeException e) {
                         failure = failure == null ? e : failure;
                     }
                     return Behaviors.same();
