@@ -567,8 +567,8 @@ class SettingsSimulationTest {
                     }
                     return;
                 }
-                subscription =
-                        subscription.received(pushed.pushNumber(), pushed.deliveries().size());
+                subscription = subscription.received(
+                        pushed.pushNumber(), pushed.deliveries().size());
                 saw("pushed", pushed.deliveries().size());
                 // Told at once: what is not known to be received is pushed again.
                 client.tell(new SessionCommand.Credit(1, subscription, mode));
