@@ -71,7 +71,8 @@ final class SendLane extends Lane {
     @Override
     void pump(long nowMillis) {
         if (!withdrawals.isEmpty()) {
-            // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile the first might
+            // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile the
+            // first might
             // have been refused and the second be taken.
             return;
         }

@@ -156,8 +156,9 @@ final class NodeFixture implements AutoCloseable {
 
     /** The process dies: nothing is closed, what was written stays. */
     MemoryDisk kill() {
-        MemoryDisk image = disk.killImage();
+        // In this order: what the node answers between the two it would have forgotten.
         disk.crash();
+        MemoryDisk image = disk.killImage();
         terminate();
         return image;
     }

@@ -174,7 +174,10 @@ class EvacuationTest {
         List<String> before = segmentFiles(disk);
         LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
         // One queue changes, until the log has left the segment it was in.
-        while (segmentFiles(disk).stream().filter(name -> !before.contains(name)).count() < 2) {
+        while (segmentFiles(disk).stream()
+                        .filter(name -> !before.contains(name))
+                        .count()
+                < 2) {
             LogRecord record = again.record(Owner.queue(2), random);
             again.append(Frame.builder(256).add(Owner.queue(2), record).build(), List.of(record));
         }
