@@ -1,6 +1,7 @@
 package io.forebay.cluster;
 
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -46,8 +47,12 @@ final class HeldUpKeys {
     /** These messages are given up. */
     void withdraw(String topic, Collection<String> messageIds) {
         Map<String, String> held = firstIdsByTopic.get(topic);
-        if (held != null) {
-            held.values().removeAll(messageIds);
+        if (held == null) {
+            return;
+        }
+        held.values().removeIf(new HashSet<>(messageIds)::contains);
+        if (held.isEmpty()) {
+            firstIdsByTopic.remove(topic);
         }
     }
 }

@@ -51,4 +51,14 @@ class HeldUpKeysTest {
         keys.holdUp("a", Map.of("4", "4"));
         assertThat(keys.take("a")).isEmpty();
     }
+
+    @Test
+    void aTopicWhoseKeysAreAllGivenUpCostsNoOtherItsOrder() {
+        keys.holdUp("a", Map.of("k", "1"));
+        keys.holdUp("b", Map.of("k", "2"));
+        keys.withdraw("b", List.of("2"));
+        keys.holdUp("c", Map.of("k", "3"));
+        assertThat(keys.take("a")).hasSize(1);
+        assertThat(keys.take("c")).hasSize(1);
+    }
 }
