@@ -2,6 +2,7 @@ package io.forebay.cluster;
 
 import java.util.Collection;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -13,9 +14,11 @@ final class HeldUpKeys {
     private final int keysMax;
     private final int topicsMax;
     private final Map<String, Map<String, String>> firstIdsByTopic = new LinkedHashMap<>();
+    /** Of all topics. */
+    private int keyCount;
 
     /**
-     * @param keysMax keys of one topic beyond which something is forgotten
+     * @param keysMax keys of all topics together beyond which something is forgotten
      * @param topicsMax topics beyond which something is forgotten
      */
     HeldUpKeys(int keysMax, int topicsMax) {
@@ -29,19 +32,32 @@ final class HeldUpKeys {
             return;
         }
         Map<String, String> held = firstIdsByTopic.computeIfAbsent(topic, name -> new LinkedHashMap<>());
+        int countBefore = held.size();
         firstIds.forEach(held::putIfAbsent);
+        keyCount += held.size() - countBefore;
         // A client that gives up so many without a word has no order left to keep.
         if (held.size() > keysMax) {
-            firstIdsByTopic.remove(topic);
-        } else if (firstIdsByTopic.size() > topicsMax) {
-            firstIdsByTopic.remove(firstIdsByTopic.keySet().iterator().next());
+            take(topic);
         }
+        while (keyCount > keysMax || firstIdsByTopic.size() > topicsMax) {
+            take(oldestBut(topic));
+        }
+    }
+
+    private String oldestBut(String topic) {
+        Iterator<String> topics = firstIdsByTopic.keySet().iterator();
+        String oldest = topics.next();
+        return oldest.equals(topic) ? topics.next() : oldest;
     }
 
     /** The topic is there: its queues know it from now on. Empty if nothing is held up. */
     Map<String, String> take(String topic) {
         Map<String, String> held = firstIdsByTopic.isEmpty() ? null : firstIdsByTopic.remove(topic);
-        return held == null ? Map.of() : held;
+        if (held == null) {
+            return Map.of();
+        }
+        keyCount -= held.size();
+        return held;
     }
 
     /** These messages are given up. */
@@ -50,7 +66,9 @@ final class HeldUpKeys {
         if (held == null) {
             return;
         }
+        int countBefore = held.size();
         held.values().removeIf(new HashSet<>(messageIds)::contains);
+        keyCount -= countBefore - held.size();
         if (held.isEmpty()) {
             firstIdsByTopic.remove(topic);
         }

@@ -61,4 +61,27 @@ class HeldUpKeysTest {
         assertThat(keys.take("a")).hasSize(1);
         assertThat(keys.take("c")).hasSize(1);
     }
+
+    @Test
+    void allTopicsTogetherHoldNoMoreThanTheBound() {
+        keys.holdUp("a", Map.of("1", "1", "2", "2"));
+        keys.holdUp("b", Map.of("1", "1"));
+        keys.holdUp("a", Map.of("3", "3"));
+        assertThat(keys.take("b")).as("another one, although the last").isEmpty();
+        assertThat(keys.take("a")).hasSize(3);
+    }
+
+    @Test
+    void whatIsTakenOrGivenUpCountsNoLonger() {
+        keys.holdUp("a", Map.of("1", "1", "2", "2", "3", "3"));
+        keys.withdraw("a", List.of("1"));
+        keys.holdUp("b", Map.of("1", "1"));
+        assertThat(keys.take("a")).hasSize(2);
+        keys.holdUp("c", Map.of("1", "1", "2", "2"));
+        assertThat(keys.take("b")).hasSize(1);
+        assertThat(keys.take("c")).hasSize(2);
+        keys.holdUp("d", Map.of("1", "1", "2", "2", "3", "3", "4", "4"));
+        keys.holdUp("e", Map.of("1", "1", "2", "2", "3", "3"));
+        assertThat(keys.take("e")).hasSize(3);
+    }
 }
