@@ -18,7 +18,6 @@ import io.forebay.queue.core.SendKey;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.topic.RegistryReply;
 import io.forebay.topic.TopicDirectory;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -39,13 +38,13 @@ final class SendRequests {
     private static final int HELD_UP_KEYS_MAX = 1 << 16;
     private static final int HELD_UP_TOPICS_MAX = 1 << 10;
 
-    private static final class Waiting extends Unanswered {
+    static final class Waiting extends Unanswered {
         /** Null while all of it is one queue's to answer. */
-        SendResult[] results;
+        private SendResult[] results;
 
-        int missingParts = 1;
+        private int missingParts = 1;
 
-        Waiting(long requestId, long bytes) {
+        private Waiting(long requestId, long bytes) {
             super(requestId, bytes);
         }
     }
@@ -58,21 +57,12 @@ final class SendRequests {
      */
     private record Part(Waiting waiting, int[] indexes, ActorRef<Queue.Command> queue, Queue.Enqueue told) {}
 
-    /**
-     * What waits for its topic.
-     *
-     * @param send null if it was refused
-     * @param refusedKeys what it holds up then
-     */
-    private record SendAgain(SessionCommand.Send send, Waiting waiting, Map<String, String> refusedKeys) {}
-
     private final SessionParts session;
     private final SessionLimits limits;
     private final TopicDirectory directory;
     private final UnansweredRequests unanswered;
     private final Map<Long, Part> parts = new HashMap<>();
-    /** Sends that wait for their topic, in order, by topic. */
-    private final Map<String, ArrayDeque<SendAgain>> deferredSends = new HashMap<>();
+    private final DeferredSends deferredSends = new DeferredSends();
 
     private final Map<Long, String> topicsAsked = new HashMap<>();
     private final HeldUpKeys heldUp = new HeldUpKeys(HELD_UP_KEYS_MAX, HELD_UP_TOPICS_MAX);
@@ -110,33 +100,21 @@ final class SendRequests {
             unanswered.answer(waiting, new SessionEvent.SendReply(send.requestId(), List.of()));
             return;
         }
-        ArrayDeque<SendAgain> deferred = deferredSends.isEmpty() ? null : deferredSends.get(send.topic());
         TopicDirectory.TopicRoute topic = directory.topic(send.topic());
-        if (topic != null && deferred == null) {
+        if (topic != null && !deferredSends.isBeingMade(send.topic())) {
             tellHeldUp(topic);
-            dispatch(send, waiting, topic);
+            dispatch(send, waiting, topic, Set.of());
         } else {
-            defer(send.topic(), new SendAgain(send, waiting, Map.of()));
+            defer(send, waiting);
         }
     }
 
     void onWithdraw(SessionCommand.Withdraw withdraw) {
         heldUp.withdraw(withdraw.topic(), withdraw.messageIds());
-        ArrayDeque<SendAgain> deferred = deferredSends.get(withdraw.topic());
-        if (deferred != null) {
-            for (SendAgain again : deferred) {
-                if (again.send == null) {
-                    again.refusedKeys.values().removeAll(withdraw.messageIds());
-                }
-            }
-        }
+        deferredSends.withdraw(withdraw.topic(), withdraw.messageIds());
         TopicDirectory.TopicRoute topic = directory.topic(withdraw.topic());
         if (topic != null) {
-            for (TopicDirectory.QueueRoute queue : topic.queues()) {
-                if (queue.queue() != null && keyedQueues.contains(queue.queue())) {
-                    queue.queue().tell(new Queue.Withdraw(session.sessionId(), withdraw.messageIds()));
-                }
-            }
+            tellWithdrawn(topic, withdraw.messageIds());
         }
         session.tell(new SessionEvent.Withdrawn(withdraw.requestId()));
     }
@@ -166,15 +144,13 @@ final class SendRequests {
 
     // ---- while there is no topic ------------------------------------------------------------------------------------
 
-    private void defer(String topic, SendAgain again) {
-        ArrayDeque<SendAgain> deferred = deferredSends.get(topic);
-        if (deferred != null) {
-            deferred.addLast(again);
-            return;
+    private void defer(SessionCommand.Send send, Waiting waiting) {
+        if (deferredSends.add(send, waiting)) {
+            ask(send.topic());
         }
-        deferred = new ArrayDeque<>();
-        deferred.addLast(again);
-        deferredSends.put(topic, deferred);
+    }
+
+    private void ask(String topic) {
         long token = session.nextToken();
         topicsAsked.put(token, topic);
         session.ensureTopic(topic, token);
@@ -193,18 +169,19 @@ final class SendRequests {
             tellHeldUp(topic);
         }
         boolean isRepeated = refusal != null && (refusal.isTransient() || refusal.retryAfterMillis() > 0);
-        for (SendAgain again : deferredSends.remove(topicName)) {
+        for (DeferredSends.Deferred again : deferredSends.take(topicName)) {
             if (isRepeated) {
-                heldUp.holdUp(topicName, again.send == null ? again.refusedKeys : firstIds(again.send));
+                heldUp.holdUp(topicName, again.firstIds());
             }
             if (again.send == null) {
                 if (refusal == null) {
-                    tellRefused(topic, again.refusedKeys);
+                    tellRefused(topic, again.firstIds());
+                    tellWithdrawn(topic, List.copyOf(again.givenUp())); // what was taken its queue may have refused
                 }
             } else if (refusal != null) {
                 unanswered.refuse(again.waiting, refusal);
             } else {
-                dispatch(again.send, again.waiting, topic);
+                dispatch(again.send, again.waiting, topic, again.givenUp());
             }
         }
         return true;
@@ -224,28 +201,17 @@ final class SendRequests {
         if (session.isEnding() || Names.check("topic", send.topic()) != null) {
             return;
         }
-        Map<String, String> firstIds = firstIds(send);
+        Map<String, String> firstIds = DeferredSends.firstIdsOf(send, Set.of());
         if (firstIds.isEmpty()) {
             return;
         }
         TopicDirectory.TopicRoute topic = directory.topic(send.topic());
-        if (topic != null && !deferredSends.containsKey(send.topic())) {
+        if (topic != null && !deferredSends.isBeingMade(send.topic())) {
             tellHeldUp(topic);
             tellRefused(topic, firstIds);
-        } else {
-            defer(send.topic(), new SendAgain(null, null, firstIds));
+        } else if (deferredSends.addRefused(send.topic(), firstIds)) {
+            ask(send.topic());
         }
-    }
-
-    /** By key, the id of its first message. */
-    private static Map<String, String> firstIds(SessionCommand.Send send) {
-        Map<String, String> firstIds = new LinkedHashMap<>();
-        for (Message message : send.messages()) {
-            if (message.isKeyed() && message.id() != null) {
-                firstIds.putIfAbsent(message.messageGroup(), message.id());
-            }
-        }
-        return firstIds;
     }
 
     private void tellHeldUp(TopicDirectory.TopicRoute topic) {
@@ -270,9 +236,22 @@ final class SendRequests {
         });
     }
 
+    private void tellWithdrawn(TopicDirectory.TopicRoute topic, List<String> messageIds) {
+        if (messageIds.isEmpty()) {
+            return;
+        }
+        for (TopicDirectory.QueueRoute queue : topic.queues()) {
+            if (queue.queue() != null && keyedQueues.contains(queue.queue())) {
+                queue.queue().tell(new Queue.Withdraw(session.sessionId(), messageIds));
+            }
+        }
+    }
+
     // ---- to the queues ----------------------------------------------------------------------------------------------
 
-    private void dispatch(SessionCommand.Send send, Waiting waiting, TopicDirectory.TopicRoute topic) {
+    /** @param givenUp ids of those of its messages that will not be sent again */
+    private void dispatch(
+            SessionCommand.Send send, Waiting waiting, TopicDirectory.TopicRoute topic, Set<String> givenUp) {
         List<Message> messages = send.messages();
         int count = messages.size();
         int queueCount = topic.queues().size();
@@ -290,7 +269,7 @@ final class SendRequests {
             long now = session.environment().clock().millis();
             long waitMillis = directory.sendRate(topic).take(count, policy.ratePerSecond(), now);
             if (waitMillis > 0) {
-                tellRefused(topic, firstIds(send));
+                tellRefused(topic, DeferredSends.firstIdsOf(send, givenUp));
                 unanswered.refuse(
                         waiting,
                         Refusal.busy(

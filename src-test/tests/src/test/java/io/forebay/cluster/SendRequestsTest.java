@@ -11,6 +11,7 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueReply;
+import io.forebay.queue.core.Policies;
 import io.forebay.topic.DirectoryForTests;
 import io.forebay.topic.Registry;
 import io.forebay.topic.RegistryReply;
@@ -19,6 +20,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -77,6 +79,24 @@ class SendRequestsTest {
 
     private static Queue.Refused refused(TestInbox<Queue.Command> queue) {
         return (Queue.Refused) queue.receiveMessage();
+    }
+
+    private void withdraw(String topic, String... ids) {
+        sends.onWithdraw(new SessionCommand.Withdraw(9, topic, List.of(ids)));
+        assertThat(bench.told(SessionEvent.Withdrawn.class).requestId()).isEqualTo(9);
+    }
+
+    /** What the queues have been told of since they were last looked at: by key, the id of its message. */
+    private Map<String, String> heldUp() {
+        Map<String, String> heldUp = new HashMap<>();
+        for (TestInbox<Queue.Command> queue : List.of(zero, one)) {
+            for (Queue.Command told : queue.getAllReceived()) {
+                if (told instanceof Queue.Refused refused) {
+                    heldUp.putAll(refused.firstIds());
+                }
+            }
+        }
+        return heldUp;
     }
 
     private static List<String> ids(Queue.Enqueue enqueue) {
@@ -231,15 +251,64 @@ class SendRequestsTest {
         sends.onWithdraw(new SessionCommand.Withdraw(9, "new", List.of("b")));
         putTopic("new");
         sends.onEnsured(new RegistryReply.Ensured(token, null));
-        Map<String, String> heldUp = new HashMap<>();
-        for (TestInbox<Queue.Command> queue : List.of(zero, one)) {
-            for (Queue.Command told : queue.getAllReceived()) {
-                if (told instanceof Queue.Refused refused) {
-                    heldUp.putAll(refused.firstIds());
-                }
-            }
-        }
-        assertThat(heldUp).isEqualTo(Map.of(keyOf(1), "c"));
+        assertThat(heldUp()).isEqualTo(Map.of(keyOf(1), "c"));
+    }
+
+    /** Nobody sends it again, so nothing would ever free its key. */
+    @Test
+    void whatWasTakenAndGivenUpHoldsNothingUpWhenItsTopicCannotBeMadeForNow() {
+        send(1, keyed("new", keyOf(0), "a"), keyed("new", keyOf(0), "b"), keyed("new", keyOf(1), "c"));
+        withdraw("new", "a");
+        sends.onEnsured(new RegistryReply.Ensured(asked(), LATER));
+        putTopic("new");
+        send(2, keyed("new", keyOf(0), "d"));
+        assertThat(heldUp()).isEqualTo(Map.of(keyOf(0), "b", keyOf(1), "c"));
+    }
+
+    @Test
+    void whatWasTakenAndGivenUpHoldsNothingUpWhenItsTopicTakesNoMore() {
+        send(1, IntStream.range(0, 50).mapToObj(i -> message("new", "m" + i)).toArray(Message[]::new));
+        send(2, keyed("new", keyOf(0), "a"), keyed("new", keyOf(1), "c"));
+        withdraw("new", "a");
+        DirectoryForTests.putTopic(
+                bench.directory,
+                "new",
+                List.of(zero.getRef(), one.getRef()),
+                Policies.topic(fields -> fields.ratePerSecond = 1));
+        sends.onEnsured(new RegistryReply.Ensured(asked(), null));
+        assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(2);
+        assertThat(heldUp()).isEqualTo(Map.of(keyOf(1), "c"));
+    }
+
+    /**
+     * Its queue may refuse it, too. But what was sent behind it before it was given up must not be let pass: a message between
+     * them, refused for it, would be overtaken.
+     */
+    @Test
+    void thatWhatWasTakenIsGivenUpIsToldInItsPlace() {
+        send(1, keyed("new", keyOf(0), "a"), keyed("new", keyOf(0), "b"));
+        send(2, keyed("new", keyOf(0), "c"));
+        withdraw("new", "a", "unknown");
+        send(3, keyed("new", keyOf(0), "a"));
+        withdraw("new", "unknown");
+        putTopic("new");
+        sends.onEnsured(new RegistryReply.Ensured(asked(), null));
+        assertThat(ids(enqueued(zero))).containsExactly("a", "b");
+        assertThat(ids(enqueued(zero))).containsExactly("c");
+        assertThat(zero.receiveMessage()).isEqualTo(new Queue.Withdraw(SessionBench.SESSION, List.of("a")));
+        assertThat(ids(enqueued(zero))).containsExactly("a");
+        assertThat(zero.hasMessages() || one.hasMessages()).isFalse();
+    }
+
+    @Test
+    void whatIsSentAgainAfterItWasGivenUpHoldsUpItsKey() {
+        send(1, keyed("new", keyOf(0), "a"));
+        withdraw("new", "a");
+        send(2, keyed("new", keyOf(0), "a"));
+        sends.onEnsured(new RegistryReply.Ensured(asked(), LATER));
+        putTopic("new");
+        send(3, keyed("new", keyOf(0), "b"));
+        assertThat(heldUp()).isEqualTo(Map.of(keyOf(0), "a"));
     }
 
     @Test
