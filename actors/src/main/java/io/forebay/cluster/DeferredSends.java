@@ -13,7 +13,8 @@ import java.util.Set;
 
 /**
  * The Sends of a session whose topics are being made, by topic, in the order in which a queue would have heard of them: those
- * that were taken; between them the keys of those that were refused, and what was given up. Pure; confined to its session.
+ * that were taken; between them the keys of those that were refused, and what was given up. How many are taken others bound;
+ * the rest is bounded by them and here. Pure; confined to its session.
  */
 final class DeferredSends {
     /** A Send that was taken, or what happened until the next one was. */
@@ -42,6 +43,13 @@ final class DeferredSends {
             return givenUp;
         }
 
+        /** @return how many keys are free now */
+        private int withdrawRefused(Set<String> messageIds) {
+            int countBefore = refusedKeys.size();
+            refusedKeys.values().removeIf(messageIds::contains);
+            return countBefore - refusedKeys.size();
+        }
+
         private void withdrawTaken(Set<String> messageIds, Set<String> found) {
             for (Message message : send.messages()) {
                 String id = message.id();
@@ -52,7 +60,15 @@ final class DeferredSends {
         }
     }
 
+    private final int refusedKeysMax;
     private final Map<String, ArrayDeque<Deferred>> byTopic = new HashMap<>();
+    /** Of all topics. */
+    private int refusedKeyCount;
+
+    /** @param refusedKeysMax refused keys of all topics together beyond which what was refused last is forgotten */
+    DeferredSends(int refusedKeysMax) {
+        this.refusedKeysMax = refusedKeysMax;
+    }
 
     /** Whether the topic is being made. */
     boolean isBeingMade(String topic) {
@@ -70,14 +86,23 @@ final class DeferredSends {
      * Something is refused behind what waits.
      *
      * @param firstIds by key, the id of its first message
-     * @return whether it is the first of its topic
      */
-    boolean addRefused(String topic, Map<String, String> firstIds) {
-        boolean isFirst = !isBeingMade(topic);
-        Deferred refused = new Deferred(null, null);
-        refused.refusedKeys.putAll(firstIds);
-        byTopic.computeIfAbsent(topic, absent -> new ArrayDeque<>()).addLast(refused);
-        return isFirst;
+    void addRefused(String topic, Map<String, String> firstIds) {
+        ArrayDeque<Deferred> line = byTopic.get(topic);
+        Deferred last = line.peekLast();
+        if (last.send != null || !last.givenUp.isEmpty()) {
+            last = new Deferred(null, null);
+            line.addLast(last);
+        }
+        Map<String, String> keys = last.refusedKeys;
+        int countBefore = keys.size();
+        firstIds.forEach(keys::putIfAbsent);
+        refusedKeyCount += keys.size() - countBefore;
+        if (refusedKeyCount > refusedKeysMax) {
+            // A client that has so many refused and neither repeats them nor gives them up has no order left to keep.
+            refusedKeyCount -= keys.size();
+            keys.clear();
+        }
     }
 
     /**
@@ -93,7 +118,7 @@ final class DeferredSends {
         Set<String> found = new HashSet<>();
         for (Deferred deferred : line) {
             if (deferred.send == null) {
-                deferred.refusedKeys.values().removeIf(ids::contains);
+                refusedKeyCount -= deferred.withdrawRefused(ids);
             } else {
                 deferred.withdrawTaken(ids, found);
             }
@@ -113,6 +138,7 @@ final class DeferredSends {
         if (line == null) {
             return List.of();
         }
+        line.forEach(deferred -> refusedKeyCount -= deferred.refusedKeys.size());
         return line;
     }
 

@@ -62,7 +62,7 @@ final class SendRequests {
     private final TopicDirectory directory;
     private final UnansweredRequests unanswered;
     private final Map<Long, Part> parts = new HashMap<>();
-    private final DeferredSends deferredSends = new DeferredSends();
+    private final DeferredSends deferredSends = new DeferredSends(HELD_UP_KEYS_MAX);
 
     private final Map<Long, String> topicsAsked = new HashMap<>();
     private final HeldUpKeys heldUp = new HeldUpKeys(HELD_UP_KEYS_MAX, HELD_UP_TOPICS_MAX);
@@ -146,14 +146,10 @@ final class SendRequests {
 
     private void defer(SessionCommand.Send send, Waiting waiting) {
         if (deferredSends.add(send, waiting)) {
-            ask(send.topic());
+            long token = session.nextToken();
+            topicsAsked.put(token, send.topic());
+            session.ensureTopic(send.topic(), token);
         }
-    }
-
-    private void ask(String topic) {
-        long token = session.nextToken();
-        topicsAsked.put(token, topic);
-        session.ensureTopic(topic, token);
     }
 
     /** @return whether it was an answer to this */
@@ -206,11 +202,13 @@ final class SendRequests {
             return;
         }
         TopicDirectory.TopicRoute topic = directory.topic(send.topic());
-        if (topic != null && !deferredSends.isBeingMade(send.topic())) {
+        if (deferredSends.isBeingMade(send.topic())) {
+            deferredSends.addRefused(send.topic(), firstIds);
+        } else if (topic != null) {
             tellHeldUp(topic);
             tellRefused(topic, firstIds);
-        } else if (deferredSends.addRefused(send.topic(), firstIds)) {
-            ask(send.topic());
+        } else {
+            heldUp.holdUp(send.topic(), firstIds); // what is refused makes no topic
         }
     }
 

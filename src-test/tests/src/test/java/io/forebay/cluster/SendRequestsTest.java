@@ -312,6 +312,61 @@ class SendRequestsTest {
     }
 
     @Test
+    void whatIsRefusedMakesNoTopic() {
+        bench.refusal = LATER;
+        send(1, keyed("new", keyOf(0), "a"), keyed("new", keyOf(1), "c"));
+        send(2, keyed("new", keyOf(0), "b"));
+        assertThat(bench.registry.hasMessages()).isFalse();
+        assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(1);
+        assertThat(bench.told(SessionEvent.Refused.class).requestId()).isEqualTo(2);
+        withdraw("new", "c");
+        bench.refusal = null;
+        send(3, keyed("new", keyOf(0), "d"));
+        putTopic("new");
+        sends.onEnsured(new RegistryReply.Ensured(asked(), null));
+        assertThat(refused(zero).firstIds()).isEqualTo(Map.of(keyOf(0), "a"));
+        assertThat(ids(enqueued(zero))).containsExactly("d");
+        assertThat(zero.hasMessages() || one.hasMessages()).isFalse();
+    }
+
+    @Test
+    void whatIsRefusedWhileItsTopicIsBeingMadeIsToldInItsPlace() {
+        send(1, keyed("new", keyOf(0), "a"));
+        bench.refusal = LATER;
+        send(2, keyed("new", keyOf(0), "b"));
+        send(3, keyed("new", keyOf(0), "c"), keyed("new", keyOf(1), "d"));
+        bench.refusal = null;
+        send(4, keyed("new", keyOf(0), "e"));
+        bench.refusal = LATER;
+        send(5, keyed("new", keyOf(0), "f"));
+        putTopic("new");
+        sends.onEnsured(new RegistryReply.Ensured(asked(), null));
+        assertThat(ids(enqueued(zero))).containsExactly("a");
+        assertThat(refused(zero).firstIds()).as("all of them at once").isEqualTo(Map.of(keyOf(0), "b"));
+        assertThat(ids(enqueued(zero))).containsExactly("e");
+        assertThat(refused(zero).firstIds()).isEqualTo(Map.of(keyOf(0), "f"));
+        assertThat(refused(one).firstIds()).isEqualTo(Map.of(keyOf(1), "d"));
+        assertThat(zero.hasMessages() || one.hasMessages()).isFalse();
+    }
+
+    @Test
+    void whatIsRefusedWhileItsTopicIsBeingMadeIsBounded() {
+        send(1, keyed("new", keyOf(0), "a"));
+        bench.refusal = LATER;
+        for (int i = 0; i < 17; i++) {
+            int first = i << 12;
+            send(
+                    2,
+                    IntStream.range(first, first + (1 << 12))
+                            .mapToObj(k -> keyed("new", "key" + k, "m" + k))
+                            .toArray(Message[]::new));
+        }
+        putTopic("new");
+        sends.onEnsured(new RegistryReply.Ensured(asked(), null));
+        assertThat(heldUp().size()).isLessThanOrEqualTo(1 << 16);
+    }
+
+    @Test
     void aTopicThatMayNotBeMadeIsRefused() {
         send(1, message("new", "a"));
         sends.onEnsured(new RegistryReply.Ensured(asked(), null));
