@@ -71,7 +71,7 @@ final class Ops {
         final int bytes;
         /** Which the session took first; order within a topic. Confined to the session. */
         long number;
-        /** Whether a node refused it, so that what follows with its key is refused, too. Confined to the session. */
+        /** Whether a node refused it, or may have, so that what follows with its key is refused, too. Confined to the session. */
         boolean isRefused;
         /** Whether it must not be there twice: then a node that may have stored it is the only one that may get it again. */
         final boolean isStoredOnce;

@@ -10,10 +10,13 @@ import io.forebay.protocol.SessionEvent;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 
@@ -116,17 +119,13 @@ final class SendLane extends Lane {
         while (!pending.isEmpty() && pending.peekFirst().deadlineMillis <= nowMillis) {
             given.add(pending.removeFirst());
         }
-        for (Iterator<Batch> each = refused.iterator(); each.hasNext(); ) {
-            Batch batch = each.next();
+        for (Batch batch : refused) {
             batch.takeExpired(nowMillis, given);
-            if (batch.isPointless()) {
-                each.remove();
-            }
         }
         for (Batch batch : underWay) {
             batch.takeExpired(nowMillis, given);
         }
-        giveUp(given, reason);
+        giveUp(given, removePointless(), reason);
     }
 
     /**
@@ -147,7 +146,24 @@ final class SendLane extends Lane {
         for (Batch batch : underWay) {
             batch.takeUnkeyed(taker, op -> true);
         }
-        refused.removeIf(Batch::isPointless);
+        withdraw(removePointless());
+    }
+
+    /**
+     * No batch of which nobody waits for anything is repeated.
+     *
+     * @return ids of its keyed messages: what was given up while it was under way may have been refused, and no answer will say it
+     */
+    private Set<String> removePointless() {
+        Set<String> withdrawn = new LinkedHashSet<>();
+        for (Iterator<Batch> each = refused.iterator(); each.hasNext(); ) {
+            Batch batch = each.next();
+            if (batch.isPointless()) {
+                each.remove();
+                batch.addKeyed(withdrawn);
+            }
+        }
+        return withdrawn;
     }
 
     /**
@@ -159,7 +175,10 @@ final class SendLane extends Lane {
             return List.of();
         }
         List<InFlight> taken = List.copyOf(underWay);
-        underWay.forEach(Batch::repeated);
+        for (Batch batch : underWay) {
+            batch.repeated();
+            batch.mayBeRefused();
+        }
         refused.addAll(underWay);
         underWay.clear();
         refused.sort(IN_FIRST_ORDER);
@@ -194,27 +213,35 @@ final class SendLane extends Lane {
         requests.start(batch, nowMillis);
     }
 
-    /** Fails messages. If a node has refused one of a key it holds up that key until it hears that nobody repeats it. */
     private void giveUp(List<Ops.Send> given, Refusal reason) {
-        if (given.isEmpty()) {
-            return;
-        }
-        List<String> withdrawn = new ArrayList<>();
+        giveUp(given, new LinkedHashSet<>(), reason);
+    }
+
+    /**
+     * Fails messages. If a node has refused one of a key it holds up that key until it hears that nobody repeats it.
+     *
+     * @param withdrawn ids of those of which it has to hear that anyway; gets those of the others
+     */
+    private void giveUp(List<Ops.Send> given, Set<String> withdrawn, Refusal reason) {
         for (Ops.Send op : given) {
             op.isDecided = true;
             if (op.isRefused && op.message.isKeyed()) {
                 withdrawn.add(op.message.id());
             }
         }
-        if (!withdrawn.isEmpty()) {
-            withdraw(withdrawn);
+        withdraw(withdrawn);
+        if (given.isEmpty()) {
+            return;
         }
         release(given);
         requests.complete(() -> given.forEach(op -> op.finish(reason)));
     }
 
-    private void withdraw(List<String> messageIds) {
-        Withdrawal withdrawal = new Withdrawal(requests.nextRequestId(), messageIds);
+    private void withdraw(Collection<String> messageIds) {
+        if (messageIds.isEmpty()) {
+            return;
+        }
+        Withdrawal withdrawal = new Withdrawal(requests.nextRequestId(), List.copyOf(messageIds));
         withdrawals.add(withdrawal);
         isBehindGivenUp = true;
         requests.start(withdrawal, requests.nowMillis());
@@ -273,6 +300,21 @@ final class SendLane extends Lane {
         void repeated() {
             for (Ops.Send op : ops) {
                 op.isUncertain = true;
+            }
+        }
+
+        /** Nobody knows what the node has said to it. */
+        void mayBeRefused() {
+            for (Ops.Send op : ops) {
+                op.isRefused = true;
+            }
+        }
+
+        void addKeyed(Collection<String> messageIds) {
+            for (Ops.Send op : ops) {
+                if (op.message.isKeyed()) {
+                    messageIds.add(op.message.id());
+                }
             }
         }
 
@@ -360,15 +402,9 @@ final class SendLane extends Lane {
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);
             // Without its answer nobody knows whether the node has refused it and waits for its repetition.
-            List<String> withdrawn = null;
-            for (Ops.Send op : ops) {
-                if (op.message.isKeyed()) {
-                    withdrawn = added(withdrawn, op.message.id());
-                }
-            }
-            if (withdrawn != null) {
-                withdraw(withdrawn);
-            }
+            List<String> withdrawn = new ArrayList<>();
+            addKeyed(withdrawn);
+            withdraw(withdrawn);
         }
     }
 

@@ -387,6 +387,60 @@ class ClientSessionTest extends ClientSessionHarness {
         withdrawn("k1");
     }
 
+    /** The node may have refused what was under way, and then holds up its key until it hears that nobody repeats it. */
+    @Test
+    void whatIsGivenUpOfWhatWasUnderWayAtALossIsWithdrawn() {
+        connect();
+        client.send(keyed("k1", "k"));
+        CompletionStage<Receipt> behind = client.send(keyed("l1", "l"));
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        next(SessionCommand.Send.class);
+        answer(first, message -> busy(200));
+        lose();
+        open(session, true);
+        lose();
+        advance(settings().sendTimeout().toMillis() + 1000);
+        assertThatThrownBy(() -> join(behind)).isInstanceOf(ForebayException.class);
+        open(session, true);
+        withdrawn("k1", "l1");
+    }
+
+    /** As above, with a message that nobody waited for any more before the loss. */
+    @Test
+    void whatWasGivenUpWhileUnderWayIsWithdrawnWithTheRestOfItsSend() {
+        connect();
+        List<SessionCommand.Send> before = new ArrayList<>();
+        for (int i = 0; i < settings().sendPipeline(); i++) {
+            client.send(message("m" + i));
+            before.add(next(SessionCommand.Send.class));
+        }
+        long start = clock.get();
+        CompletionStage<Receipt> given = client.send(keyed("k1", "k"));
+        pass(5000);
+        CompletionStage<Receipt> rest = client.send(keyed("l1", "l"));
+        stored(before.get(0));
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k1", "l1");
+        before.subList(1, before.size()).forEach(this::stored);
+        client.send(message("refused"));
+        answer(next(SessionCommand.Send.class), message -> busy(120_000));
+        pass(start + settings().sendTimeout().toMillis() + 2000 - clock.get());
+        assertThatThrownBy(() -> join(given)).isInstanceOf(ForebayException.class);
+        assertThat(rest.toCompletableFuture()).isNotDone();
+        lose();
+        open(session, true);
+        pass(6000);
+        assertThatThrownBy(() -> join(rest)).isInstanceOf(ForebayException.class);
+        assertThat(next(SessionCommand.Withdraw.class).messageIds()).containsExactlyInAnyOrder("k1", "l1");
+    }
+
+    /** Lets time pass while the node says no more than that it lives. */
+    private void pass(long millis) {
+        for (long passed = 0; passed < millis; passed += 1000) {
+            advance(1000);
+            answerHeartbeats();
+        }
+    }
+
     @Test
     void aLostAnswerThatNobodyWaitsForTakesUpNoRoom() {
         connect();
