@@ -29,7 +29,7 @@ final class WireCodec {
 
     // ---------------------------------------------------------------- write
 
-    /** @param refs for the two forms that carry an actor's reference; may be null for the others */
+    /** @param refs for the three forms that carry an actor's reference; may be null for the others */
     static void write(WireWriter out, Object value, ActorRefResolver refs) {
         out.u8(VERSION);
         if (value instanceof SessionCommand.Request request) {
