@@ -22,8 +22,8 @@ import java.util.TreeMap;
 
 /** Reads dead letters of one queue, one page of them. Runs on a thread that may wait. */
 final class LetterJob {
-    /** How long a page may take before it ends; it always gets a little further. */
-    private static final long NANOS_MAX = 100_000_000;
+    /** How long a page may take before it ends, by the stripe's clock; it always gets a little further. */
+    private static final long MILLIS_MAX = 100;
 
     private static final int NOTES_MAX = 100;
 
@@ -80,12 +80,12 @@ final class LetterJob {
 
     Found run() {
         QueueScan scan = new QueueScan(question.queue, stripe);
-        long begin = System.nanoTime();
+        long endMillis = stripe.clock().millis() + MILLIS_MAX;
         long next = -1;
         for (long offset : question.offsets) {
             boolean isFull = letters.size() >= question.countMax
                     || bytes >= question.bytesMax
-                    || System.nanoTime() - begin > NANOS_MAX;
+                    || stripe.clock().millis() >= endMillis;
             if (isFull && offset > question.offsets[0]) {
                 next = offset;
                 break;

@@ -156,7 +156,7 @@ final class ExplainJob implements ReadJob<LookReply> {
 
     /** What a walk takes. */
     private final class Page implements LogWalker.Sink {
-        private final long endNanos = System.nanoTime() + NANOS_MAX;
+        private final long endMillis = stripe.clock().millis() + MILLIS_MAX;
         private long nextSequence;
         private int lookedAtCount;
 
@@ -182,7 +182,7 @@ final class ExplainJob implements ReadJob<LookReply> {
                 return false;
             }
             // Most records are passed over in less time than it takes to ask the clock.
-            return (++lookedAtCount & 255) != 0 || System.nanoTime() < endNanos;
+            return (++lookedAtCount & 255) != 0 || stripe.clock().millis() < endMillis;
         }
     }
 

@@ -48,7 +48,7 @@ final class FindJob implements ReadJob<LookReply> {
         private int lookedAtCount;
 
         Page() {
-            super(topic.name(), request.countMax(), BYTES_MAX);
+            super(topic.name(), request.countMax(), BYTES_MAX, stripes.get(0).clock());
         }
 
         @Override

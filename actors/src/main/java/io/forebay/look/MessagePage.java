@@ -4,6 +4,7 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.StoredMessage;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.RecordView;
+import io.forebay.store.LogClock;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -16,15 +17,18 @@ abstract class MessagePage implements TopicScan.Page {
     private final long bytesMax;
     private final List<StoredMessage> messages = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
-    private final long endNanos = System.nanoTime() + ReadJob.NANOS_MAX;
+    private final LogClock clock;
+    private final long endMillis;
     private int queue;
     private long bytes;
 
     /** @param bytesMax of bodies; one message is given however large it is */
-    MessagePage(String topic, int countMax, long bytesMax) {
+    MessagePage(String topic, int countMax, long bytesMax, LogClock clock) {
         this.topic = topic;
         this.countMax = countMax;
         this.bytesMax = bytesMax;
+        this.clock = clock;
+        endMillis = clock.millis() + ReadJob.MILLIS_MAX;
     }
 
     /**
@@ -73,7 +77,7 @@ abstract class MessagePage implements TopicScan.Page {
         return messages.size() >= countMax
                 || bytes >= bytesMax
                 || notes.size() >= NOTES_MAX
-                || System.nanoTime() >= endNanos;
+                || clock.millis() >= endMillis;
     }
 
     @Override

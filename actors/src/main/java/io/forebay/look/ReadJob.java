@@ -9,8 +9,8 @@ import io.forebay.protocol.Refusal;
  * @param <T> what it reads
  */
 interface ReadJob<T> {
-    /** How long a page may take before it ends with a cursor; it always gets a little further. */
-    long NANOS_MAX = 100_000_000;
+    /** How long a page may take before it ends with a cursor, by the stripes' clock; it always gets a little further. */
+    long MILLIS_MAX = 100;
 
     /**
      * How a run ended: neither is set if the stripe cannot be read for now and the job is to run again.
