@@ -34,7 +34,11 @@ final class PeekJob implements ReadJob<LookReply> {
     /** Every message. */
     private final class Page extends MessagePage {
         Page() {
-            super(topic.name(), request.countMax(), request.bytesMax(), stripes.get(0).clock());
+            super(
+                    topic.name(),
+                    request.countMax(),
+                    request.bytesMax(),
+                    stripes.get(0).clock());
         }
 
         @Override
