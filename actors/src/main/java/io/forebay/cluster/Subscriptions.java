@@ -307,6 +307,7 @@ final class Subscriptions {
                 delivered.deliveries().size(),
                 delivered.bodyBytes(),
                 delivered.deliveries().get(0).handle().queueId());
+        hold(one); // before the client can know of it
         if (isPushed) {
             session.tell(new SessionEvent.Pushed(one.id, number, delivered.deliveries()));
         }
@@ -338,10 +339,7 @@ final class Subscriptions {
 
     /** Tells the client what it has to know, and asks for what may be asked for. */
     private void settle(Subscription one) {
-        long change = one.window.bytes() - one.heldBytes;
-        one.heldBytes += change;
-        heldBytes += change;
-        session.environment().bytesHeld().hold(change);
+        hold(one);
         if (one.mode == null || one.window.isSuspended()) {
             return;
         }
@@ -357,6 +355,14 @@ final class Subscriptions {
             one.unansweredIds.clear();
         }
         ask(one, one.mode == DeliveryMode.PUSH && !session.isEnding() && !isFull());
+    }
+
+    /** Counts what was pushed and is not known to be received. */
+    private void hold(Subscription one) {
+        long change = one.window.bytes() - one.heldBytes;
+        one.heldBytes += change;
+        heldBytes += change;
+        session.environment().bytesHeld().hold(change);
     }
 
     /** Whether the client has to catch up before it is pushed more. */
