@@ -196,7 +196,8 @@ class ClientSessionTest extends ClientSessionHarness {
         while (!(last instanceof SessionCommand.Withdraw)) {
             last = session.receiveMessage();
         }
-        assertThat(((SessionCommand.Withdraw) last).messageIds()).containsExactly("a");
+        long requestId = ((SessionCommand.Withdraw) last).requestId();
+        assertThat(last).isEqualTo(new SessionCommand.Withdraw(requestId, "orders", List.of("a")));
     }
 
     /** Expects that these messages of one Send are given up, and answers as a node does. */
