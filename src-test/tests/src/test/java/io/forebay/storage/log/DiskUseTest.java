@@ -129,7 +129,7 @@ class DiskUseTest {
                         .decode();
                 contents.computeIfAbsent(DEAD_LETTERS, id -> new ArrayList<>()).add(busy.get((int) entry.bodyOffset()));
             }
-            release(BUSY, contents.get(BUSY).size() - 20L);
+            release(BUSY, contents.getOrDefault(BUSY, List.of()).size() - 20L);
             release(LAGGING, contents.getOrDefault(LAGGING, List.of()).size() - (long) LAG);
             if (log.unflushedBytes() > 8_000) {
                 force();
