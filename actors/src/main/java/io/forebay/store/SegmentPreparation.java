@@ -123,9 +123,17 @@ final class SegmentPreparation {
 
     // --- the disk ---
 
-    /** Answered with {@link DiskMeasured}. */
+    /** Lets go of what readers have held, which gives room, then measures. Answered with {@link DiskMeasured}. */
     void measure() {
-        tools.offload(this::measureDisk, failure -> DiskMeasured.INSTANCE);
+        tools.offload(
+                () -> {
+                    try {
+                        log.collect();
+                    } finally {
+                        measureDisk();
+                    }
+                },
+                failure -> DiskMeasured.INSTANCE);
     }
 
     /** Blocks; on another thread. */

@@ -10,6 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.log.Frame;
+import io.forebay.storage.log.LogWalker;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.QueueReader;
@@ -24,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
@@ -247,6 +249,14 @@ class StoreWriterCleaningTest {
         }
     }
 
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     private static void awaitCheckpoint(Sender sender) {
         Awaitility.await("a checkpoint").pollInterval(Duration.ofMillis(5)).until(() -> {
             sender.handleWhatIsAsked();
@@ -278,6 +288,46 @@ class StoreWriterCleaningTest {
         }
     }
 
+    /** Before, its files stayed until the log prepared a segment or made a checkpoint: without Sends, on a full disk, for ever. */
+    @Test
+    void whatAReaderHeldWhenItWasFreedGoesWhenTheReaderHasDone() throws IOException {
+        CountDownLatch isReading = new CountDownLatch(1);
+        CountDownLatch mayGoOn = new CountDownLatch(1);
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
+            Sender sender = new Sender(fixture, 2);
+            while (segmentFiles(disk).size() < 8) {
+                sender.append(2, FILLING);
+            }
+            awaitCheckpoint(sender);
+            CompletableFuture<Void> walk = CompletableFuture.runAsync(() -> {
+                try {
+                    fixture.stripe.log().newWalker().walk(LogWalker.Span.everything(), record -> {
+                        isReading.countDown();
+                        await(mayGoOn);
+                        return false;
+                    });
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            await(isReading);
+            List<String> held = segmentFiles(disk);
+            fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            Awaitility.await("segments are freed")
+                    .pollInterval(Duration.ofMillis(5))
+                    .until(() -> {
+                        sender.handleWhatIsAsked();
+                        return fixture.stripe.log().storedBytes() <= 3 * 64 * 1024;
+                    });
+            assertThat(segmentFiles(disk)).containsAll(held);
+            mayGoOn.countDown();
+            walk.join();
+            Awaitility.await("files go").until(() -> segmentFiles(disk).size() <= 3);
+        } finally {
+            mayGoOn.countDown();
+        }
+    }
+
     @Test
     void anAppendWaitsForItsSegmentAndTheWriterForNobody() throws IOException {
         CountDownLatch mayCreate = new CountDownLatch(1);
@@ -286,11 +336,7 @@ class StoreWriterCleaningTest {
             Frame first = fixture.append(origin, frame(1, "first"));
             disk.observe((operation, path, at, length) -> {
                 if (operation == Operation.CREATE && path.startsWith("segment-")) {
-                    try {
-                        mayCreate.await();
-                    } catch (InterruptedException e) {
-                        throw new AssertionError(e);
-                    }
+                    await(mayCreate);
                 }
             });
             int sent = 0;

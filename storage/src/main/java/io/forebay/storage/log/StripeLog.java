@@ -469,6 +469,14 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
+     * Lets go of the files of segments that were freed while somebody read them. Blocks; beside all other calls but closing.
+     * What fails is tried again by the next call.
+     */
+    public void collect() throws IOException {
+        segments.collect();
+    }
+
+    /**
      * The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name.
      * Should a record of it come all the same, its numbers go on and it is there again. A start that replays records of it
      * has to be told again. The StoreWriter's thread.
