@@ -119,6 +119,8 @@ class StoreWriterCleaningTest {
                         .filter(frame -> frame.firstSequence() > failed.aboveSequence())
                         .toList();
                 fixture.writer.tell(new StoreWriter.Rewrite(lost, probe.ref()));
+            } else if (event instanceof StoreWriter.Rejected rejected) {
+                throw new AssertionError(rejected.toString());
             }
         }
     }
