@@ -254,21 +254,26 @@ final class SegmentStore implements AutoCloseable {
      * tried again by the next call, and left to the next start at worst.
      */
     void collect() throws IOException {
-        for (Segment segment = nextUnread(); segment != null; segment = nextUnread()) {
-            segment.file().close();
+        for (Retired next = nextUnread(); next != null; next = nextUnread()) {
+            Segment segment = next.segment;
+            var file = new Unwanted(Segment.fileName(segment.base()), next.isReusable ? segment.sizeBytes() : 0);
+            try {
+                segment.file().close();
+            } finally {
+                synchronized (this) {
+                    unwanted.add(file); // not before: somebody else may be collecting, and must not rename what is open
+                }
+            }
         }
         removeUnwanted();
     }
 
-    /** A retired segment without readers; from now on it counts as a file that is not wanted any more. */
-    private synchronized Segment nextUnread() {
+    /** A retired segment without readers, which is the caller's to close. */
+    private synchronized Retired nextUnread() {
         for (Retired candidate : retired) {
-            Segment segment = candidate.segment;
-            if (segment.retire()) {
+            if (candidate.segment.retire()) {
                 retired.remove(candidate);
-                unwanted.add(
-                        new Unwanted(Segment.fileName(segment.base()), candidate.isReusable ? segment.sizeBytes() : 0));
-                return segment;
+                return candidate;
             }
         }
         return null;

@@ -2,15 +2,22 @@ package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.io.StorageFile;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.HashMap;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
@@ -38,6 +45,56 @@ class SegmentFilesTest {
         return disk.files().stream()
                 .filter(name -> name.startsWith("segment-") || SegmentStore.isSpare(name))
                 .toList();
+    }
+
+    /** Before, the other one renamed a file that was not closed yet. */
+    @Test
+    void whoCollectsBesideAnotherLeavesAloneWhatThatOneIsClosing() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        AtomicReference<Callable<Void>> atFirstClose = new AtomicReference<>();
+        LogDriver driver = new LogDriver(closing(disk, atFirstClose), new LogModel(), new HashMap<>(), 0);
+        atFirstClose.set(() -> {
+            driver.log.collect();
+            return null;
+        });
+        turnOver(driver, random, 300);
+        assertThat(atFirstClose).as("files are closed").hasValue(null);
+        long kept = driver.log.storedBytes() / LogDriver.OPTIONS.segmentBytes();
+        assertThat(logFiles(disk)).hasSizeLessThanOrEqualTo((int) kept + LogDriver.OPTIONS.spareSegmentsMax());
+        driver.log.close(true);
+    }
+
+    /** The files of a directory, the first of which calls something before it is closed. */
+    private static StorageDirectory closing(StorageDirectory directory, AtomicReference<Callable<Void>> atFirstClose) {
+        return delegate(
+                StorageDirectory.class,
+                directory,
+                result -> {
+                    if (!(result instanceof StorageFile file)) {
+                        return result;
+                    }
+                    return delegate(StorageFile.class, file, UnaryOperator.identity(), name -> {
+                        Callable<Void> call = name.equals("close") ? atFirstClose.getAndSet(null) : null;
+                        return call == null ? null : call.call();
+                    });
+                },
+                name -> null);
+    }
+
+    private interface CallByName {
+        Object before(String name) throws Exception;
+    }
+
+    private static <T> T delegate(Class<T> type, T target, UnaryOperator<Object> mapped, CallByName before) {
+        return type.cast(Proxy.newProxyInstance(
+                type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+                    before.before(method.getName());
+                    try {
+                        return mapped.apply(method.invoke(target, arguments));
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                }));
     }
 
     @Test
