@@ -7,6 +7,7 @@ import static io.forebay.store.StripeFixture.patient;
 import static io.forebay.store.StripeFixture.snapshotFrame;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.Done;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.log.Frame;
@@ -327,6 +328,38 @@ class StoreWriterCleaningTest {
             Awaitility.await("files go").until(() -> segmentFiles(disk).size() <= 3);
         } finally {
             mayGoOn.countDown();
+        }
+    }
+
+    /** Before, the segment that was chosen stayed held, so that its file was abandoned instead of closed. */
+    @Test
+    void aPlanThatComesWhenTheStripeStopsHoldsNoSegment() throws IOException {
+        CountDownLatch isPlanning = new CountDownLatch(1);
+        CountDownLatch mayPlan = new CountDownLatch(1);
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning())) {
+            Sender sender = new Sender(fixture, 1, 2);
+            disk.observe((operation, path, at, length) -> {
+                // Nothing but a plan reads there.
+                if (operation == Operation.READ_COLD && path.equals("segment-0000000000000000.log")) {
+                    isPlanning.countDown();
+                    await(mayPlan);
+                }
+            });
+            for (int step = 0; isPlanning.getCount() > 0; step++) {
+                sender.append(step % 40 == 0 ? 1 : 2, FILLING);
+                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
+            }
+            TestProbe<Done> stopped = fixture.stopping();
+            for (Event event = null; !(event instanceof StoreWriter.Unavailable); ) {
+                event = sender.probe.receiveMessage(LONG);
+                sender.handle(event);
+            }
+            mayPlan.countDown();
+            stopped.receiveMessage(LONG);
+            assertThat(disk.abandonedFiles()).noneMatch(name -> name.startsWith("segment-"));
+            assertThat(disk.openFiles()).isEmpty();
+        } finally {
+            mayPlan.countDown();
         }
     }
 

@@ -202,9 +202,14 @@ final class StripeFixture implements AutoCloseable {
     }
 
     void stop() {
+        stopping().receiveMessage(LONG);
+    }
+
+    /** @return who is told when it has stopped */
+    TestProbe<Done> stopping() {
         TestProbe<Done> stopped = testKit.createTestProbe(Done.class);
         writer.tell(new StoreWriter.Stop(LONG, stopped.ref()));
-        stopped.receiveMessage(LONG);
+        return stopped;
     }
 
     @Override

@@ -75,6 +75,14 @@ final class Evacuator {
         return last != null && last.isUnsettledIn(segment);
     }
 
+    /** The log is closed: lets go of the segment that is being evacuated. No call of the evacuation meanwhile. */
+    void close() {
+        Evacuation last = current;
+        if (last != null) {
+            last.close();
+        }
+    }
+
     /** What is needed, as of one moment: never less than what is needed later of records that were there. */
     final class Use {
         private final Map<Integer, Long> releasedBelow = new HashMap<>();

@@ -490,7 +490,7 @@ public final class StripeLog implements AutoCloseable {
      * evacuation; one caller at a time, and one evacuation at a time.
      *
      * @param livePercentMax how much of a segment may still be needed, in percent of its file
-     * @return null if there is none; else to be closed
+     * @return null if there is none; else to be closed, which the end of the log does, too
      */
     public Evacuation planEvacuation(int livePercentMax) throws IOException {
         return state.phase == Phase.RUNNING ? evacuator.plan(livePercentMax, appendedBytes.get()) : null;
@@ -693,6 +693,7 @@ public final class StripeLog implements AutoCloseable {
     }
 
     private void closeFiles() throws IOException {
+        evacuator.close();
         try {
             segments.close();
         } finally {

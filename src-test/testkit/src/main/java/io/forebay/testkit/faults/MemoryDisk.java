@@ -36,6 +36,7 @@ import java.util.random.RandomGenerator;
 public final class MemoryDisk implements StorageDirectory {
     private final MemoryDirectory root = new MemoryDirectory(this, "");
     private final List<String> openPaths = new ArrayList<>();
+    private final List<String> abandonedPaths = new ArrayList<>();
     private volatile DiskObserver observer = (operation, path, at, length) -> {};
     private long operations;
     private long crashAt = Long.MAX_VALUE;
@@ -222,6 +223,11 @@ public final class MemoryDisk implements StorageDirectory {
         return List.copyOf(openPaths);
     }
 
+    /** The paths of the files that were abandoned instead of closed, because somebody may still have read them. */
+    public synchronized List<String> abandonedFiles() {
+        return List.copyOf(abandonedPaths);
+    }
+
     public synchronized long sizeBytes(String path) throws IOException {
         return inode(path).cache.length;
     }
@@ -379,5 +385,9 @@ public final class MemoryDisk implements StorageDirectory {
 
     void closed(String path) {
         openPaths.remove(path);
+    }
+
+    void abandoned(String path) {
+        abandonedPaths.add(path);
     }
 }

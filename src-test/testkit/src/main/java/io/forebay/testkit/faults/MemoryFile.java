@@ -85,8 +85,11 @@ final class MemoryFile implements StorageFile {
     @Override
     public void abandon() {
         synchronized (disk) {
-            isAbandoned = isOpen;
-            close();
+            if (isOpen) {
+                isAbandoned = true;
+                disk.abandoned(path);
+                close();
+            }
         }
     }
 

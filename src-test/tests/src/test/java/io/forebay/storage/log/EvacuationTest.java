@@ -191,6 +191,21 @@ class EvacuationTest {
         new LogDriver(disk, again.model, again.released(), again.model.lastSequence()).log.close(true);
     }
 
+    /** Before, it stayed held when a plan came in the instant in which its stripe stopped, and its map was never unmapped. */
+    @Test
+    void aLogThatIsClosedHoldsNoSegmentThatIsEvacuated() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        Evacuation evacuation = driver.log.planEvacuation(60);
+        assertThat(evacuation).isNotNull();
+        driver.log.close(true);
+        assertThat(disk.abandonedFiles()).noneMatch(name -> name.startsWith("segment-"));
+        evacuation.close();
+        LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
+        assertThat(evacuateAll(again, random)).isPositive();
+        again.log.close(false);
+        assertThat(disk.abandonedFiles()).noneMatch(name -> name.startsWith("segment-"));
+    }
+
     @Test
     void aFullSegmentStaysWhereItIs() throws IOException {
         LogDriver driver = LogDriver.fresh(disk);
