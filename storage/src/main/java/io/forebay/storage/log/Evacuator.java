@@ -8,8 +8,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Finds segments that little is needed of, and what that is: messages and entries that the index sends readers to and that
@@ -19,7 +21,7 @@ final class Evacuator {
     /** From so many of the newest segments nothing is moved: what is in them may go soon by itself. */
     static final int NEWEST_KEPT = 4;
 
-    /** How many segments one plan looks at. */
+    /** How many segments one plan looks at, and how many that only copies keep it may look at besides. */
     private static final int LOOKS_MAX = 4;
 
     /** How many places of a segment are looked at, and how much at each; a smaller segment is read as a whole. */
@@ -35,8 +37,6 @@ final class Evacuator {
     private final Checkpointing checkpointing;
     /** The newest one. */
     private volatile Evacuation current;
-    /** What the last plan knew. */
-    private volatile Known planned = new Known(0, 0);
 
     /**
      * What tells that less is needed than before: both only grow.
@@ -44,7 +44,7 @@ final class Evacuator {
      * @param neededFrom {@link Checkpointing#neededFrom()}
      * @param releasedInAll the sum of what each queue has released
      */
-    private record Known(long neededFrom, long releasedInAll) {}
+    record Known(long neededFrom, long releasedInAll) {}
 
     Evacuator(
             LogState state,
@@ -146,16 +146,15 @@ final class Evacuator {
      * @return null if there is none; else to be closed
      */
     Evacuation plan(int livePercentMax, long appendedBytes) throws IOException {
-        planned = known();
+        Known known = known(); // before what is needed, so that what is released in between is looked at again
         List<Segment> candidates = candidates();
         if (candidates.isEmpty()) {
             return null;
         }
         Use use = new Use();
-        List<Segment> unseen = new ArrayList<>(candidates);
-        unseen.sort(Comparator.comparingLong(segment -> segment.use.lookedAtBytes));
-        for (Segment segment : unseen.subList(0, Math.min(LOOKS_MAX, unseen.size()))) {
+        for (Segment segment : toLookAt(candidates, known)) {
             look(segment, use, appendedBytes);
+            segment.use.known = known;
         }
         Segment best = null;
         for (Segment segment : candidates) {
@@ -173,6 +172,21 @@ final class Evacuator {
         }
         current = new Evacuation(this, best, state.generation, use);
         return current;
+    }
+
+    /**
+     * Those looked at longest ago, and some of those that copies keep, perhaps for nobody: nothing but a look frees these. On a
+     * stripe that works all of these are due all the time, so they must not take the place of others.
+     */
+    private Set<Segment> toLookAt(List<Segment> candidates, Known known) {
+        List<Segment> byAge = new ArrayList<>(candidates);
+        byAge.sort(Comparator.comparingLong(segment -> segment.use.lookedAtBytes));
+        Set<Segment> chosen = new LinkedHashSet<>(byAge.subList(0, Math.min(LOOKS_MAX, byAge.size())));
+        byAge.stream()
+                .filter(segment -> isLookDue(segment, known))
+                .limit(LOOKS_MAX)
+                .forEach(chosen::add);
+        return chosen;
     }
 
     /** Not those that the next checkpoint frees anyway; of the newest only those that copies alone keep. */
@@ -213,9 +227,14 @@ final class Evacuator {
         return segment.holdsMoved() && segment.end() <= checkpointing.neededFrom();
     }
 
-    /** Whether copies alone keep a segment, perhaps for nobody since the last plan. Any thread. */
+    /** Whether copies alone keep a segment, perhaps for nobody since it was looked at. Any thread. */
     boolean isSegmentKeptByCopies() {
-        return !known().equals(planned) && unreplayed(segments.live()).stream().anyMatch(this::isKeptByCopies);
+        Known known = known();
+        return unreplayed(segments.live()).stream().anyMatch(segment -> isLookDue(segment, known));
+    }
+
+    private boolean isLookDue(Segment segment, Known known) {
+        return isKeptByCopies(segment) && !segment.use.isOdd && !known.equals(segment.use.known);
     }
 
     private Known known() {

@@ -10,6 +10,9 @@ final class SegmentUse {
     /** When that was looked at: bytes appended until then. */
     long lookedAtBytes = -1;
 
-    /** Something in it cannot be read or found, so it stays. */
-    boolean isOdd;
+    /** What was known then, null if it was not looked at; the StoreWriter reads it, too. */
+    volatile Evacuator.Known known;
+
+    /** Something in it cannot be read or found, so it stays; the StoreWriter reads it, too. */
+    volatile boolean isOdd;
 }

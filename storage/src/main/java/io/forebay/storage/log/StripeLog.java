@@ -505,8 +505,8 @@ public final class StripeLog implements AutoCloseable {
     }
 
     /**
-     * Whether a segment is kept by nothing but copies that were moved there, and more is released than the last plan knew. No
-     * checkpoint frees it, an evacuation does, however little the log grows. Any thread.
+     * Whether a segment is kept by nothing but copies that were moved there, and more is released than was known when a plan
+     * looked at it. No checkpoint frees it, an evacuation does, however little the log grows. Any thread.
      */
     public boolean isSegmentKeptByCopies() {
         return evacuator.isSegmentKeptByCopies();

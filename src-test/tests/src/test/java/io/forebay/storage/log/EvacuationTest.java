@@ -21,6 +21,9 @@ import org.junit.jupiter.api.Test;
  * handed out once.
  */
 class EvacuationTest {
+    /** With it a checkpoint writes no further records among its own. */
+    private static final RandomGenerator QUIET = () -> 3L << 32;
+
     private final RandomGenerator random = new SplittableRandom(5);
     private final MemoryDisk disk = new MemoryDisk();
 
@@ -164,6 +167,85 @@ class EvacuationTest {
         assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(3);
         driver.log.close(true);
         new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+    }
+
+    /** Before, one plan counted as if it had looked at all of them, so on a stripe that idles the others were not looked at. */
+    @Test
+    void plansAreWorthWhileUntilEachSegmentThatCopiesKeepIsLookedAt() throws IOException {
+        LogDriver driver = copiesKeepMany();
+        assertThat(driver.log.isSegmentKeptByCopies()).isTrue();
+        int plans = 0;
+        for (; driver.log.isSegmentKeptByCopies(); plans++) {
+            assertThat(plans).isLessThan(20);
+            // There is none of which nothing at all is needed.
+            assertThat(driver.log.planEvacuation(0)).isNull();
+        }
+        assertThat(plans).isBetween(2, 5);
+        long next = driver.log.nextOffset(1);
+        driver.released().put(1, next);
+        driver.log.releaseBelow(1, next);
+        assertThat(driver.log.isSegmentKeptByCopies()).isTrue();
+        long movedBefore = driver.log.writtenBytes().moved();
+        int emptied = 0;
+        while (evacuate(driver, 0)) {
+            emptied++;
+        }
+        assertThat(emptied).isGreaterThan(4);
+        assertThat(driver.log.writtenBytes().moved()).isEqualTo(movedBefore);
+        assertThat(driver.log.isSegmentKeptByCopies()).isFalse();
+        driver.checkpoint(QUIET, false);
+        assertThat(segmentFiles(disk).size()).isLessThanOrEqualTo(3);
+        driver.log.close(true);
+    }
+
+    @Test
+    void segmentsThatCopiesKeepDoNotKeepOthersFromBeingLookedAt() throws IOException {
+        LogDriver driver = copiesKeepMany();
+        while (driver.log.isSegmentKeptByCopies()) {
+            assertThat(driver.log.planEvacuation(0)).isNull();
+        }
+        appendSegments(driver, 6, true, QUIET);
+        appendSegments(driver, 6, false, QUIET);
+        int plans = 0;
+        do {
+            assertThat(plans++).isLessThan(10);
+            // All that copies keep is to be looked at again.
+            driver.released().merge(1, 1L, Long::sum);
+            driver.log.releaseBelow(1, driver.released().get(1));
+            assertThat(driver.log.isSegmentKeptByCopies()).isTrue();
+        } while (!evacuate(driver, 40));
+        driver.checkMessages();
+        driver.log.close(true);
+    }
+
+    /** A log in which more segments than a plan looks at are kept by copies of queue 1 alone, of which all are needed. */
+    private LogDriver copiesKeepMany() throws IOException {
+        LogDriver driver = LogDriver.fresh(disk);
+        appendSegments(driver, 40, true, QUIET);
+        appendSegments(driver, 1, false, QUIET); // no copies come to lie beside messages of queue 1
+        evacuateAll(driver, QUIET);
+        // Now the newest ones can be emptied, too.
+        appendSegments(driver, 6, false, QUIET);
+        evacuateAll(driver, QUIET);
+        appendSegments(driver, 1, false, QUIET);
+        return driver;
+    }
+
+    /** Messages of queue 2, which are released; if asked for, every fourth is one of queue 1, which are not. */
+    private static void appendSegments(
+            LogDriver driver, int segmentCount, boolean isQueue1, RandomGenerator forCheckpoint) throws IOException {
+        long bytes = driver.log.writtenBytes().messages();
+        for (int step = 0; driver.log.writtenBytes().messages() - bytes < segmentCount * 64L * 1024; step++) {
+            Owner owner = Owner.queue(isQueue1 && step % 4 == 0 ? 1 : 2);
+            LogRecord record =
+                    MessageRecord.builder().id("m" + step).body(new byte[1_000]).build();
+            driver.append(Frame.builder(1_200).add(owner, record).build(), List.of(record));
+            if (step % 200 == 0) {
+                driver.force();
+            }
+        }
+        releaseAllButSlow(driver);
+        driver.checkpoint(forCheckpoint, false);
     }
 
     /** Before, a snapshot counted only if its owner had a record behind the replay start, so the older one kept its segment. */
