@@ -23,6 +23,14 @@ final class Checkpointing {
 
     private static final long[] NO_OFFSETS = {};
 
+    /**
+     * What a segment can only become free by, between two checkpoints: releases, and segments that are evacuated.
+     *
+     * @param releasedInAll {@link QueueMarks#releasedInAll}
+     * @param evacuatedCount of the segments in the chain
+     */
+    private record NothingFreeable(long releasedInAll, long evacuatedCount) {}
+
     /** Appends a frame of the stripe's own. */
     interface Appender {
         void append(Frame frame) throws StripeException;
@@ -45,6 +53,8 @@ final class Checkpointing {
     private final Set<Segment> unneededAtBegin = new HashSet<>();
     /** How many of them the last manifest had to keep all the same. */
     private int keptBySnapshots;
+    /** When all that is needed was looked up and no segment could go; null if that is not known. */
+    private NothingFreeable nothingFreeable;
 
     /** Nothing that is needed lies below but for what was moved there, as far as was known last. Any thread. */
     private volatile long neededFrom;
@@ -89,6 +99,7 @@ final class Checkpointing {
         if (running != null && running.state == Checkpoint.State.FINISHING) {
             throw new StripeException(Reason.WRONG_PHASE, running + " is being finished");
         }
+        nothingFreeable = null;
         neededFrom = needed.lowestPosition();
         settle();
         unneededAtBegin.clear();
@@ -272,10 +283,21 @@ final class Checkpointing {
         throw new AssertionError("no segment holds the replay start " + replayFrom);
     }
 
-    /** Whether there is a segment that nothing needs, other than those of which the last checkpoint got no new snapshots. */
+    /**
+     * Whether there is a segment that nothing needs, other than those of which the last checkpoint got no new snapshots. As long
+     * as nothing has changed since the answer was no it looks up nothing: a stripe that idles is asked again and again.
+     */
     boolean isSegmentFreeable() {
+        long evacuatedCount =
+                Arrays.stream(segments.live()).filter(Segment::isEvacuated).count();
+        var now = new NothingFreeable(QueueMarks.releasedInAll(marks.values()), evacuatedCount);
+        if (now.equals(nothingFreeable)) {
+            return false;
+        }
         neededFrom = needed.lowestPosition();
-        return unneededBefore(replayPosition).size() > keptBySnapshots;
+        boolean isFreeable = unneededBefore(replayPosition).size() > keptBySnapshots;
+        nothingFreeable = isFreeable || !needed.isAllFound() ? null : now;
+        return isFreeable;
     }
 
     private ManifestRecord manifest(Checkpoint checkpoint, Predicate<Segment> isUnsettled) {
@@ -428,6 +450,7 @@ final class Checkpointing {
 
     /** The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name. */
     void forget(Owner owner) {
+        nothingFreeable = null;
         int slot = owners.find(owner.key());
         if (slot >= 0) {
             owners.leaveOut(slot, number + 1);

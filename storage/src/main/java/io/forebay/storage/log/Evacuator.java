@@ -42,7 +42,7 @@ final class Evacuator {
      * What tells that less is needed than before: both only grow.
      *
      * @param neededFrom {@link Checkpointing#neededFrom()}
-     * @param releasedInAll the sum of what each queue has released
+     * @param releasedInAll {@link QueueMarks#releasedInAll}
      */
     record Known(long neededFrom, long releasedInAll) {}
 
@@ -238,11 +238,7 @@ final class Evacuator {
     }
 
     private Known known() {
-        long sum = 0;
-        for (QueueMarks queue : marks.values()) {
-            sum += queue.releasedBelow();
-        }
-        return new Known(checkpointing.neededFrom(), sum);
+        return new Known(checkpointing.neededFrom(), QueueMarks.releasedInAll(marks.values()));
     }
 
     private void look(Segment segment, Use use, long appendedBytes) {

@@ -18,6 +18,7 @@ final class Needed {
     private final QueueIndex index;
     private final IndexEntry entry = new IndexEntry();
     private int lookups;
+    private boolean isAllFound;
 
     Needed(Map<Integer, QueueMarks> marks, BodyPins pins, QueueIndex index) {
         this.marks = marks;
@@ -30,10 +31,16 @@ final class Needed {
         lookups = 0;
         // The bodies' queues may be gone, so their marks say nothing.
         long lowest = pins.lowestPosition(index::lookup);
+        isAllFound = lowest != 0;
         for (QueueMarks queue : marks.values()) {
             lowest = Math.min(lowest, lowestPosition(queue));
         }
         return lowest;
+    }
+
+    /** Whether the last call has found all that it wanted to look up; if not, the next one may say more. */
+    boolean isAllFound() {
+        return isAllFound;
     }
 
     /** Or an address below; a damaged index entry does not free its message. */
@@ -50,6 +57,7 @@ final class Needed {
                 isFound = false;
             }
             if (!isFound) {
+                isAllFound = false;
                 position = queue.neededFrom();
                 break;
             }

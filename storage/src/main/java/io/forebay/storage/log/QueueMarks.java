@@ -1,5 +1,6 @@
 package io.forebay.storage.log;
 
+import java.util.Collection;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** What the log knows of a queue beside its owner's numbers. */
@@ -122,5 +123,14 @@ final class QueueMarks {
         isGone = true;
         releaseBelow(Long.MAX_VALUE);
         releasedForGood = Long.MAX_VALUE;
+    }
+
+    /** A number that changes whenever one of them releases something. Any thread. */
+    static long releasedInAll(Collection<QueueMarks> queues) {
+        long sum = 0;
+        for (QueueMarks queue : queues) {
+            sum += queue.releasedBelow();
+        }
+        return sum;
     }
 }

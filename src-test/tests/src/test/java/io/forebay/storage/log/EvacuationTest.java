@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
@@ -246,6 +248,61 @@ class EvacuationTest {
         }
         releaseAllButSlow(driver);
         driver.checkpoint(forCheckpoint, false);
+    }
+
+    /** Before, each idle interval something of every queue was looked up. */
+    @Test
+    void nothingIsLookedUpAgainUntilSomethingIsReleasedOrEvacuated() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        AtomicInteger lookups = new AtomicInteger();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.READ && path.startsWith(StripeLog.INDEX_DIRECTORY + "/")) {
+                lookups.incrementAndGet();
+            }
+        });
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
+        lookups.set(0);
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
+        assertThat(lookups).hasValue(0);
+
+        assertThat(evacuate(driver, 60)).isTrue();
+        assertThat(driver.log.isSegmentFreeable()).isTrue();
+        assertThat(driver.log.isSegmentFreeable()).as("and stays so").isTrue();
+        driver.checkpoint(random, false);
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
+
+        lookups.set(0);
+        driver.log.releaseBelow(1, driver.released().getOrDefault(1, 0L) + 1);
+        driver.log.isSegmentFreeable();
+        assertThat(lookups).hasPositiveValue();
+        for (int queue : new int[] {1, 5}) {
+            driver.released().put(queue, driver.log.nextOffset(queue));
+            driver.log.releaseBelow(queue, driver.log.nextOffset(queue));
+        }
+        assertThat(driver.log.isSegmentFreeable()).isTrue();
+        driver.log.close(true);
+    }
+
+    /** A look-up that fails may succeed the next time. */
+    @Test
+    void whatCouldNotBeLookedUpIsLookedUpAgain() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        for (int queue : new int[] {1, 5}) {
+            driver.released().put(queue, driver.log.nextOffset(queue) - 1);
+            driver.log.releaseBelow(queue, driver.log.nextOffset(queue) - 1);
+        }
+        List<String> index = disk.files().stream()
+                .filter(name -> name.startsWith(StripeLog.INDEX_DIRECTORY + "/"))
+                .toList();
+        for (String name : index) {
+            disk.failReads(name, 0, Long.MAX_VALUE);
+        }
+        assertThat(driver.log.isSegmentFreeable()).isFalse();
+        for (String name : index) {
+            disk.failReads(name, 0, 0);
+        }
+        assertThat(driver.log.isSegmentFreeable()).isTrue();
+        driver.log.close(true);
     }
 
     /** Before, a snapshot counted only if its owner had a record behind the replay start, so the older one kept its segment. */
