@@ -249,6 +249,14 @@ class StoreWriterCleaningTest {
                         long now = fixture.stripe.health().checkpointCount();
                         return checkpoints.getAndSet(now) == now;
                     });
+            // Before, it was kept until somebody sent or acked again.
+            fixture.writer.tell(new StoreWriter.Forget(Owner.queue(3)));
+            Awaitility.await("nobody is left to ask")
+                    .pollInterval(Duration.ofMillis(5))
+                    .until(() -> {
+                        sender.handleWhatIsAsked();
+                        return !segmentFiles(disk).contains("segment-0000000000000000.log");
+                    });
         }
     }
 

@@ -450,6 +450,7 @@ final class Checkpointing {
 
     /** The owner is gone: nothing of it keeps the log from being cleaned, but for bodies that entries of other queues name. */
     void forget(Owner owner) {
+        keptBySnapshots = 0; // its snapshot may have been what kept one
         nothingFreeable = null;
         int slot = owners.find(owner.key());
         if (slot >= 0) {
