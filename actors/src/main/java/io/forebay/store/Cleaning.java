@@ -61,6 +61,18 @@ final class Cleaning {
         evacuations.appended(bytes);
     }
 
+    /** Called once per idle interval: segments that copies alone keep, perhaps for nobody, go although nothing is appended. */
+    void onIdleTick() {
+        boolean isHeldInVain = evacuations.isHeldInVain();
+        if (!log.isSegmentKeptByCopies()) {
+            return;
+        }
+        if (isHeldInVain && !evacuations.goOnWithoutShare()) {
+            endEvacuation();
+        }
+        evacuations.wantPlan();
+    }
+
     /** The disk is low, so that it is worth to look for a segment at once. */
     void wantPlan() {
         evacuations.wantPlan();

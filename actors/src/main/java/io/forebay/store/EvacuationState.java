@@ -3,7 +3,9 @@ package io.forebay.store;
 /**
  * Decides when cleaning looks for a segment to empty, and how fast it moves records: with each segment that the log has grown
  * by, and no more than a share of what is appended. On a low disk, which takes no Sends, there is nothing to have a share of:
- * then it works on as it is. One segment at a time. Pure; confined to the StoreWriter.
+ * then it works on as it is. So there is none on a stripe that idles: the one under way is finished on credit if that keeps others
+ * waiting that nothing has to be moved for, and pays back from the next shares. One segment at a time. Pure; confined to the
+ * StoreWriter.
  */
 final class EvacuationState {
     enum Step {
@@ -28,6 +30,12 @@ final class EvacuationState {
 
     private long bytesSincePlan;
     private boolean isPlanWanted;
+    private boolean isAppendedSinceTick;
+    /** Something was moved of the one under way. */
+    private boolean isBegun;
+    /** The one under way does not wait for its share, until something is appended. */
+    private boolean isOnCredit;
+
     private long completedCount;
 
     /**
@@ -42,6 +50,8 @@ final class EvacuationState {
     /** Owners have appended so much. */
     void appended(long bytes) {
         bytesSincePlan += bytes;
+        isAppendedSinceTick = true;
+        isOnCredit = false;
         credit = Math.min(100 * segmentBytes, credit + bytes * sharePercent);
     }
 
@@ -59,6 +69,8 @@ final class EvacuationState {
         expect(Step.IDLE);
         step = Step.PLANNING;
         isPlanWanted = false;
+        isBegun = false;
+        isOnCredit = false;
         bytesSincePlan = 0;
     }
 
@@ -78,11 +90,35 @@ final class EvacuationState {
 
     /** Whether the batch that is held may be appended. */
     boolean mayAppend(boolean isDiskLow) {
-        return step == Step.HOLDING && (credit > 0 || isDiskLow);
+        return step == Step.HOLDING && (credit > 0 || isDiskLow || isOnCredit);
+    }
+
+    /**
+     * Called once per idle interval.
+     *
+     * @return whether nothing was appended since the last call, so that a batch that is held waits in vain for its share
+     */
+    boolean isHeldInVain() {
+        boolean isIdle = !isAppendedSinceTick;
+        isAppendedSinceTick = false;
+        return isIdle && step == Step.HOLDING;
+    }
+
+    /**
+     * The one that is held in vain keeps others waiting: it goes on without its share if it has begun, so that what was moved is
+     * not moved in vain.
+     *
+     * @return false if it has not begun, and is to be ended
+     */
+    boolean goOnWithoutShare() {
+        expect(Step.HOLDING);
+        isOnCredit = isBegun;
+        return isBegun;
     }
 
     /** A batch is appended. */
     void moved(long bytes) {
+        isBegun = true;
         credit = Math.max(-100 * segmentBytes, credit - 100 * bytes);
     }
 

@@ -532,9 +532,7 @@ public final class StoreWriter {
         if (checkpoints.isDueWhenIdle()) {
             beginCheckpoint();
         }
-        if (log.isSegmentKeptByCopies()) {
-            cleaning.wantPlan();
-        }
+        cleaning.onIdleTick();
         self.tell(SegmentPreparation.MeasureAgain.INSTANCE); // others fill the disk, too
         return proceed();
     }

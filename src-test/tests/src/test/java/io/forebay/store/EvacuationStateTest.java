@@ -76,6 +76,66 @@ class EvacuationStateTest {
         assertThatThrownBy(state::finishing).isInstanceOf(AssertionError.class);
     }
 
+    private void hold() {
+        state.wantPlan();
+        state.planning();
+        state.reading();
+        state.holding();
+    }
+
+    @Test
+    void whatIsHeldIsHeldInVainWhileNothingIsAppended() {
+        state.wantPlan();
+        state.planning();
+        state.reading();
+        assertThat(state.isHeldInVain()).isFalse();
+        state.holding();
+        assertThat(state.isHeldInVain()).isTrue();
+        state.appended(1);
+        assertThat(state.isHeldInVain()).isFalse();
+        assertThat(state.isHeldInVain()).isTrue();
+    }
+
+    @Test
+    void whatHasNotBegunIsGivenUpAndTheShareStaysAsItIs() {
+        hold();
+        assertThat(state.goOnWithoutShare()).isFalse();
+        assertThat(state.mayAppend(false)).isFalse();
+    }
+
+    @Test
+    void whatHasBegunIsFinishedOnCreditThatTheNextOnePaysBack() {
+        state.appended(500);
+        hold();
+        state.moved(100);
+        state.reading();
+        state.holding();
+        assertThat(state.mayAppend(false)).as("its share is used up").isFalse();
+        assertThat(state.goOnWithoutShare()).isTrue();
+        assertThat(state.mayAppend(false)).isTrue();
+        state.moved(300);
+        state.reading();
+        state.holding();
+        assertThat(state.mayAppend(false)).isTrue();
+        state.appended(5);
+        assertThat(state.mayAppend(false))
+                .as("there is something to have a share of")
+                .isFalse();
+        assertThat(state.goOnWithoutShare()).isTrue();
+        state.moved(100);
+        state.reading();
+        state.forcing();
+        state.finishing();
+        state.finished();
+
+        hold();
+        assertThat(state.goOnWithoutShare()).as("the next one").isFalse();
+        state.appended(1_995);
+        assertThat(state.mayAppend(false)).as("400 bytes are owed").isFalse();
+        state.appended(1);
+        assertThat(state.mayAppend(false)).isTrue();
+    }
+
     @Test
     void withoutAShareNothingIsDone() {
         EvacuationState off = new EvacuationState(0, 1_000);

@@ -15,6 +15,7 @@ import io.forebay.storage.log.LogWalker;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.QueueReader;
+import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StoreWriter.Event;
 import io.forebay.store.StoreWriter.Written;
 import io.forebay.testkit.faults.DiskObserver.Operation;
@@ -43,6 +44,11 @@ class StoreWriterCleaningTest {
     }
 
     private static StoreSettings cleaning(Duration checkpointIdleInterval, Duration snapshotTimeout) {
+        return cleaning(checkpointIdleInterval, snapshotTimeout, 100);
+    }
+
+    private static StoreSettings cleaning(
+            Duration checkpointIdleInterval, Duration snapshotTimeout, int evacuationSharePercent) {
         StoreSettings patient = patient();
         return new StoreSettings(
                 patient.maxUnflushedBytes(),
@@ -55,7 +61,7 @@ class StoreWriterCleaningTest {
                 64 * 1024,
                 checkpointIdleInterval,
                 snapshotTimeout,
-                100,
+                evacuationSharePercent,
                 50,
                 patient.stopTimeout());
     }
@@ -369,6 +375,57 @@ class StoreWriterCleaningTest {
         } finally {
             mayPlan.countDown();
         }
+    }
+
+    /** Before, an evacuation that waited for its share of what is appended kept every further segment from being looked at. */
+    @Test
+    void aStripeThatIdlesBeforeAnEvacuationGivesBackWhatWasMovedByOthers() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG, 1))) {
+            Sender sender = new Sender(fixture, 1, 2);
+            // The second one uses up the share for the third; what the first has moved is in a segment that is left.
+            for (int evacuated = 1; evacuated <= 2; evacuated++) {
+                for (int step = 0; fixture.stripe.health().evacuationCount() < evacuated || step < 6 * 60; step++) {
+                    appendAndRelease(sender, step % 8 == 0 ? 1 : 2);
+                }
+            }
+            awaitAllIsGivenBack(sender);
+        }
+    }
+
+    /** Before, it waited for its share, and every further segment to be looked at for it. */
+    @Test
+    void aStripeThatIdlesInTheMiddleOfAnEvacuationFinishesIt() throws IOException {
+        StoreSettings settings = cleaning(Duration.ofMillis(20), LONG, 1);
+        try (StripeFixture fixture = StripeFixture.open(disk, settings, 512 * 1024, 0)) {
+            Sender sender = new Sender(fixture, 1, 2);
+            for (int step = 0; fixture.stripe.health().writtenBytes().moved() == 0; step++) {
+                appendAndRelease(sender, step % 4 == 0 ? 1 : 2);
+            }
+            // What is moved comes to lie in a segment that is left.
+            for (int step = 0; step < 3 * 512; step++) {
+                appendAndRelease(sender, 2);
+            }
+            assertThat(fixture.stripe.health().evacuationCount())
+                    .as("a segment has copies for several batches")
+                    .isZero();
+            awaitAllIsGivenBack(sender);
+        }
+    }
+
+    private static void appendAndRelease(Sender sender, int queueId) {
+        sender.append(queueId, FILLING);
+        StripeLog log = sender.fixture.stripe.log();
+        log.releaseBelow(2, log.nextOffset(2));
+    }
+
+    /** The one with the replay start is left, the one behind it if the manifest had no room there, the one prepared. */
+    private void awaitAllIsGivenBack(Sender sender) {
+        StripeLog log = sender.fixture.stripe.log();
+        log.releaseBelow(1, log.nextOffset(1));
+        Awaitility.await("segments go").pollInterval(Duration.ofMillis(5)).until(() -> {
+            sender.handleWhatIsAsked();
+            return segmentFiles(disk).size() <= 3;
+        });
     }
 
     @Test
