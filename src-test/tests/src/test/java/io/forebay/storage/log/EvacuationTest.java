@@ -330,6 +330,36 @@ class EvacuationTest {
         new LogDriver(disk, again.model, again.released(), again.model.lastSequence()).log.close(true);
     }
 
+    @Test
+    void afterAStartASnapshotThatClaimsMoreThanThereIsDoesNotCount() throws IOException {
+        LogDriver driver = pinned(disk, random, 400);
+        driver.log.close(true);
+        List<String> before = segmentFiles(disk);
+        LogDriver again = new LogDriver(disk, driver.model, driver.released(), driver.model.lastSequence());
+        while (segmentFiles(disk).stream()
+                        .filter(name -> !before.contains(name))
+                        .count()
+                < 2) {
+            LogRecord record = again.record(Owner.queue(2), random);
+            again.append(Frame.builder(256).add(Owner.queue(2), record).build(), List.of(record));
+        }
+        for (int queue = 1; queue <= 5; queue++) {
+            again.log.releaseBelow(queue, again.log.nextOffset(queue));
+        }
+        Checkpoint checkpoint = again.log.beginCheckpoint();
+        assertThat(checkpoint.changedOwners()).hasSizeGreaterThan(5);
+        for (Owner owner : checkpoint.changedOwners()) {
+            SnapshotRecord record =
+                    SnapshotRecord.split(1, 1_000_000, 0, new byte[8], 8).get(0);
+            again.append(Frame.builder(200).add(owner, record).build(), List.of(record));
+        }
+        again.log.writeManifest(checkpoint);
+        again.force();
+        again.log.finishCheckpoint(checkpoint);
+        assertThat(segmentFiles(disk)).as("with the snapshots that count").containsAnyElementsOf(before);
+        again.log.close(false);
+    }
+
     /** Before, it stayed held when a plan came in the instant in which its stripe stopped, and its map was never unmapped. */
     @Test
     void aLogThatIsClosedHoldsNoSegmentThatIsEvacuated() throws IOException {
