@@ -154,7 +154,7 @@ class StoreWriterCleaningTest {
     @Test
     void segmentsThatFewMessagesPinAreEmptiedAlsoWhenForcesFail() throws IOException {
         List<String> kept = new ArrayList<>();
-        try (StripeFixture fixture = StripeFixture.open(disk, cleaning())) {
+        try (StripeFixture fixture = StripeFixture.open(disk, cleaning(Duration.ofMillis(20), LONG))) {
             Sender sender = new Sender(fixture, 1, 2);
             for (int step = 0; step < 3_000; step++) {
                 if (step % 40 == 0) {
@@ -167,12 +167,16 @@ class StoreWriterCleaningTest {
                 sender.append(2, FILLING);
                 fixture.stripe.log().releaseBelow(2, step);
             }
-            // Cleaning follows what is appended.
-            for (int step = 0; step < 20_000 && fixture.stripe.log().storedBytes() > 14 * 64 * 1024; step++) {
-                sender.append(2, FILLING);
-                fixture.stripe.log().releaseBelow(2, fixture.stripe.log().nextOffset(2));
-            }
+            // Cleaning follows what is appended, a segment at a time: while it moves the messages of one, a sender that
+            // does not wait fills others, and then each of them goes to a segment of its own again.
             StripeHealth health = fixture.stripe.health();
+            for (int round = 0; round < 200 && health.storedBytes() > 14 * 64 * 1024; round++) {
+                for (int step = 0; step < 60; step++) {
+                    appendAndRelease(sender, 2);
+                }
+                awaitCheckpoint(sender);
+                health = fixture.stripe.health();
+            }
             assertThat(health.storedBytes()).isLessThanOrEqualTo(14 * 64 * 1024);
             assertThat(health.evacuationCount()).isGreaterThan(10);
             assertThat(health.writtenBytes().moved())
