@@ -1,7 +1,6 @@
 package io.forebay.deadletter;
 
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.SupervisorStrategy;
@@ -9,6 +8,7 @@ import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.ParkedKey;
@@ -19,6 +19,7 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.UnparkHow;
 import io.forebay.queue.GroupQueue;
 import io.forebay.storage.log.KeyUnparkedRecord;
+import io.forebay.store.Asker;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.Registry;
@@ -55,6 +56,7 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
     private final String nodeName;
     private final TopicDirectory directory;
     private final GroupQuestions questions;
+    private final Asker asker;
     private final LetterPages letters;
 
     public static Behavior<Command> create(Environment environment) {
@@ -68,6 +70,9 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
         nodeName = environment.nodeName;
         directory = environment.directory;
         questions = new GroupQuestions(context.getSystem(), directory);
+        asker = new Asker(
+                context.getSystem(),
+                context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
         letters = new LetterPages(
                 this,
                 environment,
@@ -257,8 +262,8 @@ public final class DeadLetterDesk extends AbstractBehavior<DeadLetterDesk.Comman
         then(GroupQuestions.all(answers), (all, failure) -> next.accept(all));
     }
 
-    ActorSystem<?> system() {
-        return getContext().getSystem();
+    Asker asker() {
+        return asker;
     }
 
     /** Goes on, in this actor, with what somebody else was to answer or to read. */

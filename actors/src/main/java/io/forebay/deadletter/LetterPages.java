@@ -1,7 +1,6 @@
 package io.forebay.deadletter;
 
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.javadsl.AskPattern;
 import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Names;
@@ -220,11 +219,10 @@ final class LetterPages {
     }
 
     private void makeReady(DeadLetterDesk.Ask ask, String topic, Runnable then) {
-        CompletionStage<RegistryReply.Ensured> ensured = AskPattern.ask(
+        CompletionStage<RegistryReply.Ensured> ensured = desk.asker().ask(
                 environment.registry(),
                 (ActorRef<RegistryReply.Ensured> replyTo) -> new Registry.EnsureRedrive(topic, 0, replyTo),
-                REGISTRY_TIMEOUT,
-                desk.system().scheduler());
+                REGISTRY_TIMEOUT);
         desk.then(ensured, (answer, failure) -> {
             if (failure != null) {
                 desk.refuse(ask, Refusal.busy("the registry has not answered in time", RETRY_MILLIS));

@@ -6,10 +6,10 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
@@ -24,6 +24,7 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.storage.log.SeekRecord;
+import io.forebay.store.Asker;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.RegistryReply;
@@ -89,6 +90,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     private final Environment environment;
     private final TopicDirectory directory;
     private final GroupQuestions questions;
+    private final Asker asker;
     private final TimerScheduler<Command> timers;
     private final Executor readers;
     private final ArrayDeque<Task<?>> waiting = new ArrayDeque<>();
@@ -107,6 +109,9 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
         this.timers = timers;
         directory = environment.directory;
         questions = new GroupQuestions(context.getSystem(), directory);
+        asker = new Asker(
+                context.getSystem(),
+                context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
         readers =
                 context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.READ_DISPATCHER));
     }
@@ -426,11 +431,7 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
             return CompletableFuture.completedFuture(Refusal.of(
                     Refusal.Code.FAILED, "the queue is not served because of a fault; the node's log says more"));
         }
-        return AskPattern.ask(
-                        queue.queue(),
-                        command::of,
-                        ANSWER_TIMEOUT,
-                        getContext().getSystem().scheduler())
+        return asker.ask(queue.queue(), command::of, ANSWER_TIMEOUT)
                 .exceptionally(failure ->
                         Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the queue has not answered in time; ask again"));
     }

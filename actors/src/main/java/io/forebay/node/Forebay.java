@@ -7,7 +7,6 @@ import akka.actor.typed.ActorSystem;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Extension;
 import akka.actor.typed.ExtensionId;
-import akka.actor.typed.javadsl.AskPattern;
 import io.forebay.cluster.BytesHeld;
 import io.forebay.cluster.ClusterMembership;
 import io.forebay.cluster.NodeEntry;
@@ -22,6 +21,7 @@ import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.queue.core.GroupQueueLimits;
+import io.forebay.store.Asker;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.NodeRecovery;
@@ -34,6 +34,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 
 /**
  * A node of Forebay inside an actor system, whatever its provider:
@@ -45,6 +47,9 @@ import java.util.concurrent.CompletionStage;
  * recovered answers at {@code /system/forebay}, and through the Receptionist if the provider is cluster. It stops with the
  * actor system, through coordinated shutdown: refuses what is new, lets finish what is under way, and leaves the stripes to
  * {@link ForebayStorage}. Thread-safe.
+ *
+ * <p>Its completion stages complete on {@code forebay.queue.dispatcher}. What is added to them runs there, in no actor, or, if they have
+ * completed, in the thread that adds it; what blocks there takes a thread from the queues.
  */
 public final class Forebay implements Extension {
     private static final Id ID = new Id();
@@ -55,12 +60,16 @@ public final class Forebay implements Extension {
     private final TopicDirectory directory = new TopicDirectory();
     private final ForebaySettings settings;
     private final BytesHeld bytesHeld;
+    private final Executor executor;
+    private final Asker asker;
     private final ActorRef<Object> entry;
 
     private Forebay(ActorSystem<?> system) {
         this.system = system;
         settings = ForebaySettings.from(system.settings().config());
         bytesHeld = new BytesHeld(settings.session().nodeBytesMax());
+        executor = system.dispatchers().lookup(dispatcherSelector());
+        asker = new Asker(system, executor);
         entry = system.systemActorOf(
                 NodeEntry.create(settings.node().name()), NodeProtocol.ENTRY_NAME, dispatcherSelector());
         NodeRecovery recovery = new NodeRecovery(
@@ -105,9 +114,9 @@ public final class Forebay implements Extension {
         return entry.narrow();
     }
 
-    /** How many sessions are open. */
+    /** How many sessions are open. Fails with a {@link java.util.concurrent.TimeoutException} when the system is about to end. */
     public CompletionStage<Integer> countSessions() {
-        return AskPattern.ask(entry, NodeEntry.CountSessions::new, END_TIMEOUT, system.scheduler());
+        return asker.ask(entry, NodeEntry.CountSessions::new, END_TIMEOUT);
     }
 
     /** Bytes of Sends that wait for their answers. */
@@ -158,7 +167,8 @@ public final class Forebay implements Extension {
                 bytesHeld,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());
-        ready.complete(this);
+        // Not in the registry, which tells it: an application that waits there for the node would wait for ever.
+        inDispatcher(() -> ready.complete(this));
     }
 
     private void fail(Throwable failure) {
@@ -166,7 +176,15 @@ public final class Forebay implements Extension {
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
         entry.tell(new NodeEntry.Failed(Refusal.of(
                 Refusal.Code.FAILED, "node '" + settings.node().name() + "' could not start: " + cause.getMessage())));
-        ready.completeExceptionally(cause);
+        inDispatcher(() -> ready.completeExceptionally(cause));
+    }
+
+    private void inDispatcher(Runnable completion) {
+        try {
+            executor.execute(completion);
+        } catch (RejectedExecutionException ended) {
+            completion.run(); // the system has ended meanwhile: whoever waits must not wait for ever
+        }
     }
 
     private SessionLimits limits() {
@@ -200,12 +218,12 @@ public final class Forebay implements Extension {
         });
         shutdown.addTask(CoordinatedShutdown.PhaseServiceRequestsDone(), "forebay-drain", () -> {
             Duration limit = settings.node().drainTimeout();
-            CompletionStage<Registry.IsDrained> drained = limit.isZero()
+            CompletableFuture<Registry.IsDrained> drained = limit.isZero()
                     ? CompletableFuture.completedFuture(Registry.IsDrained.INSTANCE)
-                    : AskPattern.ask(registry, Registry.Drain::new, limit, system.scheduler());
+                    : asker.ask(registry, Registry.Drain::new, limit);
             return drained.exceptionally(timeout -> Registry.IsDrained.INSTANCE)
-                    .thenCompose(done -> AskPattern.<Object, NodeEntry.AllEnded>ask(
-                            entry, NodeEntry.EndSessions::new, END_TIMEOUT, system.scheduler()))
+                    .thenCompose(done ->
+                            asker.<Object, NodeEntry.AllEnded>ask(entry, NodeEntry.EndSessions::new, END_TIMEOUT))
                     .handle((ended, timeout) -> Done.getInstance());
         });
     }

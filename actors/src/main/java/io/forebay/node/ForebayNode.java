@@ -84,12 +84,15 @@ public final class ForebayNode {
         return "ready " + address();
     }
 
-    /** Stops gracefully: refuses what is new, drains, forces, writes the closing checkpoint. Also what SIGTERM does. */
+    /**
+     * Stops gracefully: refuses what is new, drains, forces, writes the closing checkpoint. Also what SIGTERM does. What follows the
+     * stage runs in Java's common pool, as the actor system's own dispatchers are gone by then.
+     */
     public CompletionStage<Done> stop() {
         return CoordinatedShutdown.get(system).runAll(CoordinatedShutdown.unknownReason());
     }
 
-    /** Completes when the system has terminated, however that came about. */
+    /** Completes when the system has terminated, however that came about. What follows runs where it does for {@link #stop()}. */
     public CompletionStage<Done> whenTerminated() {
         return system.getWhenTerminated();
     }

@@ -5,7 +5,6 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Extension;
 import akka.actor.typed.ExtensionId;
-import akka.actor.typed.javadsl.AskPattern;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.StorageSettings;
 import io.forebay.storage.io.StorageDirectory;
@@ -28,7 +27,8 @@ import java.util.regex.Pattern;
 
 /**
  * The stripes of a node inside an application's {@code ActorSystem}: opens them, recovers them, closes them in coordinated
- * shutdown. Does nothing before {@link #open()}. Thread-safe.
+ * shutdown. Does nothing before {@link #open()}. Thread-safe. Its completion stages complete on {@code forebay.store.flush-dispatcher},
+ * where threads may block; what is added to them runs there, or, if they have completed, in the thread that adds it.
  */
 public final class ForebayStorage implements Extension {
     private static final Id ID = new Id();
@@ -40,6 +40,7 @@ public final class ForebayStorage implements Extension {
 
     private final ActorSystem<?> system;
     private final Executor blocking;
+    private final Asker asker;
     private final CompletableFuture<List<StripeHandle>> ready = new CompletableFuture<>();
     private final List<StripeRecovery> recoveries = new ArrayList<>();
     private StorageEnvironment environment = StorageEnvironment.real();
@@ -54,6 +55,7 @@ public final class ForebayStorage implements Extension {
     private ForebayStorage(ActorSystem<?> system) {
         this.system = system;
         this.blocking = StripeSystem.blocking(system);
+        this.asker = new Asker(system, blocking);
     }
 
     /** The one of this system; creating it starts nothing and waits for nothing. */
@@ -263,11 +265,10 @@ public final class ForebayStorage implements Extension {
     private CompletionStage<Boolean> stopStripes(Duration limit) {
         CompletableFuture<Boolean> all = CompletableFuture.completedFuture(true);
         for (Stripe stripe : stripes) {
-            CompletionStage<Boolean> one = AskPattern.<StoreWriter.Command, Done>ask(
+            CompletionStage<Boolean> one = asker.<StoreWriter.Command, Done>ask(
                             stripe.handle.writer(),
                             replyTo -> new StoreWriter.Stop(limit, replyTo),
-                            limit.plus(SHUTDOWN_MARGIN),
-                            system.scheduler())
+                            limit.plus(SHUTDOWN_MARGIN))
                     .handle((done, failure) -> failure == null);
             all = all.thenCombine(one, Boolean::logicalAnd);
         }

@@ -2,9 +2,11 @@ package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
+import akka.actor.typed.DispatcherSelector;
+import io.forebay.config.QueueSettings;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
+import io.forebay.store.Asker;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,15 +22,19 @@ public final class GroupQuestions {
         GroupQueue.Command of(ActorRef<Object> replyTo);
     }
 
-    private final ActorSystem<?> system;
+    private final Asker asker;
     private final TopicDirectory directory;
 
     public GroupQuestions(ActorSystem<?> system, TopicDirectory directory) {
-        this.system = system;
+        this.asker =
+                new Asker(system, system.dispatchers().lookup(DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
         this.directory = directory;
     }
 
-    /** Never fails: what cannot be asked, or does not answer, is a {@link Refusal}; see {@link #refusalOf}. */
+    /**
+     * Completes in the queues' dispatcher, or is complete already. Never fails: what cannot be asked, or does not answer, is a {@link
+     * Refusal}; see {@link #refusalOf}.
+     */
     public CompletionStage<Object> ask(int queueId, int groupId, Question question) {
         TopicDirectory.GroupQueueRoute route = directory.groupQueue(queueId, groupId);
         if (route == null) {
@@ -36,12 +42,12 @@ public final class GroupQuestions {
                     Refusal.Code.FAILED,
                     "the queue is not served for this group because of a fault; the node's log says more"));
         }
-        return AskPattern.ask(route.groupQueue(), question::of, ANSWER_TIMEOUT, system.scheduler())
+        return asker.ask(route.groupQueue(), question::of, ANSWER_TIMEOUT)
                 .exceptionally(failure ->
                         Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the queue has not answered in time; ask again"));
     }
 
-    /** All answers, in the order of the questions. */
+    /** All answers, in the order of the questions; completes where the last of them does. */
     public static CompletionStage<List<Object>> all(List<CompletionStage<Object>> questions) {
         List<CompletableFuture<Object>> answers = new ArrayList<>();
         questions.forEach(question -> answers.add(question.toCompletableFuture()));

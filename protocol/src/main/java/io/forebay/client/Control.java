@@ -3,7 +3,11 @@ package io.forebay.client;
 import akka.Done;
 import java.util.concurrent.CompletionStage;
 
-/** Stops a source of deliveries. Thread-safe; each method may be called again and together with the others. */
+/**
+ * Stops a source of deliveries. Thread-safe; each method may be called again and together with the others. Its stages complete where the
+ * source runs: of a stream in the stream's own dispatcher, else, and behind {@link #drainAndShutdown}, on {@code
+ * forebay.client.callback-dispatcher}, or in the thread that completes what it was given.
+ */
 public interface Control {
     /** Stops popping. What was popped is still emitted; then the source completes. Done when it has. */
     CompletionStage<Done> stop();

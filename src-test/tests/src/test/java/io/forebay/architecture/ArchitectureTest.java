@@ -10,13 +10,16 @@ import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nam
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.typed.javadsl.ActorContext;
 import com.tngtech.archunit.base.DescribedPredicate;
+import com.tngtech.archunit.core.domain.AccessTarget;
 import com.tngtech.archunit.core.domain.JavaAccess;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import io.forebay.store.Asker;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,6 +27,8 @@ import java.nio.MappedByteBuffer;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
@@ -149,6 +154,45 @@ class ArchitectureTest {
                 .that(not(resideInAnyPackage(STORAGE_IO, TESTKIT)).and(not(nameStartingWith(FILES_OF_THE_CLI))))
                 .should()
                 .dependOnClassesThat(filesAndChannels.or(filesOfOld)));
+    }
+
+    /** Stages of Akka's asks have what follows them run in Java's common pool. */
+    @Test
+    void onlyTheAskerAsks() {
+        holds(noClasses()
+                .that()
+                .doNotHaveFullyQualifiedName(Asker.class.getName())
+                .should()
+                .dependOnClassesThat(describe(
+                        "ask actors from outside",
+                        type -> type.getName().startsWith("akka.actor.typed.javadsl.AskPattern")
+                                || type.getName().startsWith("akka.pattern."))));
+        holds(noClasses()
+                .should()
+                .accessTargetWhere(describe(
+                        "an actor asks by way of the common pool",
+                        access -> access.getTargetOwner().getName().equals(ActorContext.class.getName())
+                                && access.getTarget().getName().startsWith("ask"))));
+    }
+
+    /** The common pool is the application's, and on a machine with two processors there is none: each task gets a new thread. */
+    @Test
+    void nothingRunsInTheCommonPool() {
+        DescribedPredicate<JavaAccess<?>> usesIt = describe("no executor is named", access -> {
+            JavaClass owner = access.getTargetOwner();
+            String name = access.getTarget().getName();
+            boolean isStage = owner.isAssignableTo(CompletionStage.class) && !owner.getName().startsWith("akka.");
+            boolean isOfStages = isStage && (name.endsWith("Async") || name.equals("delayedExecutor"))
+                    && access.getTarget() instanceof AccessTarget.CodeUnitCallTarget method
+                    && method.getRawParameterTypes().stream()
+                            .noneMatch(parameter -> parameter.isEquivalentTo(Executor.class));
+            return isOfStages
+                    || name.equals("commonPool")
+                    || name.equals("parallelStream")
+                    || name.equals("orTimeout")
+                    || name.equals("completeOnTimeout");
+        });
+        holds(noClasses().that(not(resideInAPackage(TESTKIT))).should().accessTargetWhere(usesIt));
     }
 
     private static ArchRule knowsNoRoomBut(String... own) {
