@@ -133,7 +133,7 @@ final class DlqCommand implements Callable<Integer> {
                     cursor = page.cursor();
                 } while (left > 0 && !cursor.isEmpty());
             } catch (ForebayException e) {
-                throw advised(e.refusal(), "");
+                throw advised(e.refusal());
             }
             return ExitCode.OK;
         }
@@ -228,13 +228,13 @@ final class DlqCommand implements Callable<Integer> {
             return ExitCode.OK;
         }
 
-        /** When it ends early, what has gone by then is said: it does not come back. */
+        /** When it ends early, what has gone by then is said: it does not come back. A refusal says it by itself. */
         private RedriveResult await(NodeLink link, CompletableFuture<RedriveResult> redriven)
                 throws InterruptedException {
             try {
                 return link.await(redriven);
             } catch (ForebayException e) {
-                throw advised(e.refusal(), before());
+                throw advised(e.refusal());
             } catch (InterruptedException e) {
                 redriven.cancel(false);
                 shell.console()
@@ -311,13 +311,13 @@ final class DlqCommand implements Callable<Integer> {
     }
 
     /** What an operator can do about a refusal. */
-    private static CliException advised(Refusal refusal, String before) {
+    private static CliException advised(Refusal refusal) {
         String advice = switch (refusal.code()) {
             case UNKNOWN_GROUP -> "; 'forebay group list' names those there are";
             case UNKNOWN_TOPIC -> "; create it (forebay topic create), or name another one with --to";
             default -> "";
         };
-        return new CliException(Refusals.exitCode(refusal), refusal.text() + advice + before);
+        return new CliException(Refusals.exitCode(refusal), refusal.text() + advice);
     }
 
     private static long limitOf(Long limit) {

@@ -196,7 +196,7 @@ final class LetterPages {
                 ? refusal
                 : Refusal.of(
                         Refusal.Code.UNKNOWN_TOPIC,
-                        "there is no topic '" + topic + "' for dead letters to go to; nothing was moved");
+                        "node '" + environment.nodeName() + "' has no topic '" + topic + "' for dead letters to go to");
     }
 
     private static LetterCursor cursorOrNull(String text, TopicDirectory.TopicRoute topicOrNull) {

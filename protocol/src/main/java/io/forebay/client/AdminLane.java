@@ -32,6 +32,7 @@ final class AdminLane {
         while (!pending.isEmpty() && requests.mayStart(0)) {
             Ops.Admin op = pending.removeFirst();
             underWay.add(op);
+            op.sentCount = 1;
             requests.start(new Request(requests.nextRequestId(), op), nowMillis);
         }
     }
@@ -77,6 +78,11 @@ final class AdminLane {
         @Override
         SessionCommand.Request command() {
             return command;
+        }
+
+        @Override
+        void repeated() {
+            op.sentCount += op.isDecided ? 0 : 1;
         }
 
         @Override

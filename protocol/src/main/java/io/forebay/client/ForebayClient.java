@@ -623,7 +623,8 @@ public final class ForebayClient {
      * goes in one step: whatever dies meanwhile, none is lost and none goes twice. All groups of the topic get the message.
      *
      * @param pages told, in the client's callbacks, what each page did; must not block
-     * @return what was done in all. To stop, cancel its future: the page that is under way may still be done
+     * @return what was done in all; what it fails with says how many had been moved by then. To stop, cancel its future: the page that is
+     *     under way may still be done
      */
     public CompletionStage<RedriveResult> redrive(RedriveRequest request, Consumer<PoisonReply.Redriven> pages) {
         return new Redrive(

@@ -217,6 +217,8 @@ final class Ops {
     /** An administrative request. */
     static final class Admin extends Op<SessionEvent.Reply> {
         final LongFunction<SessionCommand.Request> command;
+        /** How often the node was asked: not at all if it was never found, more than once if it died. To be read when it has completed. */
+        int sentCount;
 
         Admin(LongFunction<SessionCommand.Request> command) {
             this.command = command;

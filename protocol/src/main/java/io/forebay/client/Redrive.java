@@ -6,15 +6,22 @@ import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionEvent;
 import java.time.Duration;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 
 /**
  * Moves dead letters page after page, one node after the other, no faster than asked. A page that is repeated moves nothing twice, so one
- * whose outcome is not known is simply asked for again. Steps follow each other; nothing is shared.
+ * whose outcome is not known is simply asked for again. What it fails with says what was moved before. Steps follow each other; nothing
+ * is shared.
  */
 final class Redrive {
     /** Goes on later, on a thread that may run callbacks. */
@@ -24,6 +31,12 @@ final class Redrive {
 
     private static final int PAGE_COUNT = 500;
     private static final Duration PAUSE = Duration.ofMillis(50);
+    /** What a node refuses a page for before it has done anything. */
+    private static final Set<Refusal.Code> NOTHING_DONE = EnumSet.of(
+            Refusal.Code.UNKNOWN_TOPIC,
+            Refusal.Code.UNKNOWN_GROUP,
+            Refusal.Code.ILLEGAL_NAME,
+            Refusal.Code.ILLEGAL_ARGUMENT);
 
     private final RedriveRequest request;
     private final NodeLink[] links;
@@ -34,8 +47,14 @@ final class Redrive {
     private final Later later;
     private final Pace pace;
     private final CompletableFuture<RedriveResult> result = new CompletableFuture<>();
+    /** By the node's name; in the order in which they were asked. */
+    private final Map<String, Long> movedByNode = new LinkedHashMap<>();
     private long movedCount;
     private long stayedCount;
+    /** Most letters that have gone without an answer that tells of them, as when a node died behind it. */
+    private long untoldCountMax;
+    /** Whether the page that is asked for may have been done before. */
+    private boolean isInDoubt;
     private boolean isKnown;
     private ForebayException absent;
     private long transientSinceNanos;
@@ -106,41 +125,50 @@ final class Redrive {
         int countMax = (int) Math.min(PAGE_COUNT, request.limit() - movedCount);
         int count = pace.begin(nanoTime.getAsLong(), countMax);
         NodeLink link = node < links.length ? links[node] : null;
-        asker.ask(
-                        link,
-                        id -> new PoisonCommand.Redrive(
-                                id,
-                                request.group(),
-                                request.filter(),
-                                request.toTopic(),
-                                count,
-                                request.isDryRun(),
-                                cursor))
-                .whenComplete((reply, failure) -> {
-                    try {
-                        if (failure != null) {
-                            failed(node, cursor, ForebayClient.exceptionOf(failure));
-                        } else {
-                            answered(node, cursor, reply);
-                        }
-                    } catch (RuntimeException e) {
-                        result.completeExceptionally(e);
-                    }
-                });
+        CompletionStage<SessionEvent.Reply> asked = asker.ask(
+                link,
+                id -> new PoisonCommand.Redrive(
+                        id,
+                        request.group(),
+                        request.filter(),
+                        request.toTopic(),
+                        count,
+                        request.isDryRun(),
+                        cursor));
+        asked.whenComplete((reply, failure) -> {
+            int sentCount = asked instanceof Ops.Admin op ? op.sentCount : 1;
+            try {
+                if (failure == null) {
+                    isInDoubt |= sentCount > 1;
+                    answered(node, cursor, count, reply);
+                } else {
+                    ForebayException refused = ForebayClient.exceptionOf(failure);
+                    isInDoubt |= sentCount > 1 || (sentCount == 1 && !NOTHING_DONE.contains(refused.code()));
+                    failed(node, cursor, count, refused);
+                }
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+            }
+        });
     }
 
     private boolean isEnd(int nextNode) {
         return movedCount >= request.limit() || nextNode >= Math.max(1, links.length);
     }
 
-    private void answered(int node, String cursor, SessionEvent.Reply reply) {
+    private void answered(int node, String cursor, int count, SessionEvent.Reply reply) {
         if (!(reply instanceof PoisonReply.Redriven page)) {
             throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
                     .toException();
         }
         isKnown = true;
         isTransient = false;
+        untoldCountMax += isInDoubt ? count : 0;
+        isInDoubt = false;
         movedCount += page.letters().size();
+        if (!page.letters().isEmpty()) {
+            movedByNode.merge(page.node(), (long) page.letters().size(), Long::sum);
+        }
         stayedCount += page.stayedCount();
         pages.accept(page);
         boolean isStuck = page.cursor().equals(cursor) && !cursor.isEmpty();
@@ -150,10 +178,12 @@ final class Redrive {
         after(isEnd(nextNode) ? Duration.ZERO : pause, () -> next(nextNode, page.cursor()));
     }
 
-    private void failed(int node, String cursor, ForebayException failure) {
+    private void failed(int node, String cursor, int count, ForebayException failure) {
         Refusal refusal = failure.refusal();
         long now = nanoTime.getAsLong();
         if (refusal.code() == Refusal.Code.UNKNOWN_GROUP && cursor.isEmpty()) {
+            untoldCountMax += isInDoubt ? count : 0;
+            isInDoubt = false;
             absent = failure;
             next(node + 1, "");
         } else if (refusal.isTransient() && (!isTransient || now - transientSinceNanos < patienceNanos)) {
@@ -161,8 +191,27 @@ final class Redrive {
             isTransient = true;
             after(Duration.ofMillis(Math.max(PAUSE.toMillis(), refusal.retryAfterMillis())), () -> next(node, cursor));
         } else {
-            result.completeExceptionally(failure);
+            untoldCountMax += isInDoubt ? count : 0;
+            result.completeExceptionally(request.isDryRun() ? failure : withWhatWasMoved(refusal));
         }
+    }
+
+    private ForebayException withWhatWasMoved(Refusal refusal) {
+        String moved;
+        if (movedCount > 0) {
+            moved = "before that " + letters(movedCount) + (movedCount == 1 ? " was" : " were") + " moved ("
+                    + movedByNode.entrySet().stream()
+                            .map(each -> each.getValue() + " on node '" + each.getKey() + "'")
+                            .collect(Collectors.joining(", "))
+                    + ")" + (untoldCountMax > 0 ? ", and up to " + untoldCountMax + " more may have been" : "");
+        } else {
+            moved = untoldCountMax > 0 ? "up to " + letters(untoldCountMax) + " may have been moved" : "nothing was moved";
+        }
+        return new Refusal(refusal.code(), refusal.text() + "; " + moved, refusal.retryAfterMillis()).toException();
+    }
+
+    private static String letters(long count) {
+        return count + (count == 1 ? " letter" : " letters");
     }
 
     private void after(Duration pause, Runnable step) {

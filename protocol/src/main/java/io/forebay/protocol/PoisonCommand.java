@@ -43,6 +43,8 @@ public sealed interface PoisonCommand extends SessionCommand.Request
      * Moves dead letters of a group to the topic they come from, or to another one, oldest first in each queue. Answered by {@link
      * PoisonReply.Redriven} when what it did is flushed. A letter that has gone is not moved again, so the request may be repeated. All
      * groups of the topic get the message; it keeps everything but its {@code dead-letter.*} properties, and gets {@code redriven.*}.
+     * Refused with {@link Refusal.Code#UNKNOWN_TOPIC}, {@link Refusal.Code#UNKNOWN_GROUP} or an illegal value it moved nothing; refused
+     * with another code it may have moved some.
      *
      * @param toTopic "" for the topic each letter comes from
      * @param countMax most letters that are moved, 1 to {@link #PAGE_COUNT_MAX}; more of them may be looked at

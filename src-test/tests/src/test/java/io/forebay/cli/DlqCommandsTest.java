@@ -378,7 +378,8 @@ class DlqCommandsTest {
 
         refused(4, "'forebay group list' names those there are", "dlq", "list", "nobody");
         refused(4, "no group 'nobody' consumes a topic of this node", "dlq", "redrive", "nobody");
-        refused(4, "there is no topic 'nowhere'", "dlq", "redrive", "g-kept", "--to", "nowhere");
+        refused(4, "has no topic 'nowhere'", "dlq", "redrive", "g-kept", "--to", "nowhere");
+        refused(4, "nothing was moved; create it", "dlq", "redrive", "g-kept", "--to", "nowhere");
         refused(4, "create it (forebay topic create)", "dlq", "redrive", "g-kept", "--to", "nowhere", "--dry-run");
         refused(4, "name another one with --to", "dlq", "redrive", "g-kept", "--topic", "nowhere");
         refused(2, "one that holds no dead letters", "dlq", "redrive", "g-kept", "--to", "%DLQ%g-kept");

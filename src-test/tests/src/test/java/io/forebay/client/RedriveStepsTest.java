@@ -2,6 +2,7 @@ package io.forebay.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.forebay.protocol.DeadLetterFilter;
 import io.forebay.protocol.ForebayException;
@@ -12,7 +13,6 @@ import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -37,14 +37,14 @@ class RedriveStepsTest {
     private final class Node {
         private final int letterCount;
         /** Page by page, what it says instead of doing it; null to do it. */
-        private final ArrayDeque<Refusal> refusals = new ArrayDeque<>();
+        private final List<Refusal> refusals = new ArrayList<>();
 
         private Node(int letterCount) {
             this.letterCount = letterCount;
         }
 
         SessionEvent.Reply answer(PoisonCommand.Redrive page) {
-            Refusal refusal = refusals.pollFirst();
+            Refusal refusal = refusals.isEmpty() ? null : refusals.remove(0);
             if (refusal != null) {
                 throw refusal.toException();
             }
@@ -55,7 +55,8 @@ class RedriveStepsTest {
                 letters.add(new RedrivenLetter(0, i, "m" + i, "t", 0));
             }
             String next = until < letterCount ? String.valueOf(until) : "";
-            return new PoisonReply.Redriven(page.requestId(), "n", letters, 0, List.of(), until, letterCount, next);
+            String name = "n" + nodes.indexOf(this);
+            return new PoisonReply.Redriven(page.requestId(), name, letters, 0, List.of(), until, letterCount, next);
         }
     }
 
@@ -259,10 +260,65 @@ class RedriveStepsTest {
         Node node = new Node(3);
         node.refusals.add(Refusal.unknownTopic("nowhere"));
         nodes.add(node);
-        assertThatThrownBy(() -> run(request(Long.MAX_VALUE, 0, false)))
-                .hasCauseInstanceOf(ForebayException.class)
-                .hasMessageContaining("nowhere");
+        assertThat(failureOf(request(Long.MAX_VALUE, 0, false)))
+                .contains("nowhere")
+                .endsWith("; nothing was moved");
         assertThat(asked).hasSize(1);
+    }
+
+    private String failureOf(RedriveRequest request) {
+        CompletionException thrown =
+                catchThrowableOfType(CompletionException.class, () -> run(request));
+        assertThat(thrown).isNotNull().hasCauseInstanceOf(ForebayException.class);
+        return thrown.getCause().getMessage();
+    }
+
+    @Test
+    void refusalOfALaterNodeTellsWhatEarlierOnesHaveMoved() {
+        nodes.add(new Node(700));
+        nodes.add(new Node(1));
+        Node last = new Node(3);
+        last.refusals.add(Refusal.unknownTopic("nowhere"));
+        nodes.add(last);
+        assertThat(failureOf(request(Long.MAX_VALUE, 0, false)))
+                .contains("nowhere")
+                .endsWith("; before that 701 letters were moved (700 on node 'n0', 1 on node 'n1')");
+    }
+
+    /** Of one node, too: its topic is deleted between two pages. */
+    @Test
+    void refusalOfALaterPageTellsWhatEarlierOnesHaveMoved() {
+        Node node = new Node(501);
+        node.refusals.add(null);
+        node.refusals.add(Refusal.unknownTopic("nowhere"));
+        nodes.add(node);
+        assertThat(failureOf(request(Long.MAX_VALUE, 0, false)))
+                .endsWith("; before that 500 letters were moved (500 on node 'n0')");
+    }
+
+    @Test
+    void dryRunThatIsRefusedSaysNothingOfWhatWasMoved() {
+        nodes.add(new Node(3));
+        Node last = new Node(3);
+        last.refusals.add(Refusal.unknownTopic("nowhere"));
+        nodes.add(last);
+        assertThat(failureOf(request(Long.MAX_VALUE, 0, true)))
+                .isEqualTo(Refusal.unknownTopic("nowhere").text());
+    }
+
+    /** It may have been done, and then repeated with other letters. */
+    @Test
+    void pageWithoutACertainOutcomeIsToldAsUncertain() {
+        Node node = new Node(1200);
+        node.refusals.add(Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "who knows"));
+        node.refusals.add(null);
+        node.refusals.add(Refusal.of(Refusal.Code.TIMED_OUT, "no answer"));
+        nodes.add(node);
+        assertThat(failureOf(request(Long.MAX_VALUE, 0, false)))
+                .isEqualTo("no answer; before that 500 letters were moved (500 on node 'n0'), and up to 1000 more may have"
+                        + " been");
+        nodes.get(0).refusals.add(Refusal.of(Refusal.Code.TIMED_OUT, "no answer"));
+        assertThat(failureOf(request(7, 0, false))).isEqualTo("no answer; up to 7 letters may have been moved");
     }
 
     @Test

@@ -287,7 +287,7 @@ class RedriveTest {
             Refusal missing =
                     refused(client, new PoisonCommand.Redrive(client.nextId(), "g", all, "nowhere", 10, false, ""));
             assertThat(missing.code()).isEqualTo(Refusal.Code.UNKNOWN_TOPIC);
-            assertThat(missing.text()).contains("nowhere").contains("nothing was moved");
+            assertThat(missing.text()).contains("node 'forebay-1' has no topic 'nowhere'");
             assertThat(refused(client, new PoisonCommand.Redrive(client.nextId(), "g", all, "%DLQ%g", 10, false, ""))
                             .text())
                     .contains("%DLQ%g");
