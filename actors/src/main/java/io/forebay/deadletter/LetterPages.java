@@ -135,7 +135,7 @@ final class LetterPages {
             desk.answer(
                     ask,
                     new PoisonReply.Redriven(
-                            redrive.requestId(), environment.nodeName(), List.of(), 0, List.of(), 0, 0, ""));
+                            redrive.requestId(), environment.nodeName(), List.of(), 0, List.of(), 0, 0, "", ""));
         } else if (redrive.isDryRun()) {
             proceed(ask, redrive, topic, cursor, () -> {});
         } else if (isReady(topic)) {
@@ -219,10 +219,11 @@ final class LetterPages {
     }
 
     private void makeReady(DeadLetterDesk.Ask ask, String topic, Runnable then) {
-        CompletionStage<RegistryReply.Ensured> ensured = desk.asker().ask(
-                environment.registry(),
-                (ActorRef<RegistryReply.Ensured> replyTo) -> new Registry.EnsureRedrive(topic, 0, replyTo),
-                REGISTRY_TIMEOUT);
+        CompletionStage<RegistryReply.Ensured> ensured = desk.asker()
+                .ask(
+                        environment.registry(),
+                        (ActorRef<RegistryReply.Ensured> replyTo) -> new Registry.EnsureRedrive(topic, 0, replyTo),
+                        REGISTRY_TIMEOUT);
         desk.then(ensured, (answer, failure) -> {
             if (failure != null) {
                 desk.refuse(ask, Refusal.busy("the registry has not answered in time", RETRY_MILLIS));
@@ -261,7 +262,7 @@ final class LetterPages {
         TopicDirectory.GroupRoute own = directory.group(page.topic.name(), Names.REDRIVE_GROUP);
         int queueId = page.queue().queueId();
         long from = page.cursor.offset();
-        long end = page.cursor.endOffset();
+        long end = page.cursor.stopOffset();
         if (own == null) {
             long until = Math.min(end, from + OFFSETS_MAX);
             long[] all = from < until ? LongStream.range(from, until).toArray() : new long[0];
@@ -364,9 +365,14 @@ final class LetterPages {
                         next == null ? "" : next.toString()));
     }
 
+    /** The first one that was not looked at. */
+    private static long nextOffset(There there, LetterJob.Found found) {
+        return found.nextOffset() >= 0 ? found.nextOffset() : there.nextOffset();
+    }
+
     /** Null if nothing is left. */
     private static LetterCursor next(Page page, There there, LetterJob.Found found) {
-        long offset = found.nextOffset() >= 0 ? found.nextOffset() : there.nextOffset();
+        long offset = nextOffset(there, found);
         if (offset < page.cursor.endOffset()) {
             return new LetterCursor(page.cursor.queue(), offset, page.cursor.endOffset());
         }
@@ -422,8 +428,13 @@ final class LetterPages {
         whenThere(
                 page,
                 there -> read(page, there, targets, found -> {
-                    if (redrive.isDryRun() || found.letters().isEmpty() && there.goneOffsets.length == 0) {
-                        redriven(page, there, found, found.letters(), List.of(), next(page, there, found));
+                    if (redrive.isDryRun()) {
+                        LetterCursor from = page.cursor;
+                        LetterCursor range = new LetterCursor(
+                                from.queue(), from.offset(), from.endOffset(), nextOffset(there, found));
+                        redriven(page, found, found.letters(), List.of(), next(page, there, found), range.toString());
+                    } else if (found.letters().isEmpty() && there.goneOffsets.length == 0) {
+                        redriven(page, found, List.of(), List.of(), next(page, there, found), "");
                     } else {
                         handOver(page, there, found);
                     }
@@ -499,22 +510,22 @@ final class LetterPages {
                 .filter(letter -> Arrays.binarySearch(done.offsets(), letter.offset()) >= 0)
                 .toList();
         if (done.tooFarOffset() < 0) {
-            redriven(page, there, found, moved, List.of(), next(page, there, found));
+            redriven(page, found, moved, List.of(), next(page, there, found), "");
             return;
         }
         String note = "queue " + page.queue().number() + ": letters from offset " + done.tooFarOffset()
                 + " on stay, they lie too far behind the oldest one that stays, offset " + done.floor()
                 + " (forebay.group.look-ahead-max); redrive or purge that one first";
-        redriven(page, there, found, moved, List.of(note), nextQueue(page));
+        redriven(page, found, moved, List.of(note), nextQueue(page), "");
     }
 
     private void redriven(
             Page page,
-            There there,
             LetterJob.Found found,
             List<LetterJob.Letter> moved,
             List<String> notes,
-            LetterCursor next) {
+            LetterCursor next,
+            String range) {
         List<String> all = new ArrayList<>(found.notes());
         all.addAll(notes);
         int queue = page.queue().number();
@@ -536,7 +547,8 @@ final class LetterPages {
                         all,
                         doneCount(page, next),
                         totalCount(page),
-                        next == null ? "" : next.toString()));
+                        next == null ? "" : next.toString(),
+                        range));
     }
 
     // ---- answers --------------------------------------------------------------------------------------------------

@@ -3,11 +3,14 @@ package io.forebay.client;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
+import io.forebay.protocol.RedrivenLetter;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionEvent;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -20,8 +23,9 @@ import java.util.stream.Collectors;
 
 /**
  * Moves dead letters page after page, one node after the other, no faster than asked. A page that is repeated moves nothing twice, so one
- * whose outcome is not known is simply asked for again. What it fails with says what was moved before. Steps follow each other; nothing
- * is shared.
+ * whose outcome is not known is simply asked for again. With a limit each page is planned by a dry run first, and asked for as just that
+ * range: however often nodes die and pages are repeated, no more letters go than the limit says. What it fails with says what was moved
+ * before. Steps follow each other; nothing is shared.
  */
 final class Redrive {
     /** Goes on later, on a thread that may run callbacks. */
@@ -46,15 +50,20 @@ final class Redrive {
     private final LongSupplier nanoTime;
     private final Later later;
     private final Pace pace;
+    /** Whether other letters must not go in place of those that went unseen. */
+    private final boolean isPlanned;
+
     private final CompletableFuture<RedriveResult> result = new CompletableFuture<>();
     /** By the node's name; in the order in which they were asked. */
     private final Map<String, Long> movedByNode = new LinkedHashMap<>();
+
     private long movedCount;
     private long stayedCount;
     /** Most letters that have gone without an answer that tells of them, as when a node died behind it. */
     private long untoldCountMax;
     /** Whether the page that is asked for may have been done before. */
     private boolean isInDoubt;
+
     private boolean isKnown;
     private ForebayException absent;
     private long transientSinceNanos;
@@ -101,6 +110,7 @@ final class Redrive {
         this.pages = pages;
         this.nanoTime = nanoTime;
         this.later = later;
+        this.isPlanned = !request.isDryRun() && request.limit() != Long.MAX_VALUE;
         // A dry run moves nothing that would have to be spread.
         this.pace = new Pace(request.isDryRun() ? 0 : request.ratePerSecond());
     }
@@ -111,9 +121,6 @@ final class Redrive {
     }
 
     private void next(int node, String cursor) {
-        if (result.isDone()) {
-            return; // whoever asked does not want any more
-        }
         if (isEnd(node)) {
             if (isKnown || absent == null) {
                 result.complete(new RedriveResult(movedCount, stayedCount));
@@ -122,55 +129,25 @@ final class Redrive {
             }
             return;
         }
-        int countMax = (int) Math.min(PAGE_COUNT, request.limit() - movedCount);
+        int countMax = (int) Math.min(PAGE_COUNT, request.limit() - movedCount - untoldCountMax);
         int count = pace.begin(nanoTime.getAsLong(), countMax);
-        NodeLink link = node < links.length ? links[node] : null;
-        CompletionStage<SessionEvent.Reply> asked = asker.ask(
-                link,
-                id -> new PoisonCommand.Redrive(
-                        id,
-                        request.group(),
-                        request.filter(),
-                        request.toTopic(),
-                        count,
-                        request.isDryRun(),
-                        cursor));
-        asked.whenComplete((reply, failure) -> {
-            int sentCount = asked instanceof Ops.Admin op ? op.sentCount : 1;
-            try {
-                if (failure == null) {
-                    isInDoubt |= sentCount > 1;
-                    answered(node, cursor, count, reply);
-                } else {
-                    ForebayException refused = ForebayClient.exceptionOf(failure);
-                    isInDoubt |= sentCount > 1 || (sentCount == 1 && !NOTHING_DONE.contains(refused.code()));
-                    failed(node, cursor, count, refused);
-                }
-            } catch (RuntimeException e) {
-                result.completeExceptionally(e);
-            }
-        });
+        if (isPlanned) {
+            ask(new Ask(node, cursor, count, true), plan -> planned(node, cursor, plan));
+        } else {
+            ask(new Ask(node, cursor, count, request.isDryRun()), page -> {
+                untoldCountMax += isInDoubt ? count : 0;
+                isInDoubt = false;
+                took(page);
+                goOn(node, cursor, page);
+            });
+        }
     }
 
     private boolean isEnd(int nextNode) {
-        return movedCount >= request.limit() || nextNode >= Math.max(1, links.length);
+        return movedCount + untoldCountMax >= request.limit() || nextNode >= Math.max(1, links.length);
     }
 
-    private void answered(int node, String cursor, int count, SessionEvent.Reply reply) {
-        if (!(reply instanceof PoisonReply.Redriven page)) {
-            throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
-                    .toException();
-        }
-        isKnown = true;
-        isTransient = false;
-        untoldCountMax += isInDoubt ? count : 0;
-        isInDoubt = false;
-        movedCount += page.letters().size();
-        if (!page.letters().isEmpty()) {
-            movedByNode.merge(page.node(), (long) page.letters().size(), Long::sum);
-        }
-        stayedCount += page.stayedCount();
-        pages.accept(page);
+    private void goOn(int node, String cursor, PoisonReply.Redriven page) {
         boolean isStuck = page.cursor().equals(cursor) && !cursor.isEmpty();
         Duration pause =
                 isStuck ? PAUSE : pace.end(nanoTime.getAsLong(), page.letters().size());
@@ -178,20 +155,126 @@ final class Redrive {
         after(isEnd(nextNode) ? Duration.ZERO : pause, () -> next(nextNode, page.cursor()));
     }
 
-    private void failed(int node, String cursor, int count, ForebayException failure) {
+    private void took(PoisonReply.Redriven page) {
+        movedCount += page.letters().size();
+        if (!page.letters().isEmpty()) {
+            movedByNode.merge(page.node(), (long) page.letters().size(), Long::sum);
+        }
+        stayedCount += page.stayedCount();
+        pages.accept(page);
+    }
+
+    // ---- a page that is planned -----------------------------------------------------------------------------------
+
+    private void planned(int node, String cursor, PoisonReply.Redriven plan) {
+        int count = plan.letters().size();
+        if (count == 0) {
+            took(plan);
+            goOn(node, cursor, plan);
+            return;
+        }
+        ask(new Ask(node, plan.range(), count, false), page -> {
+            int missingCount = count - page.letters().size();
+            boolean isUntold = isInDoubt && missingCount > 0;
+            isInDoubt = false;
+            took(page);
+            if (isUntold) {
+                untoldCountMax += missingCount;
+                lookForUntold(new Ask(node, plan.range(), count, true), plan, page, nanoTime.getAsLong(), () -> {
+                    goOn(node, cursor, page);
+                });
+            } else {
+                goOn(node, cursor, page);
+            }
+        });
+    }
+
+    /** A node that has just started may not know yet how far it can look: then it is asked again. */
+    private void lookForUntold(
+            Ask ask, PoisonReply.Redriven plan, PoisonReply.Redriven page, long sinceNanos, Runnable then) {
+        ask(ask, left -> {
+            if (!left.range().equals(plan.range()) && nanoTime.getAsLong() - sinceNanos < patienceNanos) {
+                after(PAUSE, () -> lookForUntold(ask, plan, page, sinceNanos, then));
+                return;
+            }
+            untoldCountMax -= plan.letters().size() - page.letters().size();
+            tookUntold(plan, page, left);
+            then.run();
+        });
+    }
+
+    /** What was planned, and the page that was answered has not moved, and is not there any more, went before that page was repeated. */
+    private void tookUntold(PoisonReply.Redriven plan, PoisonReply.Redriven page, PoisonReply.Redriven left) {
+        List<RedrivenLetter> gone = new ArrayList<>(plan.letters());
+        gone.removeAll(page.letters());
+        gone.removeAll(left.letters());
+        if (!left.range().equals(plan.range())) {
+            untoldCountMax += gone.size(); // it ended early: some of them may be behind
+        } else if (!gone.isEmpty()) {
+            took(new PoisonReply.Redriven(
+                    page.requestId(),
+                    page.node(),
+                    gone,
+                    0,
+                    List.of(),
+                    page.doneCount(),
+                    page.totalCount(),
+                    page.cursor(),
+                    ""));
+        }
+    }
+
+    // ---- asking ---------------------------------------------------------------------------------------------------
+
+    /** One request, and what it is repeated as. */
+    private record Ask(int node, String cursor, int count, boolean isDryRun) {}
+
+    private void ask(Ask ask, Consumer<PoisonReply.Redriven> then) {
+        if (result.isDone()) {
+            return; // whoever asked does not want any more
+        }
+        CompletionStage<SessionEvent.Reply> asked = asker.ask(
+                ask.node < links.length ? links[ask.node] : null,
+                id -> new PoisonCommand.Redrive(
+                        id, request.group(), request.filter(), request.toTopic(), ask.count, ask.isDryRun, ask.cursor));
+        asked.whenComplete((reply, failure) -> {
+            int sentCount = asked instanceof Ops.Admin op ? op.sentCount : 1;
+            try {
+                if (failure != null) {
+                    ForebayException refused = ForebayClient.exceptionOf(failure);
+                    boolean mayBeDone = sentCount > 1 || (sentCount == 1 && !NOTHING_DONE.contains(refused.code()));
+                    isInDoubt |= mayBeDone && !ask.isDryRun;
+                    failed(ask, refused, then);
+                } else if (reply instanceof PoisonReply.Redriven page) {
+                    isKnown = true;
+                    isTransient = false;
+                    isInDoubt |= sentCount > 1 && !ask.isDryRun;
+                    then.accept(page);
+                } else {
+                    isInDoubt |= !ask.isDryRun;
+                    throw Refusal.of(Refusal.Code.UNSUPPORTED, "the node answers with " + reply)
+                            .toException();
+                }
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+            }
+        });
+    }
+
+    private void failed(Ask ask, ForebayException failure, Consumer<PoisonReply.Redriven> then) {
         Refusal refusal = failure.refusal();
         long now = nanoTime.getAsLong();
-        if (refusal.code() == Refusal.Code.UNKNOWN_GROUP && cursor.isEmpty()) {
-            untoldCountMax += isInDoubt ? count : 0;
+        if (refusal.code() == Refusal.Code.UNKNOWN_GROUP && ask.cursor.isEmpty()) {
+            untoldCountMax += isInDoubt ? ask.count : 0;
             isInDoubt = false;
             absent = failure;
-            next(node + 1, "");
+            next(ask.node + 1, "");
         } else if (refusal.isTransient() && (!isTransient || now - transientSinceNanos < patienceNanos)) {
             transientSinceNanos = isTransient ? transientSinceNanos : now;
             isTransient = true;
-            after(Duration.ofMillis(Math.max(PAUSE.toMillis(), refusal.retryAfterMillis())), () -> next(node, cursor));
+            after(Duration.ofMillis(Math.max(PAUSE.toMillis(), refusal.retryAfterMillis())), () -> ask(ask, then));
         } else {
-            untoldCountMax += isInDoubt ? count : 0;
+            untoldCountMax += isInDoubt ? ask.count : 0;
             result.completeExceptionally(request.isDryRun() ? failure : withWhatWasMoved(refusal));
         }
     }
@@ -205,7 +288,9 @@ final class Redrive {
                             .collect(Collectors.joining(", "))
                     + ")" + (untoldCountMax > 0 ? ", and up to " + untoldCountMax + " more may have been" : "");
         } else {
-            moved = untoldCountMax > 0 ? "up to " + letters(untoldCountMax) + " may have been moved" : "nothing was moved";
+            moved = untoldCountMax > 0
+                    ? "up to " + letters(untoldCountMax) + " may have been moved"
+                    : "nothing was moved";
         }
         return new Refusal(refusal.code(), refusal.text() + "; " + moved, refusal.retryAfterMillis()).toException();
     }

@@ -11,7 +11,7 @@ import io.forebay.protocol.Refusal;
  * @param group the group that had given them up
  * @param filter which of them
  * @param toTopic "" for the topic each letter comes from
- * @param limit most letters to move
+ * @param limit most letters to move, whatever dies meanwhile; {@code Long.MAX_VALUE} for all, which needs no planning of pages
  * @param ratePerSecond letters a second, 0 for as fast as it goes
  * @param isDryRun whether nothing is to be changed, only told
  */

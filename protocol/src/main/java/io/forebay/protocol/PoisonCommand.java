@@ -49,7 +49,7 @@ public sealed interface PoisonCommand extends SessionCommand.Request
      * @param toTopic "" for the topic each letter comes from
      * @param countMax most letters that are moved, 1 to {@link #PAGE_COUNT_MAX}; more of them may be looked at
      * @param isDryRun whether nothing is to be changed, only told
-     * @param cursor "" to begin, else as the last page gave it
+     * @param cursor "" to begin, else as the last page gave it, or a dry run's range
      */
     record Redrive(
             long requestId,

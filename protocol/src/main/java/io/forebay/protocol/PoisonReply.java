@@ -23,6 +23,8 @@ public sealed interface PoisonReply extends SessionEvent.Reply
      * @param doneCount letters looked at so far, over all pages; those that went earlier among them
      * @param totalCount letters to look at, as far as it is known now
      * @param cursor where the next page begins; "" if there is nothing further
+     * @param range of a dry run, a cursor for what this page has looked at and nothing else: however often it is asked for again, even of
+     *     a node that died over it, no other letters are moved; else ""
      */
     record Redriven(
             long requestId,
@@ -32,6 +34,7 @@ public sealed interface PoisonReply extends SessionEvent.Reply
             List<String> notes,
             long doneCount,
             long totalCount,
-            String cursor)
+            String cursor,
+            String range)
             implements PoisonReply {}
 }

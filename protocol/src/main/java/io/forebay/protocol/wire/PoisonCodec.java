@@ -73,6 +73,7 @@ final class PoisonCodec {
             out.zigzag(redriven.doneCount());
             out.zigzag(redriven.totalCount());
             out.text(redriven.cursor());
+            out.text(redriven.range());
         } else {
             throw new AssertionError(reply);
         }
@@ -143,6 +144,7 @@ final class PoisonCodec {
                         WireValues.readTexts(in),
                         in.zigzag(),
                         in.zigzag(),
+                        in.text(),
                         in.text());
             }
             default:

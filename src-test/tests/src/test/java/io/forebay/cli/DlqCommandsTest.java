@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
@@ -457,7 +458,21 @@ class DlqCommandsTest {
             int left = ok("dlq", "list", "g-killed").outLines().size();
             assertThat(left)
                     .as("I1, I2: those that went are no letters any more")
-                    .isBetween(1, count - said - 10);
+                    .isBetween(21, count - said - 10);
+
+            // kill -9 of the node under a limit: what went just before and was not answered counts.
+            String[] limited = Arrays.copyOf(slowly, slowly.length + 2);
+            limited[slowly.length] = "--limit";
+            limited[slowly.length + 1] = "20";
+            try (Fork redrive = Fork.start(home, limited)) {
+                BufferedReader out = awaitLines(redrive, 7);
+                own.kill();
+                own.start();
+                List<String> told = out.lines().toList();
+                assertThat(redrive.awaitExit(30)).as(redrive.err()).isZero();
+                assertThat(told).as("as many as the limit says").hasSize(20 - 7);
+                assertThat(ok("dlq", "list", "g-killed").outLines()).hasSize(left - 20);
+            }
 
             // kill -9 of the node: the command goes on when it is back.
             try (Fork redrive = Fork.start(home, slowly)) {

@@ -49,6 +49,9 @@ class DeadLetterAtomicityTest {
     /** Of those of a run that are looked at in the default run. */
     private static final int IMAGES = 70;
 
+    /** Asked for, at most, until one has come to its end. */
+    private static final int PAGES_MAX = 50;
+
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
     private static final String SETTINGS = """
         forebay {
@@ -66,9 +69,16 @@ class DeadLetterAtomicityTest {
             Map<String, Integer> attemptsFlushed,
             Set<String> acked,
             Set<String> ackedFlushed,
-            Set<String> ackAsked) {
+            Set<String> ackAsked,
+            List<PoisonReply.Redriven> plans) {
         Told() {
-            this(new HashMap<>(), new HashMap<>(), new HashSet<>(), new HashSet<>(), new HashSet<>());
+            this(
+                    new HashMap<>(),
+                    new HashMap<>(),
+                    new HashSet<>(),
+                    new HashSet<>(),
+                    new HashSet<>(),
+                    new ArrayList<>());
         }
 
         Told copy() {
@@ -77,7 +87,8 @@ class DeadLetterAtomicityTest {
                     Map.copyOf(attemptsFlushed),
                     Set.copyOf(acked),
                     Set.copyOf(ackedFlushed),
-                    Set.copyOf(ackAsked));
+                    Set.copyOf(ackAsked),
+                    List.copyOf(plans));
         }
     }
 
@@ -274,18 +285,7 @@ class DeadLetterAtomicityTest {
             MemoryDisk disk = new MemoryDisk();
             Told told = new Told();
             SteppedNode node = SteppedNode.start(disk, all, time, random);
-            SteppedNode.Client client = node.open(1);
-            client.createTopic("t", settings.isEmpty() ? queues : 1, Map.of());
-            client.createGroup("g", "t", Map.of("max-attempts", "1", "retry-backoff", "none"));
-            if (!settings.isEmpty()) {
-                client.createTopic("other", queues, Map.of());
-            }
-            assertThat(client.send("t", messages(), Durability.FLUSHED)).allMatch(Receipt.class::isInstance);
-            nack(client, client.popAll("t", "g", COUNT, INVISIBLE));
-            node.pass(600);
-            client.createGroup("witness", target, Map.of("start", "latest"));
-            assertThat(client.pop(target, "witness", 1, HOUR)).isEmpty();
-            client.ack("g", List.of(), Durability.FLUSHED);
+            SteppedNode.Client client = withLetters(node, settings, queues, target);
             imagesOfEveryOperation(disk, told, random);
             // Back is surely what was answered.
             String cursor = "";
@@ -313,6 +313,122 @@ class DeadLetterAtomicityTest {
             System.out.println("redrive: " + chosen.size() + " of " + images.size() + " images, " + back + " of "
                     + chosen.size() * COUNT + " letters were back in them");
         });
+    }
+
+    /** As many letters as there are messages, and a witness of what goes back. */
+    private static SteppedNode.Client withLetters(SteppedNode node, String settings, int queues, String target) {
+        SteppedNode.Client client = node.open(1);
+        client.createTopic("t", settings.isEmpty() ? queues : 1, Map.of());
+        client.createGroup("g", "t", Map.of("max-attempts", "1", "retry-backoff", "none"));
+        if (!settings.isEmpty()) {
+            client.createTopic("other", queues, Map.of());
+        }
+        assertThat(client.send("t", messages(), Durability.FLUSHED)).allMatch(Receipt.class::isInstance);
+        nack(client, client.popAll("t", "g", COUNT, INVISIBLE));
+        node.pass(600);
+        client.createGroup("witness", target, Map.of("start", "latest"));
+        assertThat(client.pop(target, "witness", 1, HOUR)).isEmpty();
+        client.ack("g", List.of(), Durability.FLUSHED);
+        return client;
+    }
+
+    /** A redrive with a limit asks for the range of a dry run, and again for the same one when the node has died over it. */
+    @Test
+    void rangeThatIsAskedForAgainMovesNoOthersAtEveryOperationOfTheDisk() {
+        SteppedNode.alone(() -> redriveSome("", 3));
+    }
+
+    @Test
+    void rangeThatGoesToAnotherStripeAndIsAskedForAgainMovesNoOthersAtEveryOperationOfTheDisk() {
+        SteppedNode.alone(() -> redriveSome("forebay.storage.stripes = 2", 4));
+    }
+
+    private void redriveSome(String settings, int queues) {
+        String all = settings + "\n" + SETTINGS;
+        String target = settings.isEmpty() ? "t" : "other";
+        String to = settings.isEmpty() ? "" : target;
+        SeededRun.run("limited redrive" + (settings.isEmpty() ? "" : ", two stripes"), (random, progress) -> {
+            MemoryDisk disk = new MemoryDisk();
+            Told told = new Told();
+            SteppedNode node = SteppedNode.start(disk, all, time, random);
+            SteppedNode.Client client = withLetters(node, settings, queues, target);
+            imagesOfEveryOperation(disk, told, random);
+            String cursor = "";
+            for (int page = 0; page < 3; page++) {
+                PoisonReply.Redriven plan = redrive(client, to, 1 + random.nextInt(7), true, cursor);
+                told.plans.add(plan);
+                PoisonReply.Redriven moved = null;
+                // A group that has just been made does not know how far it may read.
+                for (int i = 0;
+                        i < PAGES_MAX && (moved == null || moved.letters().isEmpty());
+                        i++) {
+                    moved = redrive(client, to, plan.letters().size(), false, plan.range());
+                }
+                assertThat(moved.letters()).isEqualTo(plan.letters());
+                cursor = moved.cursor();
+                if (random.nextBoolean()) {
+                    node.pass(600);
+                }
+            }
+            disk.observe((operation, path, at, length) -> {});
+            node.gone();
+            int back = 0;
+            List<Image> chosen = chosen(random);
+            for (Image image : chosen) {
+                progress.at(progress.step() + 1);
+                progress.note((image.isPowerCut ? "power cut before " : "killed before ") + image.at);
+                back += judgeRange(image, all, target, to, random);
+            }
+            System.out.println("limited redrive: " + chosen.size() + " of " + images.size() + " images, " + back
+                    + " letters had gone in them");
+        });
+    }
+
+    private static PoisonReply.Redriven redrive(
+            SteppedNode.Client client, String to, int countMax, boolean isDryRun, String cursor) {
+        return client.ask(
+                id -> new PoisonCommand.Redrive(id, "g", DeadLetterFilter.ALL, to, countMax, isDryRun, cursor),
+                PoisonReply.Redriven.class);
+    }
+
+    private int judgeRange(Image image, String settings, String target, String to, RandomGenerator random) {
+        List<PoisonReply.Redriven> plans = image.told.plans;
+        SteppedNode node = SteppedNode.start(image.disk, settings, time, random);
+        SteppedNode.Client client = node.open(3);
+        List<String> planned = plans.stream()
+                .flatMap(plan -> plan.letters().stream())
+                .map(RedrivenLetter::messageId)
+                .toList();
+        List<String> back = new ArrayList<>();
+        client.popAll(target, "witness", 10, HOUR).forEach(delivery -> back.add(NodeFixture.text(delivery)));
+        int before = back.size();
+        if (!plans.isEmpty()) {
+            PoisonReply.Redriven last = plans.get(plans.size() - 1);
+            List<String> again = new ArrayList<>();
+            boolean isDone = false;
+            for (int i = 0; i < PAGES_MAX && !isDone; i++) {
+                redrive(client, to, last.letters().size(), false, last.range())
+                        .letters()
+                        .forEach(letter -> again.add(letter.messageId()));
+                PoisonReply.Redriven left = redrive(client, to, COUNT, true, last.range());
+                isDone = left.letters().isEmpty() && left.range().equals(last.range());
+            }
+            assertThat(isDone).as("I8: the range comes to its end").isTrue();
+            assertThat(again)
+                    .as("those that were planned, and none of those that were back")
+                    .doesNotHaveDuplicates()
+                    .isSubsetOf(planned)
+                    .noneMatch(back::contains);
+        }
+        client.popAll(target, "witness", 10, HOUR).forEach(delivery -> back.add(NodeFixture.text(delivery)));
+        assertThat(back).as("I1, I2: those that were planned, each once").containsExactlyInAnyOrderElementsOf(planned);
+        if (!plans.isEmpty()) {
+            assertThat(redrive(client, to, COUNT, true, "").letters())
+                    .as("I1: the others stay")
+                    .hasSize(COUNT - planned.size());
+        }
+        node.gone();
+        return before;
     }
 
     private int judgeRedrive(Image image, String settings, String target, RandomGenerator random) {

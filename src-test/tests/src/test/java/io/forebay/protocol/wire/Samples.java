@@ -191,7 +191,8 @@ final class Samples {
                         List.of("2 letters stay"),
                         number(),
                         number(),
-                        "1:2"),
+                        "1:2",
+                        "1:0:2"),
                 new SettingsCommand.ChangeSettings(
                         number(),
                         SettingsScope.TOPIC,
