@@ -76,8 +76,7 @@ final class GroupAppender {
         this.heldOwnerNumber = heldOwnerNumber;
         owner = Owner.group(identity.queueId(), identity.groupId());
         beginning = state.floor();
-        port = new StripePort(stripe, origin);
-        port.register(owner);
+        port = new StripePort(stripe, owner, origin);
         outbox = new Outbox<>(port, owner, identity.frameBytes());
         handlesPerRecordMax = (outbox.frameBytesMax() - FrameSize.FRAME_BYTES - FIXED_RECORD_BYTES) / BYTES_PER_HANDLE;
     }

@@ -232,8 +232,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 groupIds,
                 identity.policy,
                 stripe.clock().millis());
-        port = new StripePort(stripe, context.messageAdapter(StoreWriter.Event.class, FromStore::new));
-        port.register(owner);
+        port = new StripePort(stripe, owner, context.messageAdapter(StoreWriter.Event.class, FromStore::new));
         outbox = new Outbox<>(port, owner, identity.frameBytes);
         sends = new QueueSends(identity, port, outbox, state);
         keeper = new QueueKeeper(

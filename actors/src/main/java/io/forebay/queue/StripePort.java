@@ -36,16 +36,16 @@ public final class StripePort {
     private long lastSequence = NOTHING;
 
     /**
+     * Registers this actor with the StoreWriter, before anything else is sent there: who is not registered is not told when the
+     * stripe takes nothing already.
+     *
+     * @param owner whose snapshots this actor is asked for
      * @param origin where this actor hears the stripe's events; the StoreWriter watches it
      */
-    public StripePort(StripeHandle stripe, ActorRef<StoreWriter.Event> origin) {
+    public StripePort(StripeHandle stripe, Owner owner, ActorRef<StoreWriter.Event> origin) {
         this.stripe = stripe;
         this.origin = origin;
         this.account = stripe.budget().open();
-    }
-
-    /** Says that this actor is asked for the snapshots of an owner. */
-    public void register(Owner owner) {
         stripe.writer().tell(new StoreWriter.Register(owner, origin, account));
     }
 

@@ -7,7 +7,10 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 
-/** Whether a stripe takes appends, and that its budget and everybody concerned have been told. Confined to the StoreWriter. */
+/**
+ * Whether a stripe takes appends, and that its budget and everybody concerned have been told. Who sends its first frame while it takes
+ * none is told when it registers, which every origin does before ({@code StripePort} does it for all). Confined to the StoreWriter.
+ */
 final class Availability {
     private final int stripeId;
     private final StripeBudget budget;

@@ -55,7 +55,8 @@ public final class StoreWriter {
      * spent ({@link StripeBudget.Account#spend}). It is never refused while the stripe lives, only delayed: while a segment
      * is being prepared, while the stripe rewrites or is read-only.
      *
-     * @param origin who is answered, and asked to send the frame again should its force fail
+     * @param origin who is answered, and asked to send the frame again should its force fail; it has sent {@link Register} before, with
+     *     any owner: else it is not told {@link Unavailable} if the stripe takes nothing already
      * @param wantsDurable whether somebody waits for FLUSHED: the force starts as soon as it can and {@link Durable} is told
      * @param tag comes back in the answer; any value
      */
@@ -130,7 +131,8 @@ public final class StoreWriter {
 
     /**
      * Appends wait for longer than usual: who waits for an answer should be told that the outcome is unknown. What was sent stays
-     * first in line. Told to every registered origin and to those with frames outstanding; {@link Available} follows.
+     * first in line. Told to every registered origin and to those with frames outstanding, and at once to who registers later; {@link
+     * Available} follows.
      */
     public record Unavailable(StripeBudget.Reason reason, String detail) implements Event {}
 

@@ -136,7 +136,9 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         directory = environment.directory;
         state = environment.recovery.registry();
         StripePort port = new StripePort(
-                environment.stripes.get(0), context.messageAdapter(StoreWriter.Event.class, FromStore::new));
+                environment.stripes.get(0),
+                Owner.STRIPE,
+                context.messageAdapter(StoreWriter.Event.class, FromStore::new));
         journal = new RegistryJournal(port, state, environment.recovery.registryOwnerNumber());
         publisher = new TopicPublisher(context, environment, state);
         definitions = new TopicDefinitions(environment, state, journal, publisher);

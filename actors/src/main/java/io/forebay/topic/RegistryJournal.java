@@ -62,13 +62,15 @@ final class RegistryJournal {
     private Refusal closed;
     private long heldOwnerNumber;
 
-    /** @param heldOwnerNumber the own number of the last record in the state */
+    /**
+     * @param port of the stripe's own records
+     * @param heldOwnerNumber the own number of the last record in the state
+     */
     RegistryJournal(StripePort port, RegistryState state, long heldOwnerNumber) {
         this.stripe = port.stripe();
         this.port = port;
         this.state = state;
         this.heldOwnerNumber = heldOwnerNumber;
-        port.register(Owner.STRIPE);
     }
 
     /** Why nothing is written any more; null while it is. */

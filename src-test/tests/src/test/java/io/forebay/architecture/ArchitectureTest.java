@@ -19,7 +19,9 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
+import io.forebay.queue.StripePort;
 import io.forebay.store.Asker;
+import io.forebay.store.StoreWriter;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -156,6 +158,18 @@ class ArchitectureTest {
                 .dependOnClassesThat(filesAndChannels.or(filesOfOld)));
     }
 
+    /** It registers before it sends anything: who appends without is not told that the stripe takes nothing already. */
+    @Test
+    void onlyTheStripePortAppends() {
+        holds(noClasses()
+                .that()
+                .doNotHaveFullyQualifiedName(StripePort.class.getName())
+                .should()
+                .callConstructorWhere(describe(
+                        "a frame is made to be appended",
+                        call -> call.getTargetOwner().getName().equals(StoreWriter.Append.class.getName()))));
+    }
+
     /** Stages of Akka's asks have what follows them run in Java's common pool. */
     @Test
     void onlyTheAskerAsks() {
@@ -181,8 +195,10 @@ class ArchitectureTest {
         DescribedPredicate<JavaAccess<?>> usesIt = describe("no executor is named", access -> {
             JavaClass owner = access.getTargetOwner();
             String name = access.getTarget().getName();
-            boolean isStage = owner.isAssignableTo(CompletionStage.class) && !owner.getName().startsWith("akka.");
-            boolean isOfStages = isStage && (name.endsWith("Async") || name.equals("delayedExecutor"))
+            boolean isStage = owner.isAssignableTo(CompletionStage.class)
+                    && !owner.getName().startsWith("akka.");
+            boolean isOfStages = isStage
+                    && (name.endsWith("Async") || name.equals("delayedExecutor"))
                     && access.getTarget() instanceof AccessTarget.CodeUnitCallTarget method
                     && method.getRawParameterTypes().stream()
                             .noneMatch(parameter -> parameter.isEquivalentTo(Executor.class));

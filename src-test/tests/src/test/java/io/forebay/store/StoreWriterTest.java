@@ -284,6 +284,11 @@ class StoreWriterTest {
             Frame behind = frame(1, "b");
             fixture.send(origin, behind, false, 2);
             origin.expectNoMessage(SHORT);
+            TestProbe<Event> late = fixture.origin();
+            fixture.writer.tell(new StoreWriter.Register(Owner.queue(10), late.ref(), null));
+            assertThat(expect(late, Unavailable.class).reason())
+                    .as("who comes while nothing is taken")
+                    .isEqualTo(Reason.READ_ONLY);
 
             disk.failNextForces(0);
             expect(origin, Rewritten.class);
@@ -291,6 +296,7 @@ class StoreWriterTest {
             assertWritten(origin, behind, 2);
             expect(origin, Available.class);
             expect(bystander, Available.class);
+            expect(late, Available.class);
             assertThat(account.tryReserve(1, Tier.SEND)).isTrue();
             assertThat(fixture.stripe.health().phase()).isEqualTo(StripePhase.RUNNING);
             assertThat(bodiesAfter(disk.killImage())).containsExactly("a", "b");
