@@ -217,6 +217,9 @@ final class GroupBurial {
                 && !origin.messageGroup().isEmpty()) {
             return park(poison, origin);
         }
+        if (letters != null && !source.isThere(letters.queueId())) {
+            letters = null; // deleted, and told to whoever wanted it: that its actor has ended comes later
+        }
         if (letters == null) {
             askForQueue();
             return false;

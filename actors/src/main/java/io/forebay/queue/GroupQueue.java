@@ -358,6 +358,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     @FunctionalInterface
     public interface DeadLetterSource {
         void ask(ActorRef<? super DeadLetterQueue> replyTo);
+
+        /**
+         * Whether the queue that was answered last has not been deleted; false as soon as somebody could be told that its topic is. Any
+         * thread.
+         */
+        default boolean isThere(int queueId) {
+            return true;
+        }
     }
 
     /** Everything taken before is answered. */

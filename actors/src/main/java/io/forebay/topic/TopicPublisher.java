@@ -263,7 +263,7 @@ final class TopicPublisher {
                         recovered == null ? 0 : recovered.heldOwnerNumber,
                         queue.queue(),
                         report -> dispatcher.tell(Dispatcher.report(report)),
-                        deadLetters(group.groupId(), home.stripeId()),
+                        deadLetters(group.name(), group.groupId(), home.stripeId()),
                         stripeBytes.get(home.stripeId()),
                         environment.random()),
                 "group-" + queueId + "-" + group.groupId(),
@@ -298,9 +298,20 @@ final class TopicPublisher {
         context.getLog().warn("{} {}: a setting is not used, the node's default holds: {}", kind, name, refusal.text());
     }
 
-    private GroupQueue.DeadLetterSource deadLetters(int groupId, int stripeId) {
+    private GroupQueue.DeadLetterSource deadLetters(String group, int groupId, int stripeId) {
         ActorRef<Registry.Command> registry = context.getSelf();
-        return replyTo -> registry.tell(new Registry.EnsureDeadLetterQueue(groupId, stripeId, replyTo));
+        return new GroupQueue.DeadLetterSource() {
+            @Override
+            public void ask(ActorRef<? super GroupQueue.DeadLetterQueue> replyTo) {
+                registry.tell(new Registry.EnsureDeadLetterQueue(groupId, stripeId, replyTo));
+            }
+
+            @Override
+            public boolean isThere(int queueId) {
+                TopicDirectory.TopicRoute topic = directory.deadLettersOf(group);
+                return topic != null && topic.queues().stream().anyMatch(queue -> queue.queueId() == queueId);
+            }
+        };
     }
 
     private static boolean isStopped(StripeHandle home, Owner owner) {
