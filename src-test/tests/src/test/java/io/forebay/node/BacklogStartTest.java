@@ -43,19 +43,29 @@ class BacklogStartTest {
 
     private static String settings(int segmentMiB, int checkpointMiB) {
         return "forebay.storage.segment-size = " + segmentMiB + " MiB, forebay.store.checkpoint-bytes = "
-                + checkpointMiB + " MiB, forebay.topic.max-age = 0 s";
+                + checkpointMiB + " MiB, forebay.topic.max-age = 0 s, forebay.topic.dead-letter-max-age = 0 s";
     }
 
     @Test
     void whatIsReadDoesNotGrowWithTheBacklog() throws Exception {
         int mebibytes = 4;
         long boundBytes = boundBytes(mebibytes, mebibytes);
-        Start little = startAfterKill("little", 32L << 20, mebibytes, mebibytes);
-        Start much = startAfterKill("much", 16 * boundBytes, mebibytes, mebibytes);
+        Start little = startAfterKill("little", 32L << 20, mebibytes, mebibytes, false);
+        Start much = startAfterKill("much", 16 * boundBytes, mebibytes, mebibytes, false);
         assertThat(little.frameBytesRead).isLessThan(boundBytes);
         assertThat(much.frameBytesRead).isLessThan(boundBytes);
         // A header for each segment, and the heads of the index.
         assertThat(much.headerBytesRead + much.otherBytesRead).isLessThan(boundBytes / 4);
+    }
+
+    /** A dead letter says where its message is, which must stay as long as the letter: a start has to know of them all. */
+    @Test
+    void whatIsReadDoesNotGrowWithTheBacklogBetweenDeadLetters() throws Exception {
+        int mebibytes = 4;
+        long boundBytes = boundBytes(mebibytes, mebibytes);
+        Start start = startAfterKill("dying", 16 * boundBytes, mebibytes, mebibytes, true);
+        assertThat(start.frameBytesRead).isLessThan(boundBytes);
+        assertThat(start.headerBytesRead + start.otherBytesRead).isLessThan(boundBytes / 4);
     }
 
     @Test
@@ -63,7 +73,7 @@ class BacklogStartTest {
     void startWithTheBacklogThatWasAskedFor() throws Exception {
         long bytes = ConfigFactory.parseString("bytes = " + System.getProperty(BACKLOG))
                 .getBytes("bytes");
-        Start start = startAfterKill("asked", bytes, 128, 256);
+        Start start = startAfterKill("asked", bytes, 128, 256, Boolean.getBoolean(BACKLOG + ".dying"));
         assertThat(start.frameBytesRead).isLessThan(boundBytes(128, 256));
     }
 
@@ -76,16 +86,28 @@ class BacklogStartTest {
         return (3L * checkpointMiB + 4L * segmentMiB) << 20;
     }
 
-    private Start startAfterKill(String name, long backlogBytes, int segmentMiB, int checkpointMiB) throws Exception {
+    /** @param isDying whether there is a dead letter in every segment */
+    private Start startAfterKill(String name, long backlogBytes, int segmentMiB, int checkpointMiB, boolean isDying)
+            throws Exception {
         String settings = settings(segmentMiB, checkpointMiB);
         SparseDisk disk = SparseDisk.at(folder.resolve(name));
         long sent;
+        int letters = 0;
         try (NodeFixture node = NodeFixture.on(disk, settings)) {
             NodeFixture.Client client = node.open();
             client.createTopic("backlog", 1, Map.of());
             client.createGroup("g", "backlog", Map.of());
+            client.createTopic("dying", 1, Map.of());
+            client.createGroup("mortal", "dying", Map.of("max-attempts", "1", "retry-backoff", "none"));
             disk.dropLarge(true);
-            sent = send(client, backlogBytes);
+            sent = 0;
+            for (long left = backlogBytes; left > 0; left -= (long) segmentMiB << 20) {
+                sent += send(client, Math.min(left, (long) segmentMiB << 20));
+                if (isDying) {
+                    die(client);
+                    letters++;
+                }
+            }
             disk.dropLarge(false);
             // The first one may have begun before. While one is due nothing is sent, so that slow ones make no
             // difference.
@@ -106,8 +128,8 @@ class BacklogStartTest {
                     disk.headerBytesRead(),
                     disk.otherBytesRead());
             System.out.printf(
-                    "backlog of %,d MiB in %,d messages, checkpoint each %d MiB: %s%n",
-                    backlogBytes >> 20, sent, checkpointMiB, start);
+                    "backlog of %,d MiB in %,d messages, %,d dead letters, checkpoint each %d MiB: %s%n",
+                    backlogBytes >> 20, sent, letters, checkpointMiB, start);
             RecoveryReport report =
                     ForebayStorage.get(node.system).stripes().get(0).recovery();
             assertThat(report.findings()).isEmpty();
@@ -119,12 +141,24 @@ class BacklogStartTest {
                     .queues()
                     .get(0);
             assertThat(queue.depth()).isEqualTo(sent);
+            if (isDying) {
+                assertThat(client.popAll("%DLQ%mortal", "undertaker", letters, 60_000))
+                        .as("I1: letters, and their bodies")
+                        .allMatch(letter -> NodeFixture.text(letter).equals("m0"));
+            }
             client.send("after", 3, "m");
             List<Delivery> deliveries = client.popAll("after", "g2", 3, 60_000);
             client.ack("g2", NodeFixture.handles(deliveries));
             disk.kill();
             return start;
         }
+    }
+
+    private static void die(NodeFixture.Client client) {
+        client.send("dying", 1, "m");
+        List<Delivery> one = client.popAll("dying", "mortal", 1, 60_000);
+        client.nack("mortal", NodeFixture.handles(one), 0, "no");
+        Awaitility.await().until(() -> client.describe("mortal", "dying").depth() == 0);
     }
 
     private static long checkpoints(NodeFixture node) {

@@ -40,6 +40,7 @@ final class Checkpointing {
     private final LogState state;
     private final SegmentStore segments;
     private final QueueIndex index;
+    private final EntryLists entryLists;
     private final CheckpointFile file;
     private final OwnerTable owners;
     private final BodyPins pins;
@@ -71,6 +72,7 @@ final class Checkpointing {
         this.marks = marks;
         segments = opened.segments;
         index = opened.index;
+        entryLists = opened.entryLists;
         file = opened.checkpointFile;
         owners = opened.owners;
         pins = opened.pins;
@@ -389,6 +391,7 @@ final class Checkpointing {
         checkpoint.state = Checkpoint.State.FINISHING;
         try {
             index.force();
+            listEntries(checkpoint);
             writeSlot(checkpoint);
             if (!checkpoint.freed.isEmpty()) {
                 // The older slot may name segments that go now, so it is replaced first.
@@ -405,6 +408,33 @@ final class Checkpointing {
             }
         }
         segments.remove(checkpoint.freed);
+        for (Segment segment : checkpoint.freed) {
+            entryLists.delete(segment.base());
+        }
+    }
+
+    /** Of the segments before the one where the replay begins a start need not read those whose entries are listed. */
+    private void listEntries(Checkpoint checkpoint) {
+        Segment replayed = checkpoint.replayPosition < 0 ? null : segments.floor(checkpoint.replayPosition);
+        List<Segment> listed = new ArrayList<>();
+        try {
+            for (Segment segment : segments.live()) {
+                if (replayed == null || segment.base() >= replayed.base()) {
+                    break;
+                }
+                if (segment.unlistedEntries() != null && !checkpoint.freed.contains(segment)) {
+                    entryLists.write(segment.base(), segment.end(), segment.unlistedEntries());
+                    listed.add(segment);
+                }
+            }
+            if (!listed.isEmpty()) {
+                entryLists.forceNames();
+                listed.forEach(Segment::setListed);
+            }
+        } catch (IOException e) {
+            // A start reads those segments; the next checkpoint tries again.
+            listed.forEach(segment -> entryLists.delete(segment.base()));
+        }
     }
 
     private void writeSlot(Checkpoint checkpoint) throws IOException {

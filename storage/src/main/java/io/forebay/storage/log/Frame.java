@@ -109,6 +109,21 @@ public final class Frame {
         return recordAts[recordIndex];
     }
 
+    /** It lies in that segment now. */
+    void addEntriesTo(Segment segment) {
+        for (int record = 0; record < recordCount; record++) {
+            int at = recordAts[record];
+            if (image[at + 4] == ENTRY) {
+                int body = at + FrameCodec.RECORD_HEADER_BYTES;
+                segment.addEntry(
+                        queueId(record),
+                        LittleEndian.getLong(image, body),
+                        LittleEndian.getInt(image, body + 12),
+                        LittleEndian.getLong(image, body + 16));
+            }
+        }
+    }
+
     static boolean isMessage(byte typeNumber) {
         return typeNumber == MESSAGE || typeNumber == ENTRY;
     }

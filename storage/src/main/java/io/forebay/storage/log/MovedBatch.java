@@ -39,6 +39,22 @@ public final class MovedBatch {
         return hasEntries;
     }
 
+    /** It lies in that segment now. */
+    void addEntriesTo(Segment segment) {
+        int at = FrameCodec.HEADER_BYTES;
+        for (int record = 0; record < count; record++) {
+            if (image[at + 4] == ENTRY) {
+                int body = at + FrameCodec.RECORD_HEADER_BYTES + FrameCodec.MOVED_BYTES;
+                segment.addEntry(
+                        queueIds[record],
+                        offsets[record],
+                        LittleEndian.getInt(image, body + 12),
+                        LittleEndian.getLong(image, body + 16));
+            }
+            at += recordBytes[record];
+        }
+    }
+
     byte[] image() {
         return image;
     }

@@ -39,6 +39,11 @@ final class Recovery {
     private final BodyPins pins = new BodyPins();
     private final Map<Integer, QueueMarks> marks = new HashMap<>();
     private final Set<Long> basesWithEntries = new HashSet<>();
+    /** By base; of segments that were read. */
+    private final Map<Long, EntryList> entries = new HashMap<>();
+    /** Bases of segments whose entries a file has told. */
+    private final Set<Long> listedBases = new HashSet<>();
+
     private final Set<Long> basesWithMoved = new HashSet<>();
     private final Set<Long> stopped = new HashSet<>();
     private final RecordView view = new RecordView();
@@ -53,6 +58,7 @@ final class Recovery {
     private LogFiles files;
     private CheckpointFile checkpointFile;
     private QueueIndex index;
+    private EntryLists entryLists;
     private SegmentStore segments;
     private ManifestRecord manifest;
 
@@ -352,19 +358,34 @@ final class Recovery {
 
     /** Entries older than the replay start pin their bodies, too. */
     private void restorePins() throws IOException {
-        for (long base : basesWithEntries) {
-            Found found = files.at(base);
-            if (found != null && found.isLinked()) {
-                scanAlone(
-                        found,
-                        (segment, bytes, at, place) -> eachRecord(bytes, at, (record, ordinal) -> {
-                            // Not of a queue that is gone.
-                            if (record.type() == RecordType.ENTRY && record.isKnown() && isKnown(record)) {
-                                pin(record);
-                            }
-                        }));
+        for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
+            Found found = files.at(listed.basePosition());
+            if (found == null || !found.isLinked() || !basesWithEntries.contains(listed.basePosition())) {
+                continue;
             }
+            EntryList list = entryLists.readOrNull(listed.basePosition(), listed.endPosition());
+            if (list != null) {
+                listedBases.add(listed.basePosition());
+                list.each(this::pin);
+                continue;
+            }
+            // What lies behind is replayed.
+            scanAlone(
+                    found,
+                    manifest.replayPosition(),
+                    (segment, bytes, at, place) -> eachRecord(bytes, at, (record, ordinal) -> {
+                        if (record.type() == RecordType.ENTRY && record.isKnown()) {
+                            addEntry(found, record);
+                        }
+                    }));
         }
+    }
+
+    private void addEntry(Found found, RecordView record) throws IOException {
+        EntryRecord entry = (EntryRecord) record.decode();
+        entries.computeIfAbsent(found.base, base -> new EntryList())
+                .add(record.queueId(), record.queueOffset(), entry.bodyQueueId(), entry.bodyOffset());
+        pin(record.queueId(), record.queueOffset(), entry.bodyQueueId(), entry.bodyOffset());
     }
 
     /** The sound frames of one segment, whatever lies between them. */
@@ -383,15 +404,17 @@ final class Recovery {
     }
 
     /** Whether the queue of the record is there, as far as was read. */
-    private boolean isKnown(RecordView record) {
-        return owners.find(Owner.key(record.queueId(), 0)) >= 0;
+    private boolean isKnown(int queueId) {
+        return owners.find(Owner.key(queueId, 0)) >= 0;
     }
 
-    private void pin(RecordView record) throws IOException {
-        QueueMarks queue = queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId());
-        if (record.queueOffset() >= queue.releasedBelow()) {
-            EntryRecord entry = (EntryRecord) record.decode();
-            pins.add(queue, record.queueOffset(), entry.bodyQueueId(), entry.bodyOffset());
+    private void pin(int queueId, long queueOffset, int bodyQueueId, long bodyOffset) {
+        if (!isKnown(queueId)) {
+            return; // it is gone
+        }
+        QueueMarks queue = queueMarks(owners.slot(Owner.key(queueId, 0)), queueId);
+        if (queueOffset >= queue.releasedBelow()) {
+            pins.add(queue, queueOffset, bodyQueueId, bodyOffset);
         }
     }
 
@@ -407,10 +430,10 @@ final class Recovery {
     // ------------------------------------------------------------------------------------------------------ index
 
     private void openIndex() throws IOException {
+        StorageDirectory derived = directory.child(StripeLog.INDEX_DIRECTORY);
         index = QueueIndex.open(
-                directory.child(StripeLog.INDEX_DIRECTORY),
-                options.stripeId(),
-                new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
+                derived, options.stripeId(), new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
+        entryLists = new EntryLists(derived, options.stripeId());
         findings.addAll(index.droppedOnOpen());
     }
 
@@ -523,9 +546,9 @@ final class Recovery {
                     indexMessage(record, ordinal, position);
                 }
                 // A moved one may be of a queue that has gone since.
-                if (record.type() == RecordType.ENTRY && isKnown(record)) {
+                if (record.type() == RecordType.ENTRY && isKnown(record.queueId())) {
                     basesWithEntries.add(found.base);
-                    pin(record);
+                    addEntry(found, record);
                 }
             }
             if (!isMoved) {
@@ -667,6 +690,7 @@ final class Recovery {
             }
         }
         run.segments().forEach(segments::add);
+        entryLists.keepOnly(listedBases);
         writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());
         return log(slot, epoch, scanner, run, nextSequence, start);
     }
@@ -743,7 +767,8 @@ final class Recovery {
         segment.setOrigin(found.header.firstSequence(), found.header.epoch());
         segment.setHeaderForced(true);
         if (basesWithEntries.contains(found.base)) {
-            segment.setHoldsEntries();
+            segment.setHoldsEntries(
+                    listedBases.contains(found.base) ? null : entries.getOrDefault(found.base, new EntryList()));
         }
         if (basesWithMoved.contains(found.base)) {
             segment.setHoldsMoved();
@@ -782,7 +807,13 @@ final class Recovery {
                                         indexMessage(record, ordinal, position);
                                     }
                                     if (record.type() == RecordType.ENTRY) {
-                                        run.last().setHoldsEntries();
+                                        EntryRecord entry = (EntryRecord) record.decode();
+                                        run.last()
+                                                .addEntry(
+                                                        record.queueId(),
+                                                        record.queueOffset(),
+                                                        entry.bodyQueueId(),
+                                                        entry.bodyOffset());
                                     }
                                 });
                             });
@@ -825,6 +856,7 @@ final class Recovery {
         opened.options = options;
         opened.checkpointFile = checkpointFile;
         opened.index = index;
+        opened.entryLists = entryLists;
         opened.segments = segments;
         opened.active = run.last();
         opened.owners = owners;

@@ -141,7 +141,12 @@ final class Rewriting {
                         LittleEndian.getInt(image, at),
                         LittleEndian.getInt(image, body + 8));
                 if (image[at + 4] == ENTRY) {
-                    segmentOf(position).setHoldsEntries();
+                    segmentOf(position)
+                            .addEntry(
+                                    frame.queueId(record),
+                                    LittleEndian.getLong(image, body),
+                                    LittleEndian.getInt(image, body + 12),
+                                    LittleEndian.getLong(image, body + 16));
                 }
             }
         }

@@ -22,6 +22,9 @@ final class Segment {
     /** Whether it holds entries, which pin bodies elsewhere. */
     private volatile boolean holdsEntries;
 
+    /** Those that no file lists yet; null if there are none. The writer's while it is the active one, then of who finishes checkpoints. */
+    private EntryList unlistedEntries;
+
     /** Whether what was needed of it has been moved, durably, and nobody is sent here any more. */
     private volatile boolean isEvacuated;
 
@@ -106,8 +109,28 @@ final class Segment {
         return holdsEntries;
     }
 
-    void setHoldsEntries() {
+    void addEntry(int queueId, long queueOffset, int bodyQueueId, long bodyOffset) {
+        if (unlistedEntries == null) {
+            unlistedEntries = new EntryList();
+        }
+        unlistedEntries.add(queueId, queueOffset, bodyQueueId, bodyOffset);
         holdsEntries = true;
+    }
+
+    /** Of recovery. @param unlisted all of them; null if a file lists them */
+    void setHoldsEntries(EntryList unlisted) {
+        unlistedEntries = unlisted;
+        holdsEntries = true;
+    }
+
+    /** Null if there are none, or a file lists them. */
+    EntryList unlistedEntries() {
+        return unlistedEntries;
+    }
+
+    /** A file lists them. */
+    void setListed() {
+        unlistedEntries = null;
     }
 
     boolean isEvacuated() {

@@ -34,6 +34,7 @@ public final class StripeLog implements AutoCloseable {
         StripeOptions options;
         CheckpointFile checkpointFile;
         QueueIndex index;
+        EntryLists entryLists;
         SegmentStore segments;
         Segment active;
         OwnerTable owners;
@@ -173,7 +174,7 @@ public final class StripeLog implements AutoCloseable {
         }
         segment.setEnd(position + length);
         if (numbering.hasEntries()) {
-            segment.setHoldsEntries();
+            frame.addEntriesTo(segment);
         }
         dropDurable();
         retained.addLast(frame);
@@ -540,7 +541,7 @@ public final class StripeLog implements AutoCloseable {
         }
         segment.setHoldsMoved();
         if (batch.hasEntries()) {
-            segment.setHoldsEntries();
+            batch.addEntriesTo(segment);
         }
         segment.setEnd(position + length);
         noteUnflushed(position, length, length);
