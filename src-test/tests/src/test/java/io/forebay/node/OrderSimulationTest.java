@@ -17,7 +17,6 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
-import io.forebay.testkit.sim.SeededRun;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -30,7 +29,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiConsumer;
-import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -59,36 +57,21 @@ class OrderSimulationTest {
 
     @Test
     void eachKeysMessagesAreConsumedInOrderWhateverHappens() {
-        SteppedNode.alone(OrderSimulationTest::runWorlds);
-    }
-
-    private static void runWorlds() {
-        long steps = SeededRun.steps(20_000);
-        long[] worlds = {0};
-        Map<String, long[]> seen = new TreeMap<>();
-        SeededRun.run("order", (random, progress) -> {
-            for (long done = 0; done < steps; worlds[0]++) {
-                done += new World(random, progress, seen, done).live();
-            }
-        });
-        StringBuilder text = new StringBuilder("order: " + worlds[0] + " worlds");
-        seen.forEach(
-                (what, count) -> text.append(", ").append(count[0]).append(' ').append(what));
-        System.out.println(text);
-        // A run in which one of these never came up would prove nothing of it.
-        assertThat(seen.keySet())
-                .contains(
-                        "kill",
-                        "power cut",
-                        "crash at an operation",
-                        "force that fails",
-                        "nack",
-                        "give back",
-                        "consumer gone",
-                        "expired",
-                        "Send refused: BUSY",
-                        "first deliveries",
-                        "redeliveries");
+        SteppedWorld.liveInMany(
+                "order",
+                20_000,
+                World::new,
+                "kill",
+                "power cut",
+                "crash at an operation",
+                "force that fails",
+                "nack",
+                "give back",
+                "consumer gone",
+                "expired",
+                "Send refused: BUSY",
+                "first deliveries",
+                "redeliveries");
     }
 
     /** One message that a producer wants stored. */
@@ -152,11 +135,7 @@ class OrderSimulationTest {
         long flushedFloor;
     }
 
-    private static final class World {
-        private final RandomGenerator random;
-        private final SeededRun.Progress progress;
-        private final Map<String, long[]> seen;
-        private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
+    private static final class World extends SteppedWorld {
         private final boolean isDeduplicated;
         private final String settings;
         private final Map<String, String> groupSettings;
@@ -168,18 +147,9 @@ class OrderSimulationTest {
         private final Map<String, Key> keys = new HashMap<>();
         private final List<Producer> producers = new ArrayList<>();
         private final List<Consumer> consumers = new ArrayList<>();
-        private MemoryDisk disk = new MemoryDisk();
-        private SteppedNode node;
-        private final long stepsBefore;
-        private long steps;
-        private long nextSession = 1;
-        private boolean isDraining;
 
-        World(RandomGenerator random, SeededRun.Progress progress, Map<String, long[]> seen, long stepsBefore) {
-            this.stepsBefore = stepsBefore;
-            this.random = random;
-            this.progress = progress;
-            this.seen = seen;
+        World(Run run) {
+            super(run);
             isDeduplicated = random.nextBoolean();
             queues = 1 + random.nextInt(2);
             keyCount = 1 + random.nextInt(8);
@@ -213,19 +183,10 @@ class OrderSimulationTest {
             return choices[random.nextInt(choices.length)];
         }
 
-        private void saw(String what, long count) {
-            seen.computeIfAbsent(what, absent -> new long[1])[0] += count;
-        }
-
-        private void note(String what) {
-            progress.note(what);
-            saw(what, 1);
-        }
-
-        /** Returns how many steps it took. */
-        long live() {
-            node = SteppedNode.start(disk, settings, time, random);
-            SteppedNode.Client client = node.open(nextSession++);
+        @Override
+        void live() {
+            start(settings);
+            SteppedNode.Client client = open();
             client.createTopic(
                     "t", queues, Map.of("ordered", "on", "deduplication", isDeduplicated ? "message-id" : "off"));
             client.createGroup("g", "t", groupSettings);
@@ -246,7 +207,6 @@ class OrderSimulationTest {
                 }
             }
             drain();
-            return steps;
         }
 
         // ---- lives ------------------------------------------------------------------------------------------------
@@ -292,7 +252,7 @@ class OrderSimulationTest {
             if (random.nextBoolean()) {
                 time.shiftWall(random.nextInt(500));
             }
-            node = SteppedNode.start(disk, settings, time, random);
+            start(settings);
             connect(isCut);
         }
 
@@ -308,21 +268,21 @@ class OrderSimulationTest {
         }
 
         private void connect(boolean isNew) {
-            producers.forEach(producer -> producer.connect(node.open(nextSession++)));
+            producers.forEach(producer -> producer.connect(open()));
             for (Consumer consumer : consumers) {
                 if (isNew) {
                     consumer.held.clear();
                 }
                 // Nobody attaches again to the session that had it: its deadlines hold.
                 consumer.had.clear();
-                consumer.connect(nextSession++);
+                consumer.connect();
             }
         }
 
         // ---- steps ------------------------------------------------------------------------------------------------
 
         private void step() {
-            progress.at(stepsBefore + ++steps);
+            countStep();
             int dice = random.nextInt(100);
             if (dice < 30) {
                 Producer producer = producers.get(random.nextInt(PRODUCERS));
@@ -374,7 +334,7 @@ class OrderSimulationTest {
                 consumers.get(0).ackAll();
                 node.pass(20);
             }
-            SteppedNode.Client client = node.open(nextSession++);
+            SteppedNode.Client client = open();
             assertThat(client.describe("g", "t").depth())
                     .as("what the group has left")
                     .isZero();
@@ -390,17 +350,16 @@ class OrderSimulationTest {
                     return false;
                 }
             }
-            return node.open(nextSession++).describe("g", "t").depth() == 0;
+            return open().describe("g", "t").depth() == 0;
         }
 
         private String whatIsLeft() {
             StringBuilder left = new StringBuilder();
-            node.open(nextSession++)
-                    .ask(id -> new SessionCommand.DescribeGroup(id, "g", "t"), SessionEvent.GroupDescribed.class)
+            open().ask(id -> new SessionCommand.DescribeGroup(id, "g", "t"), SessionEvent.GroupDescribed.class)
                     .topics()
                     .forEach(left::append);
             left.append(", a Pop gets ")
-                    .append(node.open(nextSession++).pop("t", "g", 10, 1000))
+                    .append(open().pop("t", "g", 10, 1000))
                     .append(", health ")
                     .append(node.health())
                     .append(": ");
@@ -613,8 +572,8 @@ class OrderSimulationTest {
             private SteppedNode.Client client;
             private int waitingPops;
 
-            void connect(long sessionId) {
-                client = node.open(sessionId);
+            void connect() {
+                client = open();
                 SteppedNode.Client of = client;
                 asked.clear();
                 waitingPops = 0;
@@ -788,7 +747,7 @@ class OrderSimulationTest {
                 SteppedNode.Client gone = client;
                 client = null;
                 gone.vanish();
-                connect(nextSession++);
+                connect();
             }
         }
     }

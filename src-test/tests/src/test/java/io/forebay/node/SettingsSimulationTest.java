@@ -22,14 +22,12 @@ import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.SubscriptionProgress;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
-import io.forebay.testkit.sim.SeededRun;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
@@ -81,34 +79,20 @@ class SettingsSimulationTest {
 
     @Test
     void whateverIsChangedEveryMessageComesToAnEndThatWasAllowed() {
-        SteppedNode.alone(SettingsSimulationTest::runWorlds);
-    }
-
-    private static void runWorlds() {
-        long steps = SeededRun.steps(20_000);
-        long[] worlds = {0};
-        Map<String, long[]> seen = new TreeMap<>();
-        SeededRun.run("settings", (random, progress) -> {
-            for (long done = 0; done < steps; worlds[0]++) {
-                done += new World(random, progress, seen, done).live();
-            }
-        });
-        StringBuilder text = new StringBuilder("settings: " + worlds[0] + " worlds");
-        seen.forEach(
-                (what, count) -> text.append(", ").append(count[0]).append(' ').append(what));
-        System.out.println(text);
-        assertThat(seen.keySet())
-                .contains(
-                        "changes",
-                        "kill",
-                        "clean stop",
-                        "crash at an operation",
-                        "acked",
-                        "dead letters",
-                        "passed over",
-                        "pushed",
-                        "popped",
-                        "redeliveries");
+        SteppedWorld.liveInMany(
+                "settings",
+                20_000,
+                World::new,
+                "changes",
+                "kill",
+                "clean stop",
+                "crash at an operation",
+                "acked",
+                "dead letters",
+                "passed over",
+                "pushed",
+                "popped",
+                "redeliveries");
     }
 
     /** Settings, and when they were in force. */
@@ -199,47 +183,25 @@ class SettingsSimulationTest {
         }
     }
 
-    private static final class World {
-        private final RandomGenerator random;
-        private final SeededRun.Progress progress;
-        private final Map<String, long[]> seen;
-        private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
+    private static final class World extends SteppedWorld {
         private final Map<String, Mail> mails = new LinkedHashMap<>();
         private final List<Policy> policies = new ArrayList<>();
         private final List<Worker> workers = new ArrayList<>();
-        private MemoryDisk disk = new MemoryDisk();
-        private SteppedNode node;
         private SteppedNode.Client producer;
         private SteppedNode.Client operator;
         private final Map<Long, List<Mail>> sending = new HashMap<>();
         private long tick;
-        private final long stepsBefore;
-        private long steps;
-        private long nextSession = 1;
-        private boolean isDraining;
         /** When the last change was answered. */
         private long heldSinceMillis;
 
-        World(RandomGenerator random, SeededRun.Progress progress, Map<String, long[]> seen, long stepsBefore) {
-            this.stepsBefore = stepsBefore;
-            this.random = random;
-            this.progress = progress;
-            this.seen = seen;
+        World(Run run) {
+            super(run);
         }
 
-        private void saw(String what, long count) {
-            seen.computeIfAbsent(what, absent -> new long[1])[0] += count;
-        }
-
-        private void note(String what) {
-            progress.note(what);
-            saw(what, 1);
-        }
-
-        /** Returns how many steps it took. */
-        long live() {
-            node = SteppedNode.start(disk, SETTINGS, time, random);
-            SteppedNode.Client client = node.open(nextSession++);
+        @Override
+        void live() {
+            start(SETTINGS);
+            SteppedNode.Client client = open();
             client.createTopic("t", 1 + random.nextInt(3), Map.of());
             policies.add(new Policy(random, ++tick));
             client.createGroup("g", "t", policies.get(0).settings);
@@ -265,13 +227,12 @@ class SettingsSimulationTest {
                 }
             }
             end();
-            return steps;
         }
 
         private void connect() {
-            producer = node.open(nextSession++);
+            producer = open();
             producer.listen(this::sent);
-            operator = node.open(nextSession++);
+            operator = open();
             workers.clear();
             for (int i = 0; i < CONSUMERS; i++) {
                 workers.add(new Worker(i == 0));
@@ -283,7 +244,7 @@ class SettingsSimulationTest {
             sending.values().forEach(some -> some.forEach(mail -> mail.isUnsure = true));
             sending.clear();
             disk = image;
-            node = SteppedNode.start(disk, SETTINGS, time, random);
+            start(SETTINGS);
             connect();
             if (inForce(tick, tick).size() > 1) {
                 // A change whose answer was lost: it is repeated.
@@ -294,7 +255,7 @@ class SettingsSimulationTest {
         // ---- steps ------------------------------------------------------------------------------------------------
 
         private void step() {
-            progress.at(stepsBefore + ++steps);
+            countStep();
             tick++;
             int dice = random.nextInt(100);
             if (dice < 20) {
@@ -487,7 +448,7 @@ class SettingsSimulationTest {
             change(last);
             workers.forEach(Worker::vanish);
             Worker worker = new Worker(false);
-            SteppedNode.Client client = node.open(nextSession++);
+            SteppedNode.Client client = open();
             GroupDescription described = client.describe("g", "t");
             for (int i = 0; described.depth() > 0; i++) {
                 assertThat(i).as("I8: %s", described).isLessThan(PATIENCE_STEPS);
@@ -538,7 +499,7 @@ class SettingsSimulationTest {
         // ------------------------------------------------------------------------------------------------
 
         private final class Worker {
-            private final SteppedNode.Client client = node.open(nextSession++);
+            private final SteppedNode.Client client = open();
             private final List<Held> held = new ArrayList<>();
             /** Whatever the session has had: it all comes back when the session is gone. */
             private final List<Held> had = new ArrayList<>();

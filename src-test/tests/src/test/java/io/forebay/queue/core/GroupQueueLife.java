@@ -18,6 +18,7 @@ import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.testkit.sim.SeededRun;
+import io.forebay.testkit.sim.Tally;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -57,7 +58,7 @@ final class GroupQueueLife {
 
     private final RandomGenerator random;
     private final SeededRun.Progress progress;
-    private final Map<String, long[]> seen;
+    private final Tally seen;
     private final SyntheticMessages messages;
     private final GroupQueueLog log;
 
@@ -104,7 +105,7 @@ final class GroupQueueLife {
     private boolean isOver;
 
     /** @param seen gets how often each kind of step was made */
-    GroupQueueLife(RandomGenerator random, SeededRun.Progress progress, Map<String, long[]> seen) {
+    GroupQueueLife(RandomGenerator random, SeededRun.Progress progress, Tally seen) {
         this.random = random;
         this.progress = progress;
         this.seen = seen;
@@ -222,7 +223,7 @@ final class GroupQueueLife {
     }
 
     private void saw(String what) {
-        seen.computeIfAbsent(what, any -> new long[1])[0]++;
+        seen.saw(what);
     }
 
     // ---- settings -----------------------------------------------------------------------------------------------

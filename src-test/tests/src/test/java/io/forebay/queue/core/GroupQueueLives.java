@@ -1,7 +1,7 @@
 package io.forebay.queue.core;
 
 import io.forebay.testkit.sim.SeededRun;
-import java.util.Map;
+import io.forebay.testkit.sim.Tally;
 import java.util.random.RandomGenerator;
 
 /** Many lives of different limits and settings: rare mixtures count as much as long runs. */
@@ -9,8 +9,7 @@ final class GroupQueueLives {
     private GroupQueueLives() {}
 
     /** @param seen gets how often each kind of step was made */
-    static void run(RandomGenerator random, SeededRun.Progress progress, long steps, Map<String, long[]> seen)
-            throws Exception {
+    static void run(RandomGenerator random, SeededRun.Progress progress, long steps, Tally seen) throws Exception {
         long done = 0;
         while (done < steps) {
             GroupQueueLife life = new GroupQueueLife(random, progress, seen);

@@ -3,12 +3,11 @@ package io.forebay.queue.core;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.testkit.sim.SeededRun;
+import io.forebay.testkit.sim.Tally;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -24,15 +23,22 @@ class GroupQueueMutantsTest {
 
     private record Mutant(String name, String fragment, String replacement) {}
 
+    // What is changed in more than one way.
+    private static final String SETTLES_EACH = "for (long offset = from; offset <= last; offset++) {";
+    private static final String COMPARES_TOKENS =
+            "return sequence == tokenSequence && epoch == tokenEpoch && sequence != NO_SEQUENCE;";
+    private static final String COUNTS_THE_ATTEMPT = "window.attempts[slot] = attempt;";
+    private static final String IS_THE_LAST = "window.attempts[slot] >= maxAttempts";
+
     private static final List<Mutant> MUTANTS = List.of(
             // Holes.
             new Mutant(
                     "settles one too many",
-                    "for (long offset = from; offset <= last; offset++) {",
+                    SETTLES_EACH,
                     "for (long offset = from; offset <= Math.min(last + 1, window.cursor - 1); offset++) {"),
             new Mutant(
                     "settles one too few",
-                    "for (long offset = from; offset <= last; offset++) {",
+                    SETTLES_EACH,
                     "for (long offset = from; offset < Math.max(last, from + 1); offset++) {"),
             new Mutant(
                     "the floor passes what came back",
@@ -54,11 +60,11 @@ class GroupQueueMutantsTest {
                     "if (!last.isToken(handles.epoch(index), handles.sequence(index)) && offset % 3 > 0) {"),
             new Mutant(
                     "does not compare the epoch",
-                    "return sequence == tokenSequence && epoch == tokenEpoch && sequence != NO_SEQUENCE;",
+                    COMPARES_TOKENS,
                     "return sequence == tokenSequence && sequence != NO_SEQUENCE;"),
             new Mutant(
                     "does not compare the sequence",
-                    "return sequence == tokenSequence && epoch == tokenEpoch && sequence != NO_SEQUENCE;",
+                    COMPARES_TOKENS,
                     "return epoch == tokenEpoch && sequence != NO_SEQUENCE;"),
             new Mutant(
                     "does not compare the nonce",
@@ -66,7 +72,7 @@ class GroupQueueMutantsTest {
                     "return last.nonce() != 0 ?"),
             new Mutant(
                     "knows a handle before its record is written",
-                    "return sequence == tokenSequence && epoch == tokenEpoch && sequence != NO_SEQUENCE;",
+                    COMPARES_TOKENS,
                     "return sequence == tokenSequence && epoch == tokenEpoch;"),
             new Mutant(
                     "a seek keeps what is in flight",
@@ -116,28 +122,18 @@ class GroupQueueMutantsTest {
                     "window.status(offset, window.dueMillis[slot] > nowMillis ? WAITING : RETURNED);",
                     "window.status(offset, RETURNED);"),
             // Attempts.
+            new Mutant("counts an attempt twice", COUNTS_THE_ATTEMPT, "window.attempts[slot] = attempt + 1;"),
             new Mutant(
-                    "counts an attempt twice",
-                    "window.attempts[slot] = attempt;",
-                    "window.attempts[slot] = attempt + 1;"),
-            new Mutant(
-                    "counts an attempt less",
-                    "window.attempts[slot] = attempt;",
-                    "window.attempts[slot] = Math.max(1, attempt - 1);"),
-            new Mutant("counts anew each time", "window.attempts[slot] = attempt;", "window.attempts[slot] = 1;"),
+                    "counts an attempt less", COUNTS_THE_ATTEMPT, "window.attempts[slot] = Math.max(1, attempt - 1);"),
+            new Mutant("counts anew each time", COUNTS_THE_ATTEMPT, "window.attempts[slot] = 1;"),
             new Mutant("counts what does not count", "window.attempts[slot]--;", ""),
             new Mutant(
                     "counts while the breaker is open",
                     "if (isBreakerOpen) { window.status(offset, EXPIRED_UNCOUNTED);",
                     "if (isBreakerOpen && offset < 0) { window.status(offset, EXPIRED_UNCOUNTED);"),
+            new Mutant("poison one attempt late", IS_THE_LAST, "window.attempts[slot] > maxAttempts"),
             new Mutant(
-                    "poison one attempt late",
-                    "window.attempts[slot] >= maxAttempts",
-                    "window.attempts[slot] > maxAttempts"),
-            new Mutant(
-                    "poison one attempt early",
-                    "window.attempts[slot] >= maxAttempts",
-                    "window.attempts[slot] >= Math.max(1, maxAttempts - 1)"),
+                    "poison one attempt early", IS_THE_LAST, "window.attempts[slot] >= Math.max(1, maxAttempts - 1)"),
             new Mutant("a lowered limit is for what comes", "reclassify(nowMillis);", ""),
             new Mutant("poison that was tried again is poison still", "window.attempts[slot] = 0;", ""),
             new Mutant(
@@ -231,10 +227,10 @@ class GroupQueueMutantsTest {
     private static boolean lives(ClassLoader loader, RandomGenerator random, SeededRun.Progress progress)
             throws ReflectiveOperationException {
         Method run = loader.loadClass(GroupQueueLives.class.getName())
-                .getDeclaredMethod("run", RandomGenerator.class, SeededRun.Progress.class, long.class, Map.class);
+                .getDeclaredMethod("run", RandomGenerator.class, SeededRun.Progress.class, long.class, Tally.class);
         run.setAccessible(true);
         try {
-            run.invoke(null, random, progress, STEPS_MAX, new HashMap<String, long[]>());
+            run.invoke(null, random, progress, STEPS_MAX, new Tally());
             return true;
         } catch (InvocationTargetException e) {
             return false;

@@ -1,0 +1,89 @@
+package io.forebay.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.SeededRun;
+import io.forebay.testkit.sim.Tally;
+import java.util.function.Function;
+import java.util.random.RandomGenerator;
+
+/**
+ * One of the worlds that a simulation goes through: a {@link SteppedNode} that is started again and again on one disk, time that
+ * passes by the world's word, and clients. Confined to its run.
+ */
+abstract class SteppedWorld {
+    final RandomGenerator random;
+    final SeededRun.Progress progress;
+    final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
+    MemoryDisk disk = new MemoryDisk();
+    SteppedNode node;
+    /** Nobody fails any more: all of it is to come to its end. */
+    boolean isDraining;
+
+    private final Run run;
+    private long lastSession;
+
+    /** All worlds of a run together. */
+    static final class Run {
+        private final RandomGenerator random;
+        private final SeededRun.Progress progress;
+        private final Tally seen = new Tally();
+        private long steps;
+
+        private Run(RandomGenerator random, SeededRun.Progress progress) {
+            this.random = random;
+            this.progress = progress;
+        }
+    }
+
+    /**
+     * Lives in one world after the other until all steps are made.
+     *
+     * @param defaultSteps unless {@code -Dforebay.steps} says another number
+     * @param toSee what has to come up: a run without it would prove nothing of it
+     */
+    static void liveInMany(String name, long defaultSteps, Function<Run, SteppedWorld> maker, String... toSee) {
+        long steps = SeededRun.steps(defaultSteps);
+        SteppedNode.alone(() -> SeededRun.run(name, (random, progress) -> {
+            Run run = new Run(random, progress);
+            int worlds = 0;
+            for (; run.steps < steps; worlds++) {
+                maker.apply(run).live();
+            }
+            System.out.println(name + ": " + worlds + " worlds, " + run.seen);
+            assertThat(run.seen.kinds()).as("what has come up").contains(toSee);
+        }));
+    }
+
+    SteppedWorld(Run run) {
+        this.run = run;
+        random = run.random;
+        progress = run.progress;
+    }
+
+    /** From its beginning to its end. */
+    abstract void live();
+
+    void start(String settings) {
+        node = SteppedNode.start(disk, settings, time, random);
+    }
+
+    /** A new session. */
+    SteppedNode.Client open() {
+        return node.open(++lastSession);
+    }
+
+    void countStep() {
+        progress.at(++run.steps);
+    }
+
+    void saw(String what, long count) {
+        run.seen.saw(what, count);
+    }
+
+    void note(String what) {
+        progress.note(what);
+        saw(what, 1);
+    }
+}
