@@ -78,7 +78,7 @@ class NodeLifeTest {
                 }
                 assertThat(kills).isEqualTo(KILL_PERCENTS.length);
                 assertThat(send.awaitExit(60)).as(send.err()).isZero();
-                fed.get(1, TimeUnit.SECONDS);
+                fed.get(60, TimeUnit.SECONDS);
                 assertThat(confirmed).isEqualTo(lines.size());
                 assertThat(pop.awaitExit(60)).as(pop.err()).isZero();
 

@@ -19,6 +19,7 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
+import io.forebay.support.PatientTestKits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,7 +69,7 @@ abstract class ClientSessionHarness {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create(ConfigFactory.parseString(CONFIG).withFallback(ConfigFactory.load()));
+        kit = PatientTestKits.create(ConfigFactory.parseString(CONFIG).withFallback(ConfigFactory.load()));
     }
 
     @AfterAll

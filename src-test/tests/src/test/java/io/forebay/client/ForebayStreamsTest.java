@@ -15,6 +15,7 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
+import io.forebay.support.PatientTestKits;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -40,7 +41,7 @@ class ForebayStreamsTest {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create();
+        kit = PatientTestKits.create();
     }
 
     @AfterAll

@@ -14,6 +14,7 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
+import io.forebay.support.PatientTestKits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,11 +48,11 @@ class RemoteClientTest {
     @BeforeEach
     void start() {
         startNode(0);
-        clientKit = ActorTestKit.create("client", config(0));
+        clientKit = PatientTestKits.create("client", config(0));
     }
 
     private void startNode(int port) {
-        nodeKit = ActorTestKit.create("forebay", config(port));
+        nodeKit = PatientTestKits.create("forebay", config(port));
         nodeKit.system().systemActorOf(FakeNode.create("node-1", store), NodeProtocol.ENTRY_NAME, Props.empty());
     }
 
@@ -156,7 +157,7 @@ class RemoteClientTest {
 
     @Test
     void anActorSystemWithoutRemotingIsRefused() {
-        ActorTestKit local = ActorTestKit.create(
+        ActorTestKit local = PatientTestKits.create(
                 "local", ConfigFactory.parseString("akka.loglevel = ERROR").withFallback(ConfigFactory.load()));
         try {
             assertThatThrownBy(() -> ForebayClient.connect(local.system(), Target.contact("127.0.0.1:1")))

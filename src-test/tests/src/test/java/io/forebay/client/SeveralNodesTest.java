@@ -16,6 +16,7 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.support.PatientTestKits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -42,7 +43,7 @@ class SeveralNodesTest {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create(ConfigFactory.parseString("""
+        kit = PatientTestKits.create(ConfigFactory.parseString("""
             akka.actor.provider = cluster
             akka.remote.artery.canonical.hostname = 127.0.0.1
             akka.remote.artery.canonical.port = 0

@@ -21,6 +21,7 @@ import io.forebay.protocol.SessionLimits;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
 import io.forebay.store.LogClock;
+import io.forebay.support.PatientTestKits;
 import io.forebay.topic.DirectoryForTests;
 import io.forebay.topic.Dispatcher;
 import io.forebay.topic.Registry;
@@ -45,8 +46,8 @@ class RemoteSessionTest {
 
     @Test
     void whenChunksAreNotAcknowledgedTheClientIsAskedToAttachAgain() {
-        ActorTestKit node = ActorTestKit.create("node", CONFIG);
-        ActorTestKit other = ActorTestKit.create("other", CONFIG);
+        ActorTestKit node = PatientTestKits.create("node", CONFIG);
+        ActorTestKit other = PatientTestKits.create("other", CONFIG);
         try {
             TestProbe<SessionEvent> client = other.createTestProbe(SessionEvent.class);
             ActorRef<SessionEvent> remote = ActorRefResolver.get(node.system())

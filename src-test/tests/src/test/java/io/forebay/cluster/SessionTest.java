@@ -29,6 +29,7 @@ import io.forebay.queue.core.Deduplication;
 import io.forebay.queue.core.Policies;
 import io.forebay.queue.core.SendKey;
 import io.forebay.store.LogClock;
+import io.forebay.support.PatientTestKits;
 import io.forebay.topic.DirectoryForTests;
 import io.forebay.topic.Dispatcher;
 import io.forebay.topic.Registry;
@@ -68,7 +69,7 @@ class SessionTest {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create(ConfigFactory.parseString("akka.loglevel = OFF, akka.log-dead-letters = off")
+        kit = PatientTestKits.create(ConfigFactory.parseString("akka.loglevel = OFF, akka.log-dead-letters = off")
                 .withFallback(ConfigFactory.load()));
     }
 

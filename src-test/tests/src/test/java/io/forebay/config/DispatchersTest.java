@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.typed.DispatcherSelector;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.support.PatientTestKits;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
@@ -19,7 +20,7 @@ class DispatchersTest {
 
     @BeforeAll
     static void start() {
-        kit = ActorTestKit.create("dispatchers", ConfigFactory.load());
+        kit = PatientTestKits.create("dispatchers", ConfigFactory.load());
     }
 
     @AfterAll

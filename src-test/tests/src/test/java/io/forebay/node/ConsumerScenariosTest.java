@@ -29,9 +29,10 @@ class ConsumerScenariosTest {
         akka.remote.warn-about-direct-use = off
         akka.remote.artery.canonical { hostname = 127.0.0.1, port = 0 }
         akka.loglevel = ERROR
-        forebay.session { heartbeat-interval = 300 ms, timeout = 1 s }
+        forebay.session { heartbeat-interval = 300 ms, timeout = 5 s }
         """;
-    private static final long TIMEOUT = 1_000;
+    /** Of a session; longer than a process that lives may stand still on a busy machine. */
+    private static final long TIMEOUT = 5_000;
 
     private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
 
@@ -123,7 +124,7 @@ class ConsumerScenariosTest {
             Set<String> got = new HashSet<>();
             while (got.size() < count) {
                 for (NodeFixture.Client other : others) {
-                    other.tell(new SessionCommand.Pop(other.nextId(), "t", "g", 97, 1 << 20, HOUR, 5_000));
+                    other.tell(new SessionCommand.Pop(other.nextId(), "t", "g", 97, 1 << 20, HOUR, 20_000));
                 }
                 int before = got.size();
                 for (NodeFixture.Client other : others) {
@@ -172,7 +173,7 @@ class ConsumerScenariosTest {
                 assertThat(client.pop("t", "g", count, HOUR, 200)).as("I4").isEmpty();
                 assertThat(client.ack("g", NodeFixture.handles(again))).containsOnly(AckOutcome.ACKED);
             }
-            await().atMost(Duration.ofSeconds(10))
+            await().atMost(Duration.ofSeconds(30))
                     .until(() ->
                             node.forebay.countSessions().toCompletableFuture().join() == 1);
         }

@@ -43,7 +43,7 @@ import java.util.function.LongFunction;
 
 /** A whole node inside this JVM, on a disk in memory or on files, and clients that speak its protocol by hand. */
 final class NodeFixture implements AutoCloseable {
-    static final Duration PATIENCE = Duration.ofSeconds(10);
+    static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final AtomicLong NUMBERS = new AtomicLong(System.nanoTime());
 
     /** Small files, so that tests roll and recycle them. */

@@ -41,7 +41,7 @@ class OutsideClientsTest {
 
     @Test
     void aThousandThatAreKilledLeaveNothing() throws Exception {
-        String settings = REMOTE + "forebay.session { heartbeat-interval = 500 ms, timeout = 4 s }";
+        String settings = REMOTE + "forebay.session { heartbeat-interval = 500 ms, timeout = 8 s }";
         try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), settings)) {
             NodeFixture.Client inside = node.open();
             for (int i = 0; i < 3; i++) {

@@ -26,6 +26,7 @@ import io.forebay.store.LogClock;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 import io.forebay.store.StripeHandle;
+import io.forebay.support.PatientTestKits;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.time.InstantSource;
@@ -54,7 +55,7 @@ class GroupQueueTest {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create(ConfigFactory.parseString("akka.loglevel = OFF, akka.log-dead-letters = off")
+        kit = PatientTestKits.create(ConfigFactory.parseString("akka.loglevel = OFF, akka.log-dead-letters = off")
                 .withFallback(ConfigFactory.load()));
     }
 

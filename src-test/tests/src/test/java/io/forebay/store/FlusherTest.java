@@ -23,6 +23,7 @@ import io.forebay.store.StoreWriter.RangeFailed;
 import io.forebay.store.StoreWriter.RangeForced;
 import io.forebay.store.StoreWriter.Rewritten;
 import io.forebay.store.StoreWriter.RewrittenTold;
+import io.forebay.support.PatientTestKits;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
@@ -57,7 +58,7 @@ class FlusherTest {
 
     @BeforeEach
     void start() throws IOException {
-        testKit = ActorTestKit.create(QUIET);
+        testKit = PatientTestKits.create(QUIET);
         var options = StripeOptions.of(0)
                 .withSegmentBytes(64 * 1024)
                 .withIndexExtentEntries(64)

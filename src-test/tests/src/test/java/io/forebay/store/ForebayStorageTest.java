@@ -17,6 +17,7 @@ import io.forebay.storage.io.DirectoryLockedException;
 import io.forebay.storage.io.ForeignDirectoryException;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.RecoverySink;
+import io.forebay.support.PatientTestKits;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -47,7 +48,7 @@ class ForebayStorageTest {
         Config config = ConfigFactory.parseString(String.join("\n", settings))
                 .withFallback(small)
                 .withFallback(QUIET);
-        ActorTestKit testKit = ActorTestKit.create(config);
+        ActorTestKit testKit = PatientTestKits.create(config);
         testKits.add(testKit);
         return testKit;
     }

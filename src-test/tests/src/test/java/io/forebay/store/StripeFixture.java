@@ -16,6 +16,7 @@ import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.storage.log.StripeOptions;
+import io.forebay.support.PatientTestKits;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -134,7 +135,7 @@ final class StripeFixture implements AutoCloseable {
 
     static StripeFixture open(MemoryDisk disk, StoreSettings settings, int segmentBytes, long lowSpaceBytes)
             throws IOException {
-        ActorTestKit testKit = ActorTestKit.create(QUIET);
+        ActorTestKit testKit = PatientTestKits.create(QUIET);
         try {
             return new StripeFixture(testKit, disk, settings, segmentBytes, lowSpaceBytes);
         } catch (IOException | RuntimeException | AssertionError e) {

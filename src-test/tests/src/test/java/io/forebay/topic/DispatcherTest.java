@@ -12,6 +12,7 @@ import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.Policies;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.store.LogClock;
+import io.forebay.support.PatientTestKits;
 import java.time.InstantSource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -26,7 +27,7 @@ class DispatcherTest {
 
     @BeforeAll
     static void startKit() {
-        kit = ActorTestKit.create();
+        kit = PatientTestKits.create();
     }
 
     @AfterAll

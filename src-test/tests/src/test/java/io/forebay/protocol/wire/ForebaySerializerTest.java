@@ -13,6 +13,7 @@ import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.support.PatientTestKits;
 import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ class ForebaySerializerTest {
 
     @BeforeAll
     static void start() {
-        kit = ActorTestKit.create();
+        kit = PatientTestKits.create();
         serializer = new ForebaySerializer((ExtendedActorSystem) Adapter.toClassic(kit.system()));
     }
 

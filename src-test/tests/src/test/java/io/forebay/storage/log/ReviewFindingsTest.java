@@ -424,7 +424,7 @@ class ReviewFindingsTest {
                 Thread other = new Thread(() -> limit.set(store.addressLimit()));
                 other.start();
                 try {
-                    other.join(5_000);
+                    other.join(60_000);
                 } catch (InterruptedException e) {
                     throw new AssertionError(e);
                 }
