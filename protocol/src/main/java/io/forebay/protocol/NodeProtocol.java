@@ -72,8 +72,11 @@ import akka.actor.typed.receptionist.ServiceKey;
  * </ul>
  */
 public final class NodeProtocol {
-    /** Version of this protocol; a node refuses one that it does not speak with {@link Refusal.Code#UNSUPPORTED}. */
-    public static final int VERSION = 1;
+    /**
+     * Version of this protocol; a node refuses one that it does not speak with {@link Refusal.Code#UNSUPPORTED}. That it can say so,
+     * and be understood, the wire forms of {@link OpenSession} and {@link SessionEvent.OpenRefused} are the same in all versions.
+     */
+    public static final int VERSION = 2;
     /** Name of the entry actor. */
     public static final String ENTRY_NAME = "forebay";
     /** Path of the entry actor within its actor system. */

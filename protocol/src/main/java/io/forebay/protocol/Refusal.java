@@ -65,7 +65,9 @@ public record Refusal(Code code, String text, long retryAfterMillis)
         /** The client has been closed. */
         CLOSED(23),
         /** The settings have been changed since the version that was expected. */
-        OTHER_VERSION(24);
+        OTHER_VERSION(24),
+        /** Keyed messages that were sent before these have not come: they are lost, and have to be repeated first. */
+        OUT_OF_ORDER(25);
 
         private static final Code[] BY_NUMBER = new Code[64];
 
@@ -105,7 +107,7 @@ public record Refusal(Code code, String text, long retryAfterMillis)
      */
     public boolean isTransient() {
         return switch (code) {
-            case BUSY, QUEUE_AWAY, SHUTTING_DOWN, OUTCOME_UNKNOWN -> true;
+            case BUSY, QUEUE_AWAY, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUT_OF_ORDER -> true;
             case LIMIT -> retryAfterMillis > 0;
             default -> false;
         };

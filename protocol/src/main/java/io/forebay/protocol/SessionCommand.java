@@ -52,12 +52,37 @@ public sealed interface SessionCommand
      * of them is refused with {@link Refusal.Code#BUSY}, later ones of that key are refused, too, until the first (known by
      * its message id) is repeated or withdrawn.
      *
+     * <p><b>A line that loses Sends.</b> A client that keeps the order of keys says of each Send with keyed messages which other one
+     * has to have come {@code after} which it may be taken: the newest one with keyed messages to this topic that it has sent before
+     * and that is not answered. If the session does not know that one to have come it refuses the whole of this with {@link
+     * Refusal.Code#OUT_OF_ORDER}. Then the one before is lost, and what was sent behind will be refused, too: the client repeats them,
+     * beginning with what was lost. Whoever counts on this uses request ids that grow with every Send that is new; does not send
+     * anything new to the topic while one that was refused is repeated; and says anew with each repetition what it comes after.
+     *
      * @param topic of all the messages
      * @param queue number of the queue, -1 for any
      * @param durability the level to reach before the answer; null for the topic's default
+     * @param after request id of the Send that has to have come before; {@link #FIRST} if there is none; {@link #UNORDERED} if that
+     *     does not matter, as without keyed messages
      */
-    record Send(long requestId, String topic, int queue, List<Message> messages, Durability durability)
-            implements Request {}
+    record Send(long requestId, String topic, int queue, List<Message> messages, Durability durability, long after)
+            implements Request {
+        /** Every Send that has to have come before is answered. */
+        public static final long FIRST = 0;
+        /** Comes in no order. */
+        public static final long UNORDERED = -1;
+
+        public Send {
+            if (after < UNORDERED || (after > FIRST && after >= requestId)) {
+                throw new IllegalArgumentException("Send " + requestId + " after " + after);
+            }
+        }
+
+        /** In no order. */
+        public Send(long requestId, String topic, int queue, List<Message> messages, Durability durability) {
+            this(requestId, topic, queue, messages, durability, UNORDERED);
+        }
+    }
 
     /**
      * The client gives these messages up: what was refused behind them may be sent. Answered at once by {@link

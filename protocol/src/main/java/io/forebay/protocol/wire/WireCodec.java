@@ -19,11 +19,14 @@ import io.forebay.protocol.SettingsDescribed;
 /**
  * The wire form, version 1, of everything that crosses: a version byte, then the fields in the order of the record. Texts
  * that repeat within one form (topic, group, node) are sent once; of handles that follow each other only the difference.
- * A form of another version is refused, so a node can be newer than its clients only by a new version byte.
- * Thread-safe, without state.
+ * A form of another version is refused. Which forms a peer knows beyond {@code OpenSession} and {@code OpenRefused}, which
+ * stay as they are, {@link io.forebay.protocol.NodeProtocol#VERSION} says when a session is opened. Thread-safe, without state.
  */
 final class WireCodec {
     static final int VERSION = 1;
+
+    private static final int UNORDERED = 0;
+    private static final int FIRST = 1;
 
     private WireCodec() {}
 
@@ -98,6 +101,7 @@ final class WireCodec {
             out.shared(send.topic());
             out.zigzag(send.queue());
             WireValues.writeDurability(out, send.durability());
+            out.varint(distanceOf(send));
             out.varint(send.messages().size());
             for (Message message : send.messages()) {
                 MessageCodec.writeMessage(out, message, send.topic());
@@ -251,12 +255,13 @@ final class WireCodec {
                 String topic = in.shared();
                 int queue = in.zigzagInt();
                 Durability durability = WireValues.readDurability(in);
+                long after = readAfter(in, requestId);
                 int count = in.count(3);
                 Message[] messages = new Message[count];
                 for (int i = 0; i < count; i++) {
                     messages[i] = MessageCodec.readMessage(in, topic);
                 }
-                return new SessionCommand.Send(requestId, topic, queue, WireValues.listOf(messages), durability);
+                return new SessionCommand.Send(requestId, topic, queue, WireValues.listOf(messages), durability, after);
             }
             case SEND_REPLY:
                 return new SessionEvent.SendReply(requestId, ResultCodec.readSendResults(in));
@@ -338,6 +343,29 @@ final class WireCodec {
             default:
                 throw new AssertionError(type);
         }
+    }
+
+    /** What a Send comes after, as a distance from its own request id: the numbers are small. */
+    private static long distanceOf(SessionCommand.Send send) {
+        if (send.after() == SessionCommand.Send.UNORDERED) {
+            return UNORDERED;
+        }
+        return send.after() == SessionCommand.Send.FIRST ? FIRST : FIRST + send.requestId() - send.after();
+    }
+
+    private static long readAfter(WireReader in, long requestId) throws MalformedWireException {
+        long distance = in.varint();
+        if (distance == UNORDERED) {
+            return SessionCommand.Send.UNORDERED;
+        }
+        if (distance == FIRST) {
+            return SessionCommand.Send.FIRST;
+        }
+        long after = requestId - (distance - FIRST);
+        if (distance < 0 || after <= 0 || after >= requestId) {
+            throw in.malformed("a Send " + requestId + " after the one " + (distance - FIRST) + " before");
+        }
+        return after;
     }
 
     /** An actor's address; what is no address would be an exception inside Akka. */

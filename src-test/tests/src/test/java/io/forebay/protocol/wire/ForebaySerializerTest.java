@@ -1,21 +1,26 @@
 package io.forebay.protocol.wire;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.ExtendedActorSystem;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorRefResolver;
 import akka.actor.typed.javadsl.Adapter;
 import akka.serialization.Serialization;
 import akka.serialization.SerializationExtension;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
+import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.support.PatientTestKits;
 import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -138,6 +143,51 @@ class ForebaySerializerTest {
         assertThatThrownBy(() -> serializer.fromBinary(bytes, serializer.manifest(sample)))
                 .isInstanceOf(NotSerializableException.class)
                 .hasMessageContaining("version 2");
+    }
+
+    /** Or a peer of another version could not be told that it is one. These bytes are those of version 1. */
+    @Test
+    void theFormsThatTellTheVersionsApartAreThoseOfAllVersions() throws NotSerializableException {
+        ActorRef<SessionEvent> client = kit.<SessionEvent>createTestProbe().getRef();
+        String reference = ActorRefResolver.get(kit.system()).toSerializationFormat(client);
+        ByteBuffer open = ByteBuffer.allocate(500).order(ByteOrder.LITTLE_ENDIAN);
+        open.put((byte) 1).put((byte) 7).putLong(0x1122334455667788L).put((byte) 3);
+        open.put("ann".getBytes(UTF_8)).put((byte) 0x80).put((byte) 0x80).put((byte) 0x10);
+        assertThat(reference.length()).isBetween(1, 127);
+        open.put((byte) reference.length()).put(reference.getBytes(UTF_8));
+        NodeProtocol.OpenSession opened = new NodeProtocol.OpenSession(7, 0x1122334455667788L, "ann", 262_144, client);
+        assertThat(serializer.manifest(opened)).isEqualTo("1");
+        assertThat(serializer.toBinary(opened)).isEqualTo(Arrays.copyOf(open.array(), open.position()));
+        assertThat(serializer.fromBinary(serializer.toBinary(opened), "1")).isEqualTo(opened);
+
+        ByteBuffer no = ByteBuffer.allocate(500).order(ByteOrder.LITTLE_ENDIAN);
+        no.put((byte) 1)
+                .putLong(5)
+                .put((byte) 14)
+                .put((byte) 2)
+                .put("no".getBytes(UTF_8))
+                .put((byte) 0);
+        SessionEvent.OpenRefused refused = new SessionEvent.OpenRefused(5, Refusal.of(Refusal.Code.UNSUPPORTED, "no"));
+        assertThat(serializer.manifest(refused)).isEqualTo("3");
+        assertThat(serializer.toBinary(refused)).isEqualTo(Arrays.copyOf(no.array(), no.position()));
+        assertThat(serializer.fromBinary(serializer.toBinary(refused), "3")).isEqualTo(refused);
+    }
+
+    @Test
+    void aSendComesAfterAnOlderOneOnly() throws NotSerializableException {
+        for (long after : new long[] {SessionCommand.Send.UNORDERED, SessionCommand.Send.FIRST, 1, 299}) {
+            SessionCommand.Send send = new SessionCommand.Send(300, "t", -1, List.of(), null, after);
+            assertThat(serializer.fromBinary(serializer.toBinary(send), serializer.manifest(send)))
+                    .isEqualTo(send);
+        }
+        assertThatThrownBy(() -> new SessionCommand.Send(300, "t", -1, List.of(), null, 300))
+                .isInstanceOf(IllegalArgumentException.class);
+        SessionCommand.Send second = new SessionCommand.Send(2, "t", -1, List.of(), null, 1);
+        byte[] bytes = serializer.toBinary(second);
+        bytes[bytes.length - 2] += 3; // in front of the number of messages
+        assertThatThrownBy(() -> serializer.fromBinary(bytes, serializer.manifest(second)))
+                .isInstanceOf(NotSerializableException.class)
+                .hasMessageContaining("Send 2");
     }
 
     @Test

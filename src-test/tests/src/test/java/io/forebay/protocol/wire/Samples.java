@@ -227,7 +227,11 @@ final class Samples {
         for (int i = 0; i < count; i++) {
             messages.add(message("orders", random.nextInt(200)));
         }
-        return new SessionCommand.Send(number(), "orders", random.nextInt(5) - 1, messages, durability());
+        long requestId = number();
+        long after = requestId > 1 && random.nextBoolean()
+                ? random.nextLong(1, requestId)
+                : random.nextInt(2) - 1; // first or in no order
+        return new SessionCommand.Send(requestId, "orders", random.nextInt(5) - 1, messages, durability(), after);
     }
 
     SessionEvent.Popped popped(int count) {
