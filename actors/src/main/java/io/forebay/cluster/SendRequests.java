@@ -37,6 +37,8 @@ final class SendRequests {
     private static final long MESSAGE_OVERHEAD_BYTES = 200;
     private static final int HELD_UP_KEYS_MAX = 1 << 16;
     private static final int HELD_UP_TOPICS_MAX = 1 << 10;
+    private static final int ORDERED_TOPICS_MAX = 1 << 10;
+    private static final long LOST_RETRY_MILLIS = 1;
 
     static final class Waiting extends Unanswered {
         /** Null while all of it is one queue's to answer. */
@@ -65,6 +67,7 @@ final class SendRequests {
     private final DeferredSends deferredSends = new DeferredSends(HELD_UP_KEYS_MAX);
 
     private final Map<Long, String> topicsAsked = new HashMap<>();
+    private final SendOrder order = new SendOrder(ORDERED_TOPICS_MAX);
     private final HeldUpKeys heldUp = new HeldUpKeys(HELD_UP_KEYS_MAX, HELD_UP_TOPICS_MAX);
     private final QueueTurns turns;
     /** They keep the order of this session's keys, and are told of its end. */
@@ -81,12 +84,17 @@ final class SendRequests {
     // ---- what the client says ---------------------------------------------------------------------------------------
 
     void onSend(SessionCommand.Send send) {
+        Refusal refusal = refuseUnseen(send);
+        if (refusal != null) {
+            session.tell(new SessionEvent.Refused(send.requestId(), refusal));
+            return;
+        }
         List<Message> messages = send.messages();
         long bytes = 0;
         for (Message message : messages) {
             bytes += message.body() == null ? 0 : message.body().length + MESSAGE_OVERHEAD_BYTES;
         }
-        Refusal refusal = refuse(send, bytes);
+        refusal = refuse(send, bytes);
         if (refusal != null) {
             if (refusal.retryAfterMillis() > 0) {
                 holdUpKeys(send);
@@ -119,13 +127,21 @@ final class SendRequests {
         session.tell(new SessionEvent.Withdrawn(withdraw.requestId()));
     }
 
+    /** What is refused here has no part in any order: as if it had not come. */
+    private Refusal refuseUnseen(SessionCommand.Send send) {
+        Refusal refusal = Names.check("topic", send.topic());
+        if (refusal == null && !order.comes(send)) {
+            refusal = new Refusal(
+                    Refusal.Code.OUT_OF_ORDER,
+                    "Send " + send.after() + " to topic '" + send.topic() + "' has to come before and has not",
+                    LOST_RETRY_MILLIS);
+        }
+        return refusal;
+    }
+
     /** Reserves the bytes if it returns null. */
     private Refusal refuse(SessionCommand.Send send, long bytes) {
         Refusal refusal = session.refuseNew();
-        if (refusal != null) {
-            return refusal;
-        }
-        refusal = Names.check("topic", send.topic());
         if (refusal != null) {
             return refusal;
         }
@@ -194,7 +210,7 @@ final class SendRequests {
 
     /** What is refused here has to hold up its keys as if their queues had refused it, or what comes behind overtakes it. */
     private void holdUpKeys(SessionCommand.Send send) {
-        if (session.isEnding() || Names.check("topic", send.topic()) != null) {
+        if (session.isEnding()) {
             return;
         }
         Map<String, String> firstIds = DeferredSends.firstIdsOf(send, Set.of());

@@ -379,6 +379,50 @@ class SendRequestsTest {
         assertThat(bench.bytesHeld.bytes()).isZero();
     }
 
+    private void send(long requestId, long after, Message message) {
+        sends.onSend(
+                new SessionCommand.Send(requestId, message.topic(), -1, List.of(message), Durability.WRITTEN, after));
+    }
+
+    private void assertOutOfOrder(long requestId) {
+        SessionEvent.Refused refused = bench.told(SessionEvent.Refused.class);
+        assertThat(refused.requestId()).isEqualTo(requestId);
+        assertThat(refused.refusal().code()).isEqualTo(Refusal.Code.OUT_OF_ORDER);
+        assertThat(refused.refusal().isTransient()).isTrue();
+    }
+
+    /** I3: over a line that loses Sends. */
+    @Test
+    void whatWasSentBehindALostSendIsRefusedUntilThatHasCome() {
+        send(2, 1, keyed("t", keyOf(0), "b"));
+        assertOutOfOrder(2);
+        send(3, 2, keyed("t", keyOf(0), "c"));
+        assertOutOfOrder(3);
+        send(4, message("t", "no key"));
+        assertThat(zero.getAllReceived().size() + one.getAllReceived().size()).isEqualTo(1);
+        send(1, SessionCommand.Send.FIRST, keyed("t", keyOf(0), "a"));
+        send(3, 2, keyed("t", keyOf(0), "c"));
+        assertOutOfOrder(3);
+        send(2, 1, keyed("t", keyOf(0), "b"));
+        send(3, 2, keyed("t", keyOf(0), "c"));
+        assertThat(ids(enqueued(zero))).containsExactly("a");
+        assertThat(ids(enqueued(zero))).containsExactly("b");
+        assertThat(ids(enqueued(zero))).containsExactly("c");
+        assertThat(bench.isAnythingTold()).isFalse();
+    }
+
+    /** What holds up its keys has come: those behind it are refused by key. */
+    @Test
+    void whatWasRefusedHereHasCome() {
+        bench.refusal = LATER;
+        send(1, SessionCommand.Send.FIRST, keyed("t", keyOf(0), "a"));
+        bench.refusal = null;
+        assertThat(bench.told(SessionEvent.Refused.class).refusal()).isEqualTo(LATER);
+        send(2, 1, keyed("t", keyOf(0), "b"));
+        assertThat(refused(zero).firstIds()).isEqualTo(Map.of(keyOf(0), "a"));
+        assertThat(ids(enqueued(zero))).containsExactly("b");
+    }
+
     @Test
     void aSendOfNothingIsAnswered() {
         sends.onSend(new SessionCommand.Send(1, "t", -1, List.of(), Durability.WRITTEN));
