@@ -135,7 +135,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     private long lastSendNumber;
     private int lastSubscriptionId;
     private final UnansweredRequests unanswered;
-    private final Lanes<String, SendLane> sends = new Lanes<>(false);
+    private final SendLanes sends;
     private final Lanes<Ops.SettleKey, SettleLane> settles = new Lanes<>(true);
     private final Lanes<Integer, SubscriptionLane> subscriptions = new Lanes<>(true);
     private final PopLane pops = new PopLane(this);
@@ -187,6 +187,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         this.search = new NodeSearch(settings);
         this.unanswered = new UnansweredRequests(line, settings.requestTimeout().toMillis(), this::listAll);
         this.held = new HeldDeliveries(settings.maxHold().toMillis());
+        this.sends = new SendLanes((topic, isKeyed) -> new SendLane(topic, isKeyed, settings, this));
         long now = now();
         sweepAtMillis = now + SWEEP_MILLIS;
         look(now);
@@ -260,9 +261,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
-        for (SendLane lane : sends.all()) {
-            lane.takeBehindRefused().forEach(unanswered::drop);
-        }
+        sends.forEach(SendLane::takeBehindRefused);
         unanswered.repeatAll(now);
         List.copyOf(subscriptions.all()).forEach(lane -> lane.onOpened(now));
         listAll();
@@ -470,7 +469,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         if (op.deadlineMillis == 0) { // else it comes from another node's session
             op.deadlineMillis = now + settings.sendTimeout().toMillis();
         }
-        SendLane lane = sends.of(op.message.topic(), topic -> new SendLane(topic, settings, this));
+        SendLane lane = sends.of(op.message);
         lane.add(op);
         lane.list();
     }
@@ -648,12 +647,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         }
         if (!search.isRerouted() && listener.isRerouting(link)) {
             search.rerouted();
-            for (SendLane lane : sends.all()) {
-                lane.takeUnkeyed(op -> {
-                    op.isRefused = false;
-                    listener.reroute(link, op);
-                });
-            }
+            sends.forEachUnkeyed(lane -> lane.takeAll(op -> listener.reroute(link, op)));
         }
     }
 
@@ -695,7 +689,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     /** Looks through everything that waits, every now and then. */
     private void sweep(long now) {
         Refusal reason = timedOut();
-        sends.all().forEach(lane -> lane.expire(now, reason));
+        sends.forEach(lane -> lane.expire(now, reason));
         settles.all().forEach(lane -> lane.expire(now, reason));
         if (!line.isOpen()) {
             // While it is open the node answers them when their wait is over.
@@ -752,7 +746,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     /** @return whether it goes on */
     private boolean advanceClose(long now) {
-        boolean isDone = sends.all().stream().allMatch(SendLane::isDone)
+        boolean isDone = sends.allMatch(SendLane::isDone)
                 && settles.all().stream().allMatch(SettleLane::isIdle)
                 && !unanswered.isAnyAwaitedAtTheEnd();
         if (isCloseSent) {
@@ -772,7 +766,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     private void failAll(Refusal reason) {
         unanswered.failAll(reason);
-        sends.all().forEach(lane -> lane.fail(reason));
+        sends.forEach(lane -> lane.fail(reason));
         settles.all().forEach(lane -> lane.fail(reason));
         pops.fail(reason);
         List.copyOf(subscriptions.all()).forEach(lane -> lane.end(reason));

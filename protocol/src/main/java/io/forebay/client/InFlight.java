@@ -52,6 +52,14 @@ abstract class InFlight {
     /** It is sent again, because its answer seems lost. */
     void repeated() {}
 
+    /** Whether it may be sent again for that; else it is {@link #postponed}. */
+    boolean mayBeRepeated() {
+        return true;
+    }
+
+    /** Its answer seems lost, and it has to wait: whoever has sent it sends it again in its turn. */
+    void postponed() {}
+
     abstract void answered(SessionEvent.Reply reply, long nowMillis);
 
     /** It will never be answered. */

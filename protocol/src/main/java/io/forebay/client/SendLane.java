@@ -21,23 +21,34 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /**
- * The Sends of one topic to one node, in order. While fewer than {@code send.pipeline} batches are under way, what has
- * gathered goes as the next one. When the node refuses messages for now, nothing new goes until all batches under way
- * have come back; then what was refused is repeated in its first order, one batch at a time: so the order of a key
- * survives. When it gives up what a node may have refused, nothing goes until the node has answered that. Confined to its
+ * The Sends of one topic to one node, in order: either those with keys or those without. While fewer than {@code send.pipeline}
+ * batches are under way, what has gathered goes as the next one. When the node refuses messages for now, nothing new goes until all
+ * batches under way have come back; then what was refused is repeated in its first order, one batch at a time. Confined to its
  * session.
+ *
+ * <p>The order of keys survives that, and a line that loses Sends and answers, because
+ * <ul>
+ *   <li>each Send says which one has to have come before it, and the node refuses it if that is lost: what was lost, and all that was
+ *       sent behind it, is repeated at once;
+ *   <li>nothing new goes while something is repeated, so what is under way was sent in the order of its request ids;
+ *   <li>what seems lost is not repeated before something older that was refused is;
+ *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that.
+ * </ul>
  */
 final class SendLane extends Lane {
     private static final Comparator<Batch> IN_FIRST_ORDER = Comparator.comparingLong(batch -> batch.ops[0].number);
 
     private final String topic;
+    private final boolean isKeyed;
     private final ClientSettings settings;
     private final Requests requests;
     private final ArrayDeque<Ops.Send> pending = new ArrayDeque<>();
     /** Batches to repeat, in the order of their first messages. */
     private final ArrayList<Batch> refused = new ArrayList<>();
-
+    /** In the order in which they were sent. */
     private final ArrayList<Batch> underWay = new ArrayList<>();
+    /** The last one that was repeated after it had been refused, under way or not; null if there is none. */
+    private Batch repeated;
     /** Those that the node has not answered. */
     private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
     /** Whether something was given up and what is under way may have been sent behind it. */
@@ -45,8 +56,9 @@ final class SendLane extends Lane {
 
     private long repeatAtMillis;
 
-    SendLane(String topic, ClientSettings settings, Requests requests) {
+    SendLane(String topic, boolean isKeyed, ClientSettings settings, Requests requests) {
         this.topic = topic;
+        this.isKeyed = isKeyed;
         this.settings = settings;
         this.requests = requests;
     }
@@ -83,19 +95,14 @@ final class SendLane extends Lane {
             return; // it may have been refused for that, and then has to go again before what follows
         }
         isBehindGivenUp = false;
+        if (repeated != null && (isKeyed || !refused.isEmpty())) {
+            if (underWay.contains(repeated)) {
+                return;
+            }
+            repeated = null;
+        }
         if (!refused.isEmpty()) {
-            if (!underWay.isEmpty()) {
-                return;
-            }
-            if (nowMillis < repeatAtMillis) {
-                requests.wakeAt(repeatAtMillis);
-                return;
-            }
-            Batch first = refused.get(0);
-            if (requests.mayStart(first.bytes)) {
-                refused.remove(0);
-                start(first, nowMillis);
-            }
+            repeatFirst(nowMillis);
             return;
         }
         while (!pending.isEmpty() && underWay.size() < settings.sendPipeline()) {
@@ -110,6 +117,26 @@ final class SendLane extends Lane {
             } else {
                 return;
             }
+        }
+    }
+
+    private void repeatFirst(long nowMillis) {
+        Batch first = refused.get(0);
+        if (first.isLost) {
+            // What is older and under way may have come, and its answer be long on its way or lost.
+            if (!underWay.isEmpty() && IN_FIRST_ORDER.compare(underWay.get(underWay.size() - 1), first) > 0) {
+                return;
+            }
+        } else if (!underWay.isEmpty()) {
+            return;
+        } else if (nowMillis < repeatAtMillis) {
+            requests.wakeAt(repeatAtMillis);
+            return;
+        }
+        if (requests.mayStart(first.bytes)) {
+            refused.remove(0);
+            repeated = first;
+            start(first, nowMillis);
         }
     }
 
@@ -129,24 +156,20 @@ final class SendLane extends Lane {
     }
 
     /**
-     * Takes out what needs no order, for another node to take: what waits, and what was sent and not answered, unless it must
-     * not be there twice.
+     * Takes out what another node is to take, of messages that need no order: what waits, and what was sent and not answered, unless
+     * it must not be there twice.
      */
-    void takeUnkeyed(Consumer<Ops.Send> taker) {
-        for (Iterator<Ops.Send> each = pending.iterator(); each.hasNext(); ) {
-            Ops.Send op = each.next();
-            if (!op.message.isKeyed()) {
-                each.remove();
-                taker.accept(op);
-            }
+    void takeAll(Consumer<Ops.Send> taker) {
+        for (Ops.Send op = pending.pollFirst(); op != null; op = pending.pollFirst()) {
+            taker.accept(op);
         }
         for (Batch batch : refused) {
-            batch.takeUnkeyed(taker, op -> op.isUncertain);
+            batch.take(taker, op -> op.isUncertain);
         }
         for (Batch batch : underWay) {
-            batch.takeUnkeyed(taker, op -> true);
+            batch.take(taker, op -> true);
         }
-        withdraw(removePointless());
+        removePointless();
     }
 
     /**
@@ -167,22 +190,36 @@ final class SendLane extends Lane {
     }
 
     /**
-     * After a loss: what was under way behind something refused. The node that refused it may have forgotten that, and
-     * would take what comes first.
+     * After a loss: what was under way behind something refused is repeated behind it. The node that refused it may have forgotten
+     * that, and would take what comes first.
      */
-    List<InFlight> takeBehindRefused() {
-        if (refused.isEmpty() || underWay.isEmpty()) {
-            return List.of();
+    void takeBehindRefused() {
+        if (isKeyed && !refused.isEmpty()) {
+            takeBack(underWay, false);
         }
-        List<InFlight> taken = List.copyOf(underWay);
-        for (Batch batch : underWay) {
+    }
+
+    /** The node has not taken one because what comes before is lost: that is repeated, and all that was sent behind it. */
+    private void takeLost(long firstRequestId) {
+        int from = 0;
+        while (from < underWay.size() && underWay.get(from).requestId < firstRequestId) {
+            from++;
+        }
+        takeBack(underWay.subList(from, underWay.size()), true);
+        withdraw(removePointless());
+    }
+
+    /** @param taken of those under way: they are not any more */
+    private void takeBack(List<Batch> taken, boolean areLost) {
+        for (Batch batch : taken) {
+            requests.drop(batch);
             batch.repeated();
             batch.mayBeRefused();
+            batch.isLost = areLost;
         }
-        refused.addAll(underWay);
-        underWay.clear();
+        refused.addAll(taken);
+        taken.clear();
         refused.sort(IN_FIRST_ORDER);
-        return taken;
     }
 
     private Batch nextBatch() {
@@ -225,7 +262,7 @@ final class SendLane extends Lane {
     private void giveUp(List<Ops.Send> given, Set<String> withdrawn, Refusal reason) {
         for (Ops.Send op : given) {
             op.isDecided = true;
-            if (op.isRefused && op.message.isKeyed()) {
+            if (op.isRefused && isKeyed) {
                 withdrawn.add(op.message.id());
             }
         }
@@ -273,22 +310,38 @@ final class SendLane extends Lane {
     /** One Send. */
     private final class Batch extends OpBatch<Ops.Send> {
         private final int bytes;
-        private final SessionCommand.Send command;
+        private final List<Message> messages;
+        /** As it was sent last; null if it was not. */
+        private SessionCommand.Send command;
+        /** Whether the node has refused it for what is lost, or it is that itself: until it is answered in another way. */
+        private boolean isLost;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
             super(requestId, ops);
             this.bytes = bytes;
-            Message[] messages = new Message[ops.length];
+            Message[] all = new Message[ops.length];
             for (int i = 0; i < ops.length; i++) {
-                messages[i] = ops[i].message;
+                all[i] = ops[i].message;
             }
-            command = new SessionCommand.Send(
-                    requestId, topic, -1, Collections.unmodifiableList(Arrays.asList(messages)), ops[0].durability);
+            messages = Collections.unmodifiableList(Arrays.asList(all));
         }
 
         @Override
         SessionCommand.Request command() {
+            long after = after();
+            if (command == null || command.after() != after) {
+                command = new SessionCommand.Send(requestId, topic, -1, messages, ops[0].durability, after);
+            }
             return command;
+        }
+
+        /** What has to have come before it, as things are: what is answered by now has. */
+        private long after() {
+            if (!isKeyed) {
+                return SessionCommand.Send.UNORDERED;
+            }
+            int at = underWay.lastIndexOf(this);
+            return at <= 0 ? SessionCommand.Send.FIRST : underWay.get(at - 1).requestId;
         }
 
         @Override
@@ -310,19 +363,41 @@ final class SendLane extends Lane {
             }
         }
 
+        /** All that was sent behind it waits for it, and could not show that it is lost once more. */
+        @Override
+        long patienceMillis(long usualMillis) {
+            return isLost ? Math.min(usualMillis, requests.limits().heartbeatMillis()) : usualMillis;
+        }
+
+        /** What is older and refused has to come before it. */
+        @Override
+        boolean mayBeRepeated() {
+            return !isKeyed
+                    || withdrawals.isEmpty()
+                            && !isBehindGivenUp
+                            && (refused.isEmpty() || IN_FIRST_ORDER.compare(this, refused.get(0)) < 0);
+        }
+
+        @Override
+        void postponed() {
+            int at = underWay.indexOf(this);
+            takeBack(underWay.subList(at, at + 1), false);
+            list();
+        }
+
         void addKeyed(Collection<String> messageIds) {
-            for (Ops.Send op : ops) {
-                if (op.message.isKeyed()) {
+            if (isKeyed) {
+                for (Ops.Send op : ops) {
                     messageIds.add(op.message.id());
                 }
             }
         }
 
-        void takeUnkeyed(Consumer<Ops.Send> taker, Predicate<Ops.Send> mayBeStored) {
+        void take(Consumer<Ops.Send> taker, Predicate<Ops.Send> mayBeStored) {
             for (int i = 0; i < ops.length; i++) {
                 Ops.Send op = ops[i];
                 boolean isBound = op.isStoredOnce && mayBeStored.test(op);
-                if (!op.isDecided && !op.message.isKeyed() && !isBound) {
+                if (!op.isDecided && !isBound) {
                     // The op goes on living elsewhere; this batch must not decide it, so it gets a stand-in that is
                     // decided.
                     Ops.Send standIn = new Ops.Send(op.message, op.durability, 0, false, null, 0);
@@ -352,7 +427,7 @@ final class SendLane extends Lane {
                 Ops.Send op = ops[i];
                 SendResult result = i < count ? results.get(i) : missing;
                 if (op.isDecided) {
-                    if (result instanceof Refusal && op.message.isKeyed()) {
+                    if (isKeyed && result instanceof Refusal) {
                         withdrawn = added(withdrawn, op.message.id());
                     }
                     continue;
@@ -362,10 +437,12 @@ final class SendLane extends Lane {
                         op.isRefused = true;
                         op.isUncertain |= refusal.code() == Refusal.Code.OUTCOME_UNKNOWN;
                         again = added(again, op);
-                        retryAfterMillis = Math.max(retryAfterMillis, requests.retryDelayMillis(refusal));
+                        if (!isOutOfOrder(refusal)) {
+                            retryAfterMillis = Math.max(retryAfterMillis, requests.retryDelayMillis(refusal));
+                        }
                         continue;
                     }
-                    if (op.message.isKeyed()) {
+                    if (isKeyed) {
                         withdrawn = added(withdrawn, op.message.id());
                     }
                 }
@@ -378,11 +455,21 @@ final class SendLane extends Lane {
             if (withdrawn != null) {
                 withdraw(withdrawn);
             }
+            boolean isBehindLost = reply instanceof SessionEvent.Refused && isOutOfOrder(missing);
             if (again != null) {
                 repeatAtMillis = Math.max(repeatAtMillis, nowMillis + retryAfterMillis);
-                refused.add(again.size() == ops.length ? this : rest(again));
+                Batch rest = again.size() == ops.length ? this : rest(again);
+                rest.isLost = isBehindLost;
+                refused.add(rest);
                 refused.sort(IN_FIRST_ORDER);
             }
+            if (isBehindLost) {
+                takeLost(command.after());
+            }
+        }
+
+        private boolean isOutOfOrder(SendResult result) {
+            return result instanceof Refusal refusal && refusal.code() == Refusal.Code.OUT_OF_ORDER;
         }
 
         /** The rest of a batch is a new request: its id stands for the messages in it. */

@@ -115,21 +115,27 @@ final class UnansweredRequests {
      * @param reason what those fail with for whose answer nobody waits
      */
     void repeatLate(long nowMillis, Refusal reason) {
+        List<InFlight> late = new ArrayList<>();
         List<InFlight> pointless = new ArrayList<>();
         for (InFlight request : byId.values()) {
-            if (line.isOpen() && request.resendAtMillis > nowMillis) {
-                continue;
-            }
-            if (request.isPointless()) {
-                pointless.add(request);
-            } else if (line.isOpen()) {
-                repeat(request, nowMillis);
+            if (!line.isOpen() || request.resendAtMillis <= nowMillis) {
+                (request.isPointless() ? pointless : late).add(request);
             }
         }
         // They must neither take up room for ever, nor must closing wait for them.
         for (InFlight request : pointless) {
             drop(request);
             request.failed(reason);
+        }
+        for (InFlight request : late) {
+            if (!line.isOpen() || !byId.containsKey(request.requestId)) {
+                continue;
+            }
+            if (request.mayBeRepeated()) {
+                repeat(request, nowMillis);
+            } else {
+                request.postponed();
+            }
         }
     }
 

@@ -282,7 +282,7 @@ class ClientSessionTest extends ClientSessionHarness {
         lose();
         open(session, true);
         assertThat(withdrawn("k1")).isEqualTo(lost);
-        assertThat(next(SessionCommand.Send.class)).isEqualTo(second);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
         expectNothing();
     }
 
@@ -298,6 +298,143 @@ class ClientSessionTest extends ClientSessionHarness {
         open(session, true);
         withdrawn("k1");
         assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k2");
+    }
+
+    // ---------------------------------------------------------------- a line that loses Sends
+
+    /** Sends these, each by itself, and takes them from the line. */
+    private List<SessionCommand.Send> sendEach(String... ids) {
+        List<SessionCommand.Send> sends = new ArrayList<>();
+        for (String id : ids) {
+            client.send(keyed(id, "k"));
+            sends.add(next(SessionCommand.Send.class));
+        }
+        return sends;
+    }
+
+    /** As a node does that has not seen what comes before. */
+    private void refuseOutOfOrder(SessionCommand.Send send) {
+        toClient.tell(new SessionEvent.Refused(
+                send.requestId(), new Refusal(Refusal.Code.OUT_OF_ORDER, "what comes before is lost", 1)));
+        sync();
+    }
+
+    private static SessionCommand.Send after(SessionCommand.Send send, long after) {
+        return new SessionCommand.Send(
+                send.requestId(), send.topic(), send.queue(), send.messages(), send.durability(), after);
+    }
+
+    @Test
+    void aSendSaysWhichOneComesBefore() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        client.send(message("u"));
+        assertThat(next(SessionCommand.Send.class).after()).isEqualTo(SessionCommand.Send.UNORDERED);
+        assertThat(sends)
+                .extracting(SessionCommand.Send::after)
+                .containsExactly(
+                        SessionCommand.Send.FIRST,
+                        sends.get(0).requestId(),
+                        sends.get(1).requestId());
+        stored(sends.get(0));
+        stored(sends.get(1));
+        stored(sends.get(2));
+        assertThat(sendEach("k4").get(0).after()).as("all before are answered").isEqualTo(SessionCommand.Send.FIRST);
+    }
+
+    /** I3, and at once: no time passes. */
+    @Test
+    void aLostSendIsRepeatedBeforeWhatWasSentBehindIt() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        client.send(keyed("k4", "k"));
+        SessionCommand.Send fourth = next(SessionCommand.Send.class);
+        client.send(keyed("k5", "k"));
+        refuseOutOfOrder(sends.get(1));
+        for (SessionCommand.Send send : List.of(sends.get(0), sends.get(1), sends.get(2), fourth)) {
+            SessionCommand.Send again = next(SessionCommand.Send.class);
+            assertThat(again).isEqualTo(after(send, SessionCommand.Send.FIRST));
+            expectNothing();
+            if (send == sends.get(0)) {
+                refuseOutOfOrder(sends.get(2)); // comes late: it is known by now
+                expectNothing();
+            }
+            stored(again);
+        }
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k5");
+    }
+
+    /** Whether it has come, too, is not known: its answer may be on its way, or lost. */
+    @Test
+    void whatIsOlderThanALostSendIsNotWaitedFor() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        refuseOutOfOrder(sends.get(2));
+        SessionCommand.Send second = next(SessionCommand.Send.class);
+        assertThat(second).isEqualTo(sends.get(1));
+        expectNothing();
+        refuseOutOfOrder(second);
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        assertThat(first).isEqualTo(sends.get(0));
+        expectNothing();
+        stored(first);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
+    }
+
+    @Test
+    void aLostSendThatIsLostOnceMoreIsRepeatedSoon() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        refuseOutOfOrder(sends.get(1));
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        advance(LIMITS.heartbeatMillis() + 1000);
+        answerHeartbeats();
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+    }
+
+    @Test
+    void aLostSendThatIsGivenUpHoldsUpNothing() {
+        connect();
+        CompletionStage<Receipt> lost = client.send(keyed("k1", "k"));
+        next(SessionCommand.Send.class);
+        pass(settings().sendTimeout().toMillis() / 2 + 1000);
+        next(SessionCommand.Send.class); // again, and lost again
+        client.send(keyed("k2", "k"));
+        SessionCommand.Send second = next(SessionCommand.Send.class);
+        pass(settings().sendTimeout().toMillis() / 2);
+        assertThatThrownBy(() -> join(lost)).isInstanceOf(ForebayException.class);
+        withdrawn("k1");
+        refuseOutOfOrder(second);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
+    }
+
+    /** I3: the node may have forgotten what it refused by then, when that was given up meanwhile. */
+    @Test
+    void whatSeemsLostIsNotRepeatedBeforeSomethingOlderThatWasRefused() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        answer(sends.get(0), message -> busy(200));
+        pass(settings().requestTimeout().toMillis() + 2000);
+        SessionCommand.Send first = next(SessionCommand.Send.class);
+        assertThat(idsOf(first)).containsExactly("k1");
+        expectNothingButHeartbeats();
+        stored(first);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(sends.get(1), SessionCommand.Send.FIRST));
+    }
+
+    @Test
+    void whatHasNoKeyWaitsForNothingThatHasOne() {
+        connect();
+        answer(sendEach("k1").get(0), message -> busy(5000));
+        client.send(keyed("k2", "k"));
+        client.send(message("u"));
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("u");
+        advance(5050);
+        answer(next(SessionCommand.Send.class), message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        next(SessionCommand.Withdraw.class);
+        client.send(message("v"));
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("v");
+        expectNothing();
     }
 
     @Test
@@ -373,7 +510,7 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(idsOf(again)).containsExactly("k1");
         expectNothing();
         stored(again);
-        assertThat(next(SessionCommand.Send.class)).isEqualTo(second);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
     }
 
     @Test
@@ -412,7 +549,7 @@ class ClientSessionTest extends ClientSessionHarness {
         connect();
         List<SessionCommand.Send> before = new ArrayList<>();
         for (int i = 0; i < settings().sendPipeline(); i++) {
-            client.send(message("m" + i));
+            client.send(keyed("m" + i, "m"));
             before.add(next(SessionCommand.Send.class));
         }
         long start = clock.get();
@@ -422,7 +559,7 @@ class ClientSessionTest extends ClientSessionHarness {
         stored(before.get(0));
         assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k1", "l1");
         before.subList(1, before.size()).forEach(this::stored);
-        client.send(message("refused"));
+        client.send(keyed("refused", "r"));
         answer(next(SessionCommand.Send.class), message -> busy(120_000));
         pass(start + settings().sendTimeout().toMillis() + 2000 - clock.get());
         assertThatThrownBy(() -> join(given)).isInstanceOf(ForebayException.class);
@@ -431,7 +568,7 @@ class ClientSessionTest extends ClientSessionHarness {
         open(session, true);
         pass(6000);
         assertThatThrownBy(() -> join(rest)).isInstanceOf(ForebayException.class);
-        assertThat(next(SessionCommand.Withdraw.class).messageIds()).containsExactlyInAnyOrder("k1", "l1");
+        assertThat(next(SessionCommand.Withdraw.class).messageIds()).containsExactlyInAnyOrder("k1", "l1", "refused");
     }
 
     /** Lets time pass while the node says no more than that it lives. */
@@ -460,7 +597,7 @@ class ClientSessionTest extends ClientSessionHarness {
             }
         }
         lost.forEach(receipt -> assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class));
-        CompletionStage<Receipt> later = client.send(message("later"));
+        CompletionStage<Receipt> later = client.send(keyed("later", "k"));
         SessionCommand next = session.receiveMessage();
         while (!(next instanceof SessionCommand.Send send && idsOf(send).contains("later"))) {
             next = session.receiveMessage();

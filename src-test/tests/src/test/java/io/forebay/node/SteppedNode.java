@@ -257,6 +257,14 @@ final class SteppedNode {
         return disk.killImage();
     }
 
+    ActorSystem<Void> system() {
+        return system;
+    }
+
+    ActorRef<NodeProtocol.Request> entry() {
+        return forebay.entry();
+    }
+
     /** How the stripes are, for the message of a failure. */
     String health() {
         return ForebayStorage.get(system).health().toString();
