@@ -20,6 +20,9 @@ final class DispatchPoll<P> extends DueHeap.Node {
     /** What that queue was asked for. */
     int askedCount;
 
+    /** It came again while its queue has it. */
+    boolean isRepeated;
+
     boolean isCancelled;
     /** It waits no longer: if its queue has nothing, that is the answer. */
     boolean isEnding;

@@ -13,9 +13,9 @@ import java.util.List;
  *
  * <p>What goes out is held to the group's {@link GroupPolicy}: its pause, rate, breaker, and the maxima of what is in flight,
  * for the group and for each session. A Pop that may not have anything for now is held like one for which there is nothing.
- * The maxima are exact as far as queues tell ({@link #onInFlight}), with two exceptions: what a session held before the
- * dispatcher began counts from when its queue tells of it, and a repeated Pop whose first deliveries are gone gets one
- * message even where nothing may go out.
+ * The maxima are exact as far as queues tell ({@link #onInFlight}), with one exception: what a session held before the
+ * dispatcher began counts from when its queue tells of it. A repeated Pop gets from its queue what it got before, whatever may go
+ * out; if that is gone it is like one for which the queue had nothing.
  *
  * <p>The queue answers the client of a Pop that got messages; a Pop that ends empty is answered from here, through
  * {@link Handout#answerEmpty}. A queue tells {@link #onAvailable} when its count rises from zero, and what is left with
@@ -30,7 +30,10 @@ public final class DispatchState<P> {
 
     /** Takes what was decided. Called from within the methods of this class; must not call back. */
     public interface Handout<P> {
-        /** The queue is to decide this Pop, with at most so many messages, and to report {@link #onPopResult}. */
+        /**
+         * The queue is to decide this Pop, with at most so many messages, 0 for nothing but what it got before, and to report {@link
+         * #onPopResult}. Until it has, nothing more of this Pop is assigned.
+         */
         void assign(int queueId, long sessionId, long requestId, int maxMessages, P pop);
 
         /** The Pop's wait is over. */
@@ -150,8 +153,7 @@ public final class DispatchState<P> {
             if (known.isHeld()) {
                 return PopOutcome.HELD;
             }
-            // The queue has it already and tells the two apart from new ones by session and request.
-            tell(known, queues.get(known.askedQueueId), out);
+            known.isRepeated = true;
             return PopOutcome.ASSIGNED;
         }
         serveHeld(nowMillis, out);
@@ -159,7 +161,7 @@ public final class DispatchState<P> {
         QueueRotation.Hint served = queues.get(session.servedBy(requestId));
         if (served != null) {
             session.polls.put(requestId, poll);
-            ask(poll, served, Math.max(1, Math.min(maxMessages, roomFor(nowMillis, session))), out);
+            ask(poll, served, 0, out);
             return PopOutcome.ASSIGNED;
         }
         if (held.waitingSessions() == 0 && askNext(nowMillis, poll, out)) {
@@ -230,10 +232,15 @@ public final class DispatchState<P> {
             DispatchPoll<P> poll = session.polls.get(requestId);
             if (poll != null && poll.askedQueueId == queueId) {
                 leaveQueue(poll);
-                if (gotCount != 0) {
-                    session.polls.remove(requestId);
-                } else {
+                boolean isRepeated = poll.isRepeated;
+                poll.isRepeated = false;
+                if (gotCount == 0) {
                     handOn(nowMillis, poll, out);
+                } else if (isRepeated && queue != null) {
+                    // The first copy is answered. The second one gets the same.
+                    ask(poll, queue, 0, out);
+                } else {
+                    session.polls.remove(requestId);
                 }
             }
             held.retry(session);
@@ -287,6 +294,7 @@ public final class DispatchState<P> {
             }
         }));
         for (DispatchPoll<P> poll : orphans) {
+            poll.isRepeated = false;
             leaveQueue(poll);
             handOn(nowMillis, poll, out);
         }
@@ -442,13 +450,9 @@ public final class DispatchState<P> {
         poll.askedCount = count;
         poll.session.asked(count);
         poll.session.remember(poll.requestId, queue.queueId);
-        tell(poll, queue, out);
-    }
-
-    private void tell(DispatchPoll<P> poll, QueueRotation.Hint queue, Handout<P> out) {
-        queues.asked(queue, poll.askedCount);
-        gate.take(poll.askedCount);
-        out.assign(queue.queueId, poll.session.sessionId, poll.requestId, poll.askedCount, poll.pop);
+        queues.asked(queue, count);
+        gate.take(count);
+        out.assign(queue.queueId, poll.session.sessionId, poll.requestId, count, poll.pop);
     }
 
     private void leaveQueue(DispatchPoll<P> poll) {

@@ -2,6 +2,7 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Changed;
@@ -9,12 +10,16 @@ import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.SettingsCommand;
+import io.forebay.protocol.SettingsDescribed;
+import io.forebay.protocol.SettingsScope;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -388,6 +393,52 @@ class NodeTest {
         client.tell(new SessionCommand.DescribeGroup(13, "admin-g", ""));
         assertThat(client.expect(SessionEvent.Refused.class).refusal().code()).isEqualTo(Refusal.Code.UNKNOWN_GROUP);
         assertThat(client.send("admin-a", 2, "anew").get(0).queueOffset()).isZero();
+    }
+
+    /** What it had got is settled: there is nothing to get again, and nothing new while nothing may go out. */
+    @Test
+    void aRepeatedPopGetsNoNewMessageOfAPausedGroup() {
+        try (NodeFixture node = NodeFixture.inMemory()) {
+            NodeFixture.Client client = node.open();
+            client.send("p", 10, "m");
+            client.tell(new SessionCommand.CreateGroup(client.nextId(), "g", "p", Map.of()));
+            client.expect(SessionEvent.GroupCreated.class);
+            SessionCommand.Pop pop = new SessionCommand.Pop(client.nextId(), "p", "g", 2, 1 << 20, LONG, 0);
+            client.tell(pop);
+            List<Delivery> deliveries = client.expect(SessionEvent.Popped.class).deliveries();
+            assertThat(deliveries).isNotEmpty();
+            client.tell(pop);
+            assertThat(client.expect(SessionEvent.Popped.class).deliveries()).isEqualTo(deliveries);
+            client.tell(new SettingsCommand.ChangeSettings(
+                    client.nextId(), SettingsScope.GROUP, "g", Map.of("paused", "on"), 0, "test"));
+            client.expect(SettingsDescribed.class);
+            client.tell(pop);
+            assertThat(client.expect(SessionEvent.Popped.class).deliveries())
+                    .as("the same while they are in flight")
+                    .isEqualTo(deliveries);
+            client.tell(
+                    new SessionCommand.Ack(client.nextId(), "g", NodeFixture.handles(deliveries), Durability.WRITTEN));
+            client.expect(SessionEvent.AckReply.class);
+            client.tell(pop);
+            assertThat(client.expect(SessionEvent.Popped.class).deliveries()).isEmpty();
+        }
+    }
+
+    @Test
+    void aClientOfAnotherVersionIsToldSo() {
+        try (NodeFixture node = NodeFixture.inMemory()) {
+            for (int version : new int[] {1, NodeProtocol.VERSION + 1}) {
+                TestProbe<SessionEvent> client = TestProbe.create(node.system);
+                node.forebay.entry().tell(new NodeProtocol.OpenSession(version, 9, "old", 262_144, client.getRef()));
+                Refusal refusal = client.expectMessageClass(SessionEvent.OpenRefused.class, NodeFixture.PATIENCE)
+                        .refusal();
+                assertThat(refusal.code()).isEqualTo(Refusal.Code.UNSUPPORTED);
+                assertThat(refusal.text())
+                        .contains("version " + version)
+                        .contains("the node version " + NodeProtocol.VERSION);
+                assertThat(refusal.isTransient()).as("asking again is no use").isFalse();
+            }
+        }
     }
 
     private static Refusal refused(NodeFixture.Client client, SessionCommand.Request request) {

@@ -65,6 +65,73 @@ class DispatchLimitsTest {
         assertThat(told).hasSize(2);
     }
 
+    /** A Pop of ten from queue 1, whose deliveries are settled when that is told. */
+    private void popTen(DispatchState<String> state) {
+        state.onAvailable(0, 1, 50, out);
+        state.onPop(0, 1, 7, 10, 100, "a", out);
+        state.onPopResult(0, 1, 1, 7, 10, 10, 40, out);
+    }
+
+    @Test
+    void aPopThatIsRepeatedWhenItsDeliveriesAreGoneGetsNothingWhileTheGroupIsPaused() {
+        DispatchState<String> state = state(group -> {});
+        popTen(state);
+        state.onInFlight(0, 1, 0, 10, 0, new long[] {1}, new int[] {10}, out);
+        state.configure(1, Policies.group(group -> group.isPaused = true), out);
+        assertThat(state.onPop(2, 1, 7, 10, 1000, "again", out)).isEqualTo(DispatchState.PopOutcome.ASSIGNED);
+        assertThat(told).as("what it got before, if that is there").containsExactly("a>1 10", "again>1 0");
+        state.onPopResult(3, 1, 1, 7, 0, 0, 40, out);
+        assertThat(state.heldCount()).isEqualTo(1);
+        assertThat(told).hasSize(2);
+        state.configure(4, Policies.group(), out);
+        assertThat(told).hasSize(3).last().isEqualTo("again>1 10");
+    }
+
+    @Test
+    void aPopThatIsRepeatedWhenItsDeliveriesAreGoneGetsNothingWhileAsMuchIsOutAsMayBe() {
+        for (boolean isOfGroup : new boolean[] {true, false}) {
+            told.clear();
+            DispatchState<String> state = state(group -> {
+                group.inFlightMax = isOfGroup ? 10 : group.inFlightMax;
+                group.consumerInFlightMax = isOfGroup ? group.consumerInFlightMax : 10;
+            });
+            popTen(state);
+            state.onInFlight(0, 1, 0, 10, 0, new long[] {1}, new int[] {10}, out);
+            state.onPop(1, 1, 8, 10, 0, "b", out);
+            state.onPopResult(1, 1, 1, 8, 10, 10, 30, out);
+            state.onPop(2, 1, 7, 10, 2, "again", out);
+            state.onPopResult(3, 1, 1, 7, 0, 0, 30, out);
+            assertThat(told).containsExactly("a>1 10", "b>1 10", "again>1 0", "again empty");
+        }
+    }
+
+    @Test
+    void aPopThatIsRepeatedWhileItsQueueHasItGetsWhatThatOneGetsAndTakesNothingOfAnyLimit() {
+        DispatchState<String> state = state(group -> group.inFlightMax = 10);
+        state.onAvailable(0, 1, 50, out);
+        state.onPop(0, 1, 7, 10, 100, "a", out);
+        assertThat(state.onPop(1, 1, 7, 10, 100, "again", out)).isEqualTo(DispatchState.PopOutcome.ASSIGNED);
+        assertThat(told).containsExactly("a>1 10");
+        state.onPopResult(2, 1, 1, 7, 10, 10, 40, out);
+        assertThat(told).containsExactly("a>1 10", "again>1 0");
+        state.onPopResult(3, 1, 1, 7, 0, -1, 40, out);
+        assertThat(state.onCancel(1, 7)).isEqualTo(DispatchState.CancelOutcome.UNKNOWN);
+        state.onPop(4, 1, 8, 5, 100, "b", out);
+        assertThat(told).hasSize(2);
+        state.onInFlight(5, 1, 8, 2, 0, new long[] {1}, new int[] {2}, out);
+        assertThat(told).hasSize(3).last().isEqualTo("b>1 2");
+    }
+
+    @Test
+    void aPopThatIsRepeatedWhileItsQueueHasItIsAnsweredOnceIfThatHasNothing() {
+        DispatchState<String> state = state(group -> {});
+        state.onAvailable(0, 1, 5, out);
+        state.onPop(0, 1, 7, 10, 100, "a", out);
+        state.onPop(1, 1, 7, 10, 100, "again", out);
+        state.onPopResult(200, 1, 1, 7, 10, 0, 0, out);
+        assertThat(told).containsExactly("a>1 10", "again empty");
+    }
+
     @Test
     void noMoreIsOutThanTheGroupMayHaveOverAllQueues() {
         DispatchState<String> state = state(group -> group.inFlightMax = 10);

@@ -181,9 +181,9 @@ class DispatchStateTest {
     }
 
     /**
-     * Random queues, consumers, cancellations and losses against queues that are plain counters. After each step: no Pop is
-     * held while a queue that said so has something, every Pop is answered at most once, what is held is bounded; in the end
-     * every Pop was answered and every message had.
+     * Random queues, consumers, repetitions, cancellations and losses against queues that are plain counters. After each step: no Pop
+     * is held while a queue that said so has something, every Pop is answered at most once, and once more if it was repeated since,
+     * what is held is bounded; in the end every Pop was answered and every message had.
      */
     @Test
     void noWakeUpIsLost() {
@@ -210,6 +210,12 @@ class DispatchStateTest {
         private final List<Asked> asked = new ArrayList<>();
         private final Map<Long, String> open = new HashMap<>();
         private final Set<Long> answered = new HashSet<>();
+        private final Map<Long, Long> sessions = new HashMap<>();
+        /** Requests that came again while a queue had them. */
+        private final Set<Long> repeated = new HashSet<>();
+        /** Requests whose deliveries their queue may still know. */
+        private final Set<Long> delivered = new HashSet<>();
+
         private long now = 1;
         private long nextRequest = 1;
 
@@ -231,8 +237,13 @@ class DispatchStateTest {
                     state.onAvailable(now, queue, stored.get(queue), this);
                 }
             } else if (dice < 60) {
-                long request = nextRequest++;
-                long session = random.nextInt(4);
+                boolean isRepetition = nextRequest > 1 && random.nextInt(6) == 0;
+                long request = isRepetition ? Math.max(1, nextRequest - 1 - random.nextInt(20)) : nextRequest++;
+                long session = sessions.computeIfAbsent(request, absent -> (long) random.nextInt(4));
+                if (open.containsKey(request) && asked.stream().anyMatch(one -> one.requestId() == request)) {
+                    repeated.add(request);
+                }
+                answered.remove(request);
                 open.put(request, "");
                 DispatchState.PopOutcome outcome = state.onPop(
                         now, session, request, 1 + random.nextInt(9), now + random.nextInt(30), request, this);
@@ -274,8 +285,20 @@ class DispatchStateTest {
             asked.remove(one);
             int got = (int) Math.min(one.max(), stored.get(one.queueId()));
             stored.merge(one.queueId(), (long) -got, Long::sum);
-            if (got > 0 || "cancelled".equals(open.get(one.pop()))) {
+            if (got > 0) {
+                delivered.add(one.pop());
+            } else if (one.max() == 0 && delivered.contains(one.pop()) && random.nextBoolean()) {
+                got = -1;
+            } else {
+                delivered.remove(one.pop());
+            }
+            String said = open.get(one.pop());
+            if (got != 0 || "cancelled".equals(said)) {
                 answer(one.pop());
+            }
+            if (repeated.remove(one.pop()) && got != 0) {
+                answered.remove(one.pop());
+                open.put(one.pop(), said);
             }
             state.onPopResult(
                     now,

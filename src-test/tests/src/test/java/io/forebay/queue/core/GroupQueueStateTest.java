@@ -222,6 +222,17 @@ class GroupQueueStateTest {
     }
 
     @Test
+    void whoAsksForTheSameDeliveriesOnlyGetsNoOthers() {
+        Checkpoint popped = pop(0, 3);
+        PopCommand again = new PopCommand(SESSION, popped.requestId(), 0, Long.MAX_VALUE, INVISIBLE);
+        assertThat(state.decidePop(again, 5, READABLE, EPOCH, 1, null).repeated())
+                .isSameAs(popped);
+        PopDecision expired = state.decidePop(again, INVISIBLE, READABLE, EPOCH, 1, null);
+        assertThat(expired.record()).isNull();
+        assertThat(expired.repeated()).isNull();
+    }
+
+    @Test
     void requestOfAnotherSessionIsAnotherRequest() {
         Checkpoint popped = pop(0, 1);
         PopDecision other = state.decidePop(
