@@ -3,6 +3,7 @@ package io.forebay.client;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.MessageLimits;
+import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
@@ -213,9 +214,10 @@ final class SendLane extends Lane {
     private void takeBack(List<Batch> taken, boolean areLost) {
         for (Batch batch : taken) {
             requests.drop(batch);
-            batch.repeated();
+            batch.mayBeStored();
             batch.mayBeRefused();
             batch.isLost = areLost;
+            batch.isCopied |= !areLost;
         }
         refused.addAll(taken);
         taken.clear();
@@ -315,6 +317,8 @@ final class SendLane extends Lane {
         private SessionCommand.Send command;
         /** Whether the node has refused it for what is lost, or it is that itself: until it is answered in another way. */
         private boolean isLost;
+        /** Whether the node may have more of it to answer than the copy that is answered first. */
+        private boolean isCopied;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
             super(requestId, ops);
@@ -351,6 +355,11 @@ final class SendLane extends Lane {
 
         @Override
         void repeated() {
+            isCopied = true;
+            mayBeStored();
+        }
+
+        private void mayBeStored() {
             for (Ops.Send op : ops) {
                 op.isUncertain = true;
             }
@@ -427,7 +436,7 @@ final class SendLane extends Lane {
                 Ops.Send op = ops[i];
                 SendResult result = i < count ? results.get(i) : missing;
                 if (op.isDecided) {
-                    if (isKeyed && result instanceof Refusal) {
+                    if (isKeyed && (isCopied || result instanceof Refusal)) {
                         withdrawn = added(withdrawn, op.message.id());
                     }
                     continue;
@@ -446,10 +455,15 @@ final class SendLane extends Lane {
                         withdrawn = added(withdrawn, op.message.id());
                     }
                 }
+                if (isKeyed && isCopied && result instanceof Receipt) {
+                    // A copy that is behind this one may be refused, and would hold up its key for nobody.
+                    withdrawn = added(withdrawn, op.message.id());
+                }
                 op.isDecided = true;
                 finals[i] = result;
                 released += op.bytes;
             }
+            isCopied = false;
             requests.released(released);
             requests.complete(() -> finish(finals));
             if (withdrawn != null) {

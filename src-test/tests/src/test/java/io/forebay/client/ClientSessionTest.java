@@ -422,6 +422,33 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(next(SessionCommand.Send.class)).isEqualTo(after(sends.get(1), SessionCommand.Send.FIRST));
     }
 
+    /** I8: the copy behind the one that was stored may be refused, and its key be held up for what nobody repeats. */
+    @Test
+    void whatIsStoredWithACopyOnItsWayIsWithdrawn() {
+        connect();
+        SessionCommand.Send first = sendEach("k1").get(0);
+        pass(settings().requestTimeout().toMillis() + 2000);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        stored(first);
+        client.send(keyed("k2", "k"));
+        withdrawn("k1");
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k2");
+        expectNothing();
+    }
+
+    /** The same when it was repeated because its session was lost. */
+    @Test
+    void whatIsStoredInASessionThatIsBackWithACopyOnItsWayIsWithdrawn() {
+        connect();
+        SessionCommand.Send first = sendEach("k1").get(0);
+        lose();
+        open(session, true);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        stored(first);
+        withdrawn("k1");
+        expectNothing();
+    }
+
     @Test
     void whatHasNoKeyWaitsForNothingThatHasOne() {
         connect();
