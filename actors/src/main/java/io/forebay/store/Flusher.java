@@ -9,7 +9,6 @@ import akka.actor.typed.javadsl.Receive;
 import akka.stream.ActorAttributes;
 import akka.stream.Materializer;
 import akka.stream.OverflowStrategy;
-import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
 import akka.stream.javadsl.SourceQueueWithComplete;
@@ -131,13 +130,16 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
         ActorRef<Message> self = context.getSelf();
         // A force blocks the stream's thread, and so holds the entrance back; that thread touches nothing of the actor.
         // The stream ends with this actor, and this actor ends when the force under way has.
-        var stream = Source.<Flush>queue(1, OverflowStrategy.backpressure())
-                .map(flush -> force(log, nanoTime, flush))
-                .toMat(Sink.foreach(self::tell), Keep.both())
+        // Its end is told from within: a stage for it would go on in Java's common pool.
+        this.entrance = Source.<Flush>queue(1, OverflowStrategy.backpressure())
+                .map(flush -> {
+                    self.tell(force(log, nanoTime, flush));
+                    return flush;
+                })
+                .to(Sink.onComplete(end -> self.tell(
+                        new StreamEnded(end.isFailure() ? end.failed().get() : null))))
                 .withAttributes(ActorAttributes.dispatcher(forceDispatcher))
                 .run(Materializer.createMaterializer(context));
-        this.entrance = stream.first();
-        context.pipeToSelf(stream.second(), (done, cause) -> new StreamEnded(cause));
     }
 
     /** Blocks; on the stream's thread. */

@@ -1,5 +1,6 @@
 package io.forebay.node;
 
+import akka.Done;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
@@ -37,6 +38,7 @@ import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
 import org.slf4j.LoggerFactory;
+import scala.concurrent.Future;
 import scala.Function0;
 import scala.concurrent.BlockContext;
 import scala.concurrent.CanAwait;
@@ -153,8 +155,13 @@ final class SteppedNode {
         if (group.activeCount() > 1) {
             Thread[] all = new Thread[16];
             int count = group.enumerate(all);
-            throw new AssertionError(
-                    "the node has started threads: " + Arrays.asList(all).subList(0, count));
+            StringBuilder others = new StringBuilder();
+            for (Thread thread : Arrays.asList(all).subList(0, count)) {
+                if (thread != Thread.currentThread()) {
+                    others.append(' ').append(thread).append(Arrays.toString(thread.getStackTrace()));
+                }
+            }
+            throw new AssertionError("the node has started threads:" + others);
         }
     }
 
@@ -246,12 +253,12 @@ final class SteppedNode {
     /** A clean stop. @return what it leaves */
     MemoryDisk stop() {
         system.terminate();
-        for (int i = 0;
-                i < 600 && !system.getWhenTerminated().toCompletableFuture().isDone();
-                i++) {
+        // Its stage for Java would start threads.
+        Future<Done> terminated = system.whenTerminated();
+        for (int i = 0; i < 600 && !terminated.isCompleted(); i++) {
             pass(100);
         }
-        if (!system.getWhenTerminated().toCompletableFuture().isDone()) {
+        if (!terminated.isCompleted()) {
             throw new AssertionError("I8: the node does not stop");
         }
         return disk.killImage();
