@@ -403,10 +403,12 @@ class NodeTest {
             client.send("p", 10, "m");
             client.tell(new SessionCommand.CreateGroup(client.nextId(), "g", "p", Map.of()));
             client.expect(SessionEvent.GroupCreated.class);
-            SessionCommand.Pop pop = new SessionCommand.Pop(client.nextId(), "p", "g", 2, 1 << 20, LONG, 0);
-            client.tell(pop);
+            long popId = client.nextId();
+            client.tell(new SessionCommand.Pop(
+                    popId, "p", "g", 2, 1 << 20, LONG, NodeFixture.PATIENCE.toMillis()));
             List<Delivery> deliveries = client.expect(SessionEvent.Popped.class).deliveries();
             assertThat(deliveries).isNotEmpty();
+            SessionCommand.Pop pop = new SessionCommand.Pop(popId, "p", "g", 2, 1 << 20, LONG, 0);
             client.tell(pop);
             assertThat(client.expect(SessionEvent.Popped.class).deliveries()).isEqualTo(deliveries);
             client.tell(new SettingsCommand.ChangeSettings(
