@@ -136,8 +136,8 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
                     self.tell(force(log, nanoTime, flush));
                     return flush;
                 })
-                .to(Sink.onComplete(end -> self.tell(
-                        new StreamEnded(end.isFailure() ? end.failed().get() : null))))
+                .to(Sink.onComplete(end ->
+                        self.tell(new StreamEnded(end.isFailure() ? end.failed().get() : null))))
                 .withAttributes(ActorAttributes.dispatcher(forceDispatcher))
                 .run(Materializer.createMaterializer(context));
     }

@@ -404,8 +404,7 @@ class NodeTest {
             client.tell(new SessionCommand.CreateGroup(client.nextId(), "g", "p", Map.of()));
             client.expect(SessionEvent.GroupCreated.class);
             long popId = client.nextId();
-            client.tell(new SessionCommand.Pop(
-                    popId, "p", "g", 2, 1 << 20, LONG, NodeFixture.PATIENCE.toMillis()));
+            client.tell(new SessionCommand.Pop(popId, "p", "g", 2, 1 << 20, LONG, NodeFixture.PATIENCE.toMillis()));
             List<Delivery> deliveries = client.expect(SessionEvent.Popped.class).deliveries();
             assertThat(deliveries).isNotEmpty();
             SessionCommand.Pop pop = new SessionCommand.Pop(popId, "p", "g", 2, 1 << 20, LONG, 0);

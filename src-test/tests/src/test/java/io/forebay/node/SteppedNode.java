@@ -38,10 +38,10 @@ import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
 import org.slf4j.LoggerFactory;
-import scala.concurrent.Future;
 import scala.Function0;
 import scala.concurrent.BlockContext;
 import scala.concurrent.CanAwait;
+import scala.concurrent.Future;
 
 /**
  * A whole node without a thread of its own, on a disk in memory: its actors do one thing at a time, in an order drawn by chance,

@@ -10,12 +10,17 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A file of the file system; mapped at the first access that wants it, so that cold files never are. */
+/**
+ * A file of the file system; mapped at the first access that wants it, so that cold files never are. Bytes are read through the map, and
+ * stored through it if they are few. More of them are written with a call, into the same pages: the first store into a page behind each
+ * force of it is a fault, which costs several times what it costs to write the whole page with a call (see docs/performance.md).
+ */
 final class FileStorageFile implements StorageFile {
     /** The channel copies a heap array through a direct buffer it keeps per thread; this bounds that buffer. */
     private static final int POSITIONAL_BYTES_MAX = 256 * 1024;
 
-    private static final int PAGE_BYTES = 4096;
+    /** An entry of an index goes through the map, a frame of a log does not. */
+    private static final int STORED_BYTES_MAX = 64;
 
     private final Path path;
     private final long sizeBytes;
@@ -67,7 +72,7 @@ final class FileStorageFile implements StorageFile {
     @Override
     public void write(long at, byte[] source, int from, int length) throws IOException {
         checkRange(at, length);
-        if (!isMapped) {
+        if (!isMapped || length > STORED_BYTES_MAX) {
             writePositional(at, source, from, length);
             return;
         }
@@ -151,17 +156,12 @@ final class FileStorageFile implements StorageFile {
 
     @Override
     public void touch(long at, long length) {
-        if (!isMapped) {
-            return;
-        }
         try {
-            MappedByteBuffer mapped = map();
-            for (long page = at; page < at + length; page += PAGE_BYTES) {
-                // A store of the same byte: the page is in memory and its fault for writing is taken here, not by the
-                // writer.
-                mapped.put((int) page, mapped.get((int) page));
+            byte[] scratch = new byte[(int) Math.min(length, POSITIONAL_BYTES_MAX)];
+            for (long done = 0; done < length; done += scratch.length) {
+                readCold(at + done, scratch, 0, (int) Math.min(scratch.length, length - done));
             }
-        } catch (IOException | InternalError e) {
+        } catch (IOException e) {
             // Only a hint: what is wrong with the page shows at the first real access.
         }
     }

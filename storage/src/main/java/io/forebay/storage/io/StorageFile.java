@@ -38,8 +38,8 @@ public interface StorageFile extends AutoCloseable {
     void force(long at, long length) throws IOException;
 
     /**
-     * Brings a range into memory, ready to be written without waiting for the device. Only a hint: it changes no byte,
-     * promises nothing and does not fail.
+     * Brings a range into memory, so that parts of its pages are written without waiting for the device. Only a hint: it changes no
+     * byte, promises nothing and does not fail. Blocks.
      */
     default void touch(long at, long length) {}
 

@@ -185,7 +185,10 @@ final class SegmentStore implements AutoCloseable {
                         options.stripeId(), epoch, base, options.segmentBytes(), durablePosition));
                 file.force(0, isNew ? options.segmentBytes() : SegmentHeader.PAGE_BYTES);
                 directory.forceDirectory();
-                file.touch(0, options.segmentBytes());
+                if (!isNew) {
+                    // A page that is not in memory would have to be read before the part of a frame is written to it.
+                    file.touch(0, options.segmentBytes());
+                }
                 prepared.set(segment);
             } catch (IOException | RuntimeException e) {
                 giveUp(name, file, e);

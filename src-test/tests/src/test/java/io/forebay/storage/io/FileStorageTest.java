@@ -52,6 +52,33 @@ class FileStorageTest {
         }
     }
 
+    /** They go different ways and must meet: many bytes and few, read through the map, with calls, and after a force. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void writesOfEachLengthMeetInTheSamePages(boolean isMapped) throws IOException {
+        int size = 3 * 4096;
+        byte[] expected = new byte[size];
+        Random random = new Random(5);
+        try (StorageFile file = directory(isMapped).create("a", size)) {
+            assertThat(read(file, 0, size, true)).isEqualTo(expected);
+            for (int i = 0; i < 400; i++) {
+                byte[] bytes = new byte[1 + random.nextInt(i % 4 == 0 ? 5000 : 130)];
+                random.nextBytes(bytes);
+                int at = random.nextInt(size - bytes.length + 1);
+                file.write(at, bytes, 0, bytes.length);
+                System.arraycopy(bytes, 0, expected, at, bytes.length);
+                if (i % 50 == 0) {
+                    file.force(0, size);
+                    file.touch(0, size);
+                }
+                assertThat(read(file, 0, size, i % 2 == 0)).isEqualTo(expected);
+            }
+        }
+        try (StorageFile file = directory(isMapped).open("a")) {
+            assertThat(read(file, 0, size, false)).isEqualTo(expected);
+        }
+    }
+
     private static byte[] read(StorageFile file, long at, int length, boolean isHot) throws IOException {
         byte[] bytes = new byte[length + 3];
         if (isHot) {
