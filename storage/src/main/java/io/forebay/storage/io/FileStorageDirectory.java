@@ -116,7 +116,9 @@ public final class FileStorageDirectory implements StorageDirectory {
                     forced = at;
                 }
             }
-            return new FileStorageFile(file, channel, sizeBytes, isMapped);
+            FileStorageFile made = new FileStorageFile(file, channel, sizeBytes, isMapped);
+            made.mapNowIfWanted();
+            return made;
         } catch (IOException e) {
             channel.close();
             Files.deleteIfExists(file);

@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * A file of the file system; mapped at the first access that wants it, so that cold files never are. Bytes are read through the map, and
+ * A file of the file system; mapped when it is made or touched, else at the first access that wants it, so that cold files never are. Bytes are read through the map, and
  * stored through it if they are few. More of them are written with a call, into the same pages: the first store into a page behind each
  * force of it is a fault, which costs several times what it costs to write the whole page with a call (see docs/performance.md).
  */
@@ -26,7 +26,10 @@ final class FileStorageFile implements StorageFile {
     private final long sizeBytes;
     private final boolean isMapped;
     private final Object opening = new Object();
-    /** Not used for reading: an interrupt of a reading thread closes its channel, and with it the errors a force reports. */
+    /**
+     * Not used for reading: an interrupt of a reading thread closes its channel, and with it the errors a force reports. Who writes must
+     * not be interrupted.
+     */
     private volatile FileChannel writeChannel;
 
     private volatile FileChannel readChannel;
@@ -157,6 +160,7 @@ final class FileStorageFile implements StorageFile {
     @Override
     public void touch(long at, long length) {
         try {
+            mapNowIfWanted();
             byte[] scratch = new byte[(int) Math.min(length, POSITIONAL_BYTES_MAX)];
             for (long done = 0; done < length; done += scratch.length) {
                 readCold(at + done, scratch, 0, (int) Math.min(scratch.length, length - done));
@@ -210,6 +214,16 @@ final class FileStorageFile implements StorageFile {
     private MappedByteBuffer map() throws IOException {
         MappedByteBuffer mapped = map;
         return mapped != null ? mapped : mapNow();
+    }
+
+    /**
+     * For a file that is going to be read by many: a reader that is interrupted while it maps would close the channel that writes and
+     * forces go through.
+     */
+    void mapNowIfWanted() throws IOException {
+        if (isMapped) {
+            map();
+        }
     }
 
     private MappedByteBuffer mapNow() throws IOException {

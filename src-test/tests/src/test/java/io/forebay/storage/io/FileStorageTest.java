@@ -141,6 +141,39 @@ class FileStorageTest {
         }
     }
 
+    /** Many bytes are written with a call, through a channel that must not be a reader's to close. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void anInterruptedHotReaderDoesNotCostTheFile(boolean isReused) throws Exception {
+        StorageDirectory directory = directory(true);
+        StorageFile made = directory.create("a", 8192);
+        if (isReused) {
+            made.close();
+        }
+        try (StorageFile file = isReused ? directory.open("a") : made) {
+            file.write(0, new byte[100], 0, 100);
+            if (isReused) {
+                file.touch(0, 8192);
+            }
+            byte[] read = new byte[10];
+            Thread reader = new Thread(() -> {
+                Thread.currentThread().interrupt();
+                try {
+                    file.read(0, read, 0, 10);
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            reader.start();
+            reader.join();
+            byte[] more = new byte[100];
+            Arrays.fill(more, (byte) 7);
+            file.write(4096, more, 0, 100);
+            file.force(0, 8192);
+            assertThat(read(file, 4096, 100, true)).isEqualTo(more);
+        }
+    }
+
     @Test
     void namesAreListedRenamedAndDeleted() throws IOException {
         StorageDirectory directory = directory(true);
