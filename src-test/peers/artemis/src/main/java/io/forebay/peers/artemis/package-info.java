@@ -1,0 +1,2 @@
+/** Artemis as the benchmark runs it beside Forebay. */
+package io.forebay.peers.artemis;

@@ -1,0 +1,2 @@
+/** Chronicle Queue as the benchmark runs it beside Forebay. */
+package io.forebay.peers.chronicle;

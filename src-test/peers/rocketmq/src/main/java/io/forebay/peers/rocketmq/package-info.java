@@ -1,0 +1,2 @@
+/** RocketMQ as the benchmark runs it beside Forebay. */
+package io.forebay.peers.rocketmq;

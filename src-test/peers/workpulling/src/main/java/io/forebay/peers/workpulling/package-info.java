@@ -1,0 +1,2 @@
+/** Akka work pulling as the benchmark runs it beside Forebay. */
+package io.forebay.peers.workpulling;
