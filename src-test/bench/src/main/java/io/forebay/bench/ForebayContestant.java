@@ -1,0 +1,277 @@
+package io.forebay.bench;
+
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.Behaviors;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.client.ForebayClient;
+import io.forebay.client.PopRequest;
+import io.forebay.client.Target;
+import io.forebay.node.Forebay;
+import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.ChangeResult;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SendResult;
+import io.forebay.yardstick.Batch;
+import io.forebay.yardstick.Contestant;
+import io.forebay.yardstick.Intake;
+import io.forebay.yardstick.Setup;
+import io.forebay.yardstick.Shape;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Forebay with its defaults. Options:
+ *
+ * <ul>
+ *   <li>{@code node}: {@code in-process}, or {@code second-jvm}: Artery TCP over loopback
+ *   <li>{@code pops}: how many Pops a receiver keeps open at the same time
+ *   <li>{@code forebay....}, {@code akka....}: settings of the node
+ * </ul>
+ *
+ * A Send is confirmed at WRITTEN, which survives a kill of the node, or FLUSHED, which survives a power cut. Pop and Ack are WRITTEN
+ * at both.
+ */
+public final class ForebayContestant implements Contestant {
+    private static final long TIMEOUT_SECONDS = 60;
+    private static final Duration WAIT_MAX = Duration.ofMillis(500);
+    private static final Duration INVISIBLE = Duration.ofMinutes(5);
+
+    private final Map<String, String> settings = new LinkedHashMap<>();
+    private Durability level;
+    private int popCount;
+    private ActorSystem<Void> system;
+    private ForebayClient client;
+    private Process node;
+
+    @Override
+    public void start(Setup setup) throws Exception {
+        level = setup.isFlushed() ? Durability.FLUSHED : Durability.WRITTEN;
+        popCount = Integer.parseInt(setup.option("pops", "2"));
+        String where = setup.option("node", "in-process");
+        Map<String, String> overrides = new LinkedHashMap<>();
+        // How much room the machine happens to have left is none of the benchmark's business.
+        overrides.put("forebay.storage.low-space", "0 B");
+        setup.options().forEach((name, value) -> {
+            if (name.startsWith("forebay.") || name.startsWith("akka.")) {
+                overrides.put(name, value);
+            }
+        });
+        settings.put("node", where);
+        settings.put("Send answered", level.toString());
+        settings.put("Pops open per receiver", Integer.toString(popCount));
+        settings.putAll(overrides);
+        Target target = where.equals("second-jvm") ? startNode(setup, overrides) : startInProcess(setup, overrides);
+        client = ForebayClient.connect(system, target);
+        get(client.whenConnected());
+    }
+
+    private Target startInProcess(Setup setup, Map<String, String> overrides) throws Exception {
+        overrides.put("forebay.storage.directory", setup.directory().resolve("data").toString());
+        system = system(ConfigFactory.parseMap(overrides));
+        return Target.node(get(Forebay.get(system).whenReady()).entry());
+    }
+
+    private Target startNode(Setup setup, Map<String, String> overrides) throws Exception {
+        Path log = setup.directory().resolve("node.log");
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx1g",
+                "-cp",
+                System.getProperty("java.class.path"),
+                BenchNode.class.getName(),
+                setup.directory().resolve("data").toString()));
+        overrides.forEach((name, value) -> command.add(name + "=" + value));
+        node = new ProcessBuilder(command).redirectError(log.toFile()).start();
+        String address = readyAddress(log);
+        system = system(ConfigFactory.parseMap(Map.of(
+                "akka.actor.provider", "remote",
+                "akka.remote.warn-about-direct-use", "off",
+                "akka.remote.artery.canonical.hostname", "127.0.0.1",
+                "akka.remote.artery.canonical.port", 0)));
+        return Target.contact(address);
+    }
+
+    private static ActorSystem<Void> system(Config config) {
+        return ActorSystem.create(Behaviors.empty(), "bench", config.withFallback(ConfigFactory.load()));
+    }
+
+    private String readyAddress(Path log) throws IOException {
+        var out = new BufferedReader(new InputStreamReader(node.getInputStream(), StandardCharsets.UTF_8));
+        for (String line = out.readLine(); line != null; line = out.readLine()) {
+            if (line.startsWith("ready ")) {
+                return line.substring("ready ".length()).strip();
+            }
+        }
+        throw new IOException("the node did not start: " + Files.readString(log));
+    }
+
+    @Override
+    public Map<String, String> settings() {
+        return settings;
+    }
+
+    @Override
+    public List<ProcessHandle> processes() {
+        return node == null ? List.of() : List.of(node.toHandle());
+    }
+
+    @Override
+    public Channel open(Shape shape) throws Exception {
+        String group = shape.name() + "-group";
+        get(client.createTopic(shape.name(), shape.queues(), Map.of()));
+        get(client.createGroup(
+                group, shape.name(), shape.isOrdered() ? Map.of("ordered", "on") : Map.of("retry-backoff", "none")));
+        return new Queues(shape, group);
+    }
+
+    @Override
+    public void close() throws Exception {
+        if (client != null) {
+            get(client.close());
+        }
+        if (system != null) {
+            system.terminate();
+            get(system.getWhenTerminated());
+        }
+        if (node != null) {
+            node.getOutputStream().close();
+            if (!node.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+                node.destroyForcibly();
+            }
+        }
+    }
+
+    private static <T> T get(CompletionStage<T> stage) throws Exception {
+        return stage.toCompletableFuture().get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    }
+
+    private final class Queues implements Channel {
+        private final Shape shape;
+        private final String group;
+
+        Queues(Shape shape, String group) {
+            this.shape = shape;
+            this.group = group;
+        }
+
+        @Override
+        public Sender sender(int index) {
+            return this::send;
+        }
+
+        private void send(Batch batch) {
+            List<Message> messages = new ArrayList<>(batch.count());
+            for (int i = 0; i < batch.count(); i++) {
+                String key = batch.keyOrNull(i);
+                messages.add(
+                        key == null
+                                ? Message.of(shape.name(), batch.body(i))
+                                : Message.builder(shape.name())
+                                        .body(batch.body(i))
+                                        .messageGroup(key)
+                                        .build());
+            }
+            client.sendBatch(messages, level).whenComplete((results, failed) -> {
+                Throwable cause = failed;
+                for (int i = 0; cause == null && i < results.size(); i++) {
+                    SendResult result = results.get(i);
+                    if (!(result instanceof Receipt receipt) || receipt.level().compareTo(level) < 0) {
+                        cause = new IllegalStateException("sent, but answered " + result);
+                    }
+                }
+                if (cause == null) {
+                    batch.confirmed();
+                } else {
+                    batch.failed(cause);
+                }
+            });
+        }
+
+        @Override
+        public void receive(int index, Intake intake) throws InterruptedException {
+            CountDownLatch open = new CountDownLatch(popCount);
+            PopRequest request = PopRequest.of(shape.name(), group, shape.popCountMax())
+                    .withWaitMax(WAIT_MAX)
+                    .withInvisible(INVISIBLE);
+            for (int i = 0; i < popCount; i++) {
+                pop(request, intake, open);
+            }
+            open.await();
+        }
+
+        private void pop(PopRequest request, Intake intake, CountDownLatch open) {
+            if (intake.isOver()) {
+                open.countDown();
+                return;
+            }
+            client.pop(request).whenComplete((deliveries, failed) -> {
+                if (failed != null) {
+                    intake.failed(failed);
+                    open.countDown();
+                    return;
+                }
+                settle(deliveries, intake);
+                pop(request, intake, open);
+            });
+        }
+
+        private void settle(List<Delivery> deliveries, Intake intake) {
+            List<ReceiptHandle> acked = new ArrayList<>(deliveries.size());
+            List<ReceiptHandle> nacked = new ArrayList<>();
+            for (Delivery delivery : deliveries) {
+                (intake.take(delivery.body()) ? acked : nacked).add(delivery.handle());
+            }
+            if (!acked.isEmpty()) {
+                client.ackBatch(group, acked, Durability.WRITTEN)
+                        .whenComplete((results, failed) -> acked(results, failed, intake));
+            }
+            for (ReceiptHandle handle : nacked) {
+                client.nack(group, handle, Duration.ZERO, "")
+                        .whenComplete((result, failed) -> nacked(result, failed, intake));
+            }
+        }
+
+        private static void acked(List<AckResult> results, Throwable failed, Intake intake) {
+            if (failed != null) {
+                intake.failed(failed);
+                return;
+            }
+            for (AckResult result : results) {
+                if (result != AckOutcome.ACKED) {
+                    intake.failed(new IllegalStateException("acked, but answered " + result));
+                }
+            }
+            intake.acked(results.size());
+        }
+
+        private static void nacked(ChangeResult result, Throwable failed, Intake intake) {
+            if (failed != null || result instanceof Refusal) {
+                intake.failed(failed != null ? failed : new IllegalStateException("nacked, but answered " + result));
+            }
+        }
+
+        @Override
+        public void close() throws Exception {
+            get(client.deleteTopic(shape.name()));
+        }
+    }
+}
