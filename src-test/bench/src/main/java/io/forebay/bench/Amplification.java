@@ -55,7 +55,7 @@ final class Amplification {
         int count = isSingle ? sizes.single : sizes.batched;
         Load.Plan plan = isSingle
                 ? new Load.Plan(topic, group, Durability.WRITTEN, traffic, bodyBytes, count, 1, 1, 0, 1, 1)
-                : ForebayBenchmark.plan(topic, group, Durability.WRITTEN, traffic, bodyBytes, count, 0);
+                : FeatureBenchmark.plan(topic, group, Durability.WRITTEN, traffic, bodyBytes, count, 0);
         WrittenBytes before = written.get();
         Load.Outcome outcome = Load.run(client, plan);
         WrittenBytes after = written.get();

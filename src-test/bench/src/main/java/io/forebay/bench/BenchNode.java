@@ -19,7 +19,8 @@ final class BenchNode {
             int equals = setting.indexOf('=');
             overrides.put(setting.substring(0, equals), setting.substring(equals + 1));
         }
-        ForebayNode node = ForebayNode.start(NodeOptions.of(Path.of(arguments[0])).withOverrides(overrides));
+        ForebayNode node =
+                ForebayNode.start(NodeOptions.of(Path.of(arguments[0])).withOverrides(overrides));
         System.out.println(node.readyLine());
         awaitEndOfInput();
         node.stop().toCompletableFuture().join();

@@ -175,7 +175,7 @@ final class Features {
                 .toCompletableFuture()
                 .get(60, TimeUnit.SECONDS);
         Load.Plan plan =
-                ForebayBenchmark.plan(topic, group, Durability.WRITTEN, feature.traffic, bodyBytes, count, perSecond);
+                FeatureBenchmark.plan(topic, group, Durability.WRITTEN, feature.traffic, bodyBytes, count, perSecond);
         Load.Outcome outcome =
                 feature.name.equals(PUSH) ? Load.runPushed(system, client, plan) : Load.run(client, plan);
         client.deleteTopic(topic).toCompletableFuture().get(60, TimeUnit.SECONDS);

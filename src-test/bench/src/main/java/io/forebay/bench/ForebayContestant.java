@@ -44,6 +44,7 @@ import java.util.concurrent.TimeUnit;
  * <ul>
  *   <li>{@code node}: {@code in-process}, or {@code second-jvm}: Artery TCP over loopback
  *   <li>{@code pops}: how many Pops a receiver keeps open at the same time
+ *   <li>{@code idle-queues}: so many queues of another topic, with a group, that get no message
  *   <li>{@code forebay....}, {@code akka....}: settings of the node
  * </ul>
  *
@@ -58,6 +59,7 @@ public final class ForebayContestant implements Contestant {
     private final Map<String, String> settings = new LinkedHashMap<>();
     private Durability level;
     private int popCount;
+    private int idleQueues;
     private ActorSystem<Void> system;
     private ForebayClient client;
     private Process node;
@@ -66,10 +68,12 @@ public final class ForebayContestant implements Contestant {
     public void start(Setup setup) throws Exception {
         level = setup.isFlushed() ? Durability.FLUSHED : Durability.WRITTEN;
         popCount = Integer.parseInt(setup.option("pops", "2"));
+        idleQueues = Integer.parseInt(setup.option("idle-queues", "0"));
         String where = setup.option("node", "in-process");
         Map<String, String> overrides = new LinkedHashMap<>();
         // How much room the machine happens to have left is none of the benchmark's business.
         overrides.put("forebay.storage.low-space", "0 B");
+        overrides.put("forebay.topic.queues-max", "1024");
         setup.options().forEach((name, value) -> {
             if (name.startsWith("forebay.") || name.startsWith("akka.")) {
                 overrides.put(name, value);
@@ -79,13 +83,19 @@ public final class ForebayContestant implements Contestant {
         settings.put("Send answered", level.toString());
         settings.put("Pops open per receiver", Integer.toString(popCount));
         settings.putAll(overrides);
+        settings.put("idle queues", Integer.toString(idleQueues));
         Target target = where.equals("second-jvm") ? startNode(setup, overrides) : startInProcess(setup, overrides);
         client = ForebayClient.connect(system, target);
         get(client.whenConnected());
+        if (idleQueues > 0) {
+            get(client.createTopic("idle", idleQueues, Map.of()));
+            get(client.createGroup("idle-group", "idle", Map.of()));
+        }
     }
 
     private Target startInProcess(Setup setup, Map<String, String> overrides) throws Exception {
-        overrides.put("forebay.storage.directory", setup.directory().resolve("data").toString());
+        overrides.put(
+                "forebay.storage.directory", setup.directory().resolve("data").toString());
         system = system(ConfigFactory.parseMap(overrides));
         return Target.node(get(Forebay.get(system).whenReady()).entry());
     }

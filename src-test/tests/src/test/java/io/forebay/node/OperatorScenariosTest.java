@@ -375,8 +375,7 @@ class OperatorScenariosTest {
                 });
                 // The queue of the letters learns of them a message later than the group that has settled them.
                 List<String> behind = texts(all.subList(perRound, 2 * perRound));
-                await("the letters of round " + round)
-                        .until(() -> letters(client), found -> found.containsAll(behind));
+                await("the letters of round " + round).until(() -> letters(client), found -> found.containsAll(behind));
                 letters = letters(client);
                 assertThat(letters)
                         .as("round %s", round)

@@ -33,7 +33,8 @@ public record Outcome(Map<String, String> values) {
 
     public String line() {
         StringBuilder line = new StringBuilder(LINE);
-        values.forEach((name, value) -> line.append(name).append('=').append(value).append(' '));
+        values.forEach(
+                (name, value) -> line.append(name).append('=').append(value).append(' '));
         return line.toString().stripTrailing();
     }
 

@@ -117,7 +117,8 @@ final class Run implements Intake {
             System.gc();
             TimeUnit.MILLISECONDS.sleep(200); // what references queues give free takes a moment
             used = Math.min(
-                    used, ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
+                    used,
+                    ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
         }
         return used;
     }
@@ -145,8 +146,7 @@ final class Run implements Intake {
     private void send(Contestant.Channel channel, int index, long[] begin) throws Exception {
         Contestant.Sender sender = channel.sender(index);
         try {
-            long stepNanos =
-                    plan.perSecond() == 0 ? 0 : TimeUnit.SECONDS.toNanos(plan.senders()) / plan.perSecond();
+            long stepNanos = plan.perSecond() == 0 ? 0 : TimeUnit.SECONDS.toNanos(plan.senders()) / plan.perSecond();
             long firstNanos = begin[0] + stepNanos * index / plan.senders();
             long share = plan.fillCount() == 0 ? Long.MAX_VALUE : plan.fillCount() / plan.senders();
             int queue = index;
@@ -238,7 +238,8 @@ final class Run implements Intake {
     }
 
     private boolean isNacked(long number) {
-        return plan.nackedOfThousand() > 0 && Math.floorMod(number * 0x9E3779B97F4A7C15L >>> 33, 1000) < plan.nackedOfThousand();
+        return plan.nackedOfThousand() > 0
+                && Math.floorMod(number * 0x9E3779B97F4A7C15L >>> 33, 1000) < plan.nackedOfThousand();
     }
 
     @Override
