@@ -6,12 +6,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
+import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.auth.config.AuthConfig;
 import org.apache.rocketmq.broker.BrokerController;
 import org.apache.rocketmq.common.BrokerConfig;
 import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.MixAll;
 import org.apache.rocketmq.common.namesrv.NamesrvConfig;
+import org.apache.rocketmq.common.topic.TopicValidator;
 import org.apache.rocketmq.namesrv.NamesrvController;
 import org.apache.rocketmq.remoting.netty.NettyClientConfig;
 import org.apache.rocketmq.remoting.netty.NettyServerConfig;
@@ -32,8 +34,10 @@ final class RocketBroker {
                 properties.load(reader);
             }
             System.setProperty(RemotingCommand.REMOTING_VERSION_KEY, Integer.toString(MQVersion.CURRENT_VERSION));
-            startNames(Integer.parseInt(arguments[1]), Path.of(arguments[0]).getParent());
+            NamesrvController names = startNames(
+                    Integer.parseInt(arguments[1]), Path.of(arguments[0]).getParent());
             startBroker(properties);
+            awaitRegistered(names);
             Files.createFile(Path.of(arguments[2]));
             awaitEndOfInput();
         } catch (Throwable e) {
@@ -42,7 +46,7 @@ final class RocketBroker {
         Runtime.getRuntime().halt(0); // its data is thrown away
     }
 
-    private static void startNames(int port, Path directory) throws Exception {
+    private static NamesrvController startNames(int port, Path directory) throws Exception {
         NamesrvConfig config = new NamesrvConfig();
         config.setRocketmqHome(directory.toString());
         config.setKvConfigPath(directory.resolve("names-kv.json").toString());
@@ -53,6 +57,7 @@ final class RocketBroker {
         NamesrvController names = new NamesrvController(config, server);
         check(names.initialize(), "name server");
         names.start();
+        return names;
     }
 
     /** As the broker's own start does it with a file of properties, but for the port, which that sets to 10911. */
@@ -71,6 +76,14 @@ final class RocketBroker {
         BrokerController controller = new BrokerController(broker, server, client, store, auth);
         check(controller.initialize(), "broker");
         controller.start();
+    }
+
+    /** Topics that are created earlier would be registered half a minute later. */
+    private static void awaitRegistered(NamesrvController names) throws InterruptedException {
+        String topic = TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC;
+        while (names.getRouteInfoManager().pickupTopicRouteData(topic) == null) {
+            TimeUnit.MILLISECONDS.sleep(20);
+        }
     }
 
     private static void check(boolean isInitialized, String what) {

@@ -2,7 +2,6 @@ package io.forebay.peers.rocketmq;
 
 import io.forebay.yardstick.Contestant;
 import io.forebay.yardstick.Intake;
-import io.forebay.yardstick.Setup;
 import io.forebay.yardstick.Shape;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -13,14 +12,15 @@ final class RocketChannel implements Contestant.Channel {
     private final DefaultMQProducer producer;
     private final MQClientAPIImpl api;
     private final String brokerAddress;
-    private final Setup setup;
+    private final boolean isAnyQueue;
 
-    RocketChannel(Shape shape, DefaultMQProducer producer, MQClientAPIImpl api, String brokerAddress, Setup setup) {
+    RocketChannel(
+            Shape shape, DefaultMQProducer producer, MQClientAPIImpl api, String brokerAddress, boolean isAnyQueue) {
         this.shape = shape;
         this.producer = producer;
         this.api = api;
         this.brokerAddress = brokerAddress;
-        this.setup = setup;
+        this.isAnyQueue = isAnyQueue;
     }
 
     @Override
@@ -30,7 +30,7 @@ final class RocketChannel implements Contestant.Channel {
 
     @Override
     public void receive(int index, Intake intake) throws Exception {
-        new RocketReceiver(shape, api, brokerAddress, intake, setup).run(index);
+        new RocketReceiver(shape, api, brokerAddress, isAnyQueue, intake).run(index);
     }
 
     @Override

@@ -18,6 +18,7 @@ import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.impl.MQClientManager;
 import org.apache.rocketmq.client.impl.factory.MQClientInstance;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.topic.TopicValidator;
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
@@ -26,7 +27,8 @@ import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfi
  * RocketMQ 5 Pop: a broker of one node in a process of its own, its producer, and Pop and batch Ack over its remoting protocol.
  *
  * <p>Option {@code pop}: {@code classic} keeps what is popped in memory, and, where it stays there too long, in a topic of the
- * broker's; {@code rocksdb} (from 5.3) in RocksDB instead of that topic.
+ * broker's; {@code rocksdb} (from 5.3) in RocksDB instead of that topic. An option {@code broker.NAME} is a setting of the
+ * broker's, to try it.
  *
  * <p>What a confirmation means: flushed is {@code flushDiskType=SYNC_FLUSH}, where the broker answers a send once its group
  * commit has forced the log; written is {@code ASYNC_FLUSH}, where the message is in the log's mapped file, hence in the page
@@ -36,6 +38,7 @@ import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfi
 public final class RocketContestant implements Contestant {
     static final String BROKER_NAME = "broker-a";
     static final long TIMEOUT_MILLIS = 60_000;
+    private static final String BROKER_OPTION = "broker.";
     private static final int BODY_BYTES_MAX = 64 << 20;
 
     private final Map<String, String> settings = new LinkedHashMap<>();
@@ -98,29 +101,37 @@ public final class RocketContestant implements Contestant {
         startClients("127.0.0.1:" + namesPort);
     }
 
+    /**
+     * From its manual's advice for few cores: few threads, the epoll selector, no index of message keys, which nobody asks here.
+     * One thread that sends keeps the order of a producer's sends, and is the fastest. Requests wait rather than fail when there
+     * are many. Popped messages are kept in memory at first, and a batch of acks is stored as one.
+     */
     private void chooseSettings() {
-        boolean isRocksdb = setup.option("pop", "rocksdb").equals("rocksdb");
         settings.put("flushDiskType", setup.isFlushed() ? "SYNC_FLUSH" : "ASYNC_FLUSH");
         settings.put("transientStorePoolEnable", "false");
-        settings.put("popConsumerKVServiceInit", Boolean.toString(isRocksdb));
-        settings.put("popConsumerKVServiceEnable", Boolean.toString(isRocksdb));
-        settings.put("popConsumerFSServiceInit", Boolean.toString(!isRocksdb));
+        settings.put("popConsumerKVServiceInit", Boolean.toString(isRocksdb()));
+        settings.put("popConsumerKVServiceEnable", Boolean.toString(isRocksdb()));
+        settings.put("popConsumerFSServiceInit", Boolean.toString(!isRocksdb()));
         settings.put("enablePopBufferMerge", "true");
         settings.put("enablePopBatchAck", "true");
         settings.put("messageIndexEnable", "false");
         settings.put("useReentrantLockWhenPutMessage", "true");
-        settings.put("sendMessageThreadPoolNums", "2");
+        settings.put("sendMessageThreadPoolNums", "1");
         settings.put("pullMessageThreadPoolNums", "4");
         settings.put("ackMessageThreadPoolNums", "2");
         settings.put("useEpollNativeSelector", "true");
         settings.put("brokerFastFailureEnable", "false");
         settings.put("sendThreadPoolQueueCapacity", "100000");
         settings.put("maxMessageSize", Integer.toString(BODY_BYTES_MAX));
-        for (String name : setup.options().keySet()) {
-            if (name.startsWith("broker.")) {
-                settings.put(name.substring(7), setup.options().get(name));
+        setup.options().forEach((name, value) -> {
+            if (name.startsWith(BROKER_OPTION)) {
+                settings.put(name.substring(BROKER_OPTION.length()), value);
             }
-        }
+        });
+    }
+
+    private boolean isRocksdb() {
+        return setup.option("pop", "classic").equals("rocksdb");
     }
 
     private void startClients(String names) throws MQClientException {
@@ -144,7 +155,16 @@ public final class RocketContestant implements Contestant {
 
     @Override
     public Map<String, String> settings() {
-        return settings;
+        Map<String, String> all = new LinkedHashMap<>();
+        all.put("version", MQVersion.getVersionDesc(MQVersion.CURRENT_VERSION));
+        all.putAll(settings);
+        all.put(
+                "pops under way",
+                isRocksdb()
+                        ? RocketReceiver.ROUNDS_OF_ANY_QUEUE + " of any queue for each receiver"
+                        : "1 for each queue");
+        all.put("acks", "in batches of a pop each");
+        return all;
     }
 
     @Override
@@ -157,7 +177,7 @@ public final class RocketContestant implements Contestant {
         TopicConfig topic = new TopicConfig(shape.name(), shape.queues(), shape.queues());
         api.createTopic(brokerAddress, TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC, topic, TIMEOUT_MILLIS);
         awaitRoute(shape);
-        return new RocketChannel(shape, producer, api, brokerAddress, setup);
+        return new RocketChannel(shape, producer, api, brokerAddress, isRocksdb());
     }
 
     private void awaitRoute(Shape shape) throws Exception {

@@ -1,9 +1,9 @@
 package io.forebay.peers.rocketmq;
 
 import io.forebay.yardstick.Intake;
-import io.forebay.yardstick.Setup;
 import io.forebay.yardstick.Shape;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.apache.rocketmq.client.consumer.AckCallback;
@@ -22,40 +22,44 @@ import org.apache.rocketmq.remoting.protocol.header.ExtraInfoUtil;
 import org.apache.rocketmq.remoting.protocol.header.PopMessageRequestHeader;
 
 /**
- * Pops, acks what came of a Pop in one request, and pops again, all in the client's callbacks; several such rounds are under way
- * at a time.
+ * Pops, acks what came of a Pop in one request, and pops again, all in the client's callbacks. Several such rounds are under way:
+ *
+ * <ul>
+ *   <li>one for each queue, shared by the receivers, as in RocketMQ's push consumer. Pops that leave the choice of a queue to the
+ *       broker come in each other's way there, at half the rate or less.
+ *   <li>with the RocksDB store, some of any queue: there a Pop that meets another of the same group waits as if there were
+ *       nothing, and only one of the same queue, or of any, wakes it up before something new comes: a drain stops and goes.
+ * </ul>
  */
 final class RocketReceiver {
+    static final int ROUNDS_OF_ANY_QUEUE = 4;
     private static final int ANY_QUEUE = -1;
     private static final int POP_COUNT_MAX = 32; // the broker's limit
-    private static final long POLL_MILLIS = 1000;
+    private static final long POLL_MILLIS = 3000;
     private static final long INVISIBLE_MILLIS = 60_000;
     private static final long NACKED_INVISIBLE_MILLIS = 1;
 
     private final Shape shape;
     private final MQClientAPIImpl api;
     private final String brokerAddress;
+    private final boolean isAnyQueue;
     private final Intake intake;
-    private final Setup setup;
 
-    RocketReceiver(Shape shape, MQClientAPIImpl api, String brokerAddress, Intake intake, Setup setup) {
+    RocketReceiver(Shape shape, MQClientAPIImpl api, String brokerAddress, boolean isAnyQueue, Intake intake) {
         this.shape = shape;
         this.api = api;
         this.brokerAddress = brokerAddress;
+        this.isAnyQueue = isAnyQueue;
         this.intake = intake;
-        this.setup = setup;
     }
 
     void run(int index) throws Exception {
         List<Integer> queues = new ArrayList<>();
-        int pops = Integer.parseInt(setup.option("pops", "1"));
-        for (int i = 0; i < pops; i++) {
-            if (setup.option("any", "true").equals("true") && !shape.isOrdered()) {
-                queues.add(ANY_QUEUE);
-            } else {
-                for (int queue = index % shape.queues(); queue < shape.queues(); queue += shape.receivers()) {
-                    queues.add(queue);
-                }
+        if (isAnyQueue && !shape.isOrdered()) {
+            queues.addAll(Collections.nCopies(ROUNDS_OF_ANY_QUEUE, ANY_QUEUE));
+        } else {
+            for (int queue = index % shape.queues(); queue < shape.queues(); queue += shape.receivers()) {
+                queues.add(queue);
             }
         }
         CountDownLatch roundsLeft = new CountDownLatch(queues.size());
