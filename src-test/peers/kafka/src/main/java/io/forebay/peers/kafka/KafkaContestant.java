@@ -103,7 +103,10 @@ public final class KafkaContestant implements Contestant {
         values.put("share.coordinator.state.topic.num.partitions", "8");
         values.put("group.share.max.partition.max.record.locks", "10000");
         values.put("group.share.partition.max.record.locks", "10000");
-        values.put("group.initial.rebalance.delay.ms", "0");
+        values.put(
+                "group.share.min.heartbeat.interval.ms",
+                "200"); // a group has its partitions after the second heartbeat
+        values.put("group.share.heartbeat.interval.ms", "500");
         setup.options().forEach((name, value) -> {
             if (name.startsWith(BROKER_OPTION)) {
                 values.put(name.substring(BROKER_OPTION.length()), value);
