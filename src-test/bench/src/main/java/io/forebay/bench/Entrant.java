@@ -96,7 +96,7 @@ record Entrant(
                 ROCKETMQ + ", " + pop,
                 SECOND_JVM,
                 "rocketmq",
-                "io.forebay.peers.rocketmq.RocketMqContestant",
+                "io.forebay.peers.rocketmq.RocketContestant",
                 isFlushed,
                 List.of("pop=" + pop),
                 true,

@@ -168,6 +168,7 @@ final class Run implements Intake {
                 done += count;
                 queue = (queue + plan.senders()) % plan.queues();
             }
+            await(confirmed, sent.sum(), "confirmed"); // nobody hears of what comes to a sender that is closed
         } finally {
             sender.close();
         }

@@ -1,5 +1,6 @@
 package io.forebay.peers.kafka;
 
+import io.forebay.yardstick.BrokerProcess;
 import io.forebay.yardstick.Contestant;
 import io.forebay.yardstick.Setup;
 import io.forebay.yardstick.Shape;

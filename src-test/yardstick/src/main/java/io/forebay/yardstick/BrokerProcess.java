@@ -1,4 +1,4 @@
-package io.forebay.peers.kafka;
+package io.forebay.yardstick;
 
 import java.io.File;
 import java.io.IOException;
@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A JVM of the broker's own, with this one's class path. Ends with this one, however that ends: its stdin is a pipe from here. */
-final class BrokerProcess {
+public final class BrokerProcess {
     private static final long READY_NANOS = TimeUnit.SECONDS.toNanos(60);
 
     private final Process process;
@@ -28,7 +28,7 @@ final class BrokerProcess {
      *
      * @param output file that takes what it prints
      */
-    static BrokerProcess start(List<String> jvmOptions, Class<?> main, List<String> arguments, Path output, Path ready)
+    public static BrokerProcess start(List<String> jvmOptions, Class<?> main, List<String> arguments, Path output, Path ready)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -60,7 +60,7 @@ final class BrokerProcess {
     }
 
     /** The first of so many ports in a row that nobody listens on. */
-    static int freePorts(int count) throws IOException {
+    public static int freePorts(int count) throws IOException {
         while (true) {
             List<ServerSocket> sockets = new ArrayList<>();
             try {
@@ -86,11 +86,13 @@ final class BrokerProcess {
         return new ServerSocket(port, 1, InetAddress.getLoopbackAddress());
     }
 
-    ProcessHandle handle() {
+    /** For its processor time. */
+    public ProcessHandle handle() {
         return process.toHandle();
     }
 
-    void close() throws InterruptedException {
+    /** Kills it. */
+    public void close() throws InterruptedException {
         process.destroyForcibly().waitFor();
         Runtime.getRuntime().removeShutdownHook(hook);
     }
