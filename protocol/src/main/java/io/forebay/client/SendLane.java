@@ -32,6 +32,7 @@ import java.util.function.Predicate;
  *   <li>each Send says which one has to have come before it, and the node refuses it if that is lost: what was lost, and all that was
  *       sent behind it, is repeated at once;
  *   <li>nothing new goes while something is repeated, so what is under way was sent in the order of its request ids;
+ *   <li>after a loss all that was under way is repeated one by one;
  *   <li>what seems lost is not repeated before something older that was refused is;
  *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that.
  * </ul>
@@ -191,12 +192,12 @@ final class SendLane extends Lane {
     }
 
     /**
-     * After a loss: what was under way behind something refused is repeated behind it. The node that refused it may have forgotten
-     * that, and would take what comes first.
+     * After a loss: what was under way is repeated in its turn. The node may have refused any of it, each for the one before; when
+     * copies of all go at once and one of them is lost, the next one would be taken first. What nobody waits for is left.
      */
-    void takeBehindRefused() {
-        if (isKeyed && !refused.isEmpty()) {
-            takeBack(underWay, false);
+    void takeBackUnderWay() {
+        if (isKeyed) {
+            takeBack(underWay.stream().filter(batch -> !batch.isPointless()).toList(), false);
         }
     }
 
@@ -206,7 +207,7 @@ final class SendLane extends Lane {
         while (from < underWay.size() && underWay.get(from).requestId < firstRequestId) {
             from++;
         }
-        takeBack(underWay.subList(from, underWay.size()), true);
+        takeBack(List.copyOf(underWay.subList(from, underWay.size())), true);
         withdraw(removePointless());
     }
 
@@ -220,7 +221,7 @@ final class SendLane extends Lane {
             batch.isCopied |= !areLost;
         }
         refused.addAll(taken);
-        taken.clear();
+        underWay.removeAll(taken);
         refused.sort(IN_FIRST_ORDER);
     }
 
@@ -389,8 +390,7 @@ final class SendLane extends Lane {
 
         @Override
         void postponed() {
-            int at = underWay.indexOf(this);
-            takeBack(underWay.subList(at, at + 1), false);
+            takeBack(List.of(this), false);
             list();
         }
 

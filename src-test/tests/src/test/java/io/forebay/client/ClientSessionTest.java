@@ -449,6 +449,48 @@ class ClientSessionTest extends ClientSessionHarness {
         expectNothing();
     }
 
+    /**
+     * I3: the node may have refused all of them, the second only for the first; when that is taken and the second lost once more,
+     * anything sent behind it would overtake it.
+     */
+    @Test
+    void whatWasUnderWayAtALossIsRepeatedOneByOneBeforeAnythingNew() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        client.send(keyed("k4", "k"));
+        sends.add(next(SessionCommand.Send.class));
+        client.send(keyed("k5", "k"));
+        lose();
+        open(session, true);
+        repeatedOneByOne(sends);
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k5");
+        expectNothingButHeartbeats();
+    }
+
+    /** Expects each of these alone on the line, and stores it. */
+    private void repeatedOneByOne(List<SessionCommand.Send> sends) {
+        for (SessionCommand.Send send : sends) {
+            assertThat(next(SessionCommand.Send.class)).isEqualTo(after(send, SessionCommand.Send.FIRST));
+            expectNothingButHeartbeats();
+            stored(send);
+            withdrawn(idsOf(send).toArray(String[]::new));
+            pass(2000);
+        }
+    }
+
+    /** I3: what the node refused only for a message that is given up has forgotten that it has to go in order. */
+    @Test
+    void afterALossWhatWasSentBehindAMessageThatIsGivenUpIsRepeatedOneByOne() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        answer(sends.get(0), message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        withdrawn("k1");
+        lose();
+        open(session, true);
+        repeatedOneByOne(sends.subList(1, 3));
+        expectNothingButHeartbeats();
+    }
+
     @Test
     void whatHasNoKeyWaitsForNothingThatHasOne() {
         connect();
