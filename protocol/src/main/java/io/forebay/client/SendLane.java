@@ -32,7 +32,7 @@ import java.util.function.Predicate;
  *   <li>each Send says which one has to have come before it, and the node refuses it if that is lost: what was lost, and all that was
  *       sent behind it, is repeated at once;
  *   <li>nothing new goes while something is repeated, so what is under way was sent in the order of its request ids;
- *   <li>after a loss all that was under way is repeated one by one;
+ *   <li>after a loss all that was under way is repeated one by one, and so is what seems lost;
  *   <li>what seems lost is not repeated before something older that was refused is;
  *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that.
  * </ul>
@@ -55,6 +55,8 @@ final class SendLane extends Lane {
     private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
     /** Whether something was given up and what is under way may have been sent behind it. */
     private boolean isBehindGivenUp;
+    /** Whether something that seemed lost was repeated and what is under way was sent behind its first copy. */
+    private boolean isBehindRepeated;
 
     private long repeatAtMillis;
 
@@ -106,6 +108,10 @@ final class SendLane extends Lane {
         if (!refused.isEmpty()) {
             repeatFirst(nowMillis);
             return;
+        }
+        isBehindRepeated &= !underWay.isEmpty();
+        if (isBehindRepeated) {
+            return; // it may have been refused for what was taken since, and then goes again before what follows
         }
         while (!pending.isEmpty() && underWay.size() < settings.sendPipeline()) {
             Ops.Send first = pending.peekFirst();
@@ -357,6 +363,7 @@ final class SendLane extends Lane {
         @Override
         void repeated() {
             isCopied = true;
+            isBehindRepeated |= isKeyed;
             mayBeStored();
         }
 
@@ -379,19 +386,30 @@ final class SendLane extends Lane {
             return isLost ? Math.min(usualMillis, requests.limits().heartbeatMillis()) : usualMillis;
         }
 
-        /** What is older and refused has to come before it. */
         @Override
         boolean mayBeRepeated() {
-            return !isKeyed
-                    || withdrawals.isEmpty()
-                            && !isBehindGivenUp
-                            && (refused.isEmpty() || IN_FIRST_ORDER.compare(this, refused.get(0)) < 0);
+            return !isKeyed || !isBehindRefused() && isItsTurn();
         }
 
+        /** Whether something older that was refused has to come before it, or may have to. */
+        private boolean isBehindRefused() {
+            return !withdrawals.isEmpty()
+                    || isBehindGivenUp
+                    || !refused.isEmpty() && IN_FIRST_ORDER.compare(this, refused.get(0)) > 0;
+        }
+
+        /** Whether what is older has been answered. What the node calls lost is repeated alone anyway, and soon. */
+        private boolean isItsTurn() {
+            return isLost || underWay.get(0) == this;
+        }
+
+        /** If it only waits for its turn it stays under way: on a slow disk it is its first copy that is answered. */
         @Override
         void postponed() {
-            takeBack(List.of(this), false);
-            list();
+            if (isBehindRefused()) {
+                takeBack(List.of(this), false);
+                list();
+            }
         }
 
         void addKeyed(Collection<String> messageIds) {
