@@ -324,7 +324,7 @@ final class SendLane extends Lane {
         private SessionCommand.Send command;
         /** Whether the node has refused it for what is lost, or it is that itself: until it is answered in another way. */
         private boolean isLost;
-        /** Whether the node may have more of it to answer than the copy that is answered first. */
+        /** Whether the node may have more of it to answer than one copy; for good, as nothing tells which one is answered. */
         private boolean isCopied;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
@@ -481,7 +481,6 @@ final class SendLane extends Lane {
                 finals[i] = result;
                 released += op.bytes;
             }
-            isCopied = false;
             requests.released(released);
             requests.complete(() -> finish(finals));
             if (withdrawn != null) {

@@ -523,6 +523,21 @@ class ClientSessionTest extends ClientSessionHarness {
         expectNothingButHeartbeats();
     }
 
+    /** I8: the answer taken for the last copy's may be an earlier one's, and the last copy be refused. */
+    @Test
+    void whatIsStoredAfterOneOfItsCopiesWasRefusedIsWithdrawn() {
+        connect();
+        SessionCommand.Send first = sendEach("k1").get(0);
+        pass(settings().requestTimeout().toMillis() + 2000);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        answer(first, message -> busy(100)); // of the first copy; the second one is stored
+        advance(150);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        stored(first); // of the second copy; the third one is refused
+        withdrawn("k1");
+        expectNothingButHeartbeats();
+    }
+
     @Test
     void whatHasNoKeyWaitsForNothingThatHasOne() {
         connect();
