@@ -224,7 +224,8 @@ final class SendLane extends Lane {
             batch.mayBeStored();
             batch.mayBeRefused();
             batch.isLost = areLost;
-            batch.isCopied |= !areLost;
+            // Even of what the node calls lost: it may have come and be forgotten.
+            batch.isCopied = true;
         }
         refused.addAll(taken);
         underWay.removeAll(taken);

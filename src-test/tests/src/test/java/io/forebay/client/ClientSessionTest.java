@@ -360,6 +360,9 @@ class ClientSessionTest extends ClientSessionHarness {
                 expectNothing();
             }
             stored(again);
+            if (send != sends.get(1)) { // the only one whose answer is known
+                withdrawn(idsOf(send).toArray(String[]::new));
+            }
         }
         assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k5");
     }
@@ -378,6 +381,7 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(first).isEqualTo(sends.get(0));
         expectNothing();
         stored(first);
+        withdrawn("k1");
         assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
     }
 
@@ -535,6 +539,20 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
         stored(first); // of the second copy; the third one is refused
         withdrawn("k1");
+        expectNothingButHeartbeats();
+    }
+
+    /** I8: a node that has forgotten what had come says that it is lost; its answer may be on its way. */
+    @Test
+    void whatWasCalledLostIsWithdrawnWhenItIsStored() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        refuseOutOfOrder(sends.get(1));
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        stored(sends.get(0));
+        withdrawn("k1");
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(sends.get(1), SessionCommand.Send.FIRST));
+        stored(sends.get(1));
         expectNothingButHeartbeats();
     }
 
