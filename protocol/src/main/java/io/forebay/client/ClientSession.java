@@ -261,7 +261,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
-        sends.forEach(SendLane::takeBehindRefused);
+        sends.forEach(SendLane::takeBackUnderWay);
         unanswered.repeatAll(now);
         List.copyOf(subscriptions.all()).forEach(lane -> lane.onOpened(now));
         listAll();

@@ -32,6 +32,7 @@ import java.util.function.Predicate;
  *   <li>each Send says which one has to have come before it, and the node refuses it if that is lost: what was lost, and all that was
  *       sent behind it, is repeated at once;
  *   <li>nothing new goes while something is repeated, so what is under way was sent in the order of its request ids;
+ *   <li>after a loss all that was under way is repeated one by one, and so is what seems lost;
  *   <li>what seems lost is not repeated before something older that was refused is;
  *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that.
  * </ul>
@@ -54,6 +55,8 @@ final class SendLane extends Lane {
     private final ArrayList<Withdrawal> withdrawals = new ArrayList<>(1);
     /** Whether something was given up and what is under way may have been sent behind it. */
     private boolean isBehindGivenUp;
+    /** Whether something that seemed lost was repeated and what is under way was sent behind its first copy. */
+    private boolean isBehindRepeated;
 
     private long repeatAtMillis;
 
@@ -105,6 +108,10 @@ final class SendLane extends Lane {
         if (!refused.isEmpty()) {
             repeatFirst(nowMillis);
             return;
+        }
+        isBehindRepeated &= !underWay.isEmpty();
+        if (isBehindRepeated) {
+            return; // it may have been refused for what was taken since, and then goes again before what follows
         }
         while (!pending.isEmpty() && underWay.size() < settings.sendPipeline()) {
             Ops.Send first = pending.peekFirst();
@@ -191,12 +198,12 @@ final class SendLane extends Lane {
     }
 
     /**
-     * After a loss: what was under way behind something refused is repeated behind it. The node that refused it may have forgotten
-     * that, and would take what comes first.
+     * After a loss: what was under way is repeated in its turn. The node may have refused any of it, each for the one before; when
+     * copies of all go at once and one of them is lost, the next one would be taken first. What nobody waits for is left.
      */
-    void takeBehindRefused() {
-        if (isKeyed && !refused.isEmpty()) {
-            takeBack(underWay, false);
+    void takeBackUnderWay() {
+        if (isKeyed) {
+            takeBack(underWay.stream().filter(batch -> !batch.isPointless()).toList(), false);
         }
     }
 
@@ -206,7 +213,7 @@ final class SendLane extends Lane {
         while (from < underWay.size() && underWay.get(from).requestId < firstRequestId) {
             from++;
         }
-        takeBack(underWay.subList(from, underWay.size()), true);
+        takeBack(List.copyOf(underWay.subList(from, underWay.size())), true);
         withdraw(removePointless());
     }
 
@@ -217,10 +224,11 @@ final class SendLane extends Lane {
             batch.mayBeStored();
             batch.mayBeRefused();
             batch.isLost = areLost;
-            batch.isCopied |= !areLost;
+            // Even of what the node calls lost: it may have come and be forgotten.
+            batch.isCopied = true;
         }
         refused.addAll(taken);
-        taken.clear();
+        underWay.removeAll(taken);
         refused.sort(IN_FIRST_ORDER);
     }
 
@@ -317,7 +325,7 @@ final class SendLane extends Lane {
         private SessionCommand.Send command;
         /** Whether the node has refused it for what is lost, or it is that itself: until it is answered in another way. */
         private boolean isLost;
-        /** Whether the node may have more of it to answer than the copy that is answered first. */
+        /** Whether the node may have more of it to answer than one copy; for good, as nothing tells which one is answered. */
         private boolean isCopied;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
@@ -356,6 +364,7 @@ final class SendLane extends Lane {
         @Override
         void repeated() {
             isCopied = true;
+            isBehindRepeated |= isKeyed;
             mayBeStored();
         }
 
@@ -378,20 +387,30 @@ final class SendLane extends Lane {
             return isLost ? Math.min(usualMillis, requests.limits().heartbeatMillis()) : usualMillis;
         }
 
-        /** What is older and refused has to come before it. */
         @Override
         boolean mayBeRepeated() {
-            return !isKeyed
-                    || withdrawals.isEmpty()
-                            && !isBehindGivenUp
-                            && (refused.isEmpty() || IN_FIRST_ORDER.compare(this, refused.get(0)) < 0);
+            return !isKeyed || !isBehindRefused() && isItsTurn();
         }
 
+        /** Whether something older that was refused has to come before it, or may have to. */
+        private boolean isBehindRefused() {
+            return !withdrawals.isEmpty()
+                    || isBehindGivenUp
+                    || !refused.isEmpty() && IN_FIRST_ORDER.compare(this, refused.get(0)) > 0;
+        }
+
+        /** Whether what is older has been answered. What the node calls lost is repeated alone anyway, and soon. */
+        private boolean isItsTurn() {
+            return isLost || underWay.get(0) == this;
+        }
+
+        /** If it only waits for its turn it stays under way: on a slow disk it is its first copy that is answered. */
         @Override
         void postponed() {
-            int at = underWay.indexOf(this);
-            takeBack(underWay.subList(at, at + 1), false);
-            list();
+            if (isBehindRefused()) {
+                takeBack(List.of(this), false);
+                list();
+            }
         }
 
         void addKeyed(Collection<String> messageIds) {
@@ -463,7 +482,6 @@ final class SendLane extends Lane {
                 finals[i] = result;
                 released += op.bytes;
             }
-            isCopied = false;
             requests.released(released);
             requests.complete(() -> finish(finals));
             if (withdrawn != null) {

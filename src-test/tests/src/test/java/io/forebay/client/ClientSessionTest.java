@@ -360,6 +360,9 @@ class ClientSessionTest extends ClientSessionHarness {
                 expectNothing();
             }
             stored(again);
+            if (send != sends.get(1)) { // the only one whose answer is known
+                withdrawn(idsOf(send).toArray(String[]::new));
+            }
         }
         assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k5");
     }
@@ -378,6 +381,7 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(first).isEqualTo(sends.get(0));
         expectNothing();
         stored(first);
+        withdrawn("k1");
         assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
     }
 
@@ -397,14 +401,14 @@ class ClientSessionTest extends ClientSessionHarness {
         connect();
         CompletionStage<Receipt> lost = client.send(keyed("k1", "k"));
         next(SessionCommand.Send.class);
-        pass(settings().sendTimeout().toMillis() / 2 + 1000);
-        next(SessionCommand.Send.class); // again, and lost again
+        pass(settings().sendTimeout().toMillis() / 2 - 5000);
         client.send(keyed("k2", "k"));
         SessionCommand.Send second = next(SessionCommand.Send.class);
+        pass(6000);
+        next(SessionCommand.Send.class); // the first one again, and lost again
         pass(settings().sendTimeout().toMillis() / 2);
         assertThatThrownBy(() -> join(lost)).isInstanceOf(ForebayException.class);
         withdrawn("k1");
-        refuseOutOfOrder(second);
         assertThat(next(SessionCommand.Send.class)).isEqualTo(after(second, SessionCommand.Send.FIRST));
     }
 
@@ -447,6 +451,109 @@ class ClientSessionTest extends ClientSessionHarness {
         stored(first);
         withdrawn("k1");
         expectNothing();
+    }
+
+    /**
+     * I3: the node may have refused all of them, the second only for the first; when that is taken and the second lost once more,
+     * anything sent behind it would overtake it.
+     */
+    @Test
+    void whatWasUnderWayAtALossIsRepeatedOneByOneBeforeAnythingNew() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        client.send(keyed("k4", "k"));
+        sends.add(next(SessionCommand.Send.class));
+        client.send(keyed("k5", "k"));
+        lose();
+        open(session, true);
+        repeatedOneByOne(sends);
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k5");
+        expectNothingButHeartbeats();
+    }
+
+    /** Expects each of these alone on the line, and stores it. */
+    private void repeatedOneByOne(List<SessionCommand.Send> sends) {
+        for (SessionCommand.Send send : sends) {
+            assertThat(next(SessionCommand.Send.class)).isEqualTo(after(send, SessionCommand.Send.FIRST));
+            expectNothingButHeartbeats();
+            stored(send);
+            withdrawn(idsOf(send).toArray(String[]::new));
+            pass(2000);
+        }
+    }
+
+    /** I3: as above, of Sends whose answers seem lost in a session that lives. */
+    @Test
+    void whatIsLateIsRepeatedOneByOneBeforeAnythingNew() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        pass(settings().requestTimeout().toMillis() + 2000);
+        client.send(keyed("k3", "k"));
+        repeatedOneByOne(sends);
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k3");
+        expectNothingButHeartbeats();
+    }
+
+    /** On a slow disk the first answers are the ones that come. */
+    @Test
+    void theAnswersOfWhatIsLateAreTakenWhenTheyCome() {
+        connect();
+        List<SessionCommand.Send> sends = new ArrayList<>();
+        List<CompletionStage<Receipt>> receipts = new ArrayList<>();
+        for (String id : List.of("k1", "k2", "k3")) {
+            receipts.add(client.send(keyed(id, "k")));
+            sends.add(next(SessionCommand.Send.class));
+        }
+        pass(settings().requestTimeout().toMillis() + 2000);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        stored(sends.get(2));
+        stored(sends.get(1));
+        stored(sends.get(0));
+        receipts.forEach(ClientSessionTest::join);
+        withdrawn("k1");
+        expectNothingButHeartbeats();
+    }
+
+    /** I3: what the node refused only for a message that is given up has forgotten that it has to go in order. */
+    @Test
+    void afterALossWhatWasSentBehindAMessageThatIsGivenUpIsRepeatedOneByOne() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        answer(sends.get(0), message -> Refusal.of(Refusal.Code.DISK_FULL, "the disk is full"));
+        withdrawn("k1");
+        lose();
+        open(session, true);
+        repeatedOneByOne(sends.subList(1, 3));
+        expectNothingButHeartbeats();
+    }
+
+    /** I8: the answer taken for the last copy's may be an earlier one's, and the last copy be refused. */
+    @Test
+    void whatIsStoredAfterOneOfItsCopiesWasRefusedIsWithdrawn() {
+        connect();
+        SessionCommand.Send first = sendEach("k1").get(0);
+        pass(settings().requestTimeout().toMillis() + 2000);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        answer(first, message -> busy(100)); // of the first copy; the second one is stored
+        advance(150);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(first);
+        stored(first); // of the second copy; the third one is refused
+        withdrawn("k1");
+        expectNothingButHeartbeats();
+    }
+
+    /** I8: a node that has forgotten what had come says that it is lost; its answer may be on its way. */
+    @Test
+    void whatWasCalledLostIsWithdrawnWhenItIsStored() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        refuseOutOfOrder(sends.get(1));
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        stored(sends.get(0));
+        withdrawn("k1");
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(after(sends.get(1), SessionCommand.Send.FIRST));
+        stored(sends.get(1));
+        expectNothingButHeartbeats();
     }
 
     @Test
