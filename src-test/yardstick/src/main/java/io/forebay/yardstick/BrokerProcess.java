@@ -28,7 +28,8 @@ public final class BrokerProcess {
      *
      * @param output file that takes what it prints
      */
-    public static BrokerProcess start(List<String> jvmOptions, Class<?> main, List<String> arguments, Path output, Path ready)
+    public static BrokerProcess start(
+            List<String> jvmOptions, Class<?> main, List<String> arguments, Path output, Path ready)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

@@ -20,6 +20,7 @@ import java.util.Map;
  *     and there is no time limit and no warm-up; 0 for both at once
  * @param nackedOfThousand messages of a thousand that are given back at their first delivery
  * @param keyCount keys in turn, whose order is kept and checked; 0 for none; a multiple of {@code senders}
+ * @param stallSeconds a run in which nothing goes on for so long fails
  */
 public record Plan(
         String name,
@@ -36,9 +37,10 @@ public record Plan(
         int seconds,
         int fillCount,
         int nackedOfThousand,
-        int keyCount) {
+        int keyCount,
+        int stallSeconds) {
     /** The first workload of the benchmark: both at once, as fast as it goes. */
-    public static final Plan W1 = new Plan("W1", 8, 300, 2, 4, 32, 32, 256, 100_000, 0, 10, 10, 0, 0, 0);
+    public static final Plan W1 = new Plan("W1", 8, 300, 2, 4, 32, 32, 256, 100_000, 0, 10, 10, 0, 0, 0, 60);
 
     public Plan {
         if (bodyBytes < Book.HEADER_BYTES) {

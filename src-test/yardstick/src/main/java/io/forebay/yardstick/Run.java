@@ -21,7 +21,6 @@ import org.HdrHistogram.Recorder;
  * window holds it up: nothing is left out because the system was slow (Gil Tene's "coordinated omission").
  */
 final class Run implements Intake {
-    private static final long STALL_NANOS = TimeUnit.SECONDS.toNanos(60);
     private static final long BYTES_OF_A_MEGABYTE = 1 << 20;
 
     private final Plan plan;
@@ -189,14 +188,14 @@ final class Run implements Intake {
 
     /** Says whether the run goes on. */
     private boolean acquire(Semaphore window, int count, String what) throws InterruptedException {
-        long limit = System.nanoTime() + STALL_NANOS;
+        long limit = System.nanoTime() + TimeUnit.SECONDS.toNanos(plan.stallSeconds());
         while (!window.tryAcquire(count, 100, TimeUnit.MILLISECONDS)) {
             if (isSendingOver || failure.get() != null) {
                 return false;
             }
             if (System.nanoTime() > limit) {
-                throw new IllegalStateException(
-                        "nothing was " + what + " for a minute; sent " + sent.sum() + ", acked " + acked.sum());
+                throw new IllegalStateException("nothing was " + what + " for " + plan.stallSeconds() + " s; sent "
+                        + sent.sum() + ", acked " + acked.sum());
             }
         }
         return true;
@@ -277,9 +276,9 @@ final class Run implements Intake {
             if (now != last) {
                 last = now;
                 lastNanos = System.nanoTime();
-            } else if (System.nanoTime() - lastNanos > STALL_NANOS) {
-                throw new IllegalStateException(
-                        "of " + count + " messages sent " + now + " were " + what + ", and none more for a minute");
+            } else if (System.nanoTime() - lastNanos > TimeUnit.SECONDS.toNanos(plan.stallSeconds())) {
+                throw new IllegalStateException("of " + count + " messages sent " + now + " were " + what
+                        + ", and none more for " + plan.stallSeconds() + " s");
             }
             LockSupport.parkNanos(100_000);
         }
@@ -327,7 +326,7 @@ final class Run implements Intake {
         times("pop", popMicros.getIntervalHistogram(), values);
         values.put("loaderCpuMicros", number((after.loaderCpuNanos() - before.loaderCpuNanos()) / 1e3 / messages));
         values.put("systemCpuMicros", number((after.systemCpuNanos() - before.systemCpuNanos()) / 1e3 / messages));
-        values.put("allocatedBytes", number((after.allocatedBytes() - before.allocatedBytes()) / messages));
+        values.put("allocatedBytes", number(after.allocatedBytesSince(before) / messages));
         values.put("gcMillis", Long.toString(after.gcMillis() - before.gcMillis()));
         if (waitingHeapBytes >= 0) {
             values.put("waitingHeapMegabytes", number(waitingHeapBytes / (double) BYTES_OF_A_MEGABYTE));
