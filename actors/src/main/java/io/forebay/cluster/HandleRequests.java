@@ -16,6 +16,7 @@ import io.forebay.protocol.SessionLimits;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.QueueReply;
 import io.forebay.storage.log.DeadlineRecord;
+import io.forebay.storage.log.Owner;
 import io.forebay.topic.TopicDirectory;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -236,6 +237,38 @@ final class HandleRequests {
     }
 
     /** Sends each group's queue its handles; sets how many parts are missing, 0 if every handle was refused here. */
+    /** What a queue gets of a request. */
+    private static final class Share {
+        private final TopicDirectory.GroupQueueRoute route;
+        private final List<ReceiptHandle> handles = new ArrayList<>();
+        private int[] indexes = new int[8];
+
+        Share(TopicDirectory.GroupQueueRoute route) {
+            this.route = route;
+        }
+
+        /** Whether it is of the same group in the same queue of the same node as what is in here. */
+        boolean isFor(ReceiptHandle handle) {
+            ReceiptHandle last = handles.get(handles.size() - 1);
+            return handle.queueId() == last.queueId()
+                    && handle.groupId() == last.groupId()
+                    && handle.nodeId() == last.nodeId();
+        }
+
+        void add(ReceiptHandle handle, int index) {
+            if (handles.size() == indexes.length) {
+                indexes = Arrays.copyOf(indexes, indexes.length * 2);
+            }
+            indexes[handles.size()] = index;
+            handles.add(handle);
+        }
+
+        /** Where they are in the request. */
+        int[] indexes() {
+            return Arrays.copyOf(indexes, handles.size());
+        }
+    }
+
     private void split(Waiting<?> waiting, String group, List<ReceiptHandle> handles, PartCommand command) {
         if (handles.isEmpty()) {
             waiting.missingParts = 0;
@@ -248,23 +281,29 @@ final class HandleRequests {
             tellPart(route, waiting, null, token, command.of(route, handles, token));
             return;
         }
-        Map<TopicDirectory.GroupQueueRoute, List<Integer>> byQueue = new LinkedHashMap<>();
+        Map<Long, Share> byQueue = new LinkedHashMap<>();
+        Share share = null;
         for (int i = 0; i < handles.size(); i++) {
-            route = route(handles.get(i), group);
-            if (route == null) {
-                waiting.results[i] = wrong(handles.get(i), group);
+            ReceiptHandle handle = handles.get(i);
+            // As a rule those of a queue come together.
+            if (share == null || !share.isFor(handle)) {
+                TopicDirectory.GroupQueueRoute found = route(handle, group);
+                share = found == null
+                        ? null
+                        : byQueue.computeIfAbsent(
+                                Owner.key(handle.queueId(), handle.groupId()), key -> new Share(found));
+            }
+            if (share == null) {
+                waiting.results[i] = wrong(handle, group);
             } else {
-                byQueue.computeIfAbsent(route, queue -> new ArrayList<>()).add(i);
+                share.add(handle, i);
             }
         }
         waiting.missingParts = byQueue.size();
-        byQueue.forEach((queue, indexes) -> {
-            List<ReceiptHandle> part = new ArrayList<>(indexes.size());
-            indexes.forEach(index -> part.add(handles.get(index)));
+        for (Share each : byQueue.values()) {
             long token = session.nextToken();
-            int[] at = indexes.stream().mapToInt(Integer::intValue).toArray();
-            tellPart(queue, waiting, at, token, command.of(queue, part, token));
-        });
+            tellPart(each.route, waiting, each.indexes(), token, command.of(each.route, each.handles, token));
+        }
     }
 
     private static boolean isOneQueue(List<ReceiptHandle> handles, ReceiptHandle first) {

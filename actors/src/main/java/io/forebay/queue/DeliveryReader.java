@@ -7,8 +7,8 @@ import io.forebay.queue.core.Checkpoint;
 import io.forebay.queue.core.GroupQueueState;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EntryRecord;
-import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.MessageRecord;
+import io.forebay.storage.log.MessageView;
 import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
@@ -175,6 +175,7 @@ final class DeliveryReader {
 
     private final class Assembly implements QueueReader.Sink {
         private final Job job;
+        private final MessageView stored = new MessageView();
         private final List<Delivery> deliveries;
         private final List<Unreadable> unreadable = new ArrayList<>(0);
         private List<ReceiptHandle> tooMany = List.of();
@@ -216,10 +217,7 @@ final class DeliveryReader {
                 unreadable.add(new Unreadable(offset, "the message that its entry names is not stored any more"));
                 return;
             }
-            LogRecord record = bodyView.decode();
-            if (!(record instanceof MessageRecord stored)) {
-                throw new CorruptRecordException("offset " + offset + " is a record of type " + record.type());
-            }
+            bodyView.show(stored);
             Message message = MessageForm.toMessage(identity.topic(), stored);
             if (view != bodyView
                     && view.decode() instanceof EntryRecord entry

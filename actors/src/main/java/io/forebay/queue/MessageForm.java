@@ -1,7 +1,9 @@
 package io.forebay.queue;
 
 import io.forebay.protocol.Message;
+import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.MessageRecord;
+import io.forebay.storage.log.MessageView;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -17,8 +19,12 @@ public final class MessageForm {
     private MessageForm() {}
 
     static MessageRecord toRecord(Message message) {
-        MessageRecord.Builder record = MessageRecord.builder()
-                .id(message.id())
+        return toRecord(message, MessageRecord.builder());
+    }
+
+    /** @param record used for this and left as it is then: each of its fields is set, so that it may be used again */
+    static MessageRecord toRecord(Message message, MessageRecord.Builder record) {
+        return record.id(message.id())
                 .body(message.body())
                 .bornMillis(message.bornMillis())
                 .tag(orNull(message.tag()))
@@ -28,14 +34,10 @@ public final class MessageForm {
                 .priority(message.priority())
                 .bornHost(orNull(message.bornHost()))
                 .traceContext(orNull(message.traceContext()))
-                .properties(message.properties());
-        if (!message.keys().isEmpty()) {
-            record.keys(joined(message.keys()));
-        }
-        if (message.producerId() != 0) {
-            record.producer(message.producerId(), message.producerSequence());
-        }
-        return record.build();
+                .properties(message.properties())
+                .keys(message.keys().isEmpty() ? null : joined(message.keys()))
+                .producer(message.producerId(), message.producerId() == 0 ? 0 : message.producerSequence())
+                .build();
     }
 
     /** The record of the same message for another queue, with other properties. It was sent once: no producer's number goes with it. */
@@ -76,6 +78,29 @@ public final class MessageForm {
                 orEmpty(record.traceContext()),
                 record.producerId(),
                 record.producerSequence());
+    }
+
+    /** The stored message, copied out. */
+    static Message toMessage(String topic, MessageView stored) throws CorruptRecordException {
+        String tag = stored.tag();
+        String keys = stored.keys();
+        stored.checkTag(tag);
+        return Message.unchecked(
+                topic,
+                stored.id(),
+                stored.copyBody(),
+                orEmpty(tag),
+                keys == null ? List.of() : split(keys),
+                orEmpty(stored.messageGroup()),
+                stored.deliverAtMillis(),
+                orEmpty(stored.lane()),
+                stored.priority(),
+                stored.properties(),
+                stored.bornMillis(),
+                orEmpty(stored.bornHost()),
+                orEmpty(stored.traceContext()),
+                stored.producerId(),
+                stored.producerSequence());
     }
 
     /** The message with other properties. */

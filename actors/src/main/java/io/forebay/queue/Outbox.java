@@ -81,6 +81,9 @@ final class Outbox<P> {
         }
         if (gathering == null) {
             gathering = new Batch<>((int) Math.max(recordBytes, Math.min(frameBytes, expectedBytes)));
+        } else {
+            gathering.frame.expect(
+                    (int) Math.max(recordBytes, Math.min(frameBytes - gathering.frame.bytes(), expectedBytes)));
         }
         return gathering;
     }

@@ -97,6 +97,7 @@ final class QueueSends {
     /** Finds what was sent before and what may not be taken; the records of the rest, and their bytes. */
     private long admit(PendingSend send, MessageRecord[] records) {
         RefusedKeys.Pass pass = refusedKeys.pass(send.request.sessionId());
+        MessageRecord.Builder builder = MessageRecord.builder();
         long recordBytes = 0;
         for (int i = 0; i < records.length; i++) {
             Message message = send.request.messages().get(i);
@@ -109,7 +110,7 @@ final class QueueSends {
                         "message '" + firstId + "' of the same key was refused before and has to be sent first", 1);
                 continue;
             }
-            MessageRecord record = MessageForm.toRecord(message);
+            MessageRecord record = MessageForm.toRecord(message, builder);
             long bytes = FrameSize.ofRecord(record);
             if (bytes + FrameSize.FRAME_BYTES > outbox.frameBytesMax()) {
                 send.results[i] = Refusal.tooLarge(

@@ -80,7 +80,7 @@ public final class TopicDirectory {
     public GroupQueueRoute groupQueue(int queueId, int groupId) {
         return queueId < 1 || groupId < 1
                 ? null
-                : groupQueues.get(Owner.group(queueId, groupId).key());
+                : groupQueues.get(Owner.key(queueId, groupId));
     }
 
     /** Names of the groups that consume a topic, in order. Looks at every group of the node. */
@@ -159,10 +159,10 @@ public final class TopicDirectory {
     }
 
     void put(int queueId, int groupId, GroupQueueRoute route) {
-        groupQueues.put(Owner.group(queueId, groupId).key(), route);
+        groupQueues.put(Owner.key(queueId, groupId), route);
     }
 
     GroupQueueRoute removeGroupQueue(int queueId, int groupId) {
-        return groupQueues.remove(Owner.group(queueId, groupId).key());
+        return groupQueues.remove(Owner.key(queueId, groupId));
     }
 }

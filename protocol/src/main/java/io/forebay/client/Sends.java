@@ -1,10 +1,13 @@
 package io.forebay.client;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.wire.WireFrames;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -12,6 +15,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * not answered. Thread-safe.
  */
 final class Sends {
+    private static final int RADIX = 36;
+
     private final ClientSettings settings;
     private final ClientEnvironment environment;
     private final AtomicLong pendingBytes = new AtomicLong();
@@ -21,18 +26,34 @@ final class Sends {
     /** Of this client's life: no other client, and no later life, uses its numbers. */
     private final long producerId;
 
-    private final String idPrefix;
+    /** Latin-1. */
+    private final byte[] idPrefix;
 
     Sends(ClientSettings settings, ClientEnvironment environment) {
         this.settings = settings;
         this.environment = environment;
         this.producerId = environment.sessionId();
-        this.idPrefix = Long.toUnsignedString(environment.sessionId(), 36) + "-";
+        this.idPrefix = (Long.toUnsignedString(environment.sessionId(), RADIX) + "-").getBytes(ISO_8859_1);
+    }
+
+    /** The prefix and the number in base 36: what {@code Long.toString} and a concatenation give, in a third of the garbage. */
+    private String id(long number) {
+        int digits = 1;
+        for (long rest = number / RADIX; rest > 0; rest /= RADIX) {
+            digits++;
+        }
+        byte[] text = Arrays.copyOf(idPrefix, idPrefix.length + digits);
+        long rest = number;
+        for (int at = text.length - 1; at >= idPrefix.length; at--) {
+            text[at] = (byte) Character.forDigit((int) (rest % RADIX), RADIX);
+            rest /= RADIX;
+        }
+        return new String(text, ISO_8859_1);
     }
 
     /** Room for it has to be reserved. */
     Ops.Send of(Message message, Durability durability, Ops.Many<SendResult> manyOrNull, int index) {
-        String id = message.id().isEmpty() ? idPrefix + Long.toString(messageIds.incrementAndGet(), 36) : "";
+        String id = message.id().isEmpty() ? id(messageIds.incrementAndGet()) : "";
         Message stamped = message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
         if (settings.sendDeduplicated()) {
             stamped = stamped.numbered(producerId, numbers.getAndIncrement());

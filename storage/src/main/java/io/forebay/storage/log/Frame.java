@@ -184,13 +184,13 @@ public final class Frame {
         /** The same without an {@link Owner}. */
         public Builder add(int queueId, int groupId, LogRecord record) {
             int bodyBytes = record.bodyBytes();
-            long end = (long) at + FrameCodec.RECORD_HEADER_BYTES + bodyBytes + 7;
+            long end = ((long) at + FrameCodec.RECORD_HEADER_BYTES + bodyBytes + 7) & ~7L;
             if (end > BYTES_MAX || recordCount == FrameCodec.RECORD_COUNT_MAX) {
                 throw new IllegalArgumentException("a frame of " + (recordCount + 1) + " records and " + end
                         + " bytes; allowed are " + FrameCodec.RECORD_COUNT_MAX + " and " + BYTES_MAX);
             }
             if (end > image.length) {
-                image = Arrays.copyOf(image, (int) Math.min(BYTES_MAX, Math.max(end, image.length * 2L)));
+                grow(end);
             }
             if (recordCount == recordAts.length) {
                 recordAts = Arrays.copyOf(recordAts, recordCount * 2);
@@ -207,6 +207,18 @@ public final class Frame {
             recordAts[recordCount++] = at;
             at += length;
             return this;
+        }
+
+        /** Makes room at once for so many bytes of records that will be added. */
+        public void expect(int recordBytes) {
+            long end = Math.min(BYTES_MAX, (long) at + recordBytes);
+            if (end > image.length) {
+                grow(end);
+            }
+        }
+
+        private void grow(long end) {
+            image = Arrays.copyOf(image, (int) Math.min(BYTES_MAX, Math.max(end, image.length * 3L / 2)));
         }
 
         /** Length in the log of what was added so far, header included. */

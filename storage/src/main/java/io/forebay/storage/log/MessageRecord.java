@@ -461,8 +461,10 @@ public final class MessageRecord implements LogRecord {
         }
 
         /** Not copied. */
+        /** Its checksum is computed again when the record is built, unless {@link #payloadCrc} tells it after this. */
         public Builder body(byte[] value) {
             body = value;
+            isPayloadCrcKnown = false;
             return this;
         }
 

@@ -240,10 +240,15 @@ public final class MessageView {
                 .body(copyBody())
                 .payloadCrc(payloadCrc())
                 .build();
-        if (record.tagHash() != tagHash()) {
-            throw new CorruptRecordException(
-                    "MESSAGE: tag " + record.tag() + " does not have the hash " + Integer.toHexString(tagHash()));
-        }
+        checkTag(record.tag());
         return record;
+    }
+
+    /** @throws CorruptRecordException if the record's tag, which is given, is not the one that its hash was made of */
+    public void checkTag(String tag) throws CorruptRecordException {
+        if (MessageRecord.tagHash(tag) != tagHash()) {
+            throw new CorruptRecordException(
+                    "MESSAGE: tag " + tag + " does not have the hash " + Integer.toHexString(tagHash()));
+        }
     }
 }

@@ -29,7 +29,8 @@ public record Owner(int queueId, int groupId) {
         return key(queueId, groupId);
     }
 
-    static long key(int queueId, int groupId) {
+    /** The same without an owner. */
+    public static long key(int queueId, int groupId) {
         return ((long) queueId << 32) | groupId;
     }
 

@@ -158,6 +158,19 @@ public final class RecordView {
         return LogRecord.decode(RecordType.ofNumber(typeNumber()), version(), bytes, bodyAt, bodyBytes());
     }
 
+    /**
+     * Shows the message in place, as long as this one is valid.
+     *
+     * @throws CorruptRecordException if it is no message, of a version that is not known, or not what its type says
+     */
+    public void show(MessageView message) throws CorruptRecordException {
+        if (type() != RecordType.MESSAGE || !isKnown()) {
+            throw new CorruptRecordException("a record of type " + typeNumber() + ", version " + version() + " instead of"
+                    + " a message as this version knows it");
+        }
+        message.wrap(bytes, bodyAt, bodyBytes());
+    }
+
     @Override
     public String toString() {
         return type() + " of queue " + queueId() + ", group " + groupId() + ", number " + ownerNumber() + ", sequence "
