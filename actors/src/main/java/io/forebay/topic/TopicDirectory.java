@@ -78,9 +78,7 @@ public final class TopicDirectory {
 
     /** @return null if there is none */
     public GroupQueueRoute groupQueue(int queueId, int groupId) {
-        return queueId < 1 || groupId < 1
-                ? null
-                : groupQueues.get(Owner.key(queueId, groupId));
+        return queueId < 1 || groupId < 1 ? null : groupQueues.get(Owner.key(queueId, groupId));
     }
 
     /** Names of the groups that consume a topic, in order. Looks at every group of the node. */

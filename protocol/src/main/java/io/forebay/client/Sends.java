@@ -33,11 +33,15 @@ final class Sends {
         this.settings = settings;
         this.environment = environment;
         this.producerId = environment.sessionId();
-        this.idPrefix = (Long.toUnsignedString(environment.sessionId(), RADIX) + "-").getBytes(ISO_8859_1);
+        this.idPrefix = idPrefix(environment.sessionId());
+    }
+
+    static byte[] idPrefix(long sessionId) {
+        return (Long.toUnsignedString(sessionId, RADIX) + "-").getBytes(ISO_8859_1);
     }
 
     /** The prefix and the number in base 36: what {@code Long.toString} and a concatenation give, in a third of the garbage. */
-    private String id(long number) {
+    static String id(byte[] idPrefix, long number) {
         int digits = 1;
         for (long rest = number / RADIX; rest > 0; rest /= RADIX) {
             digits++;
@@ -53,7 +57,7 @@ final class Sends {
 
     /** Room for it has to be reserved. */
     Ops.Send of(Message message, Durability durability, Ops.Many<SendResult> manyOrNull, int index) {
-        String id = message.id().isEmpty() ? id(messageIds.incrementAndGet()) : "";
+        String id = message.id().isEmpty() ? id(idPrefix, messageIds.incrementAndGet()) : "";
         Message stamped = message.stamped(id, environment.wallMillis().getAsLong(), settings.bornHost());
         if (settings.sendDeduplicated()) {
             stamped = stamped.numbered(producerId, numbers.getAndIncrement());

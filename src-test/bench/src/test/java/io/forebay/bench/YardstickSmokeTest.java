@@ -24,6 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 class YardstickSmokeTest {
     private static final Plan W1 = Plan.W1.with("warmUpSeconds=4,seconds=3");
 
+    /** Measured: 2,280, of which the sender's body, the frame and the delivered body are 1,000. */
+    private static final double ALLOCATED_BYTES_MAX = 2_600;
+
     @TempDir
     private Path directory;
 
@@ -53,8 +56,6 @@ class YardstickSmokeTest {
         // too.
         assertThat(outcomes.get(0).number("allocatedBytes")).as("I2").isLessThan(ALLOCATED_BYTES_MAX);
     }
-
-    private static final double ALLOCATED_BYTES_MAX = 3_600;
 
     /** I1. */
     @Test

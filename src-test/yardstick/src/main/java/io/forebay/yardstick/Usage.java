@@ -8,8 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /** What processes have used up to now. */
-record Usage(
-        long nanos, long loaderCpuNanos, long systemCpuNanos, Map<Long, Long> allocatedByThread, long gcMillis) {
+record Usage(long nanos, long loaderCpuNanos, long systemCpuNanos, Map<Long, Long> allocatedByThread, long gcMillis) {
     static Usage now(List<ProcessHandle> processes) {
         var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();

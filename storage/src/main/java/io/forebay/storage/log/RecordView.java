@@ -165,8 +165,8 @@ public final class RecordView {
      */
     public void show(MessageView message) throws CorruptRecordException {
         if (type() != RecordType.MESSAGE || !isKnown()) {
-            throw new CorruptRecordException("a record of type " + typeNumber() + ", version " + version() + " instead of"
-                    + " a message as this version knows it");
+            throw new CorruptRecordException("a record of type " + typeNumber() + ", version " + version()
+                    + " instead of" + " a message as this version knows it");
         }
         message.wrap(bytes, bodyAt, bodyBytes());
     }

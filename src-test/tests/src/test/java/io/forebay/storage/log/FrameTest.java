@@ -63,6 +63,44 @@ class FrameTest {
         }
     }
 
+    /** What a frame holds is counted as unflushed: an array of twice the size would halve the room. */
+    @Test
+    void aFrameOfWhatWasExpectedHoldsNoMoreThanThat() {
+        MessageRecord message =
+                MessageRecord.builder().id("m-12345").body(new byte[301]).build();
+        int recordBytes = FrameCodec.align(FrameCodec.RECORD_HEADER_BYTES + message.bodyBytes());
+        Frame.Builder whole = Frame.builder(32 * recordBytes);
+        Frame.Builder joined = Frame.builder(16 * recordBytes);
+        for (int i = 0; i < 32; i++) {
+            if (i == 16) {
+                joined.expect(16 * recordBytes);
+            }
+            whole.add(Owner.queue(1), message);
+            joined.add(Owner.queue(1), message);
+        }
+        for (Frame frame : List.of(whole.build(), joined.build())) {
+            assertThat(frame.retainedBytes()).isBetween(frame.lengthBytes(), frame.lengthBytes() + 4 * 64);
+        }
+    }
+
+    @Test
+    void aMessageIsShownInPlaceAndNothingElseIs() throws IOException {
+        Frame frame = sample();
+        byte[] image = frame.image();
+        MessageView message = new MessageView();
+        new RecordView().wrap(image, 0, frame.recordAt(0), 0).show(message);
+        assertThat(message.id()).isEqualTo("m-1");
+        assertThatThrownBy(() ->
+                        new RecordView().wrap(image, 0, frame.recordAt(1), 1).show(message))
+                .isInstanceOf(CorruptRecordException.class)
+                .hasMessageContaining("instead of a message");
+        image[frame.recordAt(0) + 5]++;
+        assertThatThrownBy(() ->
+                        new RecordView().wrap(image, 0, frame.recordAt(0), 0).show(message))
+                .isInstanceOf(CorruptRecordException.class)
+                .hasMessageContaining("version 2");
+    }
+
     @Test
     void aBuilderGrowsAndRefusesWhatIsTooMuch() {
         Frame.Builder builder = Frame.builder(1);
