@@ -1,2 +1,0 @@
-/** Akka work pulling as the benchmark runs it beside Forebay. */
-package io.forebay.peers.workpulling;
