@@ -67,7 +67,7 @@ public final class ForebayContestant implements Contestant {
     @Override
     public void start(Setup setup) throws Exception {
         level = setup.isFlushed() ? Durability.FLUSHED : Durability.WRITTEN;
-        popCount = Integer.parseInt(setup.option("pops", "2"));
+        popCount = Integer.parseInt(setup.option("pops", "4"));
         idleQueues = Integer.parseInt(setup.option("idle-queues", "0"));
         String where = setup.option("node", "in-process");
         Map<String, String> overrides = new LinkedHashMap<>();

@@ -50,7 +50,8 @@ public class WireBenchmark {
             messages.add(message);
             ReceiptHandle handle = new ReceiptHandle(7, 0, 3, 5, 1000 + i, 9, 123_456, 0x1234_5678_9ABCL);
             handles.add(handle);
-            deliveries.add(new Delivery(message, "billing", 0, 1000 + i, 1, handle, 1_800_000_060_000L, 1_800_000_000_000L));
+            deliveries.add(
+                    new Delivery(message, "billing", 0, 1000 + i, 1, handle, 1_800_000_060_000L, 1_800_000_000_000L));
         }
         send = new SessionCommand.Send(1, "orders", -1, messages, Durability.WRITTEN, SessionCommand.Send.UNORDERED);
         popped = new SessionEvent.Popped(2, deliveries);

@@ -82,8 +82,7 @@ public class FrameBenchmark {
     @Benchmark
     public byte[] seal() {
         byte[] image = frame.image();
-        FrameCodec.seal(
-                image, 0, frame.lengthBytes(), records, 0, 5, 1234, 65_536, 60_000, 1_800_000_000_000L, crc);
+        FrameCodec.seal(image, 0, frame.lengthBytes(), records, 0, 5, 1234, 65_536, 60_000, 1_800_000_000_000L, crc);
         return image;
     }
 

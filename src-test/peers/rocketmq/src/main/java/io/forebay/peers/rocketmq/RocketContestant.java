@@ -1,7 +1,7 @@
 package io.forebay.peers.rocketmq;
 
-import io.forebay.yardstick.BrokerProcess;
 import com.google.common.util.concurrent.MoreExecutors;
+import io.forebay.yardstick.BrokerProcess;
 import io.forebay.yardstick.Contestant;
 import io.forebay.yardstick.Setup;
 import io.forebay.yardstick.Shape;
