@@ -29,6 +29,7 @@ record Entrant(
     static final String ARTEMIS = "Artemis";
     static final String ROCKETMQ = "RocketMQ Pop";
     static final String KAFKA = "Kafka share group";
+    static final String WORK_PULLING = "Akka work pulling";
 
     /** In the order in which they run. */
     static List<Entrant> all() {
@@ -46,6 +47,15 @@ record Entrant(
                     true));
             all.add(artemis(IN_PROCESS, isFlushed, "nio", true, "broker=in-vm"));
             all.add(artemis(IN_PROCESS, isFlushed, "mapped", false, "broker=in-vm"));
+            all.add(new Entrant(
+                    WORK_PULLING,
+                    IN_PROCESS,
+                    "workpulling",
+                    "io.forebay.peers.workpulling.WorkPullingContestant",
+                    isFlushed,
+                    List.of(),
+                    true,
+                    false));
             all.add(forebay(SECOND_JVM, isFlushed, "node=second-jvm"));
             all.add(artemis(SECOND_JVM, isFlushed, "nio", true, "broker=tcp"));
             all.add(artemis(SECOND_JVM, isFlushed, "mapped", false, "broker=tcp"));

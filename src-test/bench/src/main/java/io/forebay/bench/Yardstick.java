@@ -216,7 +216,8 @@ public final class Yardstick {
         for (int perSecond : isFast ? new int[] {5_000, 20_000, 50_000, 100_000} : new int[] {5_000, 20_000}) {
             plans.add(w2(perSecond));
         }
-        if (!entrant.isFlushed()) {
+        // Work pulling stores a message only when a worker asks for it: it has no backlog.
+        if (!entrant.isFlushed() && !entrant.name().equals(Entrant.WORK_PULLING)) {
             plans.add(Plan.W1.with(
                     "name=W3,unconfirmedMax=2048,backlogMax=100000000,fillCount=" + (isFast ? BACKLOG : BACKLOG / 10)));
         }
