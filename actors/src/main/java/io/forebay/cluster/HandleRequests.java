@@ -236,7 +236,6 @@ final class HandleRequests {
         route.groupQueue().tell(told);
     }
 
-    /** Sends each group's queue its handles; sets how many parts are missing, 0 if every handle was refused here. */
     /** What a queue gets of a request. */
     private static final class Share {
         private final TopicDirectory.GroupQueueRoute route;
@@ -269,6 +268,7 @@ final class HandleRequests {
         }
     }
 
+    /** Sends each group's queue its handles; sets how many parts are missing, 0 if every handle was refused here. */
     private void split(Waiting<?> waiting, String group, List<ReceiptHandle> handles, PartCommand command) {
         if (handles.isEmpty()) {
             waiting.missingParts = 0;

@@ -460,8 +460,7 @@ public final class MessageRecord implements LogRecord {
             return this;
         }
 
-        /** Not copied. */
-        /** Its checksum is computed again when the record is built, unless {@link #payloadCrc} tells it after this. */
+        /** Not copied. Its checksum is computed when the record is built, unless {@link #payloadCrc} tells it after this. */
         public Builder body(byte[] value) {
             body = value;
             isPayloadCrcKnown = false;
