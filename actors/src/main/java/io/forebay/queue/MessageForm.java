@@ -85,6 +85,9 @@ public final class MessageForm {
         String tag = stored.tag();
         String keys = stored.keys();
         stored.checkTag(tag);
+        if (stored.deliverAtMillis() < 0) {
+            throw new CorruptRecordException("MESSAGE: deliverAtMillis is " + stored.deliverAtMillis());
+        }
         return Message.unchecked(
                 topic,
                 stored.id(),

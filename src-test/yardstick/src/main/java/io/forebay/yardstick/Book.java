@@ -13,11 +13,12 @@ import java.util.concurrent.atomic.LongAdder;
  * <pre>
  *  0  u64  number
  *  8  u64  System.nanoTime() at which it was to be sent
- * 16  ...  the same in each
+ * 16  i32  a hash of both
+ * 20  ...  the same in each
  * </pre>
  */
 final class Book {
-    static final int HEADER_BYTES = 16;
+    static final int HEADER_BYTES = 20;
     /**
      * What came back.
      *
@@ -54,7 +55,7 @@ final class Book {
 
     byte[] body(long number, long intendedNanos) {
         byte[] body = template.clone();
-        ByteBuffer.wrap(body).putLong(number).putLong(intendedNanos);
+        ByteBuffer.wrap(body).putLong(number).putLong(intendedNanos).putInt(hash(number, intendedNanos));
         return body;
     }
 
@@ -62,8 +63,23 @@ final class Book {
     long numberOf(byte[] body) {
         boolean isWhole = body.length == template.length
                 && Arrays.mismatch(body, HEADER_BYTES, body.length, template, HEADER_BYTES, template.length) < 0;
-        long number = isWhole ? ByteBuffer.wrap(body).getLong() : -1;
-        return Math.max(number, -1);
+        if (!isWhole) {
+            return -1;
+        }
+        ByteBuffer header = ByteBuffer.wrap(body);
+        long number = header.getLong();
+        return number >= 0 && header.getInt(16) == hash(number, header.getLong()) ? number : -1;
+    }
+
+    /** So that no flipped bit makes another message of it. */
+    private static int hash(long number, long intendedNanos) {
+        long mixed = (number * 0x9E3779B97F4A7C15L ^ intendedNanos) * 0xC2B2AE3D27D4EB4FL;
+        return (int) (mixed >>> 32);
+    }
+
+    /** How many have come, each counted once. */
+    long distinct() {
+        return count.sum();
     }
 
     static long intendedNanos(byte[] body) {

@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.Recorder;
 
@@ -34,7 +35,10 @@ final class Run implements Intake {
     private final Recorder confirmMicros = new Recorder(3);
     private final Recorder popMicros = new Recorder(3);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
-    private volatile boolean isMeasured;
+    /** Times are taken of messages that were to be sent from here on, and before {@link #measuredUntilNanos}. */
+    private volatile long measuredFromNanos = Long.MAX_VALUE;
+
+    private volatile long measuredUntilNanos = Long.MAX_VALUE;
     private volatile boolean isSendingOver;
     private volatile boolean isOver;
 
@@ -79,19 +83,18 @@ final class Run implements Intake {
         receivers.forEach(Thread::start);
         senders.forEach(Thread::start);
         pause(plan.warmUpSeconds());
-        resetTimes();
-        isMeasured = true;
-        long ackedBefore = acked.sum();
         Usage before = Usage.now(processes);
+        long ackedBefore = acked.sum();
+        measuredFromNanos = before.nanos();
         pause(plan.seconds());
         Usage after = Usage.now(processes);
         long ackedWhile = acked.sum() - ackedBefore;
-        isMeasured = false;
+        measuredUntilNanos = after.nanos();
         isSendingOver = true;
         for (Thread sender : senders) {
             sender.join();
         }
-        awaitAcked();
+        awaitAcked(receivers);
         return outcome(before, after, ackedWhile, -1);
     }
 
@@ -100,13 +103,13 @@ final class Run implements Intake {
         for (Thread sender : senders) {
             sender.join();
         }
-        await(confirmed, sent.sum(), "confirmed");
+        await(confirmed::sum, sent.sum(), "confirmed");
         long heap = heapAfterCollection();
-        isMeasured = true;
         Usage before = Usage.now(processes);
         receivers.forEach(Thread::start);
-        awaitAcked();
+        awaitAllAcked();
         Usage after = Usage.now(processes);
+        awaitAcked(receivers);
         return outcome(before, after, acked.sum(), heap);
     }
 
@@ -149,15 +152,19 @@ final class Run implements Intake {
             long firstNanos = begin[0] + stepNanos * index / plan.senders();
             long share = plan.fillCount() == 0 ? Long.MAX_VALUE : plan.fillCount() / plan.senders();
             int queue = index;
-            for (long done = 0; done < share && !isSendingOver; ) {
-                long intended = firstNanos + done * stepNanos;
+            for (long done = 0; done < share; ) {
+                long intended = stepNanos == 0 ? System.nanoTime() : firstNanos + done * stepNanos;
+                if (isOverBefore(intended)) {
+                    break;
+                }
                 int count = (int) Math.min(plan.batchCount(), share - done);
                 if (stepNanos > 0) {
                     long now = awaitNanos(intended);
                     count = (int) Math.min(plan.batchCount(), 1 + (now - intended) / stepNanos);
                 }
-                if (!acquire(backlog, count, "acked") || !acquire(unconfirmed, count, "confirmed")) {
-                    return;
+                if (!acquire(backlog, count, "acked", intended)
+                        || !acquire(unconfirmed, count, "confirmed", intended)) {
+                    break;
                 }
                 if (stepNanos == 0) {
                     intended = System.nanoTime();
@@ -167,7 +174,7 @@ final class Run implements Intake {
                 done += count;
                 queue = (queue + plan.senders()) % plan.queues();
             }
-            await(confirmed, sent.sum(), "confirmed"); // nobody hears of what comes to a sender that is closed
+            await(confirmed::sum, sent.sum(), "confirmed"); // nobody hears of what comes to a sender that is closed
         } finally {
             sender.close();
         }
@@ -186,11 +193,16 @@ final class Run implements Intake {
         return new Batch(this, queue % plan.queues(), bodies, keys);
     }
 
+    /** Whether a message that is to be sent then is none of the run's: what was due before the end is sent, however late. */
+    private boolean isOverBefore(long intendedNanos) {
+        return failure.get() != null || isSendingOver && (plan.perSecond() == 0 || intendedNanos >= measuredUntilNanos);
+    }
+
     /** Says whether the run goes on. */
-    private boolean acquire(Semaphore window, int count, String what) throws InterruptedException {
+    private boolean acquire(Semaphore window, int count, String what, long intendedNanos) throws InterruptedException {
         long limit = System.nanoTime() + TimeUnit.SECONDS.toNanos(plan.stallSeconds());
         while (!window.tryAcquire(count, 100, TimeUnit.MILLISECONDS)) {
-            if (isSendingOver || failure.get() != null) {
+            if (isOverBefore(intendedNanos)) {
                 return false;
             }
             if (System.nanoTime() > limit) {
@@ -203,11 +215,9 @@ final class Run implements Intake {
 
     void confirmed(Batch batch) {
         int count = batch.count();
-        if (isMeasured) {
-            long now = System.nanoTime();
-            for (int i = 0; i < count; i++) {
-                confirmMicros.recordValue(micros(now - Book.intendedNanos(batch.body(i))));
-            }
+        long now = System.nanoTime();
+        for (int i = 0; i < count; i++) {
+            record(confirmMicros, Book.intendedNanos(batch.body(i)), now);
         }
         confirmed.add(count);
         unconfirmed.release(count);
@@ -231,10 +241,15 @@ final class Run implements Intake {
             return false;
         }
         book.enter(number);
-        if (isMeasured) {
-            popMicros.recordValue(micros(System.nanoTime() - Book.intendedNanos(body)));
-        }
+        record(popMicros, Book.intendedNanos(body), System.nanoTime());
         return true;
+    }
+
+    /** However late: what is slow must not fall out because the run has ended meanwhile. */
+    private void record(Recorder micros, long intendedNanos, long nowNanos) {
+        if (intendedNanos >= measuredFromNanos && intendedNanos < measuredUntilNanos) {
+            micros.recordValue(Math.max(nowNanos - intendedNanos, 0) / 1000);
+        }
     }
 
     private boolean isNacked(long number) {
@@ -245,7 +260,9 @@ final class Run implements Intake {
     @Override
     public void acked(int count) {
         acked.add(count);
-        backlog.release(count);
+        if (plan.fillCount() == 0) {
+            backlog.release(count);
+        }
     }
 
     @Override
@@ -263,15 +280,26 @@ final class Run implements Intake {
         }
     }
 
-    private void awaitAcked() throws InterruptedException {
-        await(acked, sent.sum(), "acked");
+    /** Then what comes twice is none of a run's any more; until then it is found. */
+    private void awaitAcked(List<Thread> receivers) throws InterruptedException {
+        awaitAllAcked();
+        isOver = true;
+        for (Thread receiver : receivers) {
+            receiver.join(30_000);
+        }
+        check();
+    }
+
+    private void awaitAllAcked() throws InterruptedException {
+        await(book::distinct, sent.sum(), "received");
+        await(acked::sum, sent.sum(), "acked");
     }
 
     /** Waits as long as it goes on. */
-    private void await(LongAdder counter, long count, String what) throws InterruptedException {
+    private void await(LongSupplier counter, long count, String what) throws InterruptedException {
         long last = -1;
         long lastNanos = System.nanoTime();
-        for (long now = counter.sum(); now < count; now = counter.sum()) {
+        for (long now = counter.getAsLong(); now < count; now = counter.getAsLong()) {
             check();
             if (now != last) {
                 last = now;
@@ -301,15 +329,6 @@ final class Run implements Intake {
             LockSupport.parkNanos(nanos - now);
         }
         return now;
-    }
-
-    private static long micros(long nanos) {
-        return Math.max(nanos, 0) / 1000;
-    }
-
-    private void resetTimes() {
-        confirmMicros.reset();
-        popMicros.reset();
     }
 
     private Outcome outcome(Usage before, Usage after, long count, long waitingHeapBytes) {

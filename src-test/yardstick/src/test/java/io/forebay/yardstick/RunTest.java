@@ -102,7 +102,7 @@ class RunTest {
 
     @Test
     void illegalPlansAreRefusedWithTheReason() {
-        assertThatThrownBy(() -> PLAN.with("bodyBytes=3")).hasStackTraceContaining("at least 16");
+        assertThatThrownBy(() -> PLAN.with("bodyBytes=3")).hasStackTraceContaining("at least 20");
         assertThatThrownBy(() -> PLAN.with("batchCount=300")).hasStackTraceContaining("does not hold");
         assertThatThrownBy(() -> PLAN.with("senders=2,keyCount=3")).hasStackTraceContaining("no multiple");
         assertThatThrownBy(() -> PLAN.with("speed=3")).hasMessageContaining("no [speed]");

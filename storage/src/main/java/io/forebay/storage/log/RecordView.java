@@ -164,7 +164,7 @@ public final class RecordView {
      * @throws CorruptRecordException if it is no message, of a version that is not known, or not what its type says
      */
     public void show(MessageView message) throws CorruptRecordException {
-        if (type() != RecordType.MESSAGE || !isKnown()) {
+        if (type() != RecordType.MESSAGE || !isKnown() || version() < 1) {
             throw new CorruptRecordException("a record of type " + typeNumber() + ", version " + version()
                     + " instead of" + " a message as this version knows it");
         }

@@ -94,11 +94,14 @@ class FrameTest {
                         new RecordView().wrap(image, 0, frame.recordAt(1), 1).show(message))
                 .isInstanceOf(CorruptRecordException.class)
                 .hasMessageContaining("instead of a message");
-        image[frame.recordAt(0) + 5]++;
-        assertThatThrownBy(() ->
-                        new RecordView().wrap(image, 0, frame.recordAt(0), 0).show(message))
-                .isInstanceOf(CorruptRecordException.class)
-                .hasMessageContaining("version 2");
+        for (int version : new int[] {0, 2}) {
+            image[frame.recordAt(0) + 5] = (byte) version;
+            assertThatThrownBy(() -> new RecordView()
+                            .wrap(image, 0, frame.recordAt(0), 0)
+                            .show(message))
+                    .isInstanceOf(CorruptRecordException.class)
+                    .hasMessageContaining("version " + version);
+        }
     }
 
     @Test
