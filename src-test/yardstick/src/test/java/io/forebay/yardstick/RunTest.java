@@ -59,7 +59,7 @@ class RunTest {
     @Test
     void whatGoesWrongIsTold() throws Exception {
         assertVerdict(run(Fault.DOUBLES, PLAN), 0, 1, 0, 0);
-        assertVerdict(run(Fault.ALTERS, PLAN), 1, 0, 1, 0);
+        assertVerdict(run(Fault.ALTERS, PLAN.with("stallSeconds=1")), 1, 0, 1, 0);
         assertVerdict(run(Fault.SWAPS, PLAN.with("keyCount=1")), 0, 0, 0, 31);
         assertVerdict(run(Fault.SWAPS, PLAN), 0, 0, 0, 0);
     }
