@@ -27,20 +27,21 @@ import java.util.concurrent.TimeUnit;
  * Akka's own work pulling: for each queue a {@code WorkPullingProducerController} with an {@code EventSourcedProducerQueue}, and
  * workers with a {@code ConsumerController} each, all in this process; the events are in LevelDB journals.
  *
- * <p>What a confirmation means: the durable queue has stored the event of the message and the controller has answered {@code
- * askNextTo} ("work pulling" in Akka's manual). Written, the journal writes without a sync, which is the page cache; flushed, with
- * {@code fsync = on}, it syncs for each write. The journal has no group commit: a queue stores one event at a time, and a journal
- * writes for one queue at a time. So each queue has a journal of its own, up to {@code journals}, and their syncs run beside each
- * other. What a worker confirms is stored behind that, as another event. The snapshots of a queue are not forced; the events up to
- * the last but one are deleted.
+ * <p>What a confirmation means: the durable queue has stored the event of the message, and the controller has answered {@code
+ * askNextTo} ("work pulling" in Akka's manual). The journal's files are mapped: written, with {@code fsync = off}, that is the page
+ * cache; flushed, with {@code on}, the journal syncs for each event. It has no group commit: a queue stores one event at a time,
+ * and a journal writes for one queue at a time. So there are several of them when flushed, whose syncs run beside each other; one
+ * is as fast, for less, when written. What a worker confirms is stored behind that, as another event. The snapshots of a queue are
+ * not synced; events are deleted once two newer snapshots are there.
  *
  * <p>A message is taken only when a worker asks for it, and none is stored before: work pulling keeps no backlog. What a producer
  * sends beyond that waits in memory, unstored, up to {@code buffer-size}, and one more than that is a failure; here it waits in
  * front of the controller instead, unconfirmed. So a run that fills before anybody receives stands still.
  *
- * <p>Options: {@code journals}; {@code workers}, for each queue; {@code window}, the {@code flow-control-window}; {@code
- * snapshotEvery}, events; {@code throughput}, of the dispatcher; {@code onlyFlowControl}, {@code on} or {@code off}. Keeps no
- * order, and nothing can be given back.
+ * <p>Options: {@code journals}, over all queues; {@code workers}, of each queue and receiver that takes from it (two and four were
+ * no faster than one); {@code window}, the {@code flow-control-window}; {@code snapshotEvery}, events; {@code throughput}, of the
+ * dispatcher (100 was slower than Akka's 5); {@code onlyFlowControl}, {@code on} or {@code off}. Those that are not named were no
+ * faster at other values than at Akka's. Keeps no order, and nothing can be given back.
  */
 public final class WorkPullingContestant implements Contestant {
     private static final Duration SPAWN_TIMEOUT = Duration.ofSeconds(30);
@@ -52,8 +53,8 @@ public final class WorkPullingContestant implements Contestant {
 
     @Override
     public void start(Setup setup) {
-        journals = Integer.parseInt(setup.option("journals", "8"));
-        workers = Integer.parseInt(setup.option("workers", "2"));
+        journals = Integer.parseInt(setup.option("journals", setup.isFlushed() ? "8" : "1"));
+        workers = Integer.parseInt(setup.option("workers", "1"));
         settings.put("journals", Integer.toString(journals));
         settings.put("workers of each queue", Integer.toString(workers));
         Map<String, String> values = new LinkedHashMap<>();
