@@ -76,7 +76,12 @@ final class GroupEnvironment {
         return mayDecide.getAsBoolean();
     }
 
-    /** Exclusive. */
+    /** Whether the queue has said how far it goes. */
+    boolean isEndKnown() {
+        return hotOffsets != null;
+    }
+
+    /** Exclusive; 0 until {@link #isEndKnown()}. */
     long readableEnd() {
         return readableEnd;
     }

@@ -453,6 +453,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     /** What came while a snapshot waits for the batches before it. */
     private final ArrayDeque<Command> heldBack = new ArrayDeque<>();
 
+    /** What came before the queue has said how far it goes. */
+    private final List<Command> tooEarly = new ArrayList<>();
+
     private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
     private final List<Drain> drains = new ArrayList<>();
     /** Why nothing can be decided any more, null while it can. */
@@ -556,10 +559,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(ListParked.class, list -> then(() -> operator.listParked(list)))
-                .onMessage(ListUnsettled.class, list -> then(() -> redrive.unsettled(list)))
+                .onMessage(ListUnsettled.class, this::onQuestion)
                 .onMessage(ListReceived.class, list -> then(() -> redrive.received(list)))
-                .onMessage(Peek.class, peek -> then(() -> operator.peek(peek)))
-                .onMessage(Describe.class, describe -> then(() -> operator.describe(describe)))
+                .onMessage(Peek.class, this::onQuestion)
+                .onMessage(Describe.class, this::onQuestion)
                 .onMessage(OldestRead.class, read -> then(() -> operator.oldestRead(read)))
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Delete.INSTANCE, this::onDelete)
@@ -575,10 +578,31 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         return this;
     }
 
+    /** What depends on how far the queue goes waits until the queue has said so: a new group would take it for an empty one. */
+    private Behavior<Command> onQuestion(Command question) {
+        if (!environment.isEndKnown()) {
+            tooEarly.add(question);
+            return this;
+        }
+        return then(() -> {
+            if (question instanceof ListUnsettled list) {
+                redrive.unsettled(list);
+            } else if (question instanceof Peek peek) {
+                operator.peek(peek);
+            } else if (question instanceof Describe describe) {
+                operator.describe(describe);
+            } else {
+                throw new AssertionError(question);
+            }
+        });
+    }
+
     /** Whatever needs a decision waits while a snapshot is wanted: the snapshot holds written records only. */
     private Behavior<Command> onDecision(Command command) {
         if (closed != null) {
             refuse(command, closed);
+        } else if (!environment.isEndKnown() && needsEnd(command)) {
+            tooEarly.add(command);
         } else if (snapshotsWanted.isEmpty()) {
             decide(command);
             settleDown();
@@ -586,6 +610,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             heldBack.addLast(command);
         }
         return this;
+    }
+
+    private static boolean needsEnd(Command command) {
+        return command instanceof Seek || command instanceof PurgeBelow || command instanceof Redrive;
     }
 
     private boolean mayDecide() {
@@ -794,6 +822,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         burial.forget();
         heldBack.forEach(command -> refuse(command, refusal));
         heldBack.clear();
+        tooEarly.forEach(command -> refuse(command, refusal));
+        tooEarly.clear();
     }
 
     private void refuse(Command command, Refusal refusal) {
@@ -822,6 +852,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             // Dropped while this group was not there to hear of it.
             onDecision(new Truncated(readable.firstOffset));
         }
+        for (Command command : tooEarly) {
+            if (needsEnd(command)) {
+                onDecision(command);
+            } else {
+                onQuestion(command);
+            }
+        }
+        tooEarly.clear();
         settleDown();
         return this;
     }

@@ -87,9 +87,14 @@ class GroupQueueTest {
         writer = kit.createTestProbe(StoreWriter.Command.class);
         session = kit.createTestProbe(QueueReply.class);
         queue = kit.createTestProbe(Queue.Command.class);
+        group = spawn();
+        group.tell(new GroupQueue.Readable(3, 0));
+    }
+
+    private ActorRef<GroupQueue.Command> spawn() {
         StripeHandle stripe = new StripeHandle(
                 0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0), clock, log.report(), () -> null);
-        group = kit.spawn(GroupQueue.create(
+        ActorRef<GroupQueue.Command> spawned = kit.spawn(GroupQueue.create(
                 new GroupQueue.Identity(
                         1,
                         1,
@@ -111,7 +116,7 @@ class GroupQueueTest {
                 new java.util.concurrent.atomic.AtomicLong(),
                 new Random(1)));
         writer.expectMessageClass(StoreWriter.Register.class);
-        group.tell(new GroupQueue.Readable(3, 0));
+        return spawned;
     }
 
     @AfterEach
@@ -303,5 +308,42 @@ class GroupQueueTest {
             assertThat(peeked.receiveMessage().offsets()).containsExactly(0, 1, 2);
         });
         writer.expectNoMessage();
+    }
+
+    /** Invariant: an operator is told what is there, not what the group has heard of so far. */
+    @Test
+    void whatIsAskedBeforeTheQueueHasSaidHowFarItGoesWaitsForThat() throws StripeException {
+        ActorRef<GroupQueue.Command> fresh = spawn();
+        TestProbe<Object> operator = kit.createTestProbe(Object.class);
+        fresh.tell(new GroupQueue.ListUnsettled(0, 3, 10, operator.getRef()));
+        fresh.tell(new GroupQueue.Peek(10, operator.getRef()));
+        fresh.tell(new GroupQueue.PurgeBelow(2, false, operator.getRef(), operator.getRef()));
+        fresh.tell(new GroupQueue.ListUnsettled(0, 3, 10, operator.getRef()));
+        fresh.tell(new GroupQueue.Readable(3, 0));
+        assertThat(operator.expectMessageClass(GroupQueue.UnsettledOffsets.class)
+                        .offsets())
+                .containsExactly(0, 1, 2);
+        assertThat(operator.expectMessageClass(GroupQueue.NextOffsets.class).offsets())
+                .containsExactly(0, 1, 2);
+        assertThat(operator.expectMessageClass(GroupQueue.UnsettledOffsets.class)
+                        .offsets())
+                .as("in the order of the questions")
+                .containsExactly(2);
+        write(nextAppend());
+        assertThat(operator.expectMessageClass(GroupQueue.PurgeDone.class).belowOffset())
+                .isEqualTo(2);
+        kit.stop(fresh);
+    }
+
+    @Test
+    void whatStillWaitsForTheQueueWhenTheGroupIsDeletedIsRefused() {
+        ActorRef<GroupQueue.Command> fresh = spawn();
+        TestProbe<Object> operator = kit.createTestProbe(Object.class);
+        fresh.tell(new GroupQueue.PurgeBelow(2, false, operator.getRef(), operator.getRef()));
+        fresh.tell(GroupQueue.Delete.INSTANCE);
+        assertThat(operator.expectMessageClass(GroupQueue.OperatorRefused.class)
+                        .refusal()
+                        .code())
+                .isEqualTo(Refusal.Code.UNKNOWN_GROUP);
     }
 }
