@@ -37,6 +37,7 @@ import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * Forebay with its defaults. Options:
@@ -44,6 +45,7 @@ import java.util.concurrent.TimeUnit;
  * <ul>
  *   <li>{@code node}: {@code in-process}, or {@code second-jvm}: Artery TCP over loopback
  *   <li>{@code pops}: how many Pops a receiver keeps open at the same time
+ *   <li>{@code topics}: the queues are spread over so many topics, each with a group of its own; not with keys
  *   <li>{@code idle-queues}: so many queues of another topic, with a group, that get no message
  *   <li>{@code forebay....}, {@code akka....}: settings of the node
  * </ul>
@@ -59,6 +61,7 @@ public final class ForebayContestant implements Contestant {
     private final Map<String, String> settings = new LinkedHashMap<>();
     private Durability level;
     private int popCount;
+    private int topicCount;
     private int idleQueues;
     private ActorSystem<Void> system;
     private ForebayClient client;
@@ -68,6 +71,7 @@ public final class ForebayContestant implements Contestant {
     public void start(Setup setup) throws Exception {
         level = setup.isFlushed() ? Durability.FLUSHED : Durability.WRITTEN;
         popCount = Integer.parseInt(setup.option("pops", "4"));
+        topicCount = Integer.parseInt(setup.option("topics", "1"));
         idleQueues = Integer.parseInt(setup.option("idle-queues", "0"));
         String where = setup.option("node", "in-process");
         Map<String, String> overrides = new LinkedHashMap<>();
@@ -83,6 +87,7 @@ public final class ForebayContestant implements Contestant {
         settings.put("Send answered", level.toString());
         settings.put("Pops open per receiver", Integer.toString(popCount));
         settings.putAll(overrides);
+        settings.put("topics, each with a group", Integer.toString(topicCount));
         settings.put("idle queues", Integer.toString(idleQueues));
         Target target = where.equals("second-jvm") ? startNode(setup, overrides) : startInProcess(setup, overrides);
         client = ForebayClient.connect(system, target);
@@ -146,11 +151,25 @@ public final class ForebayContestant implements Contestant {
 
     @Override
     public Channel open(Shape shape) throws Exception {
-        String group = shape.name() + "-group";
-        get(client.createTopic(shape.name(), shape.queues(), Map.of()));
-        get(client.createGroup(
-                group, shape.name(), shape.isOrdered() ? Map.of("ordered", "on") : Map.of("retry-backoff", "none")));
-        return new Queues(shape, group);
+        if (shape.isOrdered() && topicCount > 1 || shape.queues() < topicCount) {
+            throw new IllegalArgumentException("not over " + topicCount + " topics: " + shape);
+        }
+        List<String> topics = new ArrayList<>();
+        for (int i = 0; i < topicCount; i++) {
+            String topic = topicCount == 1 ? shape.name() : shape.name() + "-" + i;
+            int queues = shape.queues() / topicCount + (i < shape.queues() % topicCount ? 1 : 0);
+            get(client.createTopic(topic, queues, Map.of()));
+            get(client.createGroup(
+                    group(topic),
+                    topic,
+                    shape.isOrdered() ? Map.of("ordered", "on") : Map.of("retry-backoff", "none")));
+            topics.add(topic);
+        }
+        return new Queues(shape, topics);
+    }
+
+    private static String group(String topic) {
+        return topic + "-group";
     }
 
     @Override
@@ -176,11 +195,12 @@ public final class ForebayContestant implements Contestant {
 
     private final class Queues implements Channel {
         private final Shape shape;
-        private final String group;
+        private final List<String> topics;
+        private final AtomicInteger nextTopic = new AtomicInteger();
 
-        Queues(Shape shape, String group) {
+        Queues(Shape shape, List<String> topics) {
             this.shape = shape;
-            this.group = group;
+            this.topics = topics;
         }
 
         @Override
@@ -189,13 +209,14 @@ public final class ForebayContestant implements Contestant {
         }
 
         private void send(Batch batch) {
+            String topic = topics.get(Math.floorMod(nextTopic.getAndIncrement(), topics.size()));
             List<Message> messages = new ArrayList<>(batch.count());
             for (int i = 0; i < batch.count(); i++) {
                 String key = batch.keyOrNull(i);
                 messages.add(
                         key == null
-                                ? Message.of(shape.name(), batch.body(i))
-                                : Message.builder(shape.name())
+                                ? Message.of(topic, batch.body(i))
+                                : Message.builder(topic)
                                         .body(batch.body(i))
                                         .messageGroup(key)
                                         .build());
@@ -218,12 +239,15 @@ public final class ForebayContestant implements Contestant {
 
         @Override
         public void receive(int index, Intake intake) throws InterruptedException {
-            CountDownLatch open = new CountDownLatch(popCount);
-            PopRequest request = PopRequest.of(shape.name(), group, shape.popCountMax())
-                    .withWaitMax(WAIT_MAX)
-                    .withInvisible(INVISIBLE);
-            for (int i = 0; i < popCount; i++) {
-                pop(request, intake, open);
+            List<PopRequest> requests = new ArrayList<>();
+            for (int i = index % topics.size(); i < topics.size(); i += shape.receivers()) {
+                requests.add(PopRequest.of(topics.get(i), group(topics.get(i)), shape.popCountMax())
+                        .withWaitMax(WAIT_MAX)
+                        .withInvisible(INVISIBLE));
+            }
+            CountDownLatch open = new CountDownLatch(Math.max(popCount, requests.size()));
+            for (long i = open.getCount(); i > 0; i--) {
+                pop(requests.get((int) (i % requests.size())), intake, open);
             }
             open.await();
         }
@@ -239,12 +263,12 @@ public final class ForebayContestant implements Contestant {
                     open.countDown();
                     return;
                 }
-                settle(deliveries, intake);
+                settle(request.group(), deliveries, intake);
                 pop(request, intake, open);
             });
         }
 
-        private void settle(List<Delivery> deliveries, Intake intake) {
+        private void settle(String group, List<Delivery> deliveries, Intake intake) {
             List<ReceiptHandle> acked = new ArrayList<>(deliveries.size());
             List<ReceiptHandle> nacked = new ArrayList<>();
             for (Delivery delivery : deliveries) {
@@ -281,7 +305,9 @@ public final class ForebayContestant implements Contestant {
 
         @Override
         public void close() throws Exception {
-            get(client.deleteTopic(shape.name()));
+            for (String topic : topics) {
+                get(client.deleteTopic(topic));
+            }
         }
     }
 }

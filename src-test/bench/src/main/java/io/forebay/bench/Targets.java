@@ -83,6 +83,7 @@ final class Targets {
         Report.Row first = report.rowOrNull(Entrant.FOREBAY, in, false, "W1");
         ofFirst(first, "W3", "W3 drain / W1", 1.5);
         ofFirst(first, "W4-600", "W4 600 queues / W1", 0.9);
+        ofFirst(first, "W4-64", "W4 600 queues of 64 groups / W1", 0.9);
         ofFirst(
                 report.rowOrNull(Entrant.FOREBAY, in, false, "W4-one"),
                 "W4-hot",

@@ -242,9 +242,14 @@ public final class Yardstick {
                                 Plan.W1.with("name=W7-100,keyCount=100,warmUpSeconds=5," + flow),
                                 Plan.W1.with("name=W7-100k,keyCount=100000,warmUpSeconds=5," + flow)));
                 isGood &= load(
+                        entrant.with("topics=64"),
+                        List.of(
+                                w1(entrant.isFlushed(), times.warmUpSeconds).with("name=W1-64,queues=64"),
+                                Plan.W1.with("name=W4-64,queues=600,warmUpSeconds=10," + flow)));
+                isGood &= load(
                         entrant.with("idle-queues=599"),
                         List.of(
-                                w1(entrant.isFlushed(), times.warmUpSeconds),
+                                w1(entrant.isFlushed(), times.warmUpSeconds).with("name=W1-idle"),
                                 Plan.W1.with("name=W4-hot,queues=1,warmUpSeconds=10," + flow)));
             }
         }
