@@ -23,12 +23,6 @@ import io.forebay.yardstick.Contestant;
 import io.forebay.yardstick.Intake;
 import io.forebay.yardstick.Setup;
 import io.forebay.yardstick.Shape;
-import java.io.BufferedReader;
-import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -58,6 +52,13 @@ public final class ForebayContestant implements Contestant {
     private static final Duration WAIT_MAX = Duration.ofMillis(500);
     private static final Duration INVISIBLE = Duration.ofMinutes(5);
 
+    /** Settings of a client's system that is no node. */
+    static final Config OUTSIDE = ConfigFactory.parseMap(Map.of(
+            "akka.actor.provider", "remote",
+            "akka.remote.warn-about-direct-use", "off",
+            "akka.remote.artery.canonical.hostname", "127.0.0.1",
+            "akka.remote.artery.canonical.port", 0));
+
     private final Map<String, String> settings = new LinkedHashMap<>();
     private Durability level;
     private int popCount;
@@ -65,7 +66,7 @@ public final class ForebayContestant implements Contestant {
     private int idleQueues;
     private ActorSystem<Void> system;
     private ForebayClient client;
-    private Process node;
+    private NodeProcess node;
 
     @Override
     public void start(Setup setup) throws Exception {
@@ -106,37 +107,14 @@ public final class ForebayContestant implements Contestant {
     }
 
     private Target startNode(Setup setup, Map<String, String> overrides) throws Exception {
-        Path log = setup.directory().resolve("node.log");
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx1g",
-                "-cp",
-                System.getProperty("java.class.path"),
-                BenchNode.class.getName(),
-                setup.directory().resolve("data").toString()));
-        overrides.forEach((name, value) -> command.add(name + "=" + value));
-        node = new ProcessBuilder(command).redirectError(log.toFile()).start();
-        String address = readyAddress(log);
-        system = system(ConfigFactory.parseMap(Map.of(
-                "akka.actor.provider", "remote",
-                "akka.remote.warn-about-direct-use", "off",
-                "akka.remote.artery.canonical.hostname", "127.0.0.1",
-                "akka.remote.artery.canonical.port", 0)));
-        return Target.contact(address);
+        node = NodeProcess.start(
+                setup.directory().resolve("data"), setup.directory().resolve("node.log"), overrides);
+        system = system(OUTSIDE);
+        return Target.contact(node.address());
     }
 
-    private static ActorSystem<Void> system(Config config) {
+    static ActorSystem<Void> system(Config config) {
         return ActorSystem.create(Behaviors.empty(), "bench", config.withFallback(ConfigFactory.load()));
-    }
-
-    private String readyAddress(Path log) throws IOException {
-        var out = new BufferedReader(new InputStreamReader(node.getInputStream(), StandardCharsets.UTF_8));
-        for (String line = out.readLine(); line != null; line = out.readLine()) {
-            if (line.startsWith("ready ")) {
-                return line.substring("ready ".length()).strip();
-            }
-        }
-        throw new IOException("the node did not start: " + Files.readString(log));
     }
 
     @Override
@@ -146,7 +124,7 @@ public final class ForebayContestant implements Contestant {
 
     @Override
     public List<ProcessHandle> processes() {
-        return node == null ? List.of() : List.of(node.toHandle());
+        return node == null ? List.of() : List.of(node.handle());
     }
 
     @Override
@@ -182,10 +160,7 @@ public final class ForebayContestant implements Contestant {
             get(system.getWhenTerminated());
         }
         if (node != null) {
-            node.getOutputStream().close();
-            if (!node.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
-                node.destroyForcibly();
-            }
+            node.stop();
         }
     }
 
