@@ -211,10 +211,11 @@ public final class GroupQueueState extends GroupMessages {
     public long[] nextOffsets(int countMax, long readableEnd) {
         long[] offsets = new long[countMax];
         int count = 0;
-        for (long offset = window.firstReady();
-                offset >= 0 && count < countMax;
-                offset = window.nextReady(offset + 1)) {
+        int readyCount = Math.min(countMax, window.readyCount());
+        for (long offset = window.firstReady(); count < readyCount; ) {
             offsets[count++] = offset;
+            // Behind the last one it would look through all of the window.
+            offset = count == readyCount ? -1 : window.nextReady(offset + 1);
         }
         long end = isScanning ? window.cursor : lookAheadEnd(readableEnd);
         for (long offset = window.cursor; offset < end && count < countMax; offset++) {
@@ -670,6 +671,7 @@ public final class GroupQueueState extends GroupMessages {
         int runCount = 0;
         int runAttempt = 0;
         long ready = window.firstReady();
+        int readyLeft = window.readyCount();
         long fresh = window.cursor;
         long freshEnd = isScanning ? fresh : end;
         for (int selected = 0; selected < room; selected++) {
@@ -678,7 +680,8 @@ public final class GroupQueueState extends GroupMessages {
             if (ready >= 0) {
                 offset = ready;
                 attempt = window.attempts[window.slot(offset)] + 1;
-                ready = window.nextReady(offset + 1);
+                // Behind the last one it would look through all of the window.
+                ready = --readyLeft == 0 ? -1 : window.nextReady(offset + 1);
             } else {
                 while (fresh < freshEnd && quarantined.contains(fresh)) {
                     fresh++;
