@@ -10,6 +10,8 @@ final class Chart {
     private record Bar(String name, double value, String text, boolean isOurs) {}
 
     private static final int WIDTH = 1000;
+    /** A line holds so many letters of the small size. */
+    private static final int LINE_CHARS = 150;
     private static final int NAMES = 250;
     private static final int BAR = 18;
     private static final int STEP = 24;
@@ -27,13 +29,22 @@ final class Chart {
                 + chart.svg + "</svg>\n";
     }
 
+    private static int endOfLine(String text, int from) {
+        if (text.length() - from <= LINE_CHARS) {
+            return text.length();
+        }
+        int space = text.lastIndexOf(' ', from + LINE_CHARS);
+        return space > from ? space : from + LINE_CHARS;
+    }
+
     private void draw(Report report, String title) {
         text(10, y, "16", "Forebay and others under the same load");
         y += 20;
-        // A line holds so many letters of this size.
-        for (int from = 0; from < title.length(); from += 150) {
-            text(10, y, "11", title.substring(from, Math.min(title.length(), from + 150)));
+        for (int from = 0; from < title.length(); ) {
+            int end = endOfLine(title, from);
+            text(10, y, "11", title.substring(from, end).strip());
             y += 16;
+            from = end;
         }
         for (boolean isFlushed : new boolean[] {false, true}) {
             for (String where : List.of(Entrant.IN_PROCESS, Entrant.SECOND_JVM)) {
