@@ -119,6 +119,7 @@ class ForebaySettingsTest {
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),
             out("session.requests-max", "0", "1000001"),
+            out("session.node-pops-max", "0", "100000001"),
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
             out("session.subscriptions-max", "0", "100001"),
