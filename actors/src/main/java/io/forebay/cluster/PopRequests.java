@@ -19,6 +19,8 @@ import java.util.Map;
 /** The explicit Pops of a session. Confined to it. */
 final class PopRequests {
     private static final long CONGESTED_RETRY_MILLIS = 50;
+    /** Clients that keep Pops open have them open for long. */
+    private static final long TOO_MANY_RETRY_MILLIS = 1_000;
 
     /**
      * The latest Pops that were answered with deliveries, and the queues these are of: a second copy of those is no reason to
@@ -63,6 +65,7 @@ final class PopRequests {
     private final SessionParts session;
     private final SessionLimits limits;
     private final TopicDirectory directory;
+    private final WaitingPops waitingPops;
     private final Map<Long, Waiting> waiting = new HashMap<>();
     private final Map<Long, Waiting> groupsAsked = new HashMap<>();
     /** Cancellations that are not answered, by the Pops they are for. */
@@ -74,6 +77,7 @@ final class PopRequests {
         this.session = session;
         limits = session.environment().limits();
         directory = session.environment().directory();
+        waitingPops = session.environment().waitingPops();
     }
 
     /** Pops that are not answered. */
@@ -85,10 +89,34 @@ final class PopRequests {
         return waiting.containsKey(requestId);
     }
 
+    /** Null if it had ended before. */
+    private Waiting ended(long requestId) {
+        Waiting one = waiting.remove(requestId);
+        if (one != null) {
+            waitingPops.end();
+        }
+        return one;
+    }
+
+    /** The session ends: nothing is answered any more. */
+    void onEnd() {
+        List.copyOf(waiting.keySet()).forEach(this::ended);
+    }
+
     void onPop(SessionCommand.Pop pop) {
         Refusal refusal = refuse(pop);
         if (refusal != null) {
             session.tell(new SessionEvent.Refused(pop.requestId(), refusal));
+            return;
+        }
+        if (!waitingPops.tryBegin()) {
+            session.tell(new SessionEvent.Refused(
+                    pop.requestId(),
+                    new Refusal(
+                            Refusal.Code.LIMIT,
+                            "as many Pops wait as forebay.session.node-pops-max allows, " + waitingPops.countMax()
+                                    + ", over all clients of the node",
+                            TOO_MANY_RETRY_MILLIS)));
             return;
         }
         Waiting one = new Waiting(pop);
@@ -186,7 +214,7 @@ final class PopRequests {
 
     void onDelivered(QueueReply.Delivered delivered) {
         long requestId = delivered.requestId();
-        if (waiting.remove(requestId) != null) {
+        if (ended(requestId) != null) {
             answered.add(requestId, delivered.deliveries().get(0).handle().queueId());
             session.tell(new SessionEvent.Popped(requestId, delivered.deliveries()));
         } else if (!answered.contains(requestId)) {
@@ -196,7 +224,7 @@ final class PopRequests {
     }
 
     void onPoppedNothing(long requestId) {
-        if (waiting.remove(requestId) != null) {
+        if (ended(requestId) != null) {
             session.tell(new SessionEvent.Popped(requestId, List.of()));
         }
     }
@@ -206,7 +234,7 @@ final class PopRequests {
     }
 
     private void refuse(long requestId, Refusal refusal) {
-        if (waiting.remove(requestId) != null) {
+        if (ended(requestId) != null) {
             session.tell(new SessionEvent.Refused(requestId, refusal));
         }
     }

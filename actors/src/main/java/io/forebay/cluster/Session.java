@@ -49,6 +49,7 @@ public final class Session extends AbstractBehavior<Object> {
      * What all sessions of a node share.
      *
      * @param bytesHeld bounds what all sessions hold for their clients
+     * @param waitingPops bounds the Pops of all sessions that are not answered
      * @param isMember whether a client at that address is of our cluster, so that it can be watched
      */
     public record Environment(
@@ -61,6 +62,7 @@ public final class Session extends AbstractBehavior<Object> {
             ActorRef<LookDesk.Command> lookDesk,
             ActorRef<DeadLetterDesk.Command> deadLetterDesk,
             BytesHeld bytesHeld,
+            WaitingPops waitingPops,
             Predicate<ActorRef<?>> isMember) {}
 
     /** The client opened the session again, from here or from elsewhere. */
@@ -606,6 +608,7 @@ public final class Session extends AbstractBehavior<Object> {
         end.over();
         sends.onEnd();
         unanswered.onEnd();
+        pops.onEnd();
         subscriptions.onEnd();
         line.tellAtOnce(new SessionEvent.SessionClosed(sessionId, end.reason()));
         return Behaviors.stopped();

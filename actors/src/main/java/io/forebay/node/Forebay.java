@@ -11,6 +11,7 @@ import io.forebay.cluster.BytesHeld;
 import io.forebay.cluster.ClusterMembership;
 import io.forebay.cluster.NodeEntry;
 import io.forebay.cluster.Session;
+import io.forebay.cluster.WaitingPops;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
 import io.forebay.deadletter.DeadLetterDesk;
@@ -60,6 +61,7 @@ public final class Forebay implements Extension {
     private final TopicDirectory directory = new TopicDirectory();
     private final ForebaySettings settings;
     private final BytesHeld bytesHeld;
+    private final WaitingPops waitingPops;
     private final Executor executor;
     private final Asker asker;
     private final ActorRef<Object> entry;
@@ -68,6 +70,7 @@ public final class Forebay implements Extension {
         this.system = system;
         settings = ForebaySettings.from(system.settings().config());
         bytesHeld = new BytesHeld(settings.session().nodeBytesMax());
+        waitingPops = new WaitingPops(settings.session().nodePopsMax());
         executor = system.dispatchers().lookup(dispatcherSelector());
         asker = new Asker(system, executor);
         entry = system.systemActorOf(
@@ -165,6 +168,7 @@ public final class Forebay implements Extension {
                 lookDesk,
                 deadLetterDesk,
                 bytesHeld,
+                waitingPops,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());
         // Not in the registry, which tells it: an application that waits there for the node would wait for ever.

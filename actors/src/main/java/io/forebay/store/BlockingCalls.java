@@ -1,5 +1,6 @@
 package io.forebay.store;
 
+import io.forebay.storage.io.MappedAccessException;
 import java.io.IOException;
 import java.util.HashSet;
 import java.util.Set;
@@ -29,6 +30,8 @@ final class BlockingCalls {
             Throwable failure = null;
             try {
                 call.run();
+            } catch (InternalError e) {
+                failure = new MappedAccessException("a page of a mapped file could not be had", e);
             } catch (IOException | RuntimeException | AssertionError e) {
                 failure = e;
             }

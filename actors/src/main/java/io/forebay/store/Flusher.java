@@ -12,6 +12,7 @@ import akka.stream.OverflowStrategy;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
 import akka.stream.javadsl.SourceQueueWithComplete;
+import io.forebay.storage.io.MappedAccessException;
 import io.forebay.storage.log.FlushRange;
 import io.forebay.storage.log.StripeLog;
 import java.io.IOException;
@@ -149,6 +150,8 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
             log.force(flush.range);
         } catch (IOException e) {
             return new ForceFailed(flush, e);
+        } catch (InternalError e) {
+            return new ForceFailed(flush, new MappedAccessException("a page of a mapped file could not be had", e));
         }
         // Published here: who reads the durable sequence need not wait for this actor's turn.
         log.forced(flush.range);

@@ -44,6 +44,7 @@ final class Rewriting {
     private RewriteState<ActorRef<Event>> rewrite;
 
     private List<Frame> frames = List.of();
+    private final Backoff backoff;
 
     /** @param ownOrigin of the stripe's own frames, which nobody is asked for */
     Rewriting(
@@ -61,6 +62,8 @@ final class Rewriting {
         this.unflushed = unflushed;
         this.flusher = flusher;
         this.ownOrigin = ownOrigin;
+        this.backoff =
+                new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
     }
 
     boolean isUnderWay() {
@@ -123,9 +126,8 @@ final class Rewriting {
         log.forceFailed(null);
         if (isReadOnly) {
             status.phase(StripePhase.READ_ONLY);
-            availability.failing(Reason.READ_ONLY, cause);
-            tools.startTimer(
-                    RewriteAgain.INSTANCE, RewriteAgain.INSTANCE, parts.config().retryBackoff());
+            availability.failing(StripeFailures.isDiskFull(cause) ? Reason.DISK_FULL : Reason.READ_ONLY, cause);
+            tools.startTimer(RewriteAgain.INSTANCE, RewriteAgain.INSTANCE, backoff.next());
         } else {
             tools.logger().warn("stripe {}: rewriting failed, starts over: {}", parts.stripeId(), cause.getMessage());
             tools.tellSelf(RewriteAgain.INSTANCE);
@@ -177,6 +179,7 @@ final class Rewriting {
         }
         long durable = log.durableSequence();
         tools.logger().info("stripe {}: written again and durable up to sequence {}", parts.stripeId(), durable);
+        backoff.reset();
         flusher.tell(new Flusher.TellRewritten(durable));
     }
 

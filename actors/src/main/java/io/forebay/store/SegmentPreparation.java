@@ -34,6 +34,7 @@ final class SegmentPreparation {
     private final WriterTools tools;
     private final Availability availability;
     private final SegmentSupply supply = new SegmentSupply();
+    private final Backoff backoff;
 
     SegmentPreparation(StoreWriter.Parts parts, WriterTools tools, Availability availability) {
         this.parts = parts;
@@ -41,6 +42,8 @@ final class SegmentPreparation {
         this.budget = parts.budget();
         this.tools = tools;
         this.availability = availability;
+        this.backoff =
+                new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
     }
 
     // --- what appends find ---
@@ -95,6 +98,9 @@ final class SegmentPreparation {
 
     void onSegmentPrepared(SegmentPrepared prepared) {
         supply.prepared(prepared.failure == null);
+        if (prepared.failure == null) {
+            backoff.reset();
+        }
         watchDisk();
         if (prepared.failure != null) {
             prepareFailed(prepared.failure);
@@ -113,8 +119,7 @@ final class SegmentPreparation {
 
     private void pause() {
         supply.pause();
-        tools.startTimer(
-                PrepareAgain.INSTANCE, PrepareAgain.INSTANCE, parts.config().retryBackoff());
+        tools.startTimer(PrepareAgain.INSTANCE, PrepareAgain.INSTANCE, backoff.next());
     }
 
     void onPrepareAgain() {
@@ -123,12 +128,13 @@ final class SegmentPreparation {
 
     // --- the disk ---
 
-    /** Lets go of what readers have held, which gives room, then measures. Answered with {@link DiskMeasured}. */
+    /** Lets go of what readers have held, which gives room, makes the reserve if there is room, then measures. Answered with {@link DiskMeasured}. */
     void measure() {
         tools.offload(
                 () -> {
                     try {
                         log.collect();
+                        keepReserve();
                     } finally {
                         measureDisk();
                     }
@@ -136,11 +142,27 @@ final class SegmentPreparation {
                 failure -> DiskMeasured.INSTANCE);
     }
 
+    /** What others fill the disk with must not keep acks from being written. Blocks; on another thread. */
+    private void keepReserve() throws IOException {
+        long low = budget.lowDiskBytes();
+        if (low > 0 && parts.directory().usableBytes() - log.segmentBytes() > low) {
+            log.keepReserve();
+        }
+    }
+
     /** Blocks; on another thread. */
     private void measureDisk() throws IOException {
         long usable = parts.directory().usableBytes();
         long room = log.roomBytes();
         budget.freeDisk(usable > Long.MAX_VALUE - room ? Long.MAX_VALUE : usable + room);
+    }
+
+    /** What was freed meanwhile can be prepared at once, however long the next try was to be put off. */
+    void measured() {
+        if (log.roomBytes() > 0) {
+            supply.pauseOver();
+        }
+        watchDisk();
     }
 
     /** Without Sends nothing is prepared, which measures: as long as they are refused, look whether there is space again. */

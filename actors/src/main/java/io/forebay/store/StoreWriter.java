@@ -377,12 +377,15 @@ public final class StoreWriter {
                 .onSignal(PostStop.class, guarded(this::onPostStop));
     }
 
-    /** A bug closes this stripe and nothing else: it is neither restarted away nor does it stop the actor silently. */
+    /**
+     * A bug closes this stripe and nothing else: it is neither restarted away nor does it stop the actor silently. So does a page
+     * that the device has not given: its {@link InternalError} may come late, when nobody can tell what is behind it any more.
+     */
     private <T> Function<T, Behavior<Message>> guarded(Function<T, Behavior<Message>> handler) {
         return message -> {
             try {
                 return handler.apply(message);
-            } catch (RuntimeException | AssertionError bug) {
+            } catch (RuntimeException | AssertionError | InternalError bug) {
                 return closeByBug(bug);
             }
         };
@@ -448,15 +451,14 @@ public final class StoreWriter {
         if (end.isClosing()) {
             return close();
         }
-        preparation.watchDisk();
+        preparation.measured();
         if (rewriting.isUnderWay()) {
             return finishRewriteIfComplete();
         }
         if (budget.isDiskLow()) {
             cleaning.wantPlan();
-            return proceed();
         }
-        return Behaviors.same();
+        return proceed();
     }
 
     private Behavior<Message> onSegmentPrepared(SegmentPreparation.SegmentPrepared prepared) {

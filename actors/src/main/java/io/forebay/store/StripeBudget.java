@@ -80,8 +80,15 @@ public final class StripeBudget {
      * @param sendHighWaterPercent share of {@code maxUnflushedBytes} up to which Sends are taken; acks are taken up to all
      *     of it, what is between in equal steps
      * @param diskReserveBytes free space below which Sends are refused; deliveries, extensions and acks at 3/4, 1/2 and 1/4
+     * @param segmentBytes of which the log has two ready when the disk has no more to give: extensions are taken until less than
+     *     both are left, and acks until less than one is, at the latest
      */
-    public StripeBudget(int stripeId, long maxUnflushedBytes, int sendHighWaterPercent, long diskReserveBytes) {
+    public StripeBudget(
+            int stripeId,
+            long maxUnflushedBytes,
+            int sendHighWaterPercent,
+            long diskReserveBytes,
+            long segmentBytes) {
         this.stripeId = stripeId;
         this.maxUnflushedBytes = maxUnflushedBytes;
         long sendLimit = maxUnflushedBytes / 100 * sendHighWaterPercent;
@@ -90,6 +97,12 @@ public final class StripeBudget {
             unflushedLimits[i] = sendLimit + (maxUnflushedBytes - sendLimit) * i / last;
             freeDiskFloors[i] = diskReserveBytes * (TIERS.length - i) / TIERS.length;
         }
+        lowerFloor(Tier.EXTENSION, 2 * segmentBytes);
+        lowerFloor(Tier.ACK, segmentBytes);
+    }
+
+    private void lowerFloor(Tier tier, long bytes) {
+        freeDiskFloors[tier.ordinal()] = Math.min(freeDiskFloors[tier.ordinal()], bytes);
     }
 
     /** Opens the account of one actor. What it holds when the actor stops is given back by {@link Account#close()}. */
@@ -204,6 +217,11 @@ public final class StripeBudget {
     void freeDisk(long bytes) {
         freeDiskBytes = bytes;
         wakeThoseWithRoom();
+    }
+
+    /** Free space below which Sends are refused (forebay.storage.low-space). */
+    long lowDiskBytes() {
+        return freeDiskFloors[0];
     }
 
     /** Whether Sends are refused for want of disk space. */

@@ -60,7 +60,11 @@ public final class StripeSystem {
         clock.raiseTo(log.report().newestLogTimeMillis());
         int stripeId = log.stripeId();
         var budget = new StripeBudget(
-                stripeId, settings.maxUnflushedBytes(), settings.sendHighWaterPercent(), lowSpaceBytes);
+                stripeId,
+                settings.maxUnflushedBytes(),
+                settings.sendHighWaterPercent(),
+                lowSpaceBytes,
+                log.segmentBytes());
         var status = new StripeStatus(stripeId, log, budget);
         var parts = new StoreWriter.Parts(
                 stripeId,

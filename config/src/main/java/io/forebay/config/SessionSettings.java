@@ -25,6 +25,7 @@ import java.time.Duration;
  * @param creditsMax messages that a subscription may be pushed beyond those it has received
  * @param pushBytesMax bytes of bodies pushed to one session and not known to be received
  * @param nodeBytesMax bytes that all sessions together hold for their clients
+ * @param nodePopsMax Pops of all sessions together that are not answered
  * @param mailboxCapacity messages that may wait for a session; above, the client has ignored its credits
  */
 public record SessionSettings(
@@ -38,6 +39,7 @@ public record SessionSettings(
         int creditsMax,
         int pushBytesMax,
         long nodeBytesMax,
+        int nodePopsMax,
         int mailboxCapacity) {
     static final String SECTION = "forebay.session";
 
@@ -62,6 +64,7 @@ public record SessionSettings(
                 SECTION + ".node-bytes-max",
                 bytes(nodeBytesMax),
                 "at least forebay.session.send-bytes-max, which is " + bytes(sendBytesMax));
+        checkCount(SECTION + ".node-pops-max", nodePopsMax, 1, 100_000_000);
         checkCount(SECTION + ".mailbox-capacity", mailboxCapacity, 16, 1 << 20);
         check(
                 mailboxCapacity >= requestsMax,
@@ -82,6 +85,7 @@ public record SessionSettings(
                 section.count("credits-max"),
                 section.intBytes("push-bytes-max"),
                 section.bytes("node-bytes-max"),
+                section.count("node-pops-max"),
                 section.count("mailbox-capacity"));
     }
 }

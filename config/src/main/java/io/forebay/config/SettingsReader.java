@@ -32,7 +32,7 @@ final class SettingsReader {
                     .resolve()
                     .getObject(ROOT);
             refuseUnknown(root, object(root, ROOT), reference, ROOT);
-            return new ForebaySettings(
+            var settings = new ForebaySettings(
                     NodeSettings.from(new Section(root, NodeSettings.SECTION, keysRead)),
                     StorageSettings.from(new Section(root, StorageSettings.SECTION, keysRead)),
                     StoreSettings.from(new Section(root, StoreSettings.SECTION, keysRead)),
@@ -40,8 +40,25 @@ final class SettingsReader {
                     GroupSettings.from(new Section(root, GroupSettings.SECTION, keysRead)),
                     TopicSettings.from(new Section(root, TopicSettings.SECTION, keysRead)),
                     SessionSettings.from(new Section(root, SessionSettings.SECTION, keysRead)));
+            checkFlushThreads(root, settings.storage().stripes());
+            return settings;
         } catch (SettingsException e) {
             throw located(root, e);
+        }
+    }
+
+    /** Only where the pool has a fixed size: what else may stand in a dispatcher is its author's matter. */
+    private static void checkFlushThreads(Config root, int stripes) {
+        String pool = StoreSettings.FLUSH_DISPATCHER + ".thread-pool-executor.fixed-pool-size";
+        String executor = root.getString(StoreSettings.FLUSH_DISPATCHER + ".executor");
+        String size = root.hasPath(pool) ? root.getString(pool) : "off";
+        if (executor.equals("thread-pool-executor") && !size.equals("off")) {
+            Checks.check(
+                    root.getInt(pool) >= 2 * stripes,
+                    pool,
+                    size,
+                    "at least " + 2 * stripes + ", two threads for each of the " + stripes
+                            + " stripes of forebay.storage.stripes, so that slow forces leave one to make segments");
         }
     }
 

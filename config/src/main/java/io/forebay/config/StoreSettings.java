@@ -8,6 +8,7 @@ import static io.forebay.config.Checks.check;
 import static io.forebay.config.Checks.checkBytes;
 import static io.forebay.config.Checks.checkCount;
 import static io.forebay.config.Checks.checkDuration;
+import static io.forebay.config.Checks.duration;
 
 import java.time.Duration;
 
@@ -20,7 +21,8 @@ import java.time.Duration;
  * @param flushBytes or when this much is written
  * @param rewriteTimeout how long a rewrite waits for the origins of what a failed force has lost
  * @param rewriteAttemptsMax rewrites that may fail one after another before the stripe turns read-only
- * @param retryBackoff pause between the tries of a read-only stripe to write again
+ * @param retryBackoff pause before a stripe that cannot write tries again; each further one is twice as long
+ * @param retryBackoffMax the longest of them
  * @param checkpointBytes log bytes between two checkpoints
  * @param checkpointIdleInterval silence after which a checkpoint is taken
  * @param snapshotTimeout how long a checkpoint waits for the snapshots of its owners
@@ -36,6 +38,7 @@ public record StoreSettings(
         Duration rewriteTimeout,
         int rewriteAttemptsMax,
         Duration retryBackoff,
+        Duration retryBackoffMax,
         long checkpointBytes,
         Duration checkpointIdleInterval,
         Duration snapshotTimeout,
@@ -67,6 +70,12 @@ public record StoreSettings(
         checkDuration(SECTION + ".rewrite-timeout", rewriteTimeout, Duration.ofMillis(10), Duration.ofMinutes(5));
         checkCount(SECTION + ".rewrite-attempts-max", rewriteAttemptsMax, 1, 1000);
         checkDuration(SECTION + ".retry-backoff", retryBackoff, Duration.ofMillis(10), Duration.ofMinutes(10));
+        checkDuration(SECTION + ".retry-backoff-max", retryBackoffMax, Duration.ofMillis(10), Duration.ofHours(1));
+        check(
+                retryBackoffMax.compareTo(retryBackoff) >= 0,
+                SECTION + ".retry-backoff-max",
+                duration(retryBackoffMax),
+                "at least forebay.store.retry-backoff, which is " + duration(retryBackoff));
         checkBytes(SECTION + ".checkpoint-bytes", checkpointBytes, 64 * KIB, TIB);
         checkDuration(
                 SECTION + ".checkpoint-idle-interval",
@@ -92,6 +101,7 @@ public record StoreSettings(
                 section.duration("rewrite-timeout"),
                 section.count("rewrite-attempts-max"),
                 section.duration("retry-backoff"),
+                section.duration("retry-backoff-max"),
                 section.bytes("checkpoint-bytes"),
                 section.duration("checkpoint-idle-interval"),
                 section.duration("snapshot-timeout"),

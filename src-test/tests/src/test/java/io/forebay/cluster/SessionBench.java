@@ -34,6 +34,7 @@ final class SessionBench implements SessionParts {
 
     final TopicDirectory directory = new TopicDirectory();
     final BytesHeld bytesHeld = new BytesHeld(40_000);
+    final WaitingPops waitingPops = new WaitingPops(100);
     final TestInbox<Registry.Command> registry = TestInbox.create("registry");
     final TestInbox<LookDesk.Command> lookDesk = TestInbox.create("lookDesk");
     final TestInbox<DeadLetterDesk.Command> deadLetterDesk = TestInbox.create("deadLetterDesk");
@@ -57,6 +58,7 @@ final class SessionBench implements SessionParts {
             lookDesk.getRef(),
             deadLetterDesk.getRef(),
             bytesHeld,
+            waitingPops,
             ref -> true);
 
     /** The next event that the client is told. */

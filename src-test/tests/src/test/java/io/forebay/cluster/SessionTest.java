@@ -58,6 +58,7 @@ class SessionTest {
 
     private final TopicDirectory directory = new TopicDirectory();
     private final BytesHeld bytesHeld = new BytesHeld(500);
+    private final WaitingPops waitingPops = new WaitingPops(3);
     private TestProbe<SessionEvent> client;
     private TestProbe<Queue.Command> queue;
     private TestProbe<GroupQueue.Command> firstGroup;
@@ -102,6 +103,7 @@ class SessionTest {
                         lookDesk.getRef(),
                         kit.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
+                        waitingPops,
                         ref -> true),
                 77,
                 "test",
@@ -160,6 +162,31 @@ class SessionTest {
         dispatcher.stop();
         SessionEvent.Refused refused = client.expectMessageClass(SessionEvent.Refused.class);
         assertThat(refused.refusal().code()).isEqualTo(Refusal.Code.QUEUE_AWAY);
+    }
+
+    /** Each Pop counts from its begin to its answer, whichever that is, or to the end of its session. */
+    @Test
+    void popsThatWaitAreBoundedOverAllSessions() {
+        assertThat(waitingPops.tryBegin()).isTrue(); // another session's
+        session.tell(new SessionCommand.Pop(1, "t", "g", 1, 1000, 60_000, 10_000));
+        session.tell(new SessionCommand.Pop(2, "t", "g", 1, 1000, 60_000, 10_000));
+        session.tell(new SessionCommand.Pop(3, "t", "g", 1, 1000, 60_000, 10_000));
+        SessionEvent.Refused refused = client.expectMessageClass(SessionEvent.Refused.class);
+        assertThat(refused.requestId()).isEqualTo(3);
+        assertThat(refused.refusal().code()).isEqualTo(Refusal.Code.LIMIT);
+        assertThat(refused.refusal().text()).contains("forebay.session.node-pops-max");
+        ActorRef<QueueReply> replyTo =
+                dispatcher.expectMessageClass(Dispatcher.Pop.class).session();
+        replyTo.tell(new QueueReply.PoppedNothing(1));
+        client.expectMessageClass(SessionEvent.Popped.class);
+        replyTo.tell(new QueueReply.PoppedNothing(1)); // a second copy of the answer
+        session.tell(new SessionCommand.Pop(4, "t", "g", 1, 1000, 60_000, 10_000));
+        dispatcher.expectMessageClass(Dispatcher.Pop.class);
+        assertThat(dispatcher.expectMessageClass(Dispatcher.Pop.class).pop().requestId())
+                .isEqualTo(4);
+        assertThat(waitingPops.count()).isEqualTo(3);
+        kit.stop(session);
+        assertThat(waitingPops.count()).as("the other session's").isEqualTo(1);
     }
 
     @Test

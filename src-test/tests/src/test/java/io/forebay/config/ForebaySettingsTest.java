@@ -64,6 +64,7 @@ class ForebaySettingsTest {
             out("store.rewrite-timeout", "9 ms", "6 minutes"),
             out("store.rewrite-attempts-max", "0", "1001"),
             out("store.retry-backoff", "9 ms", "11 minutes"),
+            out("store.retry-backoff-max", "9 ms", "2 h", "500 ms"),
             out("store.checkpoint-bytes", "63 KiB", "2 TiB"),
             out("store.checkpoint-idle-interval", "9 ms", "25 h"),
             out("store.snapshot-timeout", "9 ms", "11 minutes"),
@@ -119,6 +120,7 @@ class ForebaySettingsTest {
             out("session.timeout", "29 ms", "61 minutes", "8 s"),
             out("session.sessions-max", "0", "1000001"),
             out("session.requests-max", "0", "1000001"),
+            out("session.node-pops-max", "0", "100000001"),
             out("session.send-bytes-max", "63 KiB", "2 GiB", "7 MiB"),
             out("session.chunk-bytes-max", "63 KiB", "2 GiB"),
             out("session.subscriptions-max", "0", "100001"),
@@ -312,6 +314,8 @@ class ForebaySettingsTest {
                         + " forebay.storage.segment-size",
                 "forebay.store { max-unflushed = 8 MiB, flush-bytes = 1 MiB } | forebay.queue.batch-bytes-max",
                 "forebay.store.max-unflushed = 8 MiB | forebay.store.flush-bytes",
+                "forebay.store.retry-backoff = 1 minute | forebay.store.retry-backoff-max",
+                "forebay.storage.stripes = 9 | forebay.store.flush-dispatcher.thread-pool-executor.fixed-pool-size",
                 "forebay.group.pop-bytes-max = 1 MiB | forebay.queue.body-max",
                 "forebay.group.in-flight-max = 100 | forebay.group.pop-messages-max",
                 "forebay.group { invisible-min = 1 h, invisible-max = 1 minute } | forebay.group.invisible-max",
@@ -336,6 +340,19 @@ class ForebaySettingsTest {
             forebay.queue { body-max = 16 KiB, batch-bytes-max = 32 KiB }
             """));
         assertThat(settings.storage().segmentBytes()).isEqualTo(64 << 10);
+    }
+
+    @Test
+    void aPoolForForcesThatGrowsByItselfIsItsAuthorsMatter() {
+        for (String pool : List.of(
+                "thread-pool-executor { fixed-pool-size = off, core-pool-size-min = 4 }",
+                "thread-pool-executor.fixed-pool-size = 18",
+                "executor = fork-join-executor")) {
+            assertThat(ForebaySettings.from(with("forebay { storage.stripes = 9, store.flush-dispatcher { " + pool + " } }"))
+                            .storage()
+                            .stripes())
+                    .isEqualTo(9);
+        }
     }
 
     static Stream<OutOfRange> outOfRange() {

@@ -49,7 +49,7 @@ final class GroupParts implements AutoCloseable {
     final TestInbox<Queue.Command> queue = TestInbox.create();
     final TestInbox<QueueReply> session = TestInbox.create();
     final List<GroupQueue.ToDispatcher> told = new ArrayList<>();
-    final StripeBudget budget = new StripeBudget(0, BUDGET_BYTES, 75, 0);
+    final StripeBudget budget = new StripeBudget(0, BUDGET_BYTES, 75, 0, Integer.MAX_VALUE);
     final GroupQueueState state;
     final GroupEnvironment environment;
     final GroupAppender appender;

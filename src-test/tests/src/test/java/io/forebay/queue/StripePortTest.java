@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class StripePortTest {
     private static final long RESERVED_BYTES = 1000;
 
-    private final StripeBudget budget = new StripeBudget(0, 10_000, 70, 100);
+    private final StripeBudget budget = new StripeBudget(0, 10_000, 70, 100, Integer.MAX_VALUE);
     private final TestInbox<StoreWriter.Command> writer = TestInbox.create();
     private final TestInbox<StoreWriter.Event> origin = TestInbox.create();
 

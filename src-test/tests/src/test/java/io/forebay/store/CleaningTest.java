@@ -58,6 +58,7 @@ class CleaningTest {
                 patient.rewriteTimeout(),
                 patient.rewriteAttemptsMax(),
                 patient.retryBackoff(),
+                patient.retryBackoffMax(),
                 patient.checkpointBytes(),
                 patient.checkpointIdleInterval(),
                 patient.snapshotTimeout(),

@@ -46,7 +46,7 @@ class FlusherTest {
     private static final Duration SHORT = Duration.ofMillis(30);
 
     private final MemoryDisk disk = new MemoryDisk();
-    private final StripeBudget budget = new StripeBudget(0, 4 << 20, 75, 0);
+    private final StripeBudget budget = new StripeBudget(0, 4 << 20, 75, 0, Integer.MAX_VALUE);
     private final Semaphore forces = new Semaphore(0);
     private final AtomicReference<String> forcingThread = new AtomicReference<>();
     private ActorTestKit testKit;

@@ -58,6 +58,7 @@ class StoreWriterCleaningTest {
                 patient.rewriteTimeout(),
                 patient.rewriteAttemptsMax(),
                 patient.retryBackoff(),
+                patient.retryBackoffMax(),
                 64 * 1024,
                 checkpointIdleInterval,
                 snapshotTimeout,

@@ -426,6 +426,99 @@ class StoreWriterTest {
         }
     }
 
+    /**
+     * Somebody else takes all of the disk at once. I1 acks are taken for a segment's worth at least, I2 nobody is told that the stripe
+     * takes nothing, I3 a checkpoint can still be made, I4 all goes on when there is space.
+     */
+    @Test
+    void acksGoOnInTheReserveWhenSomebodyElseHasFilledTheDisk() throws IOException {
+        int segmentBytes = 64 * 1024;
+        try (StripeFixture fixture =
+                StripeFixture.open(disk, with(LONG, LONG, 1 << 30, SHORT, LONG), segmentBytes, 10 << 20)) {
+            TestProbe<Event> origin = fixture.origin();
+            StripeBudget budget = fixture.stripe.budget();
+            origin.awaitAssert(LONG, () -> {
+                assertThat(fixture.stripe.log().roomBytes()).isEqualTo(2L * segmentBytes);
+                return null;
+            });
+            disk.fullAfter(0);
+            origin.awaitAssert(LONG, () -> {
+                assertThat(budget.hasRoom(Tier.SEND, 1)).isFalse();
+                return null;
+            });
+            assertThat(budget.hasRoom(Tier.DELIVERY, 1)).isFalse();
+            long bytes = 0;
+            List<Frame> acks = new ArrayList<>();
+            String large = "x".repeat(8000);
+            while (budget.hasRoom(Tier.ACK, 9000)) {
+                Frame ack = frame(1, large);
+                acks.add(ack);
+                fixture.send(origin, ack, true, acks.size());
+                assertWritten(origin, ack, acks.size()); // I2: nothing else is told
+                expect(origin, Durable.class);
+                bytes += ack.lengthBytes();
+                assertThat(bytes).isLessThan(10L * segmentBytes);
+            }
+            assertThat(bytes).as("I1").isGreaterThan(segmentBytes);
+            assertThat(budget.refusal(Tier.ACK).reason()).isEqualTo(Reason.DISK_FULL);
+            origin.awaitAssert(LONG, () -> {
+                assertThat(fixture.stripe.log().bytesSinceCheckpoint()).as("I3").isLessThan(9000);
+                return null;
+            });
+            disk.roomAgain();
+            origin.awaitAssert(LONG, () -> {
+                assertThat(budget.hasRoom(Tier.SEND, 1)).as("I4").isTrue();
+                assertThat(fixture.stripe.log().roomBytes()).as("I4").isEqualTo(2L * segmentBytes);
+                return null;
+            });
+            assertThat(bodiesAfter(disk.killImage())).hasSize(acks.size());
+        }
+    }
+
+    /** Such an error may come late, from anywhere: the stripe is closed, the actor system and other stripes live. */
+    @Test
+    void aPageThatCannotBeHadEndsTheStripeAndNothingElse() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
+            TestProbe<Event> origin = fixture.origin();
+            Frame first = fixture.append(origin, frame(1, "first"));
+            fixture.writer.tell(new StoreWriter.Register(Owner.queue(1), origin.ref(), null));
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.WRITE && path.startsWith("segment-")) {
+                    throw new InternalError("a fault occurred in a recent unsafe memory access operation");
+                }
+            });
+            fixture.send(origin, frame(1, "second"), false, 2);
+            assertThat(expect(origin, Unavailable.class).reason()).isEqualTo(Reason.CLOSED);
+            assertThat(fixture.stripe.health().phase()).isEqualTo(StripePhase.CLOSED);
+            assertThat(fixture.testKit.system().whenTerminated().isCompleted()).isFalse();
+            fixture.stop();
+            disk.observe((operation, path, at, length) -> {});
+            assertThat(first.firstSequence()).isPositive();
+            assertThat(bodiesAfter(disk.killImage())).containsExactly("first");
+        }
+    }
+
+    @Test
+    void aPageThatCannotBeForcedIsWrittenAgain() throws IOException {
+        try (StripeFixture fixture = StripeFixture.open(disk, patient())) {
+            TestProbe<Event> origin = fixture.origin();
+            AtomicInteger failures = new AtomicInteger(1);
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.FORCE && failures.getAndDecrement() > 0) {
+                    throw new InternalError("a fault occurred in a recent unsafe memory access operation");
+                }
+            });
+            Frame frame = frame(1, "a");
+            fixture.send(origin, frame, true, 1);
+            assertWritten(origin, frame, 1);
+            expect(origin, FlushFailed.class);
+            fixture.writer.tell(new StoreWriter.Rewrite(List.of(frame), origin.ref()));
+            expect(origin, Rewritten.class);
+            expect(origin, Durable.class);
+            assertThat(bodiesAfter(disk.killImage())).containsExactly("a");
+        }
+    }
+
     @Test
     void whatIsForgottenIsNotAskedForASnapshot() throws IOException {
         try (StripeFixture fixture =

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class StripeBudgetTest {
     private static final long GIB = 1L << 30;
 
-    private final StripeBudget budget = new StripeBudget(3, 1000, 70, 400);
+    private final StripeBudget budget = new StripeBudget(3, 1000, 70, 400, Integer.MAX_VALUE);
     private final StripeBudget.Account account = budget.open();
 
     @Test
@@ -83,7 +83,7 @@ class StripeBudgetTest {
 
     @Test
     void theRetryAfterFollowsTheRateOfTheDisk() {
-        StripeBudget large = new StripeBudget(0, GIB, 70, 0);
+        StripeBudget large = new StripeBudget(0, GIB, 70, 0, Integer.MAX_VALUE);
         StripeBudget.Account sender = large.open();
         assertThat(sender.tryReserve(GIB / 2, Tier.SEND)).isTrue();
         assertThat(sender.tryReserve(GIB / 2, Tier.SEND)).isFalse();
@@ -125,6 +125,20 @@ class StripeBudgetTest {
     }
 
     @Test
+    void whatTheLogHasReadyIsForExtensionsAndAcks() {
+        StripeBudget small = new StripeBudget(3, 1000, 70, 400, 60);
+        small.freeDisk(120);
+        assertThat(small.hasRoom(Tier.DELIVERY, 1)).isFalse();
+        assertThat(small.hasRoom(Tier.EXTENSION, 1)).isTrue();
+        small.freeDisk(119);
+        assertThat(small.hasRoom(Tier.EXTENSION, 1)).isFalse();
+        small.freeDisk(60);
+        assertThat(small.hasRoom(Tier.ACK, 1)).isTrue();
+        small.freeDisk(59);
+        assertThat(small.hasRoom(Tier.ACK, 1)).isFalse();
+    }
+
+    @Test
     void whoWaitsIsWokenOnceWhenThereIsRoomForIt() {
         List<String> woken = new ArrayList<>();
         assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
@@ -161,7 +175,7 @@ class StripeBudgetTest {
     /** Nothing is lost or reserved twice by threads that reserve and give back at the same time. */
     @Test
     void manyThreadsLeaveNothingBehind() throws InterruptedException {
-        StripeBudget shared = new StripeBudget(0, 10_000, 70, 0);
+        StripeBudget shared = new StripeBudget(0, 10_000, 70, 0, Integer.MAX_VALUE);
         AtomicInteger over = new AtomicInteger();
         CountDownLatch ended = new CountDownLatch(4);
         for (int t = 0; t < 4; t++) {

@@ -1,5 +1,6 @@
 package io.forebay.storage.log;
 
+import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
@@ -17,6 +18,9 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class SegmentStore implements AutoCloseable {
     private static final String SPARE_PREFIX = "spare-";
+    private static final String RESERVE = SPARE_PREFIX + "reserve";
+    /** It has its name only when all its blocks are there. */
+    private static final String UNFINISHED_RESERVE = "unfinished-reserve";
 
     private final StorageDirectory directory;
     private final StripeOptions options;
@@ -27,6 +31,7 @@ final class SegmentStore implements AutoCloseable {
 
     private final Object preparing = new Object();
     private final Object removing = new Object();
+    private final Object reserving = new Object();
     private final AtomicReference<Segment> prepared = new AtomicReference<>();
     /** Changed by who holds {@link #preparing}. */
     private volatile long nextBase;
@@ -175,10 +180,18 @@ final class SegmentStore implements AutoCloseable {
             String name = Segment.fileName(base);
             StorageFile file = null;
             try {
-                file = reuse(name);
+                file = reuse(name, keptBackCount());
                 boolean isNew = file == null;
                 if (isNew) {
-                    file = directory.create(name, options.segmentBytes());
+                    try {
+                        file = directory.create(name, options.segmentBytes());
+                    } catch (DiskFullException e) {
+                        file = reuse(name, 0);
+                        if (file == null) {
+                            throw e;
+                        }
+                        isNew = false;
+                    }
                 }
                 Segment segment = new Segment(base, file, base + SegmentHeader.PAGE_BYTES);
                 segment.writeHeader(SegmentHeader.prepared(
@@ -216,12 +229,44 @@ final class SegmentStore implements AutoCloseable {
         }
     }
 
-    /** A spare file under that name, or null if there is none. */
-    private StorageFile reuse(String name) throws IOException {
+    /** Spare files that are not taken while the disk gives new ones. */
+    private int keptBackCount() {
+        return Math.min(1, options.spareSegmentsMax());
+    }
+
+    /**
+     * Makes a spare file with all its blocks if there is none: what can still be written when somebody else fills the disk. Touches
+     * the disk.
+     */
+    void keepReserve() throws IOException {
+        synchronized (reserving) {
+            synchronized (this) {
+                if (spares.size() >= keptBackCount()) {
+                    return;
+                }
+            }
+            try {
+                directory.delete(UNFINISHED_RESERVE); // a crash may have left it
+            } catch (NoSuchFileException e) {
+                // As a rule.
+            }
+            try (StorageFile file = directory.create(UNFINISHED_RESERVE, options.segmentBytes())) {
+                file.force(0, options.segmentBytes());
+            }
+            directory.rename(UNFINISHED_RESERVE, RESERVE);
+            directory.forceDirectory();
+            synchronized (this) {
+                spares.add(RESERVE);
+            }
+        }
+    }
+
+    /** @param keptBack as many spare files stay; else one of them under that name, or null if there is none */
+    private StorageFile reuse(String name, int keptBack) throws IOException {
         while (true) {
             String spare;
             synchronized (this) {
-                spare = spares.poll();
+                spare = spares.size() > keptBack ? spares.poll() : null;
             }
             if (spare == null) {
                 return null;

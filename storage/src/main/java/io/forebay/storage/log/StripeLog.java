@@ -599,6 +599,15 @@ public final class StripeLog implements AutoCloseable {
         return segments.roomBytes();
     }
 
+    /**
+     * Makes a spare segment if there is none, which is used when the disk has no more to give. Blocks; any thread.
+     *
+     * @throws IOException if it cannot be made; nothing is lost by that
+     */
+    public void keepReserve() throws IOException {
+        segments.keepReserve();
+    }
+
     /** Bytes of all segment files. Any thread. */
     public long storedBytes() {
         return segments.storedBytes();
