@@ -15,7 +15,7 @@ import io.forebay.queue.core.QueueState;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
-import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.ReadProblem;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeHandle;
@@ -119,14 +119,8 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
      */
     public record Purge(long belowOffset, ActorRef<? super Purged> replyTo) implements Command {}
 
-    /**
-     * Offsets of this queue cannot be read: noted for good, and told to every group that reads it, now or later. Idempotent.
-     *
-     * @param position of the bad frame, -1 if not known
-     * @param detail for people
-     */
-    public record Quarantine(long firstOffset, long count, long position, QuarantinedRecord.Cause cause, String detail)
-            implements Command {}
+    /** Offsets of this queue cannot be read: noted for good, and told to every group that reads it, now or later. Idempotent. */
+    public record Quarantine(long firstOffset, long count, ReadProblem problem) implements Command {}
 
     /** Where the first message lies that was written at a log time or later; answered by {@link OffsetRange}. */
     public record OffsetAt(long logMillis, ActorRef<? super OffsetRange> replyTo) implements Command {}

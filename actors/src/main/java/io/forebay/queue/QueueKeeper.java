@@ -8,6 +8,7 @@ import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.ExpiredRecord;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.ReadProblem;
 import io.forebay.store.StripeBudget;
 import java.util.ArrayList;
 import java.util.List;
@@ -226,7 +227,8 @@ final class QueueKeeper {
     // ---- what cannot be read --------------------------------------------------------------------------------------
 
     void quarantine(Queue.Quarantine quarantine) {
-        String detail = quarantine.detail();
+        ReadProblem problem = quarantine.problem();
+        String detail = problem.reason();
         if (detail.length() > DETAIL_CHARS_MAX) {
             detail = detail.substring(0, DETAIL_CHARS_MAX);
         }
@@ -240,10 +242,10 @@ final class QueueKeeper {
             QuarantinedRecord record = new QuarantinedRecord(
                     quarantine.firstOffset(),
                     quarantine.count(),
-                    quarantine.position(),
+                    problem.position(),
                     -1,
                     nowMillis(),
-                    quarantine.cause(),
+                    problem.cause(),
                     detail);
             used = outbox.add(record, 0, frame -> {
                 state.apply(record);
