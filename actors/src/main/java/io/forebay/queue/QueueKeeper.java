@@ -25,7 +25,7 @@ final class QueueKeeper {
     /** What a record takes at most, without texts. */
     private static final int RECORD_BYTES = 192;
 
-    private static final int DETAIL_CHARS_MAX = 500;
+    private static final int TEXT_CHARS_MAX = 500;
     private static final long TICK_MILLIS_MIN = 1_000;
     private static final long TICK_MILLIS_MAX = 60_000;
     private static final long EXPIRY_LOG_MILLIS = 60_000;
@@ -114,6 +114,7 @@ final class QueueKeeper {
         marks.firstOffset(firstOffset);
         marks.expiredCount(state.retention().expiredCount());
         marks.quarantinedCount(state.quarantined().from(firstOffset).count());
+        marks.quarantines(state.quarantines());
     }
 
     // ---- too old, too much ----------------------------------------------------------------------------------------
@@ -228,11 +229,9 @@ final class QueueKeeper {
 
     void quarantine(Queue.Quarantine quarantine) {
         ReadProblem problem = quarantine.problem();
-        String detail = problem.reason();
-        if (detail.length() > DETAIL_CHARS_MAX) {
-            detail = detail.substring(0, DETAIL_CHARS_MAX);
-        }
-        long reserved = RECORD_BYTES + 3L * detail.length();
+        String detail = cut(problem.reason());
+        String segment = cut(problem.segment());
+        long reserved = RECORD_BYTES + 3L * (detail.length() + segment.length());
         // Without room it is noted when it is met again.
         if (isClosed || !port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
             return;
@@ -246,6 +245,7 @@ final class QueueKeeper {
                     -1,
                     nowMillis(),
                     problem.cause(),
+                    segment,
                     detail);
             used = outbox.add(record, 0, frame -> {
                 state.apply(record);
@@ -254,6 +254,10 @@ final class QueueKeeper {
             });
         }
         port.account().giveBack(reserved - used);
+    }
+
+    private static String cut(String text) {
+        return text.length() > TEXT_CHARS_MAX ? text.substring(0, TEXT_CHARS_MAX) : text;
     }
 
     // ---- the end --------------------------------------------------------------------------------------------------

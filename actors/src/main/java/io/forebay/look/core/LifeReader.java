@@ -255,7 +255,7 @@ public final class LifeReader {
             seek(seek);
         } else if (record instanceof QuarantinedRecord bad) {
             if (offset >= bad.firstOffset() && offset < bad.firstOffset() + bad.count()) {
-                tell(Kind.QUARANTINED, bad.notedMillis(), 0, 0, 0, bad.cause() + ": " + bad.detail());
+                tell(Kind.QUARANTINED, bad.notedMillis(), 0, 0, 0, bad.cause() + ": " + bad.problem().text());
             }
         }
     }

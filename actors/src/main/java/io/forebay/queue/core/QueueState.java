@@ -14,6 +14,8 @@ import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.SendWindow;
 import java.util.ArrayDeque;
 import java.util.Collection;
+import java.util.List;
+import java.util.TreeMap;
 
 /**
  * What a queue knows besides its messages: up to where they may be delivered, from where on they are kept, which cannot be
@@ -24,6 +26,9 @@ public final class QueueState {
     /** Written messages that become readable only with their durability. */
     private record Awaited(long endOffset, long lastSequence) {}
 
+    /** Of so many quarantines it is kept what is wrong; of the others, that they are. */
+    static final int QUARANTINES_KEPT = 100;
+
     private final QueueRetention retention;
     private final DedupWindow window = new DedupWindow();
     private final ArrayDeque<Awaited> awaited = new ArrayDeque<>();
@@ -33,6 +38,8 @@ public final class QueueState {
     private long heldSequence = -1;
     private long heldOwnerNumber;
     private OffsetSet quarantined = OffsetSet.empty();
+    /** What is wrong with them, by first offset; of no more than {@link #QUARANTINES_KEPT}. */
+    private final TreeMap<Long, QuarantinedRecord> quarantines = new TreeMap<>();
     /** Whether the log, with what is on its way, says of which kind the window is. */
     private boolean isWindowNoted = true;
     /** Noted in records that are not written yet. */
@@ -52,6 +59,7 @@ public final class QueueState {
         retention = QueueRetention.restore(snapshot, snapshotMillis);
         window.restore(snapshot.window());
         quarantined = snapshot.quarantined();
+        snapshot.quarantines().forEach(this::keep);
         writtenEnd = snapshot.nextOffset();
         this.heldSequence = heldSequence;
         this.heldOwnerNumber = heldOwnerNumber;
@@ -164,6 +172,7 @@ public final class QueueState {
                 retention.marks().toSnapshot(),
                 retention.settled(),
                 quarantined.from(retention.firstOffset()),
+                quarantines(),
                 window.toSnapshot());
     }
 
@@ -264,6 +273,19 @@ public final class QueueState {
         return quarantined;
     }
 
+    /** @return what is wrong with them, in order, as far as it is kept; of what is still stored */
+    public List<QuarantinedRecord> quarantines() {
+        long firstOffset = retention.firstOffset();
+        quarantines.values().removeIf(bad -> bad.firstOffset() + bad.count() <= firstOffset);
+        return List.copyOf(quarantines.values());
+    }
+
+    private void keep(QuarantinedRecord bad) {
+        if (quarantines.size() < QUARANTINES_KEPT) {
+            quarantines.putIfAbsent(bad.firstOffset(), bad);
+        }
+    }
+
     /** @return whether these offsets are news, so that a record has to be written; they count as decided from now on */
     public boolean decideQuarantine(long firstOffset, long count) {
         long end = firstOffset + count;
@@ -282,6 +304,7 @@ public final class QueueState {
     public void apply(QuarantinedRecord record) {
         if (record.cause() != QuarantinedRecord.Cause.RELEASED) {
             quarantined = quarantined.union(OffsetSet.range(record.firstOffset(), record.count()));
+            keep(record);
         }
     }
 

@@ -436,11 +436,13 @@ class QueueTest {
         assertThat(record.firstOffset()).isEqualTo(1);
         assertThat(record.detail()).hasSize(500);
         assertThat(record.position()).isEqualTo(4096);
+        assertThat(record.segment()).isEqualTo("segment-0000000000000000.log");
         assertThat(record.cause()).isEqualTo(QuarantinedRecord.Cause.BAD_FRAME);
         tellWritten(noted);
         assertThat(group.expectMessageClass(GroupQueue.Quarantined.class).offsets())
                 .isEqualTo(OffsetSet.of(1));
         assertThat(marks.quarantinedCount()).isEqualTo(1);
+        assertThat(marks.quarantines()).containsExactly(record);
         TestProbe<GroupQueue.Command> other = kit.createTestProbe(GroupQueue.Command.class);
         queue.tell(new Queue.Attach(2, 0, other.getRef()));
         other.expectMessageClass(GroupQueue.Quarantined.class);

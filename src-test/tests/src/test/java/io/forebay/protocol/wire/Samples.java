@@ -21,6 +21,7 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.QueuePurge;
 import io.forebay.protocol.QueueSeek;
@@ -374,11 +375,25 @@ final class Samples {
         return new TopicDescription(
                 "orders",
                 "node-1",
-                List.of(new QueueDescription(0, 0, 5, 10, 5, 3, 1), new QueueDescription(1, 1, 0, 0, 0, 0, 0)),
+                List.of(
+                        new QueueDescription(0, 0, 5, 10, 5, 3, 1, List.of(quarantine())),
+                        new QueueDescription(1, 1, 0, 0, 0, 0, 0, List.of())),
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
                 7,
                 number());
+    }
+
+    private Quarantine quarantine() {
+        Quarantine.Cause[] causes = Quarantine.Cause.values();
+        return new Quarantine(
+                number(),
+                1 + random.nextInt(9),
+                causes[random.nextInt(causes.length)],
+                random.nextBoolean() ? "" : "segment-0000000000000000.log",
+                random.nextBoolean() ? -1 : number(),
+                number(),
+                "der Prüfwert stimmt nicht");
     }
 
     private StoredMessage stored() {

@@ -55,17 +55,39 @@ class QueueStateTest {
         assertThat(state.readableEnd()).isEqualTo(5);
     }
 
+    private static QuarantinedRecord bad(long firstOffset, long count) {
+        return new QuarantinedRecord(
+                firstOffset, count, 4096, -1, 1_000, QuarantinedRecord.Cause.BAD_FRAME, "segment-0", "bad");
+    }
+
     @Test
     void whatCannotBeReadIsNotedOnce() {
         QueueState state = begun(10, false);
         assertThat(state.decideQuarantine(3, 2)).isTrue();
         assertThat(state.decideQuarantine(4, 1)).isFalse();
         assertThat(state.quarantined().isEmpty()).isTrue();
-        state.apply(new QuarantinedRecord(3, 2, -1, -1, 1_000, QuarantinedRecord.Cause.BAD_FRAME, "bad"));
+        state.apply(bad(3, 2));
         assertThat(state.quarantined()).isEqualTo(OffsetSet.range(3, 2));
         assertThat(state.decideQuarantine(4, 1)).isFalse();
         assertThat(state.decideQuarantine(9, 2)).as("behind the end").isFalse();
         assertThat(state.decideQuarantine(4, 2)).isTrue();
+    }
+
+    @Test
+    void whatIsWrongWithItIsKeptOverSnapshotsAsLongAsItIsStored() {
+        QueueState state = begun(1_000, false);
+        for (int offset = 0; offset < 3 * QueueState.QUARANTINES_KEPT; offset += 2) {
+            state.apply(bad(offset, 1));
+        }
+        assertThat(state.quarantined().count()).isEqualTo(3 * QueueState.QUARANTINES_KEPT / 2);
+        assertThat(state.quarantines()).as("bounded").hasSize(QueueState.QUARANTINES_KEPT);
+        assertThat(state.quarantines().get(7)).isEqualTo(bad(14, 1));
+        QueueState restored = QueueState.restore(state.toSnapshot(), 5, 5, 1_000);
+        assertThat(restored.quarantines()).isEqualTo(state.quarantines());
+        assertThat(restored.quarantined()).isEqualTo(state.quarantined());
+        state.retention().raiseFirstOffset(15);
+        assertThat(state.quarantines().get(0)).isEqualTo(bad(16, 1));
+        assertThat(state.toSnapshot().quarantines()).isEqualTo(state.quarantines());
     }
 
     @Test
