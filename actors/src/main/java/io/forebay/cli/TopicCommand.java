@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
             TopicCommand.Delete.class,
             SettingsCommands.TopicSet.class,
             SettingsCommands.TopicSettings.class,
-            PurgeCommand.OfTopic.class
+            PurgeCommand.OfTopic.class,
+            ReleaseCommand.class
         })
 final class TopicCommand implements Callable<Integer> {
     @Spec
@@ -40,7 +41,8 @@ final class TopicCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is missing: create, list, describe, settings, set, purge or delete");
+                spec.commandLine(),
+                "a command is missing: create, list, describe, settings, set, purge, release or delete");
     }
 
     /** One request to the node, and its answer printed. Also what the commands of groups are made of. */
@@ -193,18 +195,20 @@ final class TopicCommand implements Callable<Integer> {
                 for (QueueDescription queue : description.queues()) {
                     queue.quarantines()
                             .forEach(bad -> shell.console()
-                                    .println("unreadable: queue " + queue.number() + ", " + shown(bad)));
+                                    .println("unreadable: queue " + queue.number() + ", " + shown(bad, queue)));
                 }
             }
         }
 
-        private static String shown(Quarantine bad) {
+        private static String shown(Quarantine bad, QueueDescription queue) {
             String offsets = bad.count() == 1
                     ? "offset " + bad.firstOffset()
                     : "offsets " + bad.firstOffset() + " to " + (bad.firstOffset() + bad.count() - 1);
             String place = (bad.segment().isEmpty() ? "" : ", " + bad.segment())
                     + (bad.position() < 0 ? "" : ", position " + bad.position());
-            return offsets + place + ", since " + Instant.ofEpochMilli(bad.notedMillis()) + ": "
+            boolean isStored = bad.firstOffset() + bad.count() > queue.firstOffset();
+            return offsets + place + (isStored ? "" : ", not stored any more") + ", since "
+                    + Instant.ofEpochMilli(bad.notedMillis()) + ": "
                     + bad.cause().text() + ", " + bad.reason();
         }
     }

@@ -60,6 +60,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Readable,
                     Truncated,
                     Quarantined,
+                    QuarantineReleased,
                     ConsumerGone,
                     SessionClosed,
                     Configure,
@@ -133,6 +134,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** These offsets of the queue cannot be read: they are passed over, and nobody settles them. Idempotent. */
     public record Quarantined(OffsetSet offsets) implements Command {}
+
+    /** These offsets may be read again, by whoever has not passed them over. Idempotent. */
+    public record QuarantineReleased(OffsetSet offsets) implements Command {}
 
     /** A consumer is gone: what it holds comes back with its attempt counted. Idempotent. */
     public record ConsumerGone(long sessionId) implements Command {}
@@ -568,6 +572,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessage(DeadLetterQueue.class, found -> then(() -> burial.onQueue(found)))
                 .onMessage(DeadLetterQueueGone.class, gone -> then(() -> burial.onQueueGone(gone.queueId)))
                 .onMessage(Quarantined.class, found -> then(() -> quarantine(found.offsets)))
+                .onMessage(QuarantineReleased.class, found -> then(() -> state.released(found.offsets)))
                 .onMessage(BodiesRead.class, read -> then(() -> deliveries.onRead(read)))
                 .onMessageEquals(ReadAgain.INSTANCE, () -> then(deliveries::readAgain))
                 .onMessage(Probed.class, probed -> then(() -> deliveries.onProbed(probed)))

@@ -6,6 +6,7 @@ import io.forebay.queue.core.QueueRetention;
 import io.forebay.queue.core.QueueState;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.ExpiredRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.ReadProblem;
@@ -40,6 +41,7 @@ final class QueueKeeper {
     private final Logger log;
     private TopicPolicy policy;
     private final List<Queue.Purge> purges = new ArrayList<>();
+    private final List<Queue.ReleaseQuarantine> releases = new ArrayList<>();
     private boolean isClosed;
     /** When the timer rings, by log time. */
     private long tickMillis = QueueRetention.NEVER;
@@ -256,6 +258,35 @@ final class QueueKeeper {
         port.account().giveBack(reserved - used);
     }
 
+    void release(Queue.ReleaseQuarantine release) {
+        QuarantinedRecord record = state.decideRelease(release.firstOffset(), release.count(), nowMillis());
+        if (record == null || release.isDryRun()) {
+            answer(release, record == null ? 0 : state.quarantinedIn(record).count(), null);
+            return;
+        }
+        if (!port.account().tryReserve(RECORD_BYTES, StripeBudget.Tier.ACK)) {
+            answer(release, 0, StoreRefusals.of(port.stripe().budget().refusal(StripeBudget.Tier.ACK)));
+            return;
+        }
+        releases.add(release);
+        long used = outbox.add(record, 0, frame -> {
+            OffsetSet released = state.quarantinedIn(record);
+            state.apply(record);
+            publishMarks();
+            groups.accept(new GroupQueue.QuarantineReleased(released));
+            port.awaitDurable(frame.lastSequence(), () -> {
+                if (releases.remove(release)) {
+                    answer(release, released.count(), null);
+                }
+            });
+        });
+        port.account().giveBack(RECORD_BYTES - used);
+    }
+
+    void answer(Queue.ReleaseQuarantine release, long count, Refusal refusalOrNull) {
+        release.replyTo().tell(new Queue.QuarantineReleased(identity.queueId(), count, refusalOrNull));
+    }
+
     private static String cut(String text) {
         return text.length() > TEXT_CHARS_MAX ? text.substring(0, TEXT_CHARS_MAX) : text;
     }
@@ -265,6 +296,8 @@ final class QueueKeeper {
     void refuseUnanswered(Refusal refusal) {
         purges.forEach(purge -> answer(purge, refusal));
         purges.clear();
+        releases.forEach(release -> answer(release, 0, refusal));
+        releases.clear();
     }
 
     /** Nothing will be written any more. */

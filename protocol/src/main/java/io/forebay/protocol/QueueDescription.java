@@ -13,7 +13,8 @@ import java.util.List;
  * @param expired messages that not every group had settled when they were dropped, too old or too much; since the queue was
  *     made
  * @param quarantined stored messages that cannot be read, and are never delivered
- * @param quarantines what is wrong with them, in order; at most {@link TopicDescription#QUARANTINES_MAX} of the topic are told of
+ * @param quarantines what is wrong with them, in order, and with what is not stored any more, until it is released; of the
+ *     topic at most {@link TopicDescription#QUARANTINES_MAX} are told of
  */
 public record QueueDescription(
         int number,

@@ -6,10 +6,15 @@ import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.LookCommand;
+import io.forebay.protocol.LookReply;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
+import io.forebay.protocol.SeekPlace;
 import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
@@ -175,6 +180,16 @@ class CorruptionScenariosTest {
 
         void assertQuarantined(int queue, long count) {
             assertThat(queue(queue).quarantined()).as("queue %d", queue).isEqualTo(count);
+        }
+
+        /** @return messages of queue 0 that are quarantined no more */
+        long release(long offset, boolean isDryRun) {
+            QueueRelease done = client.ask(
+                            id -> new LookCommand.Release(id, "t", 0, offset, isDryRun), LookReply.Released.class)
+                    .queues()
+                    .get(0);
+            assertThat(done.refusal()).isNull();
+            return done.releasedCount();
         }
 
         // ---- faults
@@ -484,6 +499,64 @@ class CorruptionScenariosTest {
             assertThat(world.queue(0).quarantined() + world.queue(1).quarantined())
                     .isOne();
             assertThat(world.describe("g").depth()).isZero();
+        });
+    }
+
+    @Test
+    void whatIsReleasedIsReadByWhoeverComesToIt() {
+        play("a release", world -> {
+            world.client.createGroup("g", "t", PLAIN);
+            world.send(0, "alpha0");
+            world.send(0, "alpha1");
+            Place bad = world.fail("alpha0");
+            world.refused("g");
+            world.node.pass(2 * PATIENCE);
+            assertThat(texts(world.popAll("g"))).containsExactly("alpha1");
+            Quarantine told = world.queue(0).quarantines().get(0);
+            assertThat(told.firstOffset()).isZero();
+            assertThat(told.count()).isOne();
+            assertThat(told.cause()).isEqualTo(Quarantine.Cause.READ_ERROR);
+            assertThat(bad.path).endsWith(told.segment());
+            assertThat(told.position()).isBetween(1L, bad.at);
+            assertThat(told.reason()).contains("Input/output error");
+            world.heal(bad);
+            assertThat(world.release(0, true)).isOne();
+            world.assertQuarantined(0, 1);
+            assertThat(world.release(0, false)).isOne();
+            world.assertQuarantined(0, 0);
+            assertThat(world.queue(0).quarantines()).isEmpty();
+            assertThat(world.release(-1, false)).as("idempotent").isZero();
+            assertThat(world.pop("g")).as("it has passed it over").isEmpty();
+            if (world.random.nextBoolean()) {
+                world.restart(true);
+                world.assertQuarantined(0, 0);
+            }
+            world.client.createGroup("late", "t", Map.of("start", "earliest"));
+            assertThat(texts(world.popAll("late"))).as("I1").containsExactly("alpha0", "alpha1");
+            world.client.ask(
+                    id -> new LookCommand.Seek(id, "g", "t", 0, SeekPlace.offset(0), false), LookReply.Seeked.class);
+            List<Delivery> again = world.popAll("g");
+            assertThat(texts(again)).as("I1").containsExactly("alpha0", "alpha1");
+            world.ack("g", again);
+            assertThat(world.describe("g").depth()).isZero();
+        });
+    }
+
+    @Test
+    void whatIsDamagedAllTheSameIsQuarantinedAgain() {
+        play("a release of what is damaged", world -> {
+            world.client.createGroup("g", "t", PLAIN);
+            world.send(0, "alpha0");
+            world.send(0, "alpha1");
+            Place bad = world.place("alpha0");
+            world.disk.flip(bad.path, bad.at, 1);
+            assertThat(texts(world.popAll("g"))).containsExactly("alpha1");
+            assertThat(world.queue(0).quarantines().get(0).cause()).isEqualTo(Quarantine.Cause.BAD_FRAME);
+            assertThat(world.queue(0).quarantines().get(0).reason()).contains("checksum");
+            assertThat(world.release(-1, false)).isOne();
+            world.client.createGroup("late", "t", Map.of("start", "earliest"));
+            assertThat(texts(world.popAll("late"))).as("I2").containsExactly("alpha1");
+            world.assertQuarantined(0, 1);
         });
     }
 

@@ -24,6 +24,7 @@ import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
@@ -140,6 +141,12 @@ final class Samples {
                         List.of(
                                 new QueuePurge("node-1", 0, number(), 3, true, null),
                                 new QueuePurge("node-1", 1, 0, 0, false, refusal))),
+                new LookCommand.Release(number(), "orders", 3, number(), true),
+                new LookReply.Released(
+                        number(),
+                        List.of(
+                                new QueueRelease("node-1", 3, number(), null),
+                                new QueueRelease("node-1", 4, 0, Refusal.busy("voll", 10)))),
                 new LookCommand.Peek(number(), "orders", -1, -1, "billing", 10, 1 << 20, "1:2"),
                 new LookCommand.Find(number(), "orders", "", "schlüssel", -1, number(), 10, ""),
                 new LookReply.MessagePage(

@@ -74,20 +74,48 @@ class QueueStateTest {
     }
 
     @Test
-    void whatIsWrongWithItIsKeptOverSnapshotsAsLongAsItIsStored() {
+    void whatIsWrongWithItIsKeptOverSnapshotsUntilItIsReleased() {
         QueueState state = begun(1_000, false);
-        for (int offset = 0; offset < 3 * QueueState.QUARANTINES_KEPT; offset += 2) {
-            state.apply(bad(offset, 1));
+        int count = 3 * QueueState.QUARANTINES_KEPT / 2;
+        for (int i = 0; i < count; i++) {
+            state.apply(bad(2 * i, 1));
         }
-        assertThat(state.quarantined().count()).isEqualTo(3 * QueueState.QUARANTINES_KEPT / 2);
+        assertThat(state.quarantined().count()).isEqualTo(count);
         assertThat(state.quarantines()).as("bounded").hasSize(QueueState.QUARANTINES_KEPT);
-        assertThat(state.quarantines().get(7)).isEqualTo(bad(14, 1));
+        assertThat(state.quarantines()).as("the newest").contains(bad(2 * count - 2, 1));
         QueueState restored = QueueState.restore(state.toSnapshot(), 5, 5, 1_000);
         assertThat(restored.quarantines()).isEqualTo(state.quarantines());
         assertThat(restored.quarantined()).isEqualTo(state.quarantined());
-        state.retention().raiseFirstOffset(15);
-        assertThat(state.quarantines().get(0)).isEqualTo(bad(16, 1));
-        assertThat(state.toSnapshot().quarantines()).isEqualTo(state.quarantines());
+        restored.retention().raiseFirstOffset(2 * count - 1);
+        assertThat(restored.quarantines()).as("gone, but told").isEqualTo(state.quarantines());
+        restored = QueueState.restore(restored.toSnapshot(), 5, 5, 1_000);
+        QuarantinedRecord release = restored.decideRelease(0, Long.MAX_VALUE, 2_000);
+        assertThat(restored.quarantinedIn(release).isEmpty())
+                .as("nothing to be read")
+                .isTrue();
+        restored.apply(release);
+        assertThat(restored.quarantines()).isEmpty();
+        assertThat(restored.decideRelease(0, Long.MAX_VALUE, 2_000)).isNull();
+    }
+
+    @Test
+    void aReleaseTakesBackWhatItNamesAndNothingElse() {
+        QueueState state = begun(1_000, false);
+        for (long offset : new long[] {3, 4, 5, 9, 20}) {
+            assertThat(state.decideQuarantine(offset, 1)).isTrue();
+            state.apply(bad(offset, 1));
+        }
+        assertThat(state.decideRelease(6, 3, 2_000)).isNull();
+        QuarantinedRecord release = state.decideRelease(4, 10, 2_000);
+        assertThat(release.cause()).isEqualTo(QuarantinedRecord.Cause.RELEASED);
+        assertThat(release.notedMillis()).isEqualTo(2_000);
+        assertThat(state.quarantinedIn(release)).isEqualTo(OffsetSet.of(4, 5, 9));
+        state.apply(release);
+        state.apply(release);
+        assertThat(state.quarantined()).isEqualTo(OffsetSet.of(3, 20));
+        assertThat(state.quarantines()).containsExactly(bad(3, 1), bad(20, 1));
+        assertThat(state.decideQuarantine(5, 1)).as("if it is bad all the same").isTrue();
+        assertThat(state.decideQuarantine(3, 1)).as("known").isFalse();
     }
 
     @Test
