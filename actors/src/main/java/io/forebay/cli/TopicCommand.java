@@ -1,6 +1,7 @@
 package io.forebay.cli;
 
 import io.forebay.client.ForebayClient;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.TopicDescription;
 import java.time.Instant;
@@ -30,7 +31,8 @@ import picocli.CommandLine.Spec;
             TopicCommand.Delete.class,
             SettingsCommands.TopicSet.class,
             SettingsCommands.TopicSettings.class,
-            PurgeCommand.OfTopic.class
+            PurgeCommand.OfTopic.class,
+            ReleaseCommand.class
         })
 final class TopicCommand implements Callable<Integer> {
     @Spec
@@ -39,7 +41,8 @@ final class TopicCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is missing: create, list, describe, settings, set, purge or delete");
+                spec.commandLine(),
+                "a command is missing: create, list, describe, settings, set, purge, release or delete");
     }
 
     /** One request to the node, and its answer printed. Also what the commands of groups are made of. */
@@ -189,7 +192,24 @@ final class TopicCommand implements Callable<Integer> {
                             queue.quarantined());
                 }
                 print(table);
+                for (QueueDescription queue : description.queues()) {
+                    queue.quarantines()
+                            .forEach(bad -> shell.console()
+                                    .println("unreadable: queue " + queue.number() + ", " + shown(bad, queue)));
+                }
             }
+        }
+
+        private static String shown(Quarantine bad, QueueDescription queue) {
+            String offsets = bad.count() == 1
+                    ? "offset " + bad.firstOffset()
+                    : "offsets " + bad.firstOffset() + " to " + (bad.firstOffset() + bad.count() - 1);
+            String place = (bad.segment().isEmpty() ? "" : ", " + bad.segment())
+                    + (bad.position() < 0 ? "" : ", position " + bad.position());
+            boolean isStored = bad.firstOffset() + bad.count() > queue.firstOffset();
+            return offsets + place + (isStored ? "" : ", not stored any more") + ", since "
+                    + Instant.ofEpochMilli(bad.notedMillis()) + ": "
+                    + bad.cause().text() + ", " + bad.reason();
         }
     }
 
@@ -233,9 +253,24 @@ final class TopicCommand implements Callable<Integer> {
             one.put("stored", queue.depth());
             one.put("expired", queue.expired());
             one.put("unreadable", queue.quarantined());
+            one.put(
+                    "quarantines",
+                    queue.quarantines().stream().map(TopicCommand::json).toList());
             queues.add(one);
         }
         json.put("queues", queues);
+        return json;
+    }
+
+    private static Map<String, Object> json(Quarantine bad) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("offset", bad.firstOffset());
+        json.put("count", bad.count());
+        json.put("cause", bad.cause().text());
+        json.put("segment", bad.segment());
+        json.put("position", bad.position());
+        json.put("notedMillis", bad.notedMillis());
+        json.put("reason", bad.reason());
         return json;
     }
 }

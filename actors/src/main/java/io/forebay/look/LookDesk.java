@@ -16,6 +16,7 @@ import io.forebay.protocol.LookReply;
 import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -137,6 +138,8 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
             onSeek(ask, seek);
         } else if (request instanceof LookCommand.Purge purge) {
             onPurge(ask, purge);
+        } else if (request instanceof LookCommand.Release release) {
+            onRelease(ask, release);
         } else {
             throw new AssertionError(request);
         }
@@ -417,6 +420,48 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
                 queue.queueId(), Math.max(first, Math.min(below, queue.marks().nextOffset())), null);
     }
 
+    private void onRelease(Ask ask, LookCommand.Release release) {
+        Refusal refusal = checkTopic(release.topic());
+        TopicDirectory.TopicRoute topic = refusal == null ? directory.topic(release.topic()) : null;
+        refusal = refusal != null ? refusal : checkQueue(release.queue(), topic);
+        if (refusal == null && release.offset() < -1) {
+            refusal = Refusal.illegalArgument(
+                    "offset", release.offset(), "0 or more, or -1 for everything that is quarantined");
+        }
+        if (refusal == null && release.offset() >= 0 && release.queue() < 0) {
+            refusal = Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, "an offset to release needs the number of a queue");
+        }
+        if (refusal != null) {
+            refuse(ask, refusal);
+            return;
+        }
+        List<TopicDirectory.QueueRoute> queues = queuesOf(topic, release.queue());
+        long first = Math.max(0, release.offset());
+        long count = release.offset() < 0 ? Long.MAX_VALUE : 1;
+        askEach(
+                queues,
+                i -> askQueue(
+                        queues.get(i),
+                        replyTo -> new Queue.ReleaseQuarantine(first, count, release.isDryRun(), replyTo)),
+                answers -> {
+                    List<QueueRelease> releases = new ArrayList<>();
+                    for (int i = 0; i < queues.size(); i++) {
+                        int number = queues.get(i).number();
+                        boolean isDone =
+                                answers.get(i) instanceof Queue.QuarantineReleased done && done.refusal() == null;
+                        releases.add(
+                                isDone
+                                        ? new QueueRelease(
+                                                environment.nodeName,
+                                                number,
+                                                ((Queue.QuarantineReleased) answers.get(i)).count(),
+                                                null)
+                                        : new QueueRelease(environment.nodeName, number, 0, refusalOf(answers.get(i))));
+                    }
+                    answer(ask, new LookReply.Released(release.requestId(), releases));
+                });
+    }
+
     private static List<TopicDirectory.QueueRoute> queuesOf(TopicDirectory.TopicRoute topic, int number) {
         return number < 0 ? topic.queues() : List.of(topic.queues().get(number));
     }
@@ -450,7 +495,11 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
     }
 
     private static Refusal refusalOf(Object answer) {
-        Refusal refusal = answer instanceof Queue.Purged purged ? purged.refusal() : GroupQuestions.refusalOf(answer);
+        Refusal refusal = answer instanceof Queue.Purged purged
+                ? purged.refusal()
+                : answer instanceof Queue.QuarantineReleased released
+                        ? released.refusal()
+                        : GroupQuestions.refusalOf(answer);
         if (refusal == null) {
             throw new AssertionError(answer);
         }

@@ -11,7 +11,6 @@ import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory;
-import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -79,15 +78,8 @@ public final class QueueScan {
         Guard guard = new Guard(sink);
         long offset = from;
         while (offset < end && guard.wantsMore) {
-            QueueReader.Result result;
-            try {
-                // One at a time is as fast: a run of messages in one frame is read and verified once.
-                result = reader.read(offset, 1, 1, guard);
-            } catch (IOException e) {
-                guard.wantsMore = sink.unreadable(offset, e.getMessage());
-                offset++;
-                continue;
-            }
+            // One at a time is as fast: a run of messages in one frame is read and verified once.
+            QueueReader.Result result = reader.read(offset, 1, 1, guard);
             switch (result.status()) {
                 case READ -> {
                     if (result.count() == 0) {
@@ -99,8 +91,8 @@ public final class QueueScan {
                     isNotReadable = true;
                     return offset;
                 }
-                case QUARANTINED -> {
-                    guard.wantsMore = sink.unreadable(offset, result.reason());
+                case FAILED, QUARANTINED -> {
+                    guard.wantsMore = sink.unreadable(offset, result.problem().text());
                     offset++;
                 }
                 case GONE -> offset = Math.max(offset + 1, Math.min(end, firstOffset()));

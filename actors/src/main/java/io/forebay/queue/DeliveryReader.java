@@ -7,12 +7,10 @@ import io.forebay.queue.core.Checkpoint;
 import io.forebay.queue.core.GroupQueueState;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EntryRecord;
-import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.MessageView;
 import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -79,13 +77,12 @@ final class DeliveryReader {
         }
     }
 
-    /** A message that cannot be read, and why. */
-    record Unreadable(long offset, String reason) {}
-
     /**
      * What a job gave.
      *
-     * @param tooMany what is beyond the bytes asked for: nobody has seen it
+     * @param tooMany what is beyond the bytes asked for, or behind what the device does not give: nobody has seen it
+     * @param unreadable what is damaged, or not there
+     * @param failedOrNull what the device does not give for now; it is among {@code tooMany}
      * @param isRewriting whether the stripe cannot be read for now; the rest is void then
      */
     record Outcome(
@@ -93,6 +90,7 @@ final class DeliveryReader {
             long bodyBytes,
             List<ReceiptHandle> tooMany,
             List<Unreadable> unreadable,
+            Unreadable failedOrNull,
             boolean isRewriting) {}
 
     private final GroupQueue.Identity identity;
@@ -125,45 +123,43 @@ final class DeliveryReader {
                     assembly.tooMany(next++);
                     continue;
                 }
-                QueueReader.Result result;
-                try {
-                    result = bodies.read(next, (int) (end - next), assembly.bytesLeft(), assembly);
-                } catch (IOException e) {
-                    next = assembly.nextOffset;
-                    assembly.unreadable.add(new Unreadable(next++, e.getMessage()));
-                    continue;
-                }
+                QueueReader.Result result = bodies.read(next, (int) (end - next), assembly.bytesLeft(), assembly);
                 next = result.nextOffset();
                 switch (result.status()) {
                     case READ -> {
                         if (result.count() == 0) {
-                            assembly.unreadable.add(new Unreadable(next++, "it is not stored"));
+                            assembly.unreadable.add(Unreadable.missing(next++, "it is not stored"));
                         }
                     }
                     case NOT_READABLE -> {
-                        return new Outcome(List.of(), 0, List.of(), List.of(), true);
+                        return new Outcome(List.of(), 0, List.of(), List.of(), null, true);
                     }
-                    case QUARANTINED -> assembly.unreadable.add(new Unreadable(next++, result.reason()));
-                    case GONE -> assembly.unreadable.add(new Unreadable(next++, "it is not stored any more"));
+                    case FAILED -> assembly.failed = Unreadable.of(result);
+                    case QUARANTINED, GONE -> {
+                        assembly.unreadable.add(Unreadable.of(result));
+                        next++;
+                    }
                 }
             }
         }
-        return new Outcome(assembly.deliveries, assembly.bodyBytes, assembly.tooMany, assembly.unreadable, false);
+        return new Outcome(
+                assembly.deliveries, assembly.bodyBytes, assembly.tooMany, assembly.unreadable, assembly.failed, false);
     }
 
-    /** When the message was made by its producer's clock; 0 if that cannot be told. */
-    long bornMillis(long offset) {
-        long[] bornMillis = {0};
-        try {
-            reader().read(offset, 1, 1, (at, message, body) -> {
-                if (body != null && body.decode() instanceof MessageRecord record) {
-                    bornMillis[0] = record.bornMillis();
-                }
-            });
-        } catch (IOException e) {
-            return 0;
+    /** Only looks whether a message can be read; waits for the device. */
+    QueueReader.Result probe(long offset) {
+        return reader().read(offset, 1, 1, (at, message, body) -> {});
+    }
+
+    /** Of all that a job is to read. */
+    List<ReceiptHandle> handles(Job job) {
+        List<ReceiptHandle> handles = new ArrayList<>(job.messageCount);
+        for (int range = 0; range < job.rangeCount; range++) {
+            for (int i = 0; i < job.counts[range]; i++) {
+                handles.add(handle(job, job.firstOffsets[range] + i));
+            }
         }
-        return bornMillis[0];
+        return handles;
     }
 
     private QueueReader reader() {
@@ -182,7 +178,7 @@ final class DeliveryReader {
         private int attempt;
         private long deadlineMillis;
         private long bodyBytes;
-        private long nextOffset;
+        private Unreadable failed;
 
         Assembly(Job job) {
             this.job = job;
@@ -192,11 +188,10 @@ final class DeliveryReader {
         void begin(int range) {
             attempt = job.attempts[range];
             deadlineMillis = job.deadlines[range];
-            nextOffset = job.firstOffsets[range];
         }
 
         boolean isFull() {
-            return !deliveries.isEmpty() && bodyBytes >= job.bytesMax;
+            return failed != null || (!deliveries.isEmpty() && bodyBytes >= job.bytesMax);
         }
 
         long bytesLeft() {
@@ -207,14 +202,13 @@ final class DeliveryReader {
             if (tooMany.isEmpty()) {
                 tooMany = new ArrayList<>();
             }
-            tooMany.add(handle(offset));
+            tooMany.add(handle(job, offset));
         }
 
         @Override
         public void message(long offset, RecordView view, RecordView bodyView) throws CorruptRecordException {
-            nextOffset = offset;
             if (bodyView == null) {
-                unreadable.add(new Unreadable(offset, "the message that its entry names is not stored any more"));
+                unreadable.add(Unreadable.withoutBody(offset));
                 return;
             }
             bodyView.show(stored);
@@ -232,29 +226,28 @@ final class DeliveryReader {
                 return;
             }
             bodyBytes += size;
-            nextOffset = offset + 1;
             deliveries.add(new Delivery(
                     message,
                     identity.group(),
                     identity.queueNumber(),
                     offset,
                     attempt,
-                    handle(offset),
+                    handle(job, offset),
                     deadlineMillis,
                     job.checkpoint.poppedMillis()));
         }
+    }
 
-        private ReceiptHandle handle(long offset) {
-            return new ReceiptHandle(
-                    identity.nodeId(),
-                    stripe.stripeId(),
-                    identity.queueId(),
-                    identity.groupId(),
-                    offset,
-                    job.checkpoint.epoch(),
-                    job.sequence,
-                    job.checkpoint.nonce());
-        }
+    private ReceiptHandle handle(Job job, long offset) {
+        return new ReceiptHandle(
+                identity.nodeId(),
+                stripe.stripeId(),
+                identity.queueId(),
+                identity.groupId(),
+                offset,
+                job.checkpoint.epoch(),
+                job.sequence,
+                job.checkpoint.nonce());
     }
 
     private static Message withProperties(Message message, Map<String, String> added) {

@@ -10,6 +10,8 @@ import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.store.StripeBudget;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -29,6 +31,7 @@ final class GroupBurial {
     private final GroupAppender appender;
     private final GroupQueue.DeadLetterSource source;
     private MessageScanner scanner;
+    private final ReadTrouble trouble;
     private boolean isReading;
     private boolean isPaused;
     private GroupQueue.DeadLetterQueue letters;
@@ -68,6 +71,7 @@ final class GroupBurial {
         this.environment = environment;
         this.appender = appender;
         this.source = source;
+        trouble = new ReadTrouble(environment);
     }
 
     /** Begins with what has become poison; to be called after every decision. */
@@ -186,30 +190,53 @@ final class GroupBurial {
             read.poison().forEach(poison -> environment.state.poisonedAgain(poison.queueOffset()));
             return;
         }
-        boolean isRetried = false;
         List<MessageScanner.Origin> found = read.origins().found();
+        List<Poison> again = new ArrayList<>();
+        Unreadable failed = null;
         for (int i = 0; i < read.poison().size(); i++) {
             Poison poison = read.poison().get(i);
-            if (i >= found.size() || !bury(poison, found.get(i))) {
-                environment.state.poisonedAgain(poison.queueOffset());
-                isRetried = true;
+            if (i >= found.size()) {
+                again.add(poison);
+                continue;
+            }
+            Unreadable bad = found.get(i).unreadableOrNull();
+            if (bad != null && bad.mayPass() && isWanted(poison)) {
+                failed = failed == null ? bad : failed;
+                again.add(poison);
+            } else if (!bury(poison, found.get(i))) {
+                again.add(poison);
             }
         }
-        if (isRetried) {
-            // Nothing at once: what was in the way has to go first.
-            pause(RETRY);
+        Duration delay = RETRY;
+        if (failed != null) {
+            Duration untilReadAgain = trouble.failed(failed);
+            delay = untilReadAgain == null || untilReadAgain.compareTo(RETRY) < 0 ? RETRY : untilReadAgain;
+        } else if (trouble.isFailing() && !read.origins().isRewriting()) {
+            trouble.passed();
         }
+        if (!again.isEmpty()) {
+            // In their order, the oldest first; nothing at once: what was in the way has to go first.
+            Collections.reverse(again);
+            again.forEach(poison -> environment.state.poisonedAgain(poison.queueOffset()));
+            pause(delay);
+        }
+    }
+
+    /** Whether a message that was read to be buried still has to be: it may have been acked, purged or tried again meanwhile. */
+    private boolean isWanted(Poison poison) {
+        return environment.state.parkedAt(poison.queueOffset()) != null
+                || environment.state.isPoison(poison.queueOffset());
     }
 
     /** Dead-letters or parks; false if that has to wait. */
     private boolean bury(Poison poison, MessageScanner.Origin origin) {
         long offset = poison.queueOffset();
         KeyParkedRecord parked = environment.state.parkedAt(offset);
-        if (parked == null && !environment.state.isPoison(offset)) {
-            return true; // acked, purged or tried again meanwhile
+        if (!isWanted(poison)) {
+            return true;
         }
-        if (origin.reasonOrNull() != null) {
-            environment.unreadable(offset, origin.reasonOrNull());
+        if (origin.unreadableOrNull() != null) {
+            environment.unreadable(origin.unreadableOrNull());
             return true;
         }
         if (parked == null

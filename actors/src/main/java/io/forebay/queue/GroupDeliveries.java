@@ -9,12 +9,14 @@ import io.forebay.queue.core.Checkpoint;
 import io.forebay.queue.core.PopCommand;
 import io.forebay.queue.core.TokenBatch;
 import io.forebay.storage.log.GivenBackRecord;
+import io.forebay.storage.log.QueueReader;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;
 
 /**
  * What was popped, from its written checkpoint to the session: bodies are read in order, hot ones at once and cold ones
- * elsewhere; what is too much, or nobody waits for any more, goes back uncounted. Confined to its actor.
+ * elsewhere; what is too much, or nobody waits for any more, or the device does not give, goes back uncounted. Confined to its actor.
  */
 final class GroupDeliveries {
     private static final long BODY_BYTES_GUESS = 1024;
@@ -105,6 +107,14 @@ final class GroupDeliveries {
                 pop.session.tell(new QueueReply.PoppedNothing(pop.pop.requestId()));
                 continue;
             }
+            if (environment.deliveryTrouble.isFailing()) {
+                unread.pollFirst();
+                if (pop.isNew) {
+                    returnUntouched(reader.handles(job));
+                }
+                pop.refuse(environment.deliveryTrouble.refusalOrNull());
+                continue;
+            }
             isReading = true;
             if (environment.isHot(job.lowestOffset())) {
                 onOutcome(reader.read(job));
@@ -125,6 +135,10 @@ final class GroupDeliveries {
     }
 
     void readAgain() {
+        if (environment.deliveryTrouble.isFailing()) {
+            probe();
+            return;
+        }
         isReading = false;
         readNext();
     }
@@ -136,16 +150,29 @@ final class GroupDeliveries {
             // Refused meanwhile: the stripe is closed.
             return;
         }
-        outcome.unreadable().forEach(bad -> environment.unreadable(bad.offset(), bad.reason()));
+        outcome.unreadable().forEach(environment::unreadable);
         if (outcome.isRewriting()) {
             unread.addFirst(pop);
             isReading = true;
             environment.timers.startSingleTimer(GroupQueue.ReadAgain.INSTANCE, GroupEnvironment.READ_RETRY);
             return;
         }
+        Unreadable failed = outcome.failedOrNull();
+        if (failed != null) {
+            onFailed(failed);
+            if (!pop.isNew) {
+                // The first copy may have been answered: what it got is not taken from whoever has it.
+                pop.refuse(environment.deliveryTrouble.refusalOf(failed));
+                return;
+            }
+        }
         List<Delivery> deliveries = outcome.deliveries();
         if (!outcome.tooMany().isEmpty()) {
             returnUntouched(outcome.tooMany());
+        }
+        if (deliveries.isEmpty() && failed != null) {
+            pop.refuse(environment.deliveryTrouble.refusalOf(failed));
+            return;
         }
         if (deliveries.isEmpty()) {
             pop.session.tell(new QueueReply.PoppedNothing(pop.pop.requestId()));
@@ -156,7 +183,45 @@ final class GroupDeliveries {
                 pop.pop.requestId(), deliveries, outcome.bodyBytes(), environment.context.getSelf()));
     }
 
-    /** More bytes than asked for: nobody has seen these, so they go back uncounted. */
+    // ---- what the device does not give ------------------------------------------------------------------------------
+
+    /** Nothing goes out until it can be read, or has been passed over: what was popped keeps its order. */
+    private void onFailed(Unreadable failed) {
+        Duration delay = environment.deliveryTrouble.failed(failed);
+        if (delay != null) {
+            environment.timers.startSingleTimer(GroupQueue.ReadAgain.INSTANCE, delay);
+        }
+    }
+
+    /** Elsewhere, hot or not: what failed once may hang the next time. */
+    private void probe() {
+        long offset = environment.deliveryTrouble.offset();
+        environment.read(
+                () -> reader.probe(offset), (result, failure) -> new GroupQueue.Probed(offset, result, failure));
+    }
+
+    void onProbed(GroupQueue.Probed probed) {
+        if (probed.failure() != null) {
+            throw new AssertionError("a read of queue " + environment.identity.queueId() + " failed", probed.failure());
+        }
+        ReadTrouble trouble = environment.deliveryTrouble;
+        if (!trouble.isFailing() || trouble.offset() != probed.offset()) {
+            return; // the stripe is closed
+        }
+        QueueReader.Result result = probed.result();
+        if (!environment.state.isUnsettled(probed.offset())) {
+            trouble.passed(); // purged, or passed over because of what another group has met
+        } else if (result.status() == QueueReader.Status.FAILED) {
+            onFailed(Unreadable.of(result));
+        } else if (result.status() == QueueReader.Status.NOT_READABLE) {
+            environment.timers.startSingleTimer(GroupQueue.ReadAgain.INSTANCE, GroupEnvironment.READ_RETRY);
+        } else {
+            // Whatever else is wrong with it the next Pop meets.
+            trouble.passed();
+        }
+    }
+
+    /** What nobody has seen goes back uncounted. */
     private void returnUntouched(List<ReceiptHandle> handles) {
         tokens.clear();
         for (ReceiptHandle handle : handles) {
@@ -204,5 +269,6 @@ final class GroupDeliveries {
     void refuseUnread(Refusal refusal) {
         unread.forEach(pop -> pop.refuse(refusal));
         unread.clear();
+        environment.deliveryTrouble.passed();
     }
 }

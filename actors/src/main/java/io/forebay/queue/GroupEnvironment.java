@@ -4,9 +4,9 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.TimerScheduler;
+import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.GroupPolicy;
 import io.forebay.queue.core.GroupQueueState;
-import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.store.StripeHandle;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -30,6 +30,11 @@ final class GroupEnvironment {
     private final Executor readExecutor;
     private final AtomicLong stripeBytes;
     private final BooleanSupplier mayDecide;
+    /** Of the bodies of what was popped: nothing can be popped while it lasts. */
+    final ReadTrouble deliveryTrouble;
+    /** Of what the group has to look at: nothing behind it can be popped while it lasts. */
+    final ReadTrouble scanTrouble;
+
     private HotOffsets hotOffsets;
     private GroupPolicy policy;
     private long readableEnd;
@@ -58,6 +63,8 @@ final class GroupEnvironment {
         this.policy = identity.policy();
         readExecutor =
                 context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(identity.readDispatcher()));
+        deliveryTrouble = new ReadTrouble(this);
+        scanTrouble = new ReadTrouble(this);
     }
 
     long now() {
@@ -105,17 +112,26 @@ final class GroupEnvironment {
         context.pipeToSelf(CompletableFuture.supplyAsync(reading, readExecutor), ended::apply);
     }
 
+    /** Why messages cannot be read for now, null if nothing is known to be in the way. */
+    Refusal readRefusalOrNull() {
+        Refusal refusal = deliveryTrouble.refusalOrNull();
+        return refusal != null ? refusal : scanTrouble.refusalOrNull();
+    }
+
+    /** The group's queue, for people. */
+    String name() {
+        return "topic " + identity.topic() + " queue " + identity.queueNumber() + " group " + identity.group();
+    }
+
     /** A message cannot be read: says so, passes it over, and has its queue note it for good. */
-    void unreadable(long offset, String reason) {
+    void unreadable(Unreadable bad) {
         context.getLog()
                 .error(
-                        "topic {} queue {} group {}: offset {} cannot be read and is passed over: {}",
-                        identity.topic(),
-                        identity.queueNumber(),
-                        identity.group(),
-                        offset,
-                        reason);
-        state.quarantine(offset, 1);
-        queue.tell(new Queue.Quarantine(offset, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, reason));
+                        "{}: offset {} cannot be read and is passed over: {}",
+                        name(),
+                        bad.offset(),
+                        bad.problem().text());
+        state.quarantine(bad.offset(), 1);
+        queue.tell(new Queue.Quarantine(bad.offset(), 1, bad.problem()));
     }
 }

@@ -2,6 +2,7 @@ package io.forebay.queue;
 
 import io.forebay.queue.core.MessageFilter;
 import io.forebay.storage.log.FilteredRecord;
+import java.time.Duration;
 
 /**
  * Looks at messages ahead of the Pops of a group that is ordered or has a filter, so that there are always some that may go
@@ -26,6 +27,9 @@ final class GroupLookAhead {
 
     /** Looks further if there is need; to be called after every decision. */
     void proceed() {
+        if (environment.scanTrouble.isFailing() && !environment.state.isScanDue(environment.readableEnd())) {
+            environment.scanTrouble.passed(); // the group looks at nothing any more, or was sent away from it
+        }
         if (isReading || isPaused || !isDue() || !environment.mayDecide()) {
             return;
         }
@@ -35,7 +39,7 @@ final class GroupLookAhead {
         long from = environment.state.scanFrom();
         int count = environment.state.scanCount(environment.readableEnd(), COUNT);
         MessageFilter filter = environment.policy().filter();
-        if (environment.isHot(from)) {
+        if (environment.isHot(from) && !environment.scanTrouble.isFailing()) {
             found(scanner.scan(from, count, filter));
             if (!isPaused && isDue()) {
                 // Others have their turn in between.
@@ -76,10 +80,17 @@ final class GroupLookAhead {
         for (int i = 0; i < found.count(); i++) {
             environment.state.scanned(found.firstOffset() + i, found.wanted()[i], found.keyHashes()[i]);
         }
-        MessageScanner.Unreadable bad = found.unreadableOrNull();
-        if (bad != null && bad.offset() == environment.state.scanFrom()) {
-            environment.unreadable(bad.offset(), bad.reason());
+        Unreadable bad = found.unreadableOrNull();
+        boolean isInTheWay = bad != null && bad.offset() == environment.state.scanFrom();
+        boolean isTriedAgain = isInTheWay && bad.mayPass() && failed(bad);
+        if (isInTheWay && !isTriedAgain) {
+            if (!bad.mayPass()) {
+                environment.unreadable(bad);
+            }
             environment.state.scannedUnreadable(bad.offset());
+        }
+        if (!isTriedAgain && !found.isRewriting() && environment.scanTrouble.isFailing()) {
+            environment.scanTrouble.passed();
         }
         FilteredRecord filtered = environment.state.decideFiltered();
         if (filtered != null) {
@@ -90,5 +101,15 @@ final class GroupLookAhead {
             isPaused = true;
             environment.timers.startSingleTimer(GroupQueue.GoOn.INSTANCE, GroupEnvironment.READ_RETRY);
         }
+    }
+
+    /** @return whether it is tried again; else it has lasted too long, and the message is passed over */
+    private boolean failed(Unreadable bad) {
+        Duration delay = environment.scanTrouble.failed(bad);
+        if (delay != null) {
+            isPaused = true;
+            environment.timers.startSingleTimer(GroupQueue.GoOn.INSTANCE, delay);
+        }
+        return delay != null;
     }
 }

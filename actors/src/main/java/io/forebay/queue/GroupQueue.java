@@ -28,6 +28,7 @@ import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.MessageRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.SeekRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
@@ -59,6 +60,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Readable,
                     Truncated,
                     Quarantined,
+                    QuarantineReleased,
                     ConsumerGone,
                     SessionClosed,
                     Configure,
@@ -79,6 +81,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                     Delete,
                     Due,
                     ReadAgain,
+                    Probed,
                     GoOn,
                     BodiesRead,
                     Scanned,
@@ -131,6 +134,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     /** These offsets of the queue cannot be read: they are passed over, and nobody settles them. Idempotent. */
     public record Quarantined(OffsetSet offsets) implements Command {}
+
+    /** These offsets may be read again, by whoever has not passed them over. Idempotent. */
+    public record QuarantineReleased(OffsetSet offsets) implements Command {}
 
     /** A consumer is gone: what it holds comes back with its attempt counted. Idempotent. */
     public record ConsumerGone(long sessionId) implements Command {}
@@ -285,6 +291,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
 
     record BodiesRead(DeliveryReader.Outcome outcome, Throwable failure) implements Command {}
 
+    record Probed(long offset, QueueReader.Result result, Throwable failure) implements Command {}
+
     private record FromStore(StoreWriter.Event event) implements Command {}
 
     /**
@@ -372,9 +380,9 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     public record Drained() {}
 
     /** What a dispatcher is told. */
-    public sealed interface ToDispatcher permits Available, Popped, Activity, ServedBefore {}
+    public sealed interface ToDispatcher permits Available, Popped, Activity, ServedBefore, ReadFailing {}
 
-    /** So many messages could be popped now. Told when it was none before. */
+    /** So many messages could be popped now. Told when it was none before, and when it is none though it was not popped. */
     public record Available(int queueId, long count) implements ToDispatcher {}
 
     /**
@@ -405,6 +413,14 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     public record Activity(int queueId, int inFlight, int acked, int failed, long[] freedSessionIds, int[] freedCounts)
             implements ToDispatcher {}
 
+    /**
+     * Messages of this queue cannot be read for now, or can again. Told when that changes: whoever is told that there is nothing has to
+     * be told this instead.
+     *
+     * @param refusalOrNull what to tell, null if nothing is in the way any more
+     */
+    public record ReadFailing(int queueId, Refusal refusalOrNull) implements ToDispatcher {}
+
     /** Requests that this queue has served before the start: their repetitions belong here. */
     public record ServedBefore(int queueId, long[] sessionIds, long[] requestIds) implements ToDispatcher {}
 
@@ -417,6 +433,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param segmentBytes size of one file of the stripe's log: what was written within less is expected in memory
      * @param policy until it is {@link Configure configured} anew
      * @param readDispatcher path of the dispatcher that cold reads may block
+     * @param quarantineAfterMillis how long the device may fail to give a message before it is quarantined
      */
     public record Identity(
             int queueId,
@@ -429,7 +446,8 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             int frameBytes,
             int segmentBytes,
             GroupPolicy policy,
-            String readDispatcher) {}
+            String readDispatcher,
+            long quarantineAfterMillis) {}
 
     /** A nack's delay that the group's own schedule is to give. */
     public static final long BACKOFF = SessionCommand.ChangeInvisible.BACKOFF;
@@ -554,8 +572,10 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 .onMessage(DeadLetterQueue.class, found -> then(() -> burial.onQueue(found)))
                 .onMessage(DeadLetterQueueGone.class, gone -> then(() -> burial.onQueueGone(gone.queueId)))
                 .onMessage(Quarantined.class, found -> then(() -> quarantine(found.offsets)))
+                .onMessage(QuarantineReleased.class, found -> then(() -> state.released(found.offsets)))
                 .onMessage(BodiesRead.class, read -> then(() -> deliveries.onRead(read)))
                 .onMessageEquals(ReadAgain.INSTANCE, () -> then(deliveries::readAgain))
+                .onMessage(Probed.class, probed -> then(() -> deliveries.onProbed(probed)))
                 .onMessageEquals(GoOn.INSTANCE, this::onGoOn)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(ListParked.class, list -> then(() -> operator.listParked(list)))
@@ -710,6 +730,12 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         }
         PopDecision decision = state.decidePop(
                 pop, environment.now(), environment.readableEnd(), stripe.log().epoch(), random.nextLong(), null);
+        if (decision.reason() == PopReason.DELIVERED && environment.deliveryTrouble.isFailing()) {
+            // The dispatcher knows why, and whether another queue has something.
+            appender.giveBack(reserved);
+            reports.popped(asked, 0);
+            return;
+        }
         if (decision.reason() == PopReason.DELIVERED) {
             Checkpoint checkpoint = state.apply(decision.record());
             Waiting waiting = deliveries.waiting(checkpoint, request, true);

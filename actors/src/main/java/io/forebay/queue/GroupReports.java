@@ -1,5 +1,6 @@
 package io.forebay.queue;
 
+import io.forebay.protocol.Refusal;
 import io.forebay.queue.core.FloorReport;
 import io.forebay.queue.core.GroupActivity;
 import io.forebay.queue.core.GroupQueueState;
@@ -20,6 +21,7 @@ final class GroupReports {
     private final FloorReport floor;
     private final int queueId;
     private long toldAvailable;
+    private Refusal toldReadRefusal;
 
     GroupReports(
             GroupEnvironment environment,
@@ -61,14 +63,29 @@ final class GroupReports {
 
     /** Behind every decision, when its records are on their way. */
     void proceed() {
-        long available = state.available(environment.readableEnd());
-        if (available > 0 && toldAvailable == 0) {
+        tellReadFailing();
+        long available = available();
+        boolean isBack = available > 0 && toldAvailable == 0;
+        boolean isHeldUp = toldAvailable > 0 && environment.deliveryTrouble.isFailing();
+        if (isBack || isHeldUp) {
             toldAvailable = available;
             dispatcher.accept(new GroupQueue.Available(queueId, available));
         }
         tellActivity();
         if (floor.isDue(state.floor(), appender.isEmpty())) {
             tellFloor(floor.writtenFloor());
+        }
+    }
+
+    private long available() {
+        return environment.deliveryTrouble.isFailing() ? 0 : state.available(environment.readableEnd());
+    }
+
+    private void tellReadFailing() {
+        Refusal refusal = environment.readRefusalOrNull();
+        if ((refusal == null) != (toldReadRefusal == null)) {
+            toldReadRefusal = refusal;
+            dispatcher.accept(new GroupQueue.ReadFailing(queueId, refusal));
         }
     }
 
@@ -88,7 +105,8 @@ final class GroupReports {
 
     /** @param gotCount as in {@link GroupQueue.Popped} */
     void popped(PopCommand asked, int gotCount) {
-        toldAvailable = state.available(environment.readableEnd());
+        tellReadFailing();
+        toldAvailable = available();
         dispatcher.accept(new GroupQueue.Popped(
                 queueId, asked.sessionId(), asked.requestId(), asked.maxMessages(), gotCount, toldAvailable));
     }

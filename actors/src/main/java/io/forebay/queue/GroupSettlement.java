@@ -197,6 +197,8 @@ final class GroupSettlement {
             case FORGED_HANDLE ->
                 Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered with this handle");
             case UNKNOWN_OFFSET -> Refusal.of(Refusal.Code.FORGED_HANDLE, message + " was never delivered");
+            case QUARANTINED ->
+                Refusal.of(Refusal.Code.STALE_HANDLE, message + " cannot be read any more and is passed over");
             default ->
                 Refusal.of(
                         Refusal.Code.STALE_HANDLE,

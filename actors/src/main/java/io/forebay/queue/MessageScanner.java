@@ -8,7 +8,6 @@ import io.forebay.storage.log.MessageView;
 import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -18,9 +17,6 @@ import java.util.Map;
  * another thread while the group goes on deciding; at most one runs at a time.
  */
 final class MessageScanner {
-
-    /** A message that cannot be read, and why. */
-    record Unreadable(long offset, long position, String reason) {}
 
     /**
      * What was found.
@@ -68,17 +64,7 @@ final class MessageScanner {
         };
         while (next[0] < count && bytesLeft > 0) {
             long from = firstOffset + next[0];
-            QueueReader.Result result;
-            try {
-                result = reader.read(from, count - next[0], bytesLeft, sink);
-            } catch (IOException e) {
-                return found(
-                        firstOffset,
-                        wanted,
-                        keyHashes,
-                        next[0],
-                        new Unreadable(firstOffset + next[0], -1, e.getMessage()));
-            }
+            QueueReader.Result result = reader.read(from, count - next[0], bytesLeft, sink);
             switch (result.status()) {
                 case READ -> {
                     bytesLeft -= result.bytes();
@@ -89,21 +75,8 @@ final class MessageScanner {
                 case NOT_READABLE -> {
                     return new Found(firstOffset, wanted, keyHashes, next[0], null, true);
                 }
-                case QUARANTINED -> {
-                    return found(
-                            firstOffset,
-                            wanted,
-                            keyHashes,
-                            next[0],
-                            new Unreadable(result.nextOffset(), result.position(), result.reason()));
-                }
-                case GONE -> {
-                    return found(
-                            firstOffset,
-                            wanted,
-                            keyHashes,
-                            next[0],
-                            new Unreadable(result.nextOffset(), -1, "it is not stored any more"));
+                case FAILED, QUARANTINED, GONE -> {
+                    return found(firstOffset, wanted, keyHashes, next[0], Unreadable.of(result));
                 }
             }
         }
@@ -152,7 +125,7 @@ final class MessageScanner {
      *
      * @param bodyQueueId where the body is, if the message is itself an entry not its own queue
      * @param properties of the entry that it is, else empty
-     * @param reasonOrNull why it cannot be read, null if it can
+     * @param unreadableOrNull why it cannot be read, null if it can
      */
     record Origin(
             long offset,
@@ -163,7 +136,7 @@ final class MessageScanner {
             Map<String, String> properties,
             String messageGroup,
             long bornMillis,
-            String reasonOrNull) {}
+            Unreadable unreadableOrNull) {}
 
     /** What was read of single messages; {@code isRewriting}: not all could be, try again. */
     record Origins(List<Origin> found, boolean isRewriting) {}
@@ -176,22 +149,12 @@ final class MessageScanner {
         List<Origin> found = new ArrayList<>(offsets.length);
         for (long offset : offsets) {
             Origin[] one = {null};
-            QueueReader.Result result;
-            try {
-                result = reader.read(
-                        offset, 1, Long.MAX_VALUE, (at, message, body) -> one[0] = origin(at, message, body));
-            } catch (IOException e) {
-                found.add(unreadable(offset, e.getMessage()));
-                continue;
-            }
+            QueueReader.Result result =
+                    reader.read(offset, 1, Long.MAX_VALUE, (at, message, body) -> one[0] = origin(at, message, body));
             if (result.status() == QueueReader.Status.NOT_READABLE) {
                 return new Origins(found, true);
             }
-            found.add(
-                    one[0] != null
-                            ? one[0]
-                            : unreadable(
-                                    offset, result.reason() == null ? "it is not stored any more" : result.reason()));
+            found.add(one[0] != null ? one[0] : unreadable(Unreadable.of(result)));
         }
         return new Origins(found, false);
     }
@@ -226,7 +189,7 @@ final class MessageScanner {
                 null);
     }
 
-    private static Origin unreadable(long offset, String reason) {
-        return new Origin(offset, 0, 0, 0, 0, Map.of(), "", 0, reason);
+    private static Origin unreadable(Unreadable bad) {
+        return new Origin(bad.offset(), 0, 0, 0, 0, Map.of(), "", 0, bad);
     }
 }

@@ -15,7 +15,7 @@ import io.forebay.queue.core.QueueState;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.Owner;
-import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.ReadProblem;
 import io.forebay.storage.log.SnapshotRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeHandle;
@@ -51,6 +51,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                     Configure,
                     Purge,
                     Quarantine,
+                    ReleaseQuarantine,
                     OffsetAt,
                     Delete,
                     Drain,
@@ -119,13 +120,18 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
      */
     public record Purge(long belowOffset, ActorRef<? super Purged> replyTo) implements Command {}
 
+    /** Offsets of this queue cannot be read: noted for good, and told to every group that reads it, now or later. Idempotent. */
+    public record Quarantine(long firstOffset, long count, ReadProblem problem) implements Command {}
+
     /**
-     * Offsets of this queue cannot be read: noted for good, and told to every group that reads it, now or later. Idempotent.
+     * Offsets are not to be taken for unreadable any more; told to every group. Answered by {@link QuarantineReleased} when that is
+     * flushed. Idempotent.
      *
-     * @param position of the bad frame, -1 if not known
-     * @param detail for people
+     * @param count of offsets, quarantined or not
+     * @param isDryRun only says what it would do
      */
-    public record Quarantine(long firstOffset, long count, long position, QuarantinedRecord.Cause cause, String detail)
+    public record ReleaseQuarantine(
+            long firstOffset, long count, boolean isDryRun, ActorRef<? super QuarantineReleased> replyTo)
             implements Command {}
 
     /** Where the first message lies that was written at a log time or later; answered by {@link OffsetRange}. */
@@ -155,6 +161,14 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
      * @param refusal null if it is done
      */
     public record Purged(int queueId, long firstOffset, Refusal refusal) {}
+
+    /**
+     * The answer to {@link ReleaseQuarantine}.
+     *
+     * @param count messages that are not quarantined any more
+     * @param refusal null if it is done
+     */
+    public record QuarantineReleased(int queueId, long count, Refusal refusal) {}
 
     /**
      * The answer to {@link OffsetAt}: the first message in {@code [low, high)} whose frame's log time is the one asked for or
@@ -262,6 +276,7 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
                 .onMessage(Configure.class, this::onConfigure)
                 .onMessage(Purge.class, this::onPurge)
                 .onMessage(Quarantine.class, this::onQuarantine)
+                .onMessage(ReleaseQuarantine.class, this::onReleaseQuarantine)
                 .onMessage(OffsetAt.class, this::onOffsetAt)
                 .onMessageEquals(Tick.INSTANCE, this::onTick)
                 .onMessage(Drain.class, this::onDrain)
@@ -499,6 +514,16 @@ public final class Queue extends AbstractBehavior<Queue.Command> {
     private Behavior<Command> onQuarantine(Quarantine quarantine) {
         keeper.quarantine(quarantine);
         sendNext();
+        return this;
+    }
+
+    private Behavior<Command> onReleaseQuarantine(ReleaseQuarantine release) {
+        if (closed == null) {
+            keeper.release(release);
+            sendNext();
+        } else {
+            keeper.answer(release, 0, closed);
+        }
         return this;
     }
 

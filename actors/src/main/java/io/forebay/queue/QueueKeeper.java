@@ -6,8 +6,10 @@ import io.forebay.queue.core.QueueRetention;
 import io.forebay.queue.core.QueueState;
 import io.forebay.queue.core.TopicPolicy;
 import io.forebay.storage.log.ExpiredRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
+import io.forebay.storage.log.ReadProblem;
 import io.forebay.store.StripeBudget;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +26,7 @@ final class QueueKeeper {
     /** What a record takes at most, without texts. */
     private static final int RECORD_BYTES = 192;
 
-    private static final int DETAIL_CHARS_MAX = 500;
+    private static final int TEXT_CHARS_MAX = 500;
     private static final long TICK_MILLIS_MIN = 1_000;
     private static final long TICK_MILLIS_MAX = 60_000;
     private static final long EXPIRY_LOG_MILLIS = 60_000;
@@ -39,6 +41,7 @@ final class QueueKeeper {
     private final Logger log;
     private TopicPolicy policy;
     private final List<Queue.Purge> purges = new ArrayList<>();
+    private final List<Queue.ReleaseQuarantine> releases = new ArrayList<>();
     private boolean isClosed;
     /** When the timer rings, by log time. */
     private long tickMillis = QueueRetention.NEVER;
@@ -113,6 +116,7 @@ final class QueueKeeper {
         marks.firstOffset(firstOffset);
         marks.expiredCount(state.retention().expiredCount());
         marks.quarantinedCount(state.quarantined().from(firstOffset).count());
+        marks.quarantines(state.quarantines());
     }
 
     // ---- too old, too much ----------------------------------------------------------------------------------------
@@ -226,11 +230,10 @@ final class QueueKeeper {
     // ---- what cannot be read --------------------------------------------------------------------------------------
 
     void quarantine(Queue.Quarantine quarantine) {
-        String detail = quarantine.detail();
-        if (detail.length() > DETAIL_CHARS_MAX) {
-            detail = detail.substring(0, DETAIL_CHARS_MAX);
-        }
-        long reserved = RECORD_BYTES + 3L * detail.length();
+        ReadProblem problem = quarantine.problem();
+        String detail = cut(problem.reason());
+        String segment = cut(problem.segment());
+        long reserved = RECORD_BYTES + 3L * (detail.length() + segment.length());
         // Without room it is noted when it is met again.
         if (isClosed || !port.account().tryReserve(reserved, StripeBudget.Tier.ACK)) {
             return;
@@ -240,10 +243,11 @@ final class QueueKeeper {
             QuarantinedRecord record = new QuarantinedRecord(
                     quarantine.firstOffset(),
                     quarantine.count(),
-                    quarantine.position(),
+                    problem.position(),
                     -1,
                     nowMillis(),
-                    quarantine.cause(),
+                    problem.cause(),
+                    segment,
                     detail);
             used = outbox.add(record, 0, frame -> {
                 state.apply(record);
@@ -254,11 +258,46 @@ final class QueueKeeper {
         port.account().giveBack(reserved - used);
     }
 
+    void release(Queue.ReleaseQuarantine release) {
+        QuarantinedRecord record = state.decideRelease(release.firstOffset(), release.count(), nowMillis());
+        if (record == null || release.isDryRun()) {
+            answer(release, record == null ? 0 : state.quarantinedIn(record).count(), null);
+            return;
+        }
+        if (!port.account().tryReserve(RECORD_BYTES, StripeBudget.Tier.ACK)) {
+            answer(release, 0, StoreRefusals.of(port.stripe().budget().refusal(StripeBudget.Tier.ACK)));
+            return;
+        }
+        releases.add(release);
+        long used = outbox.add(record, 0, frame -> {
+            OffsetSet released = state.quarantinedIn(record);
+            state.apply(record);
+            publishMarks();
+            groups.accept(new GroupQueue.QuarantineReleased(released));
+            port.awaitDurable(frame.lastSequence(), () -> {
+                if (releases.remove(release)) {
+                    answer(release, released.count(), null);
+                }
+            });
+        });
+        port.account().giveBack(RECORD_BYTES - used);
+    }
+
+    void answer(Queue.ReleaseQuarantine release, long count, Refusal refusalOrNull) {
+        release.replyTo().tell(new Queue.QuarantineReleased(identity.queueId(), count, refusalOrNull));
+    }
+
+    private static String cut(String text) {
+        return text.length() > TEXT_CHARS_MAX ? text.substring(0, TEXT_CHARS_MAX) : text;
+    }
+
     // ---- the end --------------------------------------------------------------------------------------------------
 
     void refuseUnanswered(Refusal refusal) {
         purges.forEach(purge -> answer(purge, refusal));
         purges.clear();
+        releases.forEach(release -> answer(release, 0, refusal));
+        releases.clear();
     }
 
     /** Nothing will be written any more. */

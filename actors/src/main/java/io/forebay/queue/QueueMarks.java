@@ -1,5 +1,8 @@
 package io.forebay.queue;
 
+import io.forebay.storage.log.QuarantinedRecord;
+import java.util.List;
+
 /**
  * Where a queue begins and ends, for those who only look: written by the queue's actor, read by any thread. What is read is
  * never ahead of what is written, and may be a little behind.
@@ -9,6 +12,7 @@ public final class QueueMarks {
     private volatile long nextOffset;
     private volatile long expiredCount;
     private volatile long quarantinedCount;
+    private volatile List<QuarantinedRecord> quarantines = List.of();
 
     /** The lowest offset that is stored. */
     public long firstOffset() {
@@ -30,6 +34,11 @@ public final class QueueMarks {
         return quarantinedCount;
     }
 
+    /** What is wrong with those of them of which it is kept, in order. */
+    public List<QuarantinedRecord> quarantines() {
+        return quarantines;
+    }
+
     void firstOffset(long offset) {
         firstOffset = offset;
     }
@@ -44,5 +53,9 @@ public final class QueueMarks {
 
     void quarantinedCount(long count) {
         quarantinedCount = count;
+    }
+
+    void quarantines(List<QuarantinedRecord> list) {
+        quarantines = list;
     }
 }

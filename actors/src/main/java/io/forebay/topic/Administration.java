@@ -5,6 +5,7 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
 import io.forebay.config.ForebaySettings;
 import io.forebay.protocol.Names;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
@@ -16,8 +17,10 @@ import io.forebay.protocol.SettingsDescription;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.queue.GroupQueue;
+import io.forebay.queue.QueueMarks;
 import io.forebay.storage.log.GroupDeletedRecord;
 import io.forebay.storage.log.GroupRecord;
+import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.SettingsHistory;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicDeletedRecord;
@@ -314,6 +317,7 @@ final class Administration {
             return null;
         }
         List<QueueDescription> queues = new ArrayList<>();
+        int left = TopicDescription.QUARANTINES_MAX;
         for (TopicDirectory.QueueRoute queue : route.queues()) {
             long first = queue.marks().firstOffset();
             long next = Math.max(first, queue.marks().nextOffset());
@@ -324,7 +328,9 @@ final class Administration {
                     next,
                     next - first,
                     queue.marks().expiredCount(),
-                    queue.marks().quarantinedCount()));
+                    queue.marks().quarantinedCount(),
+                    quarantines(queue.marks(), left)));
+            left -= queues.get(queues.size() - 1).quarantines().size();
         }
         TopicRecord topic = state.topic(name);
         return new TopicDescription(
@@ -335,6 +341,29 @@ final class Administration {
                 route.settings(),
                 topic == null ? 1 : state.topicHistory(topic.topicId()).version(),
                 route.createdMillis());
+    }
+
+    private static List<Quarantine> quarantines(QueueMarks marks, int countMax) {
+        return marks.quarantines().stream()
+                .limit(countMax)
+                .map(bad -> new Quarantine(
+                        bad.firstOffset(),
+                        bad.count(),
+                        causeOf(bad.cause()),
+                        bad.segment(),
+                        bad.position(),
+                        bad.notedMillis(),
+                        bad.detail()))
+                .toList();
+    }
+
+    private static Quarantine.Cause causeOf(QuarantinedRecord.Cause cause) {
+        return switch (cause) {
+            case BAD_FRAME -> Quarantine.Cause.BAD_FRAME;
+            case MISSING_SEGMENT -> Quarantine.Cause.MISSING_SEGMENT;
+            case READ_ERROR -> Quarantine.Cause.READ_ERROR;
+            case RELEASED -> throw new AssertionError("what was released is not in quarantine");
+        };
     }
 
     private void onDescribeGroup(Registry.Administer command, SessionCommand.DescribeGroup describe) {

@@ -159,7 +159,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
         @Override
         public void answerEmpty(long sessionId, long requestId, Waiting waiting) {
-            waiting.session.tell(new QueueReply.PoppedNothing(requestId));
+            Refusal refusal = readRefusalOrNull();
+            waiting.session.tell(
+                    refusal == null
+                            ? new QueueReply.PoppedNothing(requestId)
+                            : new QueueReply.PopRefused(requestId, refusal));
         }
 
         @Override
@@ -175,6 +179,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     };
     /** By queue. What one says after it was removed stays in here. */
     private final Map<Integer, Early> early = new HashMap<>();
+
+    /** By queue: what cannot be read for now, so that nobody can say that there is nothing. */
+    private final Map<Integer, Refusal> readFailing = new HashMap<>();
 
     private final Map<SubscriptionKey, ActorRef<QueueReply>> subscriptions = new HashMap<>();
     /** For people. */
@@ -282,6 +289,12 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
             onAvailable(available.queueId(), available.count());
         } else if (message instanceof GroupQueue.Activity activity) {
             onActivity(activity);
+        } else if (message instanceof GroupQueue.ReadFailing failing) {
+            if (failing.refusalOrNull() == null) {
+                readFailing.remove(failing.queueId());
+            } else {
+                readFailing.put(failing.queueId(), failing.refusalOrNull());
+            }
         } else if (message instanceof GroupQueue.ServedBefore served) {
             for (int i = 0; i < served.sessionIds().length; i++) {
                 state.onServedBefore(served.queueId(), served.sessionIds()[i], served.requestIds()[i]);
@@ -291,6 +304,15 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         }
         setTimer();
         return this;
+    }
+
+    private Refusal readRefusalOrNull() {
+        for (Map.Entry<Integer, Refusal> failing : readFailing.entrySet()) {
+            if (queues.containsKey(failing.getKey()) && !isDraining) {
+                return failing.getValue();
+            }
+        }
+        return null;
     }
 
     private void onAvailable(int queueId, long count) {
@@ -381,6 +403,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     private Behavior<Command> onRemoveQueue(RemoveQueue remove) {
         queues.remove(remove.queueId);
+        readFailing.remove(remove.queueId);
         state.onQueueGone(clock.millis(), remove.queueId, handout);
         setTimer();
         return this;

@@ -7,6 +7,9 @@ import static io.forebay.config.Checks.bytes;
 import static io.forebay.config.Checks.check;
 import static io.forebay.config.Checks.checkBytes;
 import static io.forebay.config.Checks.checkCount;
+import static io.forebay.config.Checks.checkDuration;
+
+import java.time.Duration;
 
 /**
  * Section {@code forebay.queue}: what a queue takes.
@@ -15,9 +18,14 @@ import static io.forebay.config.Checks.checkCount;
  * @param batchMessagesMax messages in one Send
  * @param batchBytesMax bytes of one Send, as they are stored
  * @param sendDurability what a Send is answered for that asks for nothing
+ * @param quarantineAfter how long the device may fail to give a message before it is quarantined
  */
 public record QueueSettings(
-        int bodyBytesMax, int batchMessagesMax, int batchBytesMax, DurabilitySetting sendDurability) {
+        int bodyBytesMax,
+        int batchMessagesMax,
+        int batchBytesMax,
+        DurabilitySetting sendDurability,
+        Duration quarantineAfter) {
     static final String SECTION = "forebay.queue";
 
     /** Queues, groups, dispatchers of topics and sessions: everything that never blocks. */
@@ -35,6 +43,7 @@ public record QueueSettings(
                 SECTION + ".batch-bytes-max",
                 bytes(batchBytesMax),
                 "at least 4 KiB more than forebay.queue.body-max, which is " + bytes(bodyBytesMax));
+        checkDuration(SECTION + ".quarantine-after", quarantineAfter, Duration.ofMillis(10), Duration.ofDays(7));
     }
 
     static QueueSettings from(Section section) {
@@ -43,6 +52,7 @@ public record QueueSettings(
                 section.intBytes("body-max"),
                 section.count("batch-messages-max"),
                 section.intBytes("batch-bytes-max"),
-                section.choice("send-durability", DurabilitySetting.class));
+                section.choice("send-durability", DurabilitySetting.class),
+                section.duration("quarantine-after"));
     }
 }

@@ -24,6 +24,7 @@ import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
 import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
@@ -682,6 +683,30 @@ public final class ForebayClient {
                         id -> new LookCommand.Purge(id, topic, group, queue, belowOffset, isDryRun),
                         LookReply.Purged.class,
                         LookReply.Purged::queues)
+                .thenApply(ForebayClient::flat);
+    }
+
+    /**
+     * Lets messages be read again that are quarantined, because what was in the way is gone. A group that has passed them over gets
+     * them after a {@link #seek seek}; what still cannot be read is quarantined again.
+     *
+     * @param node name of a node, "" for all; with several nodes an offset needs one
+     * @param queue number of a queue, {@link LookCommand#EVERY_QUEUE} for all; an offset needs one
+     * @param offset of one message; -1 for all that are quarantined
+     * @param isDryRun whether nothing is to be changed, only told
+     * @return one result for each queue; one may hold a refusal
+     */
+    public CompletionStage<List<QueueRelease>> release(
+            String topic, String node, int queue, long offset, boolean isDryRun) {
+        if (offset >= 0 && node.isEmpty() && nodes.all().length > 1) {
+            return CompletableFuture.failedStage(Nodes.nodeNeeded("an offset").toException());
+        }
+        return administration
+                .onNodes(
+                        node,
+                        id -> new LookCommand.Release(id, topic, queue, offset, isDryRun),
+                        LookReply.Released.class,
+                        LookReply.Released::queues)
                 .thenApply(ForebayClient::flat);
     }
 

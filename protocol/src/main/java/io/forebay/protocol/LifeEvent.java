@@ -55,7 +55,9 @@ public record LifeEvent(
         /** A group that gets this message begins. */
         BEGAN(19, "group began"),
         /** It was a dead letter: of the letter, that it went back; of the message that came back, where from. */
-        REDRIVEN(20, "redriven");
+        REDRIVEN(20, "redriven"),
+        /** It may be read again: somebody has taken it out of quarantine. */
+        RELEASED(21, "released");
 
         private static final Kind[] BY_CODE = new Kind[64];
 

@@ -6,7 +6,12 @@ package io.forebay.protocol;
  * has to be read is read on threads that may wait.
  */
 public sealed interface LookCommand extends SessionCommand.Request
-        permits LookCommand.Seek, LookCommand.Peek, LookCommand.Purge, LookCommand.Find, LookCommand.Explain {
+        permits LookCommand.Seek,
+                LookCommand.Peek,
+                LookCommand.Purge,
+                LookCommand.Release,
+                LookCommand.Find,
+                LookCommand.Explain {
     /** Any queue, or all of them. */
     int EVERY_QUEUE = -1;
     /** No bound in that direction. */
@@ -55,6 +60,17 @@ public sealed interface LookCommand extends SessionCommand.Request
      */
     record Purge(long requestId, String topic, String group, int queue, long belowOffset, boolean isDryRun)
             implements LookCommand {}
+
+    /**
+     * Lets messages be read again that are {@link Quarantine quarantined}, because what was in the way is gone. Answered by {@link
+     * LookReply.Released}. Groups that come to them get them: new ones, those behind, and by a seek those that have passed them over.
+     * What still cannot be read is quarantined again. Idempotent.
+     *
+     * @param queue number of a queue, {@link #EVERY_QUEUE} for all; an offset needs one
+     * @param offset of one message; -1 for all that are quarantined
+     * @param isDryRun whether nothing is to be changed, only told
+     */
+    record Release(long requestId, String topic, int queue, long offset, boolean isDryRun) implements LookCommand {}
 
     /**
      * Looks through a topic for messages with an id or a key; there is no index, so everything in between is read. Answered by

@@ -4,13 +4,16 @@ import java.util.List;
 
 /** Answers to {@link LookCommand}s. Lists are not copied and must not be changed. */
 public sealed interface LookReply extends SessionEvent.Reply
-        permits LookReply.Seeked, LookReply.Purged, LookReply.MessagePage, LookReply.LifePage {
+        permits LookReply.Seeked, LookReply.Purged, LookReply.Released, LookReply.MessagePage, LookReply.LifePage {
 
     /** @param queues one for each queue that was asked for, in the order of their numbers */
     record Seeked(long requestId, List<QueueSeek> queues) implements LookReply {}
 
     /** @param queues one for each queue that was asked for, in the order of their numbers */
     record Purged(long requestId, List<QueuePurge> queues) implements LookReply {}
+
+    /** @param queues one for each queue that was asked for, in the order of their numbers */
+    record Released(long requestId, List<QueueRelease> queues) implements LookReply {}
 
     /**
      * @param node name of the node that has them

@@ -1,5 +1,7 @@
 package io.forebay.protocol;
 
+import java.util.List;
+
 /**
  * One queue of a topic on one node.
  *
@@ -11,6 +13,15 @@ package io.forebay.protocol;
  * @param expired messages that not every group had settled when they were dropped, too old or too much; since the queue was
  *     made
  * @param quarantined stored messages that cannot be read, and are never delivered
+ * @param quarantines what is wrong with them, in order, and with what is not stored any more, until it is released; of the
+ *     topic at most {@link TopicDescription#QUARANTINES_MAX} are told of
  */
 public record QueueDescription(
-        int number, int stripe, long firstOffset, long nextOffset, long depth, long expired, long quarantined) {}
+        int number,
+        int stripe,
+        long firstOffset,
+        long nextOffset,
+        long depth,
+        long expired,
+        long quarantined,
+        List<Quarantine> quarantines) {}

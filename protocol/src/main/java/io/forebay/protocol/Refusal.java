@@ -67,7 +67,9 @@ public record Refusal(Code code, String text, long retryAfterMillis)
         /** The settings have been changed since the version that was expected. */
         OTHER_VERSION(24),
         /** Keyed messages that were sent before these have not come: they are lost, and have to be repeated first. */
-        OUT_OF_ORDER(25);
+        OUT_OF_ORDER(25),
+        /** The device does not give what is stored, for now: nothing was taken. Repeat it; the text names what cannot be read. */
+        READ_FAILED(26);
 
         private static final Code[] BY_NUMBER = new Code[64];
 
@@ -107,7 +109,7 @@ public record Refusal(Code code, String text, long retryAfterMillis)
      */
     public boolean isTransient() {
         return switch (code) {
-            case BUSY, QUEUE_AWAY, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUT_OF_ORDER -> true;
+            case BUSY, QUEUE_AWAY, SHUTTING_DOWN, OUTCOME_UNKNOWN, OUT_OF_ORDER, READ_FAILED -> true;
             case LIMIT -> retryAfterMillis > 0;
             default -> false;
         };

@@ -21,4 +21,7 @@ public record TopicDescription(
         List<String> groups,
         Map<String, String> settings,
         long settingsVersion,
-        long createdMillis) {}
+        long createdMillis) {
+    /** Most quarantines that a description names. */
+    public static final int QUARANTINES_MAX = 20;
+}

@@ -255,7 +255,16 @@ public final class LifeReader {
             seek(seek);
         } else if (record instanceof QuarantinedRecord bad) {
             if (offset >= bad.firstOffset() && offset < bad.firstOffset() + bad.count()) {
-                tell(Kind.QUARANTINED, bad.notedMillis(), 0, 0, 0, bad.cause() + ": " + bad.detail());
+                boolean isReleased = bad.cause() == QuarantinedRecord.Cause.RELEASED;
+                tell(
+                        isReleased ? Kind.RELEASED : Kind.QUARANTINED,
+                        bad.notedMillis(),
+                        0,
+                        0,
+                        0,
+                        isReleased
+                                ? "from quarantine"
+                                : bad.cause() + ": " + bad.problem().text());
             }
         }
     }

@@ -463,6 +463,11 @@ abstract class GroupMessages {
         skipQuarantined();
     }
 
+    /** What could not be read may be again: who has not passed it over yet, or is sent back to it, gets it. */
+    public void released(OffsetSet offsets) {
+        quarantined = quarantined.minus(offsets);
+    }
+
     void skipQuarantined() {
         for (int range = 0; range < quarantined.rangeCount(); range++) {
             skip(

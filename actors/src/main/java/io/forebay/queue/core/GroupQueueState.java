@@ -587,6 +587,11 @@ public final class GroupQueueState extends GroupMessages {
         return Arrays.copyOf(offsets, count);
     }
 
+    /** Whether a message, which is readable, is neither settled nor beyond reading. */
+    public boolean isUnsettled(long queueOffset) {
+        return unsettled(queueOffset, queueOffset + 1, 1).length > 0;
+    }
+
     /** Whether a message lies too far behind the oldest one that is not settled to be settled before it. */
     public boolean isTooFarAhead(long queueOffset) {
         return queueOffset - window.floor >= limits.lookAheadMax();

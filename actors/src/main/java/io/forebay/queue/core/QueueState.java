@@ -14,6 +14,8 @@ import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.SendWindow;
 import java.util.ArrayDeque;
 import java.util.Collection;
+import java.util.List;
+import java.util.TreeMap;
 
 /**
  * What a queue knows besides its messages: up to where they may be delivered, from where on they are kept, which cannot be
@@ -24,6 +26,9 @@ public final class QueueState {
     /** Written messages that become readable only with their durability. */
     private record Awaited(long endOffset, long lastSequence) {}
 
+    /** Of so many quarantines, the highest offsets, it is kept what is wrong; of the others, that they are. */
+    static final int QUARANTINES_KEPT = 100;
+
     private final QueueRetention retention;
     private final DedupWindow window = new DedupWindow();
     private final ArrayDeque<Awaited> awaited = new ArrayDeque<>();
@@ -33,6 +38,8 @@ public final class QueueState {
     private long heldSequence = -1;
     private long heldOwnerNumber;
     private OffsetSet quarantined = OffsetSet.empty();
+    /** What is wrong with them, by first offset, until somebody takes note; of no more than {@link #QUARANTINES_KEPT}. */
+    private final TreeMap<Long, QuarantinedRecord> quarantines = new TreeMap<>();
     /** Whether the log, with what is on its way, says of which kind the window is. */
     private boolean isWindowNoted = true;
     /** Noted in records that are not written yet. */
@@ -52,6 +59,7 @@ public final class QueueState {
         retention = QueueRetention.restore(snapshot, snapshotMillis);
         window.restore(snapshot.window());
         quarantined = snapshot.quarantined();
+        snapshot.quarantines().forEach(this::keep);
         writtenEnd = snapshot.nextOffset();
         this.heldSequence = heldSequence;
         this.heldOwnerNumber = heldOwnerNumber;
@@ -164,6 +172,7 @@ public final class QueueState {
                 retention.marks().toSnapshot(),
                 retention.settled(),
                 quarantined.from(retention.firstOffset()),
+                quarantines(),
                 window.toSnapshot());
     }
 
@@ -264,6 +273,18 @@ public final class QueueState {
         return quarantined;
     }
 
+    /** @return what was wrong, in order, as far as it is kept; of what is not stored any more, too, until it is released */
+    public List<QuarantinedRecord> quarantines() {
+        return List.copyOf(quarantines.values());
+    }
+
+    private void keep(QuarantinedRecord bad) {
+        quarantines.putIfAbsent(bad.firstOffset(), bad);
+        if (quarantines.size() > QUARANTINES_KEPT) {
+            quarantines.pollFirstEntry();
+        }
+    }
+
     /** @return whether these offsets are news, so that a record has to be written; they count as decided from now on */
     public boolean decideQuarantine(long firstOffset, long count) {
         long end = firstOffset + count;
@@ -278,10 +299,52 @@ public final class QueueState {
         return true;
     }
 
+    /** @return which of the offsets that a record releases are stored, and are in quarantine */
+    public OffsetSet quarantinedIn(QuarantinedRecord released) {
+        return within(quarantined.from(retention.firstOffset()), released.firstOffset(), released.count());
+    }
+
+    private static OffsetSet within(OffsetSet offsets, long firstOffset, long count) {
+        OffsetSet from = offsets.from(firstOffset);
+        return count > OffsetSet.OFFSET_MAX - firstOffset ? from : from.minus(from.from(firstOffset + count));
+    }
+
+    /**
+     * @param firstOffset not negative
+     * @return the record that takes back the quarantine of those of these offsets that are in it, or are told to have been; null if
+     *     none is
+     */
+    public QuarantinedRecord decideRelease(long firstOffset, long count, long nowMillis) {
+        OffsetSet known = quarantined;
+        for (QuarantinedRecord told : quarantines.values()) {
+            known = known.union(OffsetSet.range(told.firstOffset(), told.count()));
+        }
+        OffsetSet released = within(known, firstOffset, count);
+        if (released.isEmpty()) {
+            return null;
+        }
+        return new QuarantinedRecord(
+                released.first(),
+                released.last() - released.first() + 1,
+                -1,
+                -1,
+                nowMillis,
+                QuarantinedRecord.Cause.RELEASED,
+                "",
+                "");
+    }
+
     /** Its record is written, or replayed. Idempotent. */
     public void apply(QuarantinedRecord record) {
+        OffsetSet offsets = OffsetSet.range(record.firstOffset(), record.count());
         if (record.cause() != QuarantinedRecord.Cause.RELEASED) {
-            quarantined = quarantined.union(OffsetSet.range(record.firstOffset(), record.count()));
+            quarantined = quarantined.union(offsets);
+            keep(record);
+        } else {
+            quarantined = quarantined.minus(offsets);
+            // What cannot be read all the same is to be noted again.
+            quarantineDecided = quarantineDecided.minus(offsets);
+            quarantines.keySet().removeIf(offsets::contains);
         }
     }
 

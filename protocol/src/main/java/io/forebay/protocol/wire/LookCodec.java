@@ -5,6 +5,7 @@ import io.forebay.protocol.LookCommand;
 import io.forebay.protocol.LookReply;
 import io.forebay.protocol.MessagePlace;
 import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -30,6 +31,11 @@ final class LookCodec {
             out.zigzag(purge.queue());
             out.zigzag(purge.belowOffset());
             out.bool(purge.isDryRun());
+        } else if (command instanceof LookCommand.Release release) {
+            out.text(release.topic());
+            out.zigzag(release.queue());
+            out.zigzag(release.offset());
+            out.bool(release.isDryRun());
         } else if (command instanceof LookCommand.Peek peek) {
             out.text(peek.topic());
             out.zigzag(peek.queue());
@@ -78,6 +84,14 @@ final class LookCodec {
                 out.zigzag(queue.belowOffset());
                 out.zigzag(queue.droppedCount());
                 out.bool(queue.isClamped());
+                writeRefusal(out, queue.refusal());
+            }
+        } else if (reply instanceof LookReply.Released released) {
+            out.varint(released.queues().size());
+            for (QueueRelease queue : released.queues()) {
+                out.shared(queue.node());
+                out.zigzag(queue.queue());
+                out.zigzag(queue.releasedCount());
                 writeRefusal(out, queue.refusal());
             }
         } else if (reply instanceof LookReply.MessagePage page) {
@@ -180,6 +194,15 @@ final class LookCodec {
                             in.shared(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.bool(), readRefusal(in));
                 }
                 return new LookReply.Purged(requestId, WireValues.listOf(queues));
+            }
+            case RELEASE:
+                return new LookCommand.Release(requestId, in.text(), in.zigzagInt(), in.zigzag(), in.bool());
+            case RELEASED: {
+                QueueRelease[] queues = new QueueRelease[in.count(4)];
+                for (int i = 0; i < queues.length; i++) {
+                    queues[i] = new QueueRelease(in.shared(), in.zigzagInt(), in.zigzag(), readRefusal(in));
+                }
+                return new LookReply.Released(requestId, WireValues.listOf(queues));
             }
             case PEEK:
                 return new LookCommand.Peek(

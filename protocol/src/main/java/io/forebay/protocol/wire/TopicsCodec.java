@@ -2,6 +2,7 @@ package io.forebay.protocol.wire;
 
 import io.forebay.protocol.BlockedQueue;
 import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
@@ -116,6 +117,7 @@ final class TopicsCodec {
             out.zigzag(queue.depth());
             out.zigzag(queue.expired());
             out.zigzag(queue.quarantined());
+            writeQuarantines(out, queue.quarantines());
         }
         WireValues.writeTexts(out, topic.groups());
         WireValues.writeMap(out, topic.settings());
@@ -153,10 +155,17 @@ final class TopicsCodec {
     private static TopicDescription readTopic(WireReader in) throws MalformedWireException {
         String topic = in.text();
         String node = in.text();
-        QueueDescription[] queues = new QueueDescription[in.count(7)];
+        QueueDescription[] queues = new QueueDescription[in.count(8)];
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new QueueDescription(
-                    in.zigzagInt(), in.zigzagInt(), in.zigzag(), in.zigzag(), in.zigzag(), in.zigzag(), in.zigzag());
+                    in.zigzagInt(),
+                    in.zigzagInt(),
+                    in.zigzag(),
+                    in.zigzag(),
+                    in.zigzag(),
+                    in.zigzag(),
+                    in.zigzag(),
+                    readQuarantines(in));
         }
         return new TopicDescription(
                 topic,
@@ -166,6 +175,34 @@ final class TopicsCodec {
                 WireValues.readMap(in),
                 in.zigzag(),
                 in.zigzag());
+    }
+
+    private static void writeQuarantines(WireWriter out, List<Quarantine> quarantines) {
+        out.varint(quarantines.size());
+        for (Quarantine quarantine : quarantines) {
+            out.zigzag(quarantine.firstOffset());
+            out.zigzag(quarantine.count());
+            out.varint(quarantine.cause().number());
+            out.text(quarantine.segment());
+            out.zigzag(quarantine.position());
+            out.zigzag(quarantine.notedMillis());
+            out.text(quarantine.reason());
+        }
+    }
+
+    private static List<Quarantine> readQuarantines(WireReader in) throws MalformedWireException {
+        Quarantine[] quarantines = new Quarantine[in.count(7)];
+        for (int i = 0; i < quarantines.length; i++) {
+            quarantines[i] = new Quarantine(
+                    in.zigzag(),
+                    in.zigzag(),
+                    Quarantine.Cause.of(in.varintInt()),
+                    in.text(),
+                    in.zigzag(),
+                    in.zigzag(),
+                    in.text());
+        }
+        return WireValues.listOf(quarantines);
     }
 
     private static GroupDescription readGroup(WireReader in) throws MalformedWireException {

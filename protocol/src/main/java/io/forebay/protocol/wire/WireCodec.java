@@ -330,7 +330,7 @@ final class WireCodec {
                     DESCRIBE_GROUP,
                     GROUP_DESCRIBED:
                 return TopicsCodec.read(type, requestId, in);
-            case SEEK, SEEKED, PURGE, PURGED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
+            case SEEK, SEEKED, PURGE, PURGED, RELEASE, RELEASED, PEEK, FIND, MESSAGE_PAGE, EXPLAIN, LIFE_PAGE:
                 return LookCodec.read(type, requestId, in);
             case LIST_PARKED, PARKED_PAGE, UNPARK, UNPARKED, LIST_LETTERS, REDRIVE, REDRIVEN:
                 return PoisonCodec.read(type, requestId, in);

@@ -74,6 +74,8 @@ enum WireType {
     MESSAGE_PAGE(106, LookReply.MessagePage.class),
     EXPLAIN(107, LookCommand.Explain.class),
     LIFE_PAGE(108, LookReply.LifePage.class),
+    RELEASE(109, LookCommand.Release.class),
+    RELEASED(110, LookReply.Released.class),
     LIST_PARKED(120, PoisonCommand.ListParked.class),
     PARKED_PAGE(121, PoisonReply.ParkedPage.class),
     UNPARK(122, PoisonCommand.Unpark.class),

@@ -65,7 +65,10 @@ class CommandLineTest {
                 bad(2, "a command is missing"),
                 bad(2, "'nonsense'", "nonsense"),
                 bad(2, "--nonsense", "send", "t", "--nonsense"),
-                bad(2, "a command is missing: create, list, describe, settings, set, purge or delete", "topic"),
+                bad(
+                        2,
+                        "a command is missing: create, list, describe, settings, set, purge, release or delete",
+                        "topic"),
                 bad(2, "TOPIC", "send"),
                 bad(2, "--group", "pop", "t"),
                 bad(2, "topic name 'a/b' is not allowed: 1 to 127 characters", "send", "a/b"),

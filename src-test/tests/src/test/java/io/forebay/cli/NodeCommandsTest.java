@@ -5,6 +5,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.protocol.ReceiptHandle;
+import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +16,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -399,6 +402,65 @@ class NodeCommandsTest {
                 real.epoch(),
                 real.checkpointSequence(),
                 nonce);
+    }
+
+    /** I2, on files: a byte that the disk has changed under the running node. */
+    @Test
+    void whatIsDamagedIsListedNotPrintedAndReleasedOnceItIsMended() throws Exception {
+        topicAndGroup("damaged", "dg");
+        assertThat(CliRunner.run(with("topic", "set", "damaged", "retention-grace=1 d"))
+                        .code())
+                .isZero();
+        String body = "a body that will not be what it was";
+        sendBody("damaged", body);
+        flip(body, 0);
+        CliRunner.Result popped = CliRunner.run(with("pop", "damaged", "--group", "dg", "--idle-exit", "500ms"));
+        assertThat(popped.out()).isEmpty();
+        assertThat(CliRunner.run(with("topic", "describe", "damaged")).outLines())
+                .anyMatch(line -> line.matches("unreadable: queue [0-3], offset 0, segment-[0-9a-f]{16}\\.log, position"
+                        + " [0-9]+, since 20.*: bad frame, .*checksum.*"));
+        assertThat(CliRunner.run(with("topic", "describe", "damaged", "--json")).out())
+                .contains("\"quarantines\":[{\"offset\":0,\"count\":1,\"cause\":\"bad frame\",\"segment\":\"segment-");
+        assertThat(CliRunner.run(with("topic", "release", "damaged", "--offset", "0"))
+                        .err())
+                .contains("--offset needs --queue");
+        assertThat(CliRunner.run(with("topic", "release", "damaged", "--dry-run", "--json"))
+                        .outLines())
+                .filteredOn(line -> line.contains("\"released\":1"))
+                .hasSize(1);
+        flip("b body that will not be what it was", 0);
+        assertThat(CliRunner.run(with("topic", "release", "damaged", "--json")).outLines())
+                .hasSize(4)
+                .filteredOn(line -> line.contains("\"released\":1"))
+                .hasSize(1);
+        assertThat(CliRunner.run(with("group", "seek", "dg", "--topic", "damaged", "--earliest"))
+                        .code())
+                .isZero();
+        assertThat(CliRunner.run(with("pop", "damaged", "--group", "dg", "--count", "1"))
+                        .out())
+                .isEqualTo(body + "\n");
+        assertThat(CliRunner.run(with("topic", "describe", "damaged")).out()).doesNotContain("unreadable:");
+    }
+
+    /** Turns an 'a' into a 'b', and back. */
+    private static void flip(String text, int at) throws IOException {
+        int found = 0;
+        try (Stream<Path> files = Files.walk(node.data())) {
+            for (Path path : files.filter(file -> file.getFileName().toString().matches("segment-.*\\.log"))
+                    .toList()) {
+                try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+                    byte[] head = new byte[(int) Math.min(file.length(), 8 << 20)];
+                    file.readFully(head);
+                    int place = new String(head, ISO_8859_1).indexOf(text);
+                    if (place >= 0) {
+                        file.seek(place + at);
+                        file.write(head[place + at] ^ 3);
+                        found++;
+                    }
+                }
+            }
+        }
+        assertThat(found).as(text).isOne();
     }
 
     private static void topicAndGroup(String topic, String group) {

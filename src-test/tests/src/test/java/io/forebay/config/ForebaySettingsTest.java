@@ -79,6 +79,7 @@ class ForebaySettingsTest {
             out("queue.batch-messages-max", "0", "65536"),
             out("queue.batch-bytes-max", "8191 B", "2 GiB", "4 MiB", "4099 KiB", "128 MiB", "60 MiB"),
             out("queue.send-durability", "replicated", "\"\"", "1"),
+            out("queue.quarantine-after", "9 ms", "8 d", "10"),
             out("queue.dispatcher", "1"),
             out("group.invisible-default", "9 ms", "13 h", "-1 s"),
             out("group.invisible-min", "0 s", "8 d"),

@@ -66,6 +66,7 @@ class EveryCommandTest {
                 new LookCommand.Seek(15, "g", "t", -1, SeekPlace.EARLIEST_STORED, true),
                 new LookCommand.Peek(16, "t", -1, -1, "", 10, 1000, ""),
                 new LookCommand.Purge(17, "t", "", -1, -1, true),
+                new LookCommand.Release(26, "t", -1, -1, true),
                 new LookCommand.Find(18, "t", "x", "", -1, -1, 10, ""),
                 new LookCommand.Explain(19, "t", 0, 0, null, ""),
                 new SettingsCommand.ChangeSettings(20, SettingsScope.GROUP, "g", Map.of("paused", "on"), 0, "test"),

@@ -77,7 +77,7 @@ final class GroupParts implements AutoCloseable {
         state.configure(policy, policy.maxAttempts(), true, clock.millis());
         StripeHandle stripe = new StripeHandle(0, writer.getRef(), log, budget, clock, log.report(), () -> null);
         GroupQueue.Identity identity = new GroupQueue.Identity(
-                QUEUE_ID, GROUP_ID, 0, "t", "g", "node", 5, 32 * 1024, SEGMENT_BYTES, policy, "any");
+                QUEUE_ID, GROUP_ID, 0, "t", "g", "node", 5, 32 * 1024, SEGMENT_BYTES, policy, "any", 1_000);
         GroupEnvironment[] made = new GroupEnvironment[1];
         BehaviorTestKit.<GroupQueue.Command>create(Behaviors.setup(context -> {
             made[0] = new GroupEnvironment(

@@ -24,6 +24,7 @@ import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.QueueSnapshot;
+import io.forebay.storage.log.ReadProblem;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.SendWindow;
@@ -417,23 +418,31 @@ class QueueTest {
 
     // ---- what cannot be read ----------------------------------------------------------------------------------------
 
+    private static ReadProblem bad(String reason) {
+        return new ReadProblem(QuarantinedRecord.Cause.BAD_FRAME, "segment-0000000000000000.log", 4096, reason);
+    }
+
     @Test
     void whatCannotBeReadIsNotedOnceAndToldToEveryGroup() throws StripeException {
         start(Policies.topic());
         send(1, Durability.WRITTEN, "a", "b", "c");
         tellWritten(append(nextAppend()));
         assertReadable(3, 0);
-        queue.tell(new Queue.Quarantine(1, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, "x".repeat(5_000)));
-        queue.tell(new Queue.Quarantine(1, 1, -1, QuarantinedRecord.Cause.BAD_FRAME, "again"));
+        queue.tell(new Queue.Quarantine(1, 1, bad("x".repeat(5_000))));
+        queue.tell(new Queue.Quarantine(1, 1, bad("again")));
         StoreWriter.Append noted = append(nextAppend());
         QuarantinedRecord record =
                 (QuarantinedRecord) FrameRecords.of(noted.frame()).get(0);
         assertThat(record.firstOffset()).isEqualTo(1);
         assertThat(record.detail()).hasSize(500);
+        assertThat(record.position()).isEqualTo(4096);
+        assertThat(record.segment()).isEqualTo("segment-0000000000000000.log");
+        assertThat(record.cause()).isEqualTo(QuarantinedRecord.Cause.BAD_FRAME);
         tellWritten(noted);
         assertThat(group.expectMessageClass(GroupQueue.Quarantined.class).offsets())
                 .isEqualTo(OffsetSet.of(1));
         assertThat(marks.quarantinedCount()).isEqualTo(1);
+        assertThat(marks.quarantines()).containsExactly(record);
         TestProbe<GroupQueue.Command> other = kit.createTestProbe(GroupQueue.Command.class);
         queue.tell(new Queue.Attach(2, 0, other.getRef()));
         other.expectMessageClass(GroupQueue.Quarantined.class);

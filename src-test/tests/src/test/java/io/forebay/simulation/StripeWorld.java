@@ -752,13 +752,14 @@ final class StripeWorld {
         switch (result.status()) {
             case READ -> assertThat(result.nextOffset()).isEqualTo(Math.min(from + count, queue.messages.size()));
             case NOT_READABLE -> assertThat(log.phase()).isEqualTo(Phase.REWRITING);
+            case FAILED -> throw new AssertionError("the disk gives everything: " + result);
             case GONE ->
                 assertThat(result.nextOffset())
                         .as("I1: a message of %s that is needed is gone", queue.owner)
                         .isLessThan(queue.releasedBelow);
             case QUARANTINED ->
                 assertThat(result.nextOffset())
-                        .as("I1: a message of %s that is needed is unreadable: %s", queue.owner, result.reason())
+                        .as("I1: a message of %s that is needed is unreadable: %s", queue.owner, result.problem())
                         .isLessThan(queue.releasedBelow);
         }
     }

@@ -100,7 +100,7 @@ public sealed interface LogRecord
             case PURGE -> PurgeRecord.decode(in);
             case SEEK -> SeekRecord.decode(in);
             case SETTINGS_CHANGED -> SettingsChangedRecord.decode(in, version);
-            case QUARANTINED -> QuarantinedRecord.decode(in);
+            case QUARANTINED -> QuarantinedRecord.decode(in, version);
             case FILTERED -> FilteredRecord.decode(in);
             case REDRIVEN -> RedrivenRecord.decode(in);
             case REDRIVE_RECEIVED -> RedriveReceivedRecord.decode(in);

@@ -9,7 +9,8 @@ import java.util.zip.CRC32C;
 
 /**
  * Reads the messages of one queue by offset. Each record is checked before it is handed out: the frame's checksum and
- * place, the record's queue and offset. A run of messages in one frame is verified once. Confined to one actor.
+ * place, the record's queue and offset. A run of messages in one frame is verified once. What is found bad is read once
+ * more before it is called so; what the device does not give is told apart, because that may pass. Confined to one actor.
  */
 public final class QueueReader {
     /** A buffer that a large frame made larger is not kept beyond the read. */
@@ -67,6 +68,11 @@ public final class QueueReader {
         READ,
         /** The stripe is rewriting what a failed force lost: ask again when it runs; or it is closed. */
         NOT_READABLE,
+        /**
+         * The device, or the operating system, does not give the message at {@link Result#nextOffset()}, or what is needed to find
+         * it. Nothing is known to be wrong with it: ask again.
+         */
+        FAILED,
         /** The message at {@link Result#nextOffset()} is damaged: name it, count it, never deliver it, never call it acked. */
         QUARANTINED,
         /** The message at {@link Result#nextOffset()} was released by all who could need it, and is not stored any more. */
@@ -80,10 +86,9 @@ public final class QueueReader {
      * @param count messages handed out
      * @param bytes length of their records
      * @param nextOffset the first offset not handed out
-     * @param position of the frame of a quarantined message, -1 if not known
-     * @param reason of a quarantine, else null
+     * @param problem why, if it ended FAILED or QUARANTINED, else null
      */
-    public record Result(Status status, int count, long bytes, long nextOffset, long position, String reason) {}
+    public record Result(Status status, int count, long bytes, long nextOffset, ReadProblem problem) {}
 
     public int queueId() {
         return queue.queueId();
@@ -91,11 +96,9 @@ public final class QueueReader {
 
     /**
      * Hands out messages from an offset on, at least one if the first is readable, until count or bytes are reached or no
-     * more is written.
-     *
-     * @throws CorruptRecordException only what the sink throws; what the disk does wrong becomes QUARANTINED
+     * more is written. A message with which the sink has a {@link CorruptRecordException} is QUARANTINED.
      */
-    public Result read(long fromOffset, int countMax, long bytesMax, Sink sink) throws CorruptRecordException {
+    public Result read(long fromOffset, int countMax, long bytesMax, Sink sink) {
         int count = 0;
         long bytes = 0;
         long offset = fromOffset;
@@ -105,14 +108,16 @@ public final class QueueReader {
                 if (found == Found.TOO_LARGE) {
                     break;
                 }
+                if (found == Found.FOUND) {
+                    found = findBody();
+                }
+                int length = found == Found.FOUND ? view.lengthBytes() : 0;
+                if (found == Found.FOUND) {
+                    found = handOut(offset, sink);
+                }
                 if (found != Found.FOUND) {
                     return result(found.status, count, bytes, offset);
                 }
-                if (findBody() == Found.NOT_READABLE) {
-                    return result(Status.NOT_READABLE, count, bytes, offset);
-                }
-                int length = view.lengthBytes();
-                sink.message(offset, view, body);
                 count++;
                 bytes += length;
                 offset++;
@@ -123,12 +128,22 @@ public final class QueueReader {
         }
     }
 
+    private Found handOut(long offset, Sink sink) {
+        try {
+            sink.message(offset, view, body);
+            return Found.FOUND;
+        } catch (CorruptRecordException e) {
+            return bad(QuarantinedRecord.Cause.BAD_FRAME, e.getMessage());
+        }
+    }
+
     private enum Found {
         FOUND(null),
         TOO_LARGE(null),
         /** Cleaning has taken it elsewhere since it was looked up. */
         MOVED(null),
         NOT_READABLE(Status.NOT_READABLE),
+        FAILED(Status.FAILED),
         QUARANTINED(Status.QUARANTINED),
         GONE(Status.GONE);
 
@@ -139,49 +154,70 @@ public final class QueueReader {
         }
     }
 
-    private String problem;
-    private long problemPosition;
+    private ReadProblem problem;
+
+    /** Where the message that is looked for lies, as far as that is known; the segment only with the position. */
+    private long triedPosition = NO_FRAME;
+
+    private Segment triedSegment;
 
     private Result result(Status status, int count, long bytes, long nextOffset) {
-        boolean isBad = status == Status.QUARANTINED;
-        return new Result(status, count, bytes, nextOffset, isBad ? problemPosition : NO_FRAME, isBad ? problem : null);
+        boolean isBad = status == Status.QUARANTINED || status == Status.FAILED;
+        return new Result(status, count, bytes, nextOffset, isBad ? problem : null);
     }
 
-    private Found bad(long position, String reason) {
-        problemPosition = position;
-        problem = reason;
-        return Found.QUARANTINED;
+    private Found bad(QuarantinedRecord.Cause cause, String reason) {
+        boolean isSegmentKnown = triedPosition != NO_FRAME && triedSegment != null;
+        problem = new ReadProblem(
+                cause, isSegmentKnown ? triedSegment.toString() : "", triedPosition, String.valueOf(reason));
+        return cause == QuarantinedRecord.Cause.READ_ERROR ? Found.FAILED : Found.QUARANTINED;
     }
 
     /** Points the view at the message with that offset. */
     private Found find(long offset, long bytesMax) {
+        boolean isReadAgain = false;
         while (true) {
             // Read first: an index entry found later is at least as new, a failure in between shows as another number.
             long generation = log.generation();
             Found found;
             try {
                 found = find(offset, bytesMax, generation);
-            } catch (IOException e) {
-                framePosition = NO_FRAME;
-                found = bad(entry.position(), "it cannot be read: " + e.getMessage());
+            } catch (IOException | InternalError e) {
+                // The latter is how a fault of a mapped page shows, sometimes later than where it happened.
+                found = bad(QuarantinedRecord.Cause.READ_ERROR, "it cannot be read: " + e.getMessage());
             }
-            if (found == Found.QUARANTINED && log.phase() == Phase.CLOSED) {
+            boolean isBad = found == Found.QUARANTINED || found == Found.FAILED;
+            if (isBad) {
+                forgetFrame();
+            }
+            if (isBad && log.phase() == Phase.CLOSED) {
                 // The message is sound for all that is known; its file was closed.
-                framePosition = NO_FRAME;
                 return Found.NOT_READABLE;
             }
-            if (found != Found.MOVED && generation == log.generation()) {
+            if (found == Found.MOVED || generation != log.generation()) {
+                framePosition = NO_FRAME;
+            } else if (found == Found.QUARANTINED && !isReadAgain) {
+                isReadAgain = true; // what came wrong once may come right
+            } else {
                 return found;
             }
-            framePosition = NO_FRAME;
         }
     }
 
+    private void forgetFrame() {
+        framePosition = NO_FRAME;
+        windowTo = 0;
+    }
+
     private Found find(long offset, long bytesMax, long generation) throws IOException {
+        triedPosition = NO_FRAME;
         if (!index.lookup(queueId(), offset, entry)) {
-            return offset < queue.releasedBelow() ? Found.GONE : bad(NO_FRAME, "the queue index has no entry for it");
+            return offset < queue.releasedBelow()
+                    ? Found.GONE
+                    : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "the queue index has no entry for it");
         }
         long position = entry.position();
+        triedPosition = position;
         if (!log.isReadable(position)) {
             return Found.NOT_READABLE;
         }
@@ -191,6 +227,7 @@ public final class QueueReader {
         if (position != framePosition || generation != frameGeneration) {
             framePosition = NO_FRAME;
             Segment segment = segments.find(position);
+            triedSegment = segment;
             if (segment == null || !segment.lease()) {
                 boolean isElsewhere = index.lookup(queueId(), offset, entry) && entry.position() != position;
                 if (isElsewhere) {
@@ -198,7 +235,7 @@ public final class QueueReader {
                 }
                 return offset < queue.releasedBelow()
                         ? Found.GONE
-                        : bad(position, "no segment holds position " + position);
+                        : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "no segment holds this position");
             }
             String loadProblem;
             try {
@@ -207,14 +244,14 @@ public final class QueueReader {
                 segment.release();
             }
             if (loadProblem != null) {
-                return bad(position, segment + ", position " + position + ": " + loadProblem);
+                return bad(QuarantinedRecord.Cause.BAD_FRAME, loadProblem);
             }
             framePosition = position;
             frameGeneration = generation;
             ordinal = 0;
             recordAt = frameAt + FrameCodec.HEADER_BYTES;
         }
-        return select(offset, position);
+        return select(offset);
     }
 
     /** Loads and verifies a whole frame. */
@@ -253,7 +290,16 @@ public final class QueueReader {
             windowTo = 0;
             int count = (int) Math.min(room, Math.max(length, COLD_READ_BYTES));
             makeRoom(count);
-            file.readCold(position - base, buffer, 0, count);
+            try {
+                file.readCold(position - base, buffer, 0, count);
+            } catch (IOException e) {
+                if (count == length) {
+                    throw e;
+                }
+                // What lies behind it is no reason not to have this one.
+                count = length;
+                file.readCold(position - base, buffer, 0, count);
+            }
             windowFrom = position;
             windowTo = position + count;
         }
@@ -268,10 +314,10 @@ public final class QueueReader {
         }
     }
 
-    private Found select(long offset, long position) {
+    private Found select(long offset) {
         int wanted = entry.ordinal();
         if (wanted >= FrameCodec.recordCount(buffer, frameAt)) {
-            return bad(position, "the frame at position " + position + " has no record " + wanted);
+            return bad(QuarantinedRecord.Cause.BAD_FRAME, "the frame has no record " + wanted);
         }
         if (wanted < ordinal) {
             ordinal = 0;
@@ -282,28 +328,44 @@ public final class QueueReader {
         }
         view.wrap(buffer, frameAt, recordAt, ordinal);
         if (!view.isMessage() || view.queueId() != queueId() || view.queueOffset() != offset) {
-            return bad(position, "record " + wanted + " of the frame at position " + position + " is not it: " + view);
+            return bad(QuarantinedRecord.Cause.BAD_FRAME, "record " + wanted + " of the frame is not it: " + view);
         }
         return Found.FOUND;
     }
 
-    /** Points {@link #body} at what the message in the view carries, or at nothing if that is not stored any more. */
-    private Found findBody() throws CorruptRecordException {
+    /**
+     * Points {@link #body} at what the message in the view carries, or at nothing if that is not stored any more. What is wrong with
+     * the body is wrong with the message.
+     */
+    private Found findBody() {
         body = view;
         if (view.type() != RecordType.ENTRY) {
             return Found.FOUND;
         }
-        EntryRecord named = (EntryRecord) view.decode();
+        EntryRecord named;
+        try {
+            named = (EntryRecord) view.decode();
+        } catch (CorruptRecordException e) {
+            return bad(QuarantinedRecord.Cause.BAD_FRAME, e.getMessage());
+        }
         if (bodies == null || bodies.queueId() != named.bodyQueueId()) {
             bodies = log.newReader(named.bodyQueueId());
         }
         bodies.dropLargeBuffer();
         Found found = bodies.find(named.bodyOffset(), Long.MAX_VALUE);
+        if (found == Found.NOT_READABLE) {
+            return found;
+        }
+        boolean isDamaged = found == Found.QUARANTINED && bodies.problem.cause() == QuarantinedRecord.Cause.BAD_FRAME;
+        if (found == Found.FAILED || isDamaged) {
+            problem = bodies.problem;
+            return found;
+        }
         boolean isIt = found == Found.FOUND
                 && bodies.view.type() == RecordType.MESSAGE
                 && bodies.view.sequence() == named.bodySequence();
         body = isIt ? bodies.view : null;
-        return found == Found.NOT_READABLE ? found : Found.FOUND;
+        return Found.FOUND;
     }
 
     private void dropLargeBuffer() {

@@ -6,17 +6,21 @@ import java.util.List;
 /**
  * State of a queue.
  * <pre> byte  0  u8   kind = 1
- * byte  1  u8   version = 2; version 1 ends behind firstOffset
+ * byte  1  u8   version = 3; version 1 ends behind firstOffset
  * byte  2  i64  nextOffset       the next message gets it
  * byte 10  i64  firstOffset      below it nothing is kept any more
  * byte 18  i64  expiredCount     messages that went unsettled, too old or too much, since the queue was made
  * byte 26  i32 count of marks, each: varints of what offset, logMillis and bytes are more than the mark's before
  *          i32 count of settled marks, each: varints of what offset and millis are more than the mark's before
  *          offsets that cannot be read, see {@link OffsetSet}
+ *          i32 count of those of them of which it is kept what is wrong, bodies as in {@link QuarantinedRecord}; not in
+ *              version 2
  *          the Sends that are remembered, see {@link SendWindow} </pre>
  *
  * @param marks ascending in all three; the last one, if there is any, is the end of what was written
  * @param settled ascending in both
+ * @param quarantined offsets that cannot be read
+ * @param quarantines what is wrong with them, as far as it is kept
  */
 public record QueueSnapshot(
         long nextOffset,
@@ -25,6 +29,7 @@ public record QueueSnapshot(
         List<Mark> marks,
         List<Settled> settled,
         OffsetSet quarantined,
+        List<QuarantinedRecord> quarantines,
         SendWindow window) {
     /**
      * How old and how large a queue is up to an offset.
@@ -50,6 +55,7 @@ public record QueueSnapshot(
         Fields.notNegative("expiredCount", expiredCount);
         marks = List.copyOf(marks);
         settled = List.copyOf(settled);
+        quarantines = List.copyOf(quarantines);
         Mark lastMark = Mark.ZERO;
         for (Mark mark : marks) {
             boolean isAscending = mark.offset >= lastMark.offset
@@ -68,7 +74,8 @@ public record QueueSnapshot(
 
     /** A queue of which nothing more is known. */
     public static QueueSnapshot of(long nextOffset, long firstOffset) {
-        return new QueueSnapshot(nextOffset, firstOffset, 0, List.of(), List.of(), OffsetSet.empty(), SendWindow.NONE);
+        return new QueueSnapshot(
+                nextOffset, firstOffset, 0, List.of(), List.of(), OffsetSet.empty(), List.of(), SendWindow.NONE);
     }
 
     /** The payload of its {@link SnapshotRecord}s. */
@@ -94,13 +101,16 @@ public record QueueSnapshot(
             lastSettled = one;
         }
         out.offsets(quarantined);
+        out.i32(quarantines.size());
+        quarantines.forEach(quarantine -> quarantine.encode(out));
         window.encode(out);
         SnapshotKind.finished(payload, out);
         return payload;
     }
 
     private int encodedBytes() {
-        int bytes = SnapshotKind.HEADER_BYTES + 3 * 8 + 2 * 4 + quarantined.encodedBytes() + window.encodedBytes();
+        int bytes = SnapshotKind.HEADER_BYTES + 3 * 8 + 3 * 4 + quarantined.encodedBytes() + window.encodedBytes();
+        bytes += quarantines.stream().mapToInt(LogRecord::bodyBytes).sum();
         Mark lastMark = Mark.ZERO;
         for (Mark mark : marks) {
             bytes += BodyWriter.varintBytes(mark.offset - lastMark.offset)
@@ -120,7 +130,8 @@ public record QueueSnapshot(
     public static QueueSnapshot decode(byte[] payload) throws CorruptRecordException {
         BodyReader in = SnapshotKind.QUEUE.open(payload);
         try {
-            QueueSnapshot snapshot = SnapshotKind.versionOf(payload) == 1 ? of(in.i64(), in.i64()) : decode(in);
+            int version = SnapshotKind.versionOf(payload);
+            QueueSnapshot snapshot = version == 1 ? of(in.i64(), in.i64()) : decode(in, version);
             in.end();
             return snapshot;
         } catch (IllegalArgumentException e) {
@@ -128,7 +139,7 @@ public record QueueSnapshot(
         }
     }
 
-    private static QueueSnapshot decode(BodyReader in) throws CorruptRecordException {
+    private static QueueSnapshot decode(BodyReader in, int version) throws CorruptRecordException {
         long nextOffset = in.i64();
         long firstOffset = in.i64();
         long expiredCount = in.i64();
@@ -147,7 +158,12 @@ public record QueueSnapshot(
             lastSettled = new Settled(lastSettled.offset + in.varint(), lastSettled.millis + in.varint());
             settled.add(lastSettled);
         }
+        OffsetSet quarantined = in.offsets();
+        List<QuarantinedRecord> quarantines = new ArrayList<>();
+        for (int left = version == 2 ? 0 : in.count(QuarantinedRecord.BYTES_MIN); left > 0; left--) {
+            quarantines.add(QuarantinedRecord.decode(in));
+        }
         return new QueueSnapshot(
-                nextOffset, firstOffset, expiredCount, marks, settled, in.offsets(), SendWindow.decode(in));
+                nextOffset, firstOffset, expiredCount, marks, settled, quarantined, quarantines, SendWindow.decode(in));
     }
 }

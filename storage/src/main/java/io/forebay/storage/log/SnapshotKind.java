@@ -7,7 +7,7 @@ import io.forebay.storage.io.LittleEndian;
  * The code is given once.
  */
 enum SnapshotKind {
-    QUEUE(1, 2),
+    QUEUE(1, 3),
     GROUP(2, 2),
     REGISTRY(3, 2);
 

@@ -21,8 +21,10 @@ import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ParkedKey;
 import io.forebay.protocol.PoisonCommand;
 import io.forebay.protocol.PoisonReply;
+import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.QueuePurge;
+import io.forebay.protocol.QueueRelease;
 import io.forebay.protocol.QueueSeek;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
@@ -139,6 +141,12 @@ final class Samples {
                         List.of(
                                 new QueuePurge("node-1", 0, number(), 3, true, null),
                                 new QueuePurge("node-1", 1, 0, 0, false, refusal))),
+                new LookCommand.Release(number(), "orders", 3, number(), true),
+                new LookReply.Released(
+                        number(),
+                        List.of(
+                                new QueueRelease("node-1", 3, number(), null),
+                                new QueueRelease("node-1", 4, 0, Refusal.busy("voll", 10)))),
                 new LookCommand.Peek(number(), "orders", -1, -1, "billing", 10, 1 << 20, "1:2"),
                 new LookCommand.Find(number(), "orders", "", "schlüssel", -1, number(), 10, ""),
                 new LookReply.MessagePage(
@@ -374,11 +382,25 @@ final class Samples {
         return new TopicDescription(
                 "orders",
                 "node-1",
-                List.of(new QueueDescription(0, 0, 5, 10, 5, 3, 1), new QueueDescription(1, 1, 0, 0, 0, 0, 0)),
+                List.of(
+                        new QueueDescription(0, 0, 5, 10, 5, 3, 1, List.of(quarantine())),
+                        new QueueDescription(1, 1, 0, 0, 0, 0, 0, List.of())),
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
                 7,
                 number());
+    }
+
+    private Quarantine quarantine() {
+        Quarantine.Cause[] causes = Quarantine.Cause.values();
+        return new Quarantine(
+                number(),
+                1 + random.nextInt(9),
+                causes[random.nextInt(causes.length)],
+                random.nextBoolean() ? "" : "segment-0000000000000000.log",
+                random.nextBoolean() ? -1 : number(),
+                number(),
+                "der Prüfwert stimmt nicht");
     }
 
     private StoredMessage stored() {

@@ -159,6 +159,7 @@ class QueueRetentionTest {
                         retention.marks().toSnapshot(),
                         retention.settled(),
                         OffsetSet.empty(),
+                        List.of(),
                         SendWindow.NONE);
                 assertThat(snapshot.marks()).hasSizeLessThanOrEqualTo(210);
                 snapshotMillis = now;

@@ -55,17 +55,67 @@ class QueueStateTest {
         assertThat(state.readableEnd()).isEqualTo(5);
     }
 
+    private static QuarantinedRecord bad(long firstOffset, long count) {
+        return new QuarantinedRecord(
+                firstOffset, count, 4096, -1, 1_000, QuarantinedRecord.Cause.BAD_FRAME, "segment-0", "bad");
+    }
+
     @Test
     void whatCannotBeReadIsNotedOnce() {
         QueueState state = begun(10, false);
         assertThat(state.decideQuarantine(3, 2)).isTrue();
         assertThat(state.decideQuarantine(4, 1)).isFalse();
         assertThat(state.quarantined().isEmpty()).isTrue();
-        state.apply(new QuarantinedRecord(3, 2, -1, -1, 1_000, QuarantinedRecord.Cause.BAD_FRAME, "bad"));
+        state.apply(bad(3, 2));
         assertThat(state.quarantined()).isEqualTo(OffsetSet.range(3, 2));
         assertThat(state.decideQuarantine(4, 1)).isFalse();
         assertThat(state.decideQuarantine(9, 2)).as("behind the end").isFalse();
         assertThat(state.decideQuarantine(4, 2)).isTrue();
+    }
+
+    @Test
+    void whatIsWrongWithItIsKeptOverSnapshotsUntilItIsReleased() {
+        QueueState state = begun(1_000, false);
+        int count = 3 * QueueState.QUARANTINES_KEPT / 2;
+        for (int i = 0; i < count; i++) {
+            state.apply(bad(2 * i, 1));
+        }
+        assertThat(state.quarantined().count()).isEqualTo(count);
+        assertThat(state.quarantines()).as("bounded").hasSize(QueueState.QUARANTINES_KEPT);
+        assertThat(state.quarantines()).as("the newest").contains(bad(2 * count - 2, 1));
+        QueueState restored = QueueState.restore(state.toSnapshot(), 5, 5, 1_000);
+        assertThat(restored.quarantines()).isEqualTo(state.quarantines());
+        assertThat(restored.quarantined()).isEqualTo(state.quarantined());
+        restored.retention().raiseFirstOffset(2 * count - 1);
+        assertThat(restored.quarantines()).as("gone, but told").isEqualTo(state.quarantines());
+        restored = QueueState.restore(restored.toSnapshot(), 5, 5, 1_000);
+        QuarantinedRecord release = restored.decideRelease(0, Long.MAX_VALUE, 2_000);
+        assertThat(restored.quarantinedIn(release).isEmpty())
+                .as("nothing to be read")
+                .isTrue();
+        restored.apply(release);
+        assertThat(restored.quarantines()).isEmpty();
+        assertThat(restored.decideRelease(0, Long.MAX_VALUE, 2_000)).isNull();
+    }
+
+    @Test
+    void aReleaseTakesBackWhatItNamesAndNothingElse() {
+        QueueState state = begun(1_000, false);
+        for (long offset : new long[] {3, 4, 5, 9, 20}) {
+            assertThat(state.decideQuarantine(offset, 1)).isTrue();
+            state.apply(bad(offset, 1));
+        }
+        assertThat(state.decideRelease(6, 3, 2_000)).isNull();
+        QuarantinedRecord release = state.decideRelease(4, 10, 2_000);
+        assertThat(release.cause()).isEqualTo(QuarantinedRecord.Cause.RELEASED);
+        assertThat(release.notedMillis()).isEqualTo(2_000);
+        assertThat(state.quarantinedIn(release)).isEqualTo(OffsetSet.of(4, 5, 9));
+        state.apply(release);
+        state.apply(release);
+        assertThat(state.quarantined()).isEqualTo(OffsetSet.of(3, 20));
+        assertThat(state.quarantines()).containsExactly(bad(3, 1), bad(20, 1));
+        assertThat(state.decideQuarantine(5, 1)).as("if it is bad all the same").isTrue();
+        assertThat(state.decideQuarantine(3, 1)).as("known").isFalse();
     }
 
     @Test

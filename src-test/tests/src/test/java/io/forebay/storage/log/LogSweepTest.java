@@ -259,7 +259,7 @@ class LogSweepTest {
                     }
                 });
                 if (result.status() != QueueReader.Status.READ || result.count() == 0) {
-                    assertThat(result.reason()).as("%s: %s", what, result).isNotNull();
+                    assertThat(result.problem()).as("%s: %s", what, result).isNotNull();
                     assertThat(isWhole && !what.startsWith("index") && !what.startsWith("segment"))
                             .as("%s: %s", what, result)
                             .isFalse();

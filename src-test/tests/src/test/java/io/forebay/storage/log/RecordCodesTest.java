@@ -46,7 +46,7 @@ class RecordCodesTest {
                         0,
                         SettingsChangedRecord.Scope.values()),
                 Place.code(
-                        new QuarantinedRecord(600, 3, 8, -1, 9, QuarantinedRecord.Cause.BAD_FRAME, ""),
+                        new QuarantinedRecord(600, 3, 8, -1, 9, QuarantinedRecord.Cause.BAD_FRAME, "", ""),
                         40,
                         QuarantinedRecord.Cause.values()),
                 Place.code(

@@ -70,7 +70,9 @@ public final class RecordSamples {
                         -1,
                         1_800_000_000_009L,
                         QuarantinedRecord.Cause.MISSING_SEGMENT,
+                        "",
                         "segment 12 is not there"),
+                quarantined(),
                 new FilteredRecord(OffsetSet.range(700, 9)),
                 new RedrivenRecord(17, 7),
                 new RedriveReceivedRecord(9, 17, 3, 7),
@@ -136,6 +138,18 @@ public final class RecordSamples {
                 .build();
     }
 
+    static QuarantinedRecord quarantined() {
+        return new QuarantinedRecord(
+                700,
+                1,
+                12_288,
+                -1,
+                1_800_000_000_010L,
+                QuarantinedRecord.Cause.READ_ERROR,
+                "segment-0000000000000000.log",
+                "the device does not give it");
+    }
+
     static QueueSnapshot queue(SendWindow window) {
         return new QueueSnapshot(
                 1234,
@@ -148,6 +162,7 @@ public final class RecordSamples {
                         new QueueSnapshot.Settled(500, 1_800_000_061_000L),
                         new QueueSnapshot.Settled(600, 1_800_000_062_000L)),
                 OffsetSet.of(700, 703),
+                List.of(quarantined()),
                 window);
     }
 
