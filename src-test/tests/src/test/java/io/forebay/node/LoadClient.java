@@ -82,7 +82,9 @@ final class LoadClient implements AutoCloseable {
                     akka.loglevel = OFF
                     akka.log-dead-letters = off
                     akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
-                    forebay.client.lookup { retry-min = 50 ms, retry-max = 200 ms }
+                    # So that one question for the session is under way: a second answer has what is under way sent
+                    # again, and stored again, though nothing was lost.
+                    forebay.client.lookup { retry-min = 3 s, retry-max = 3 s }
                     forebay.client.send { timeout = 120 s, deduplicated = on }
                     forebay.client.ack.timeout = 120 s
                     """).withFallback(ConfigFactory.load()));
@@ -161,6 +163,7 @@ final class LoadClient implements AutoCloseable {
 
     private void produce() {
         try {
+            client.whenConnected().toCompletableFuture().join();
             for (long number = 1; ; number++) {
                 toSend.acquire();
                 room.acquire();
