@@ -248,7 +248,8 @@ class KillLoopTest {
         private void judge() throws Exception {
             third.end();
             Verdict verdict = Judge.judge(Journal.read(path), LoadClient.rules(SERVE_WITHIN, GONE_AFTER));
-            System.out.println("kill loop: " + kills + " kills, " + recovering + " before the node was ready, first start "
+            System.out.println("kill loop: " + kills + " kills, " + recovering
+                    + " before the node was ready, first start "
                     + startMillis + " ms, others until an answer " + downMillis + " ms, drained in " + drainMillis
                     + " ms: " + verdict);
             verdict.prove();
