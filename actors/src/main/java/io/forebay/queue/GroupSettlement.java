@@ -130,7 +130,7 @@ final class GroupSettlement {
             for (int i = from; i < to; i++) {
                 HandleOutcome outcome = tokens.outcome(i - from);
                 results[i] = outcome == HandleOutcome.ACCEPTED || outcome == HandleOutcome.ALREADY_RETURNED
-                        ? new Changed(changedTo(request, tokens.queueOffset(i - from), now))
+                        ? new Changed(changedTo(request, outcome, tokens.queueOffset(i - from), now))
                         : refused(outcome, request.handles().get(i));
             }
         }
@@ -145,9 +145,14 @@ final class GroupSettlement {
         }
     }
 
-    /** When a message that was nacked by the group's schedule comes back is the state's to tell. */
-    private long changedTo(GroupQueue.Change request, long offset, long now) {
-        return request.millis() >= 0 ? now + request.millis() : Math.max(now, state.dueMillis(offset));
+    /**
+     * When a message that was nacked by the group's schedule comes back is the state's to tell, and so it is when it had been nacked
+     * before: a nack that is repeated delays nothing.
+     */
+    private long changedTo(GroupQueue.Change request, HandleOutcome outcome, long offset, long now) {
+        return request.millis() >= 0 && outcome == HandleOutcome.ACCEPTED
+                ? now + request.millis()
+                : Math.max(now, state.dueMillis(offset));
     }
 
     void onGiveBack(GroupQueue.GiveBack request) {

@@ -3,6 +3,7 @@ package io.forebay.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -161,6 +162,7 @@ final class Fork implements AutoCloseable {
 
         void kill() throws InterruptedException {
             fork.process().destroyForcibly().waitFor();
+            Proof.kills.increment();
         }
 
         /** SIGTERM. Returns the exit code; nothing but the ready line was printed. */

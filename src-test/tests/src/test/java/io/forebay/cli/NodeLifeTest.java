@@ -3,6 +3,7 @@ package io.forebay.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.testkit.sim.Proof;
 import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -86,6 +87,8 @@ class NodeLifeTest {
                         new String(popped.get(), UTF_8).lines().toList();
                 Map<String, Integer> missing = without(lines, poppedLines);
                 Map<String, Integer> extra = without(poppedLines, lines);
+                Proof.messagesAcknowledged.add(confirmed);
+                Proof.lost.add(missing.size());
                 assertThat(missing).as("I1, " + level).isEmpty();
                 assertThat(Set.copyOf(lines)).as("I2, " + level).containsAll(extra.keySet());
                 // What was in flight at a kill may come twice: not more than the client had under way.

@@ -8,12 +8,15 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigSyntax;
 import io.forebay.config.ForebaySettings;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -23,6 +26,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.platform.commons.annotation.Testable;
+import org.junit.platform.commons.support.AnnotationSupport;
 
 /**
  * What the pages in the repository point at exists: files, headings, settings, types. What they show as configuration is
@@ -46,6 +51,9 @@ class DocumentationTest {
     private static final Pattern SETTING =
             Pattern.compile("forebay\\.(?:node|storage|store|queue|group|topic|session|client)(?:\\.[a-z-]+)*");
     private static final Pattern TYPE = Pattern.compile("io\\.forebay(?:\\.[a-z]+)+\\.[A-Z][A-Za-z]+");
+    /** A test, or one of its methods. */
+    private static final Pattern TEST = Pattern.compile("([A-Z][A-Za-z]+Test)(?:#([a-zA-Z]+))?");
+
     /** Folders that exist on the machine of one author at most. */
     private static final Pattern MACHINE_PATH =
             Pattern.compile("(?<![\\w.~-])/(?:work|root|home|Users|tmp/fb|private|mnt)(?:/|\\b)|\\b[A-Z]:\\\\");
@@ -136,6 +144,30 @@ class DocumentationTest {
 
     @ParameterizedTest
     @MethodSource("pages")
+    void testsThatAreNamedExist(Path page) throws Exception {
+        List<String> unknown = new ArrayList<>();
+        for (String code : found(CODE, Files.readString(page))) {
+            Matcher test = TEST.matcher(code.replace("`", ""));
+            if (test.matches() && !isTest(test.group(1), test.group(2))) unknown.add(test.group());
+        }
+        assertThat(unknown).isEmpty();
+    }
+
+    /** What is promised for an event is held by a test: the two tables have the same rows, and the second one may have more. */
+    @Test
+    void eachPromiseNamesTheTestThatHoldsIt() throws IOException {
+        String page = Files.readString(ROOT.resolve("docs/guarantees.md"));
+        Map<String, String> heldBy = rows(page, "| promise | held by |");
+        Map<String, String> promises = rows(page, "| event | what holds |");
+        assertThat(promises).hasSizeGreaterThan(6);
+        assertThat(heldBy.keySet()).containsAll(promises.keySet());
+        heldBy.forEach((promise, tests) -> assertThat(found(CODE, tests))
+                .as("tests that hold: %s", promise)
+                .anyMatch(code -> TEST.matcher(code.replace("`", "")).matches() && code.contains("#")));
+    }
+
+    @ParameterizedTest
+    @MethodSource("pages")
     void configurationThatIsShownIsAccepted(Path page) throws IOException {
         Matcher block = BLOCK.matcher(Files.readString(page));
         while (block.find()) {
@@ -185,6 +217,34 @@ class DocumentationTest {
 
     private static boolean isPage(Path file) {
         return file.toString().endsWith(".md");
+    }
+
+    /** The second cell of each row by the first, of the table with that head. */
+    private static Map<String, String> rows(String page, String head) {
+        Map<String, String> rows = new LinkedHashMap<>();
+        page.lines()
+                .dropWhile(line -> !line.equals(head))
+                .skip(2)
+                .takeWhile(line -> line.startsWith("|"))
+                .map(line -> line.split(" *\\| *"))
+                .forEach(cells -> rows.put(cells[1], cells[2]));
+        return rows;
+    }
+
+    /** @param method null for any */
+    private static boolean isTest(String simpleName, String method) throws IOException, ClassNotFoundException {
+        Path sources = ROOT.resolve("src-test/tests/src/test/java");
+        List<Path> files;
+        try (Stream<Path> tree = Files.walk(sources)) {
+            files = tree.filter(file -> file.endsWith(simpleName + ".java")).toList();
+        }
+        if (files.size() != 1) return false;
+        String name = sources.relativize(files.get(0)).toString().replace(".java", "");
+        Class<?> type =
+                Class.forName(name.replace(File.separatorChar, '.'), false, DocumentationTest.class.getClassLoader());
+        return Stream.of(type.getDeclaredMethods())
+                .filter(declared -> AnnotationSupport.isAnnotated(declared, Testable.class))
+                .anyMatch(declared -> method == null || declared.getName().equals(method));
     }
 
     private static boolean isPartOfType(String code, int at) {

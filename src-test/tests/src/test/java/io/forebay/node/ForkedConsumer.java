@@ -10,6 +10,7 @@ import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
+import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -83,6 +84,7 @@ final class ForkedConsumer implements AutoCloseable {
         if (!process.waitFor(30, TimeUnit.SECONDS)) {
             throw new AssertionError("a killed process goes on");
         }
+        Proof.kills.increment();
     }
 
     void suspend() throws IOException, InterruptedException {

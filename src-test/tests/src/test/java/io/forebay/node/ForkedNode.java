@@ -1,8 +1,8 @@
 package io.forebay.node;
 
+import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -14,12 +14,15 @@ import java.util.concurrent.TimeUnit;
 
 /** A node in a process of its own, that can be killed. */
 final class ForkedNode implements AutoCloseable {
-    private final Process process;
-    private final String readyLine;
+    private static final String READY = "ready ";
 
-    private ForkedNode(Process process, String readyLine) {
+    private final Process process;
+    private final BufferedReader output;
+    private String readyLine;
+
+    private ForkedNode(Process process) {
         this.process = process;
-        this.readyLine = readyLine;
+        output = process.inputReader(StandardCharsets.UTF_8);
     }
 
     /** Starts one and waits for its ready line. */
@@ -29,6 +32,13 @@ final class ForkedNode implements AutoCloseable {
 
     /** @param settings beside those that all of them have, or in their place */
     static ForkedNode start(Path directory, int port, Map<String, String> settings) throws IOException {
+        ForkedNode node = startWithoutWaiting(directory, port, settings);
+        node.awaitReady();
+        return node;
+    }
+
+    /** Starts one, which is on its way then: {@link #awaitReady} waits for it. */
+    static ForkedNode startWithoutWaiting(Path directory, int port, Map<String, String> settings) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
@@ -44,22 +54,43 @@ final class ForkedNode implements AutoCloseable {
                 directory.toString(),
                 String.valueOf(port)));
         settings.forEach((key, value) -> command.add(key + "=" + value));
-        Process process = new ProcessBuilder(command)
+        return new ForkedNode(new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-        BufferedReader output =
-                new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+                .start());
+    }
+
+    /** @throws IOException if it says something else; it is ended then */
+    void awaitReady() throws IOException {
         String line = output.readLine();
-        if (line == null || !line.startsWith("ready ")) {
+        if (line == null || !line.startsWith(READY)) {
             process.destroyForcibly();
             throw new IOException("the node says '" + line + "' instead of its ready line");
         }
-        return new ForkedNode(process, line);
+        readyLine = line;
+    }
+
+    /** Lets time pass in which it is on its way. */
+    void leaveAlone(long millis) throws InterruptedException {
+        if (process.waitFor(millis, TimeUnit.MILLISECONDS)) {
+            throw new AssertionError("the node has ended by itself with " + process.exitValue());
+        }
+    }
+
+    /** Of one that has been killed: whether it ever said that it serves. */
+    boolean wasReady() throws IOException {
+        if (readyLine == null) {
+            for (String line = output.readLine(); line != null; line = output.readLine()) {
+                if (line.startsWith(READY)) {
+                    readyLine = line;
+                }
+            }
+        }
+        return readyLine != null;
     }
 
     /** {@code akka://SYSTEM@HOST:PORT}. */
     String address() {
-        return readyLine.substring("ready ".length());
+        return readyLine.substring(READY.length());
     }
 
     int port() {
@@ -68,10 +99,12 @@ final class ForkedNode implements AutoCloseable {
 
     /** kill -9, and waits until the process is gone. */
     void kill() throws InterruptedException {
-        process.destroyForcibly();
+        // Unlike Process.destroyForcibly this leaves open what it has said.
+        process.toHandle().destroyForcibly();
         if (!process.waitFor(30, TimeUnit.SECONDS)) {
             throw new AssertionError("a killed process goes on");
         }
+        Proof.kills.increment();
     }
 
     /** Has it stand still. */

@@ -16,6 +16,7 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Refusal;
+import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -280,6 +281,7 @@ class KillTest {
     }
 
     private static void judge(Run run) {
+        Proof.messagesAcknowledged.add(run.confirmed.get());
         Set<String> ids = new HashSet<>();
         Set<String> twice = new HashSet<>();
         for (String place : run.received.keySet()) {
@@ -296,6 +298,7 @@ class KillTest {
                 missing.add(line.id);
             }
         }
+        Proof.lost.add(missing.size());
         assertThat(missing).as("I1: lines that are missing").isEmpty();
         ids.removeAll(known);
         assertThat(ids).as("I2: lines that nobody sent").isEmpty();

@@ -15,6 +15,7 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -72,7 +73,10 @@ class LossyLineSimulationTest {
         Map<String, long[]> seen = new TreeMap<>();
         SeededRun.run(name, (random, progress) -> {
             for (long done = 0; done < steps; worlds[0]++) {
-                done += new World(random, progress, seen, done, form).live();
+                World world = new World(random, progress, seen, done, form);
+                long began = world.time.millis();
+                done += world.live();
+                Proof.simulatedMillis.add(world.time.millis() - began);
             }
         });
         StringBuilder text = new StringBuilder(name + ": " + worlds[0] + " worlds");

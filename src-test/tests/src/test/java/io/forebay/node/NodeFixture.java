@@ -29,6 +29,7 @@ import io.forebay.storage.io.StorageDirectory;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -160,6 +161,7 @@ final class NodeFixture implements AutoCloseable {
         disk.crash();
         MemoryDisk image = disk.killImage();
         terminate();
+        Proof.kills.increment();
         return image;
     }
 

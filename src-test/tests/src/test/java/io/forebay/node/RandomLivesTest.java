@@ -12,6 +12,7 @@ import io.forebay.protocol.SendResult;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -80,6 +81,7 @@ class RandomLivesTest {
                 } else if (end == 1) {
                     next = disk.powerCutImage(random);
                     node.kill();
+                    Proof.images.increment();
                     afterPowerCut(messages);
                 } else {
                     node.stop();

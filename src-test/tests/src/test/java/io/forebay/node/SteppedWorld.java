@@ -3,8 +3,10 @@ package io.forebay.node;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import io.forebay.testkit.sim.Tally;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.random.RandomGenerator;
 
@@ -49,8 +51,14 @@ abstract class SteppedWorld {
             Run run = new Run(random, progress);
             int worlds = 0;
             for (; run.steps < steps; worlds++) {
-                maker.apply(run).live();
+                SteppedWorld world = maker.apply(run);
+                long began = world.time.millis();
+                world.live();
+                Proof.simulatedMillis.add(world.time.millis() - began);
             }
+            Map<String, Long> counts = run.seen.counts();
+            Proof.kills.add(counts.getOrDefault("kill", 0L) + counts.getOrDefault("crash at an operation", 0L));
+            Proof.images.add(counts.getOrDefault("power cut", 0L));
             System.out.println(name + ": " + worlds + " worlds, " + run.seen);
             assertThat(run.seen.kinds()).as("what has come up").contains(toSee);
         }));

@@ -266,6 +266,11 @@ class GroupSettlementTest {
         parts.written();
         assertThat(answer(QueueReply.Changed.class).results()).containsExactly(new Changed(due), new Changed(due));
         assertThat(parts.state.inFlightCount()).isZero();
+        // Repeated because the answer was lost it changes nothing, and must not promise more.
+        parts.pass(5);
+        change(handles, DeadlineRecord.Kind.NACKED, 700, 2);
+        assertThat(answer(QueueReply.Changed.class).results()).containsExactly(new Changed(due), new Changed(due));
+        assertThat(parts.sendNext()).isEmpty();
     }
 
     @Test

@@ -6,6 +6,7 @@ import io.forebay.queue.core.HandleOutcome;
 import io.forebay.storage.log.Phase;
 import io.forebay.storage.log.StripeOptions;
 import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -49,6 +50,8 @@ class StripeSimulationTest {
                 world.drain();
                 seen.add(world);
             }
+            Proof.kills.add(seen.kills + seen.openCrashes);
+            Proof.images.add(seen.powerCuts);
             System.out.println("stripe: " + seen);
         });
     }

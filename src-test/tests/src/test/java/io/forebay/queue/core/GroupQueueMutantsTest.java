@@ -2,6 +2,7 @@ package io.forebay.queue.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import io.forebay.testkit.sim.Tally;
 import java.lang.reflect.InvocationTargetException;
@@ -220,6 +221,8 @@ class GroupQueueMutantsTest {
                 }
             }
             System.out.println(MUTANTS.size() + " mutants, the last found after " + stepsMost + " steps: " + latest);
+            Proof.mutantsMade.add(MUTANTS.size());
+            Proof.mutantsCaught.add(MUTANTS.size() - alive.size());
             assertThat(alive).as("mutants that nobody found").isEmpty();
         });
     }

@@ -3,6 +3,7 @@ package io.forebay.storage.log;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -221,6 +222,7 @@ class LogSweepTest {
 
     /** @return whether verify finds something */
     private boolean checkDamaged(MemoryDisk damaged, String what, boolean isOpened) throws IOException {
+        Proof.corruptBytes.increment();
         LogVerifier.Report report = LogVerifier.verify(
                 damaged,
                 (segment, position, record) ->

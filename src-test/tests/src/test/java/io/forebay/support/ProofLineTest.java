@@ -1,0 +1,43 @@
+package io.forebay.support;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.testkit.sim.Proof;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.platform.launcher.LauncherSession;
+import org.junit.platform.launcher.core.LauncherFactory;
+
+/** At the end of a session of tests stands one line that says what they proved; if they counted nothing, there is none. */
+class ProofLineTest {
+    @Test
+    void theLineStandsAtTheEndOfASession() {
+        long kills = Proof.kills.sum();
+        String said = saidBySession(() -> Proof.kills.add(3));
+        Proof.kills.add(-3);
+        assertThat(said.lines())
+                .containsExactly(
+                        "", ProofLine.BEGINNING + Proof.line().replaceFirst("kills \\d+", "kills " + (kills + 3)));
+    }
+
+    @Test
+    void nothingIsSaidOfNothing() {
+        assertThat(saidBySession(() -> {})).isEmpty();
+    }
+
+    /** A session without tests of its own, as JUnit opens it: with the listeners that it finds. */
+    private static String saidBySession(Runnable tests) {
+        ByteArrayOutputStream said = new ByteArrayOutputStream();
+        PrintStream out = System.out;
+        System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
+        try (LauncherSession session = LauncherFactory.openSession()) {
+            assertThat(session.getLauncher()).isNotNull();
+            tests.run();
+        } finally {
+            System.setOut(out);
+        }
+        return said.toString(StandardCharsets.UTF_8);
+    }
+}
