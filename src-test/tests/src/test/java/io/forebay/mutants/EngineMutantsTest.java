@@ -53,7 +53,7 @@ class EngineMutantsTest {
     // What finds them.
     private static final Check STRIPES = new Check("io.forebay.simulation.StripeSimulationTest", "run", 15_000);
     private static final Check LOGS = new Check("io.forebay.storage.log.StripeLogFaultTest", "run", 4_000);
-    private static final Check GROUPS = new Check("io.forebay.queue.core.GroupQueueLives", "run", 10_000);
+    private static final Check GROUPS = new Check("io.forebay.queue.core.GroupQueueLives", "run", 20_000);
     private static final Check FLUSHER = new Check("io.forebay.store.FlusherScript", "run", 0);
 
     private static Check ofLog(String type, String method) {
@@ -183,10 +183,10 @@ class EngineMutantsTest {
                     "nextSequence = Math.max(nextSequence, state.durableSequence + 1);",
                     STRIPES),
             new Mutant(
-                    "takes a range for durable that is not",
+                    "forgets the room of a range that is not durable",
                     UNFLUSHED,
-                    "if (isFailed || atFlusher.range().toSequence() > durableSequence) {",
-                    "if (isFailed) {",
+                    "gatheredBytes += atFlusher.frameBytes();",
+                    "",
                     ofStore("UnflushedTest", "aRangeThatIsNotDurableIsWrittenAgainBeforeWhatGathered")),
             new Mutant(
                     "writes a failed range again behind what came later",
@@ -348,7 +348,7 @@ class EngineMutantsTest {
                     MANIFESTS,
                     "|| state.durableSequence < checkpoint.manifestSequence()) {",
                     ") {",
-                    STRIPES),
+                    ofLog("CheckpointOrderTest", "theSlotOfAManifestThatIsNotDurableIsNotWritten")),
             new Mutant(
                     "begins the replay behind an owner that gave no snapshot",
                     MANIFESTS,
