@@ -26,34 +26,40 @@ class StripeSimulationTest {
     void whatWasPromisedSurvivesWhateverHappens() {
         long steps = SeededRun.steps(100_000);
         SeededRun.run("stripe", (random, progress) -> {
-            long done = 0;
-            Seen seen = new Seen();
-            while (done < steps) {
-                StripeWorld world = new StripeWorld(random, SMALL);
-                double crashRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.01;
-                double faultRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.02;
-                long length = Math.min(steps - done, 500 + random.nextInt(5_000));
-                for (long i = 0; i < length; i++) {
-                    progress.at(++done);
-                    try {
-                        step(world, random, progress, crashRate, faultRate);
-                    } catch (DiskCrashed e) {
-                        progress.note("crash: " + e.getMessage());
-                        if (random.nextBoolean()) {
-                            world.kill();
-                        } else {
-                            world.powerCut();
-                        }
-                    }
-                }
-                progress.note("drain");
-                world.drain();
-                seen.add(world);
-            }
+            Seen seen = run(random, progress, steps);
             Proof.kills.add(seen.kills + seen.openCrashes);
             Proof.images.add(seen.powerCuts);
             System.out.println("stripe: " + seen);
         });
+    }
+
+    /** One world after the other. Mutants of the engine meet it, too. */
+    static Seen run(RandomGenerator random, SeededRun.Progress progress, long steps) throws Exception {
+        long done = 0;
+        Seen seen = new Seen();
+        while (done < steps) {
+            StripeWorld world = new StripeWorld(random, SMALL);
+            double crashRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.01;
+            double faultRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.02;
+            long length = Math.min(steps - done, 500 + random.nextInt(5_000));
+            for (long i = 0; i < length; i++) {
+                progress.at(++done);
+                try {
+                    step(world, random, progress, crashRate, faultRate);
+                } catch (DiskCrashed e) {
+                    progress.note("crash: " + e.getMessage());
+                    if (random.nextBoolean()) {
+                        world.kill();
+                    } else {
+                        world.powerCut();
+                    }
+                }
+            }
+            progress.note("drain");
+            world.drain();
+            seen.add(world);
+        }
+        return seen;
     }
 
     private static void step(

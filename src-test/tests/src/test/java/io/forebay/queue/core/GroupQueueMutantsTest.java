@@ -2,6 +2,10 @@ package io.forebay.queue.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.mutants.MutantCheck;
+import io.forebay.mutants.MutantClasses;
+import io.forebay.protocol.Durability;
+import io.forebay.storage.log.LogRecord;
 import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import io.forebay.testkit.sim.Tally;
@@ -205,38 +209,41 @@ class GroupQueueMutantsTest {
     void everyMutantIsFound() {
         SeededRun.run("mutants of a group's queue", (random, progress) -> {
             List<String> alive = new ArrayList<>();
-            long stepsMost = 0;
-            String latest = "";
-            try (MutantClasses classes = new MutantClasses()) {
+            StringBuilder found = new StringBuilder();
+            String place = GroupQueueState.class.getPackageName();
+            try (MutantClasses classes =
+                    new MutantClasses(place + ".", GroupQueueState.class, LogRecord.class, Durability.class)) {
                 for (Mutant mutant : MUTANTS) {
                     progress.note(mutant.name);
-                    ClassLoader loader = classes.change(mutant.fragment, mutant.replacement);
-                    if (lives(loader, new SplittableRandom(random.nextLong()), progress)) {
+                    ClassLoader loader = classes.change(place, mutant.fragment, mutant.replacement);
+                    Proof.mutantsMade.increment();
+                    String failure = failure(loader, new SplittableRandom(random.nextLong()), progress);
+                    if (failure == null) {
                         alive.add(mutant.name);
-                    }
-                    if (progress.step() > stepsMost) {
-                        stepsMost = progress.step();
-                        latest = mutant.name;
+                    } else {
+                        Proof.mutantsCaught.increment();
+                        found.append(String.format(
+                                "%n  %s: found by GroupQueueLives at step %d: %s",
+                                mutant.name, progress.step(), failure));
                     }
                 }
             }
-            System.out.println(MUTANTS.size() + " mutants, the last found after " + stepsMost + " steps: " + latest);
-            Proof.mutantsMade.add(MUTANTS.size());
-            Proof.mutantsCaught.add(MUTANTS.size() - alive.size());
+            System.out.println(MUTANTS.size() + " mutants of a group's queue" + found);
             assertThat(alive).as("mutants that nobody found").isEmpty();
         });
     }
 
-    private static boolean lives(ClassLoader loader, RandomGenerator random, SeededRun.Progress progress)
+    /** @return what the lives found, null if nothing */
+    private static String failure(ClassLoader loader, RandomGenerator random, SeededRun.Progress progress)
             throws ReflectiveOperationException {
         Method run = loader.loadClass(GroupQueueLives.class.getName())
                 .getDeclaredMethod("run", RandomGenerator.class, SeededRun.Progress.class, long.class, Tally.class);
         run.setAccessible(true);
         try {
             run.invoke(null, random, progress, STEPS_MAX, new Tally());
-            return true;
+            return null;
         } catch (InvocationTargetException e) {
-            return false;
+            return MutantCheck.found(e.getCause());
         }
     }
 }

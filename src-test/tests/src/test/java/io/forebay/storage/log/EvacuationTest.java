@@ -470,6 +470,22 @@ class EvacuationTest {
         return copy;
     }
 
+    /** A force that fails takes copies along, and nobody writes them again: readers may be sent to them only behind it. */
+    @Test
+    void copiesAreNotDurableBeforeTheyAreForced() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        try (Evacuation evacuation = driver.log.planEvacuation(60)) {
+            for (MovedBatch batch = evacuation.read(3_000); batch != null; batch = evacuation.read(3_000)) {
+                driver.appendMoved(batch);
+                assertThat(evacuation.isDurable()).as("read to its end").isFalse();
+            }
+            assertThat(evacuation.isDurable()).as("forced").isFalse();
+            driver.force();
+            assertThat(evacuation.isDurable()).isTrue();
+        }
+        driver.log.close(false);
+    }
+
     @Test
     void aForceThatFailsGivesTheCopiesUp() throws IOException {
         LogDriver driver = pinned(disk, random, 1_000);

@@ -23,13 +23,19 @@ class StripeLogFaultTest {
     @Test
     void whatWasPromisedSurvivesEveryFault() {
         SeededRun.run("StripeLogFaultTest", (random, progress) -> {
-            long steps = SeededRun.steps(6_000);
-            long done = 0;
-            while (done < steps) {
-                done += life(random, progress, done);
-            }
-            System.out.println("StripeLogFaultTest: " + evacuations + " evacuations");
+            long evacuated = run(random, progress, SeededRun.steps(6_000));
+            System.out.println("StripeLogFaultTest: " + evacuated + " evacuations");
         });
+    }
+
+    /** One life after the other; returns how many evacuations they saw. Mutants of the engine meet them, too. */
+    static long run(RandomGenerator random, SeededRun.Progress progress, long steps) throws Exception {
+        StripeLogFaultTest lives = new StripeLogFaultTest();
+        long done = 0;
+        while (done < steps) {
+            done += lives.life(random, progress, done);
+        }
+        return lives.evacuations;
     }
 
     private long evacuations;
