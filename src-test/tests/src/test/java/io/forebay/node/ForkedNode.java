@@ -1,11 +1,14 @@
 package io.forebay.node;
 
 import java.io.BufferedReader;
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -29,6 +32,15 @@ final class ForkedNode implements AutoCloseable {
 
     /** @param settings beside those that all of them have, or in their place */
     static ForkedNode start(Path directory, int port, Map<String, String> settings) throws IOException {
+        return start(directory, port, settings, List.of(), null);
+    }
+
+    /**
+     * @param jvmOptions beside those that all of them have, or in their place
+     * @param log gets what the process says from its ready line on, and all of its errors; null: errors are the test's own
+     */
+    static ForkedNode start(Path directory, int port, Map<String, String> settings, List<String> jvmOptions, Path log)
+            throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
@@ -37,6 +49,7 @@ final class ForkedNode implements AutoCloseable {
         if (Runtime.version().feature() >= 24) {
             command.add("--sun-misc-unsafe-memory-access=allow");
         }
+        command.addAll(jvmOptions);
         command.addAll(List.of(
                 "-cp",
                 System.getProperty("java.class.path"),
@@ -45,7 +58,7 @@ final class ForkedNode implements AutoCloseable {
                 String.valueOf(port)));
         settings.forEach((key, value) -> command.add(key + "=" + value));
         Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .redirectError(log == null ? ProcessBuilder.Redirect.INHERIT : ProcessBuilder.Redirect.to(log.toFile()))
                 .start();
         BufferedReader output =
                 new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
@@ -54,7 +67,33 @@ final class ForkedNode implements AutoCloseable {
             process.destroyForcibly();
             throw new IOException("the node says '" + line + "' instead of its ready line");
         }
+        if (log != null) {
+            Thread copying = new Thread(() -> copy(output, log), "log of a node");
+            copying.setDaemon(true);
+            copying.start();
+        }
         return new ForkedNode(process, line);
+    }
+
+    /** Whoever does not read what a process says has it stand still. */
+    private static void copy(BufferedReader output, Path log) {
+        try (BufferedWriter copy = Files.newBufferedWriter(log, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            for (String line = output.readLine(); line != null; line = output.readLine()) {
+                copy.write(line);
+                copy.newLine();
+                copy.flush();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     /** {@code akka://SYSTEM@HOST:PORT}. */
