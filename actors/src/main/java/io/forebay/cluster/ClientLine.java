@@ -84,6 +84,12 @@ final class ClientLine {
         return heardMillis;
     }
 
+    /** The node has stood still: what the client said meanwhile lies unread, and was not said too late. */
+    void stoodStill(long nowMillis) {
+        heardMillis = nowMillis;
+        cutterMovedMillis = nowMillis;
+    }
+
     /** Whether nothing but time tells that it is gone, and that time is over. */
     boolean isSilent(long nowMillis) {
         return !isWatched && nowMillis - heardMillis > limits.sessionTimeoutMillis();

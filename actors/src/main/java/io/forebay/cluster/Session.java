@@ -121,6 +121,7 @@ public final class Session extends AbstractBehavior<Object> {
 
     private long lastToken;
     private long wakeAtMillis = Long.MAX_VALUE;
+    private long lifeCheckedMillis;
     private boolean isRegistryGone;
 
     /** @param heldBefore groups that held deliveries of this session when the node was started */
@@ -163,6 +164,7 @@ public final class Session extends AbstractBehavior<Object> {
         subscriptions = new Subscriptions(parts);
         heldBefore.forEach(this::watchOnce);
         watchOnce(environment.registry);
+        lifeCheckedMillis = environment.clock.millis();
         attach(client, frameBytes, clientName, false);
         timers.startTimerWithFixedDelay(
                 LifeCheck.INSTANCE, environment.settings.session().heartbeatInterval());
@@ -494,6 +496,11 @@ public final class Session extends AbstractBehavior<Object> {
 
     private Behavior<Object> onLifeCheck() {
         long now = environment.clock.millis();
+        long intervalMillis = environment.settings.session().heartbeatInterval().toMillis();
+        if (now - lifeCheckedMillis > 2 * intervalMillis) {
+            line.stoodStill(now);
+        }
+        lifeCheckedMillis = now;
         if (line.isSilent(now)) {
             return gone(Refusal.of(
                     Refusal.Code.TIMED_OUT,
