@@ -19,6 +19,7 @@ import java.util.function.Predicate;
  */
 final class ClientLine {
     private static final int STREAM_OVERHEAD_BYTES = 1 << 20;
+    private static final int STUCK_COUNT_MAX = 3;
 
     private final SessionLimits limits;
     private final Predicate<ActorRef<?>> isMember;
@@ -32,6 +33,10 @@ final class ClientLine {
     private long heardMillis;
     /** When the last chunk was acknowledged, or nothing waited for that. */
     private long cutterMovedMillis;
+    /** When the last piece of a command came. */
+    private long pieceMillis;
+    /** How often in a row nothing was acknowledged for too long. */
+    private int stuckCount;
 
     ClientLine(SessionLimits limits, Predicate<ActorRef<?>> isMember) {
         this.limits = limits;
@@ -61,6 +66,7 @@ final class ClientLine {
                 ? WireCutter.ofEvents(Math.min(frameBytes, limits.frameBytes()), limits.chunkBytesInFlightMax())
                 : null;
         heardMillis = nowMillis;
+        stuckCount = 0;
     }
 
     String clientName() {
@@ -84,6 +90,13 @@ final class ClientLine {
         return heardMillis;
     }
 
+    /** The node has stood still: what the client said meanwhile lies unread, and was not said too late. */
+    void stoodStill(long nowMillis) {
+        heardMillis = nowMillis;
+        cutterMovedMillis = nowMillis;
+        pieceMillis = nowMillis;
+    }
+
     /** Whether nothing but time tells that it is gone, and that time is over. */
     boolean isSilent(long nowMillis) {
         return !isWatched && nowMillis - heardMillis > limits.sessionTimeoutMillis();
@@ -94,8 +107,14 @@ final class ClientLine {
         boolean isStuck = waitingBytes() > 0 && nowMillis - cutterMovedMillis > limits.sessionTimeoutMillis();
         if (isStuck) {
             cutterMovedMillis = nowMillis;
+            stuckCount++;
         }
         return isStuck;
+    }
+
+    /** Whether that has been so again and again, though the client was asked to attach anew. */
+    boolean isHopeless() {
+        return stuckCount >= STUCK_COUNT_MAX;
     }
 
     void tell(SessionEvent event, long nowMillis) {
@@ -115,7 +134,8 @@ final class ClientLine {
     }
 
     /** @return the command that is complete now, null if it is not */
-    SessionCommand join(Chunk chunk) throws MalformedWireException {
+    SessionCommand join(Chunk chunk, long nowMillis) throws MalformedWireException {
+        pieceMillis = nowMillis;
         client.tell(new ChunkAck(chunk.streamId(), chunk.index()));
         return joiner.accept(chunk);
     }
@@ -123,12 +143,38 @@ final class ClientLine {
     void acked(ChunkAck ack, long nowMillis) {
         if (cutter != null) {
             cutterMovedMillis = nowMillis;
+            stuckCount = 0;
             cutter.acked(ack, client::tell);
         }
     }
 
     boolean isCongested() {
         return cutter != null && cutter.isCongested();
+    }
+
+    /**
+     * Gives up the command whose chunks are being received.
+     *
+     * @return id of the request that it is, -1 if that is not known
+     */
+    long dropUnfinished() {
+        long requestId = joiner.requestId();
+        joiner.reset();
+        return requestId;
+    }
+
+    boolean isUnfinished() {
+        return joiner.heldBytes() > 0;
+    }
+
+    /** Whether the rest of a command has not come for too long. */
+    boolean isAbandoned(long nowMillis) {
+        return isUnfinished() && nowMillis - pieceMillis > limits.sessionTimeoutMillis();
+    }
+
+    /** Bytes that are held for the client: of events that it has not acknowledged, and of a command that is not complete. */
+    long heldBytes() {
+        return joiner.heldBytes() + (cutter == null ? 0 : cutter.heldBytes());
     }
 
     /** Bytes that wait here for the client. */

@@ -214,7 +214,12 @@ final class PopRequests {
 
     void onDelivered(QueueReply.Delivered delivered) {
         long requestId = delivered.requestId();
-        if (ended(requestId) != null) {
+        Refusal noRoom = waiting.containsKey(requestId) ? session.refuseCongested() : null;
+        if (noRoom != null) {
+            // The client was given more Pops than it takes the answers of.
+            session.giveBack(delivered.from(), delivered.deliveries());
+            refuse(requestId, noRoom);
+        } else if (ended(requestId) != null) {
             answered.add(requestId, delivered.deliveries().get(0).handle().queueId());
             session.tell(new SessionEvent.Popped(requestId, delivered.deliveries()));
         } else if (!answered.contains(requestId)) {

@@ -87,6 +87,11 @@ public final class Session extends AbstractBehavior<Object> {
         INSTANCE
     }
 
+    /** The client goes on asking, and takes none of the answers. */
+    private enum AnswersPileUp {
+        INSTANCE
+    }
+
     private enum ReleaseTimedOut {
         INSTANCE
     }
@@ -121,6 +126,13 @@ public final class Session extends AbstractBehavior<Object> {
 
     private long lastToken;
     private long wakeAtMillis = Long.MAX_VALUE;
+    private long lifeCheckedMillis;
+    /** Of the line, as they are counted with all that the node holds. */
+    private long lineBytes;
+
+    /** Requests since the client has last taken anything, while there is too much for it to take. */
+    private int askedWhileCongested;
+
     private boolean isRegistryGone;
 
     /** @param heldBefore groups that held deliveries of this session when the node was started */
@@ -163,6 +175,7 @@ public final class Session extends AbstractBehavior<Object> {
         subscriptions = new Subscriptions(parts);
         heldBefore.forEach(this::watchOnce);
         watchOnce(environment.registry);
+        lifeCheckedMillis = environment.clock.millis();
         attach(client, frameBytes, clientName, false);
         timers.startTimerWithFixedDelay(
                 LifeCheck.INSTANCE, environment.settings.session().heartbeatInterval());
@@ -205,6 +218,7 @@ public final class Session extends AbstractBehavior<Object> {
                 .onMessageEquals(Drain.INSTANCE, this::onDrain)
                 .onMessageEquals(End.INSTANCE, this::onEnd)
                 .onMessageEquals(Overflowed.INSTANCE, this::onOverflowed)
+                .onMessageEquals(AnswersPileUp.INSTANCE, this::onAnswersPileUp)
                 .onMessageEquals(ReleaseTimedOut.INSTANCE, this::stopped)
                 .onSignal(Terminated.class, this::onTerminated)
                 .onSignal(PostStop.class, this::onPostStop)
@@ -217,17 +231,26 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private <T extends SessionCommand.Request> Behavior<Object> take(T request, Consumer<T> part) {
-        heard();
+        asked();
         if (isNew(request)) {
             part.accept(request);
         }
         return this;
     }
 
-    /** Has a part take what the client says. */
+    private void asked() {
+        heard();
+        askedWhileCongested = line.isCongested() ? askedWhileCongested + 1 : 0;
+        // Whoever keeps to the limit has no more answers to come, refusals included; the rest is room for repetitions.
+        if (askedWhileCongested == 2 * limits.requestsInFlightMax()) {
+            self.tell(AnswersPileUp.INSTANCE);
+        }
+    }
+
+    /** Has a part take what the client says, and may say again while it is being worked on. */
     private <T extends SessionCommand> Function<T, Behavior<Object>> said(Consumer<T> part) {
         return command -> {
-            heard();
+            asked();
             part.accept(command);
             return this;
         };
@@ -380,11 +403,12 @@ public final class Session extends AbstractBehavior<Object> {
 
         @Override
         public Refusal refuseCongested() {
-            return line.isCongested()
-                    ? Refusal.busy(
-                            "the client has not taken " + line.waitingBytes() + " bytes of earlier answers",
-                            CONGESTED_RETRY_MILLIS)
-                    : null;
+            if (line.isCongested()) {
+                return Refusal.busy(
+                        "the client has not taken " + line.waitingBytes() + " bytes of earlier answers",
+                        CONGESTED_RETRY_MILLIS);
+            }
+            return line.isRemote() && environment.bytesHeld.isFull() ? refuseFull() : null;
         }
 
         @Override
@@ -407,6 +431,13 @@ public final class Session extends AbstractBehavior<Object> {
         }
     }
 
+    private Refusal refuseFull() {
+        return Refusal.busy(
+                "the node holds " + environment.bytesHeld.bytes() + " bytes for its clients, allowed are "
+                        + environment.bytesHeld.bytesMax(),
+                CONGESTED_RETRY_MILLIS);
+    }
+
     static Refusal notServed(String what) {
         return Refusal.of(
                 Refusal.Code.FAILED, what + " is not served on this node because of a fault; the node's log says more");
@@ -416,6 +447,7 @@ public final class Session extends AbstractBehavior<Object> {
 
     private void attach(ActorRef<SessionEvent> newClient, int frameBytes, String name, boolean isResumed) {
         line.attach(getContext(), newClient, frameBytes, name, environment.clock.millis());
+        countLine();
         line.tellAtOnce(new SessionEvent.Opened(
                 self.narrow(), sessionId, environment.settings.node().name(), limits, isResumed));
     }
@@ -441,12 +473,25 @@ public final class Session extends AbstractBehavior<Object> {
         heard();
         SessionCommand command;
         try {
-            command = line.join(chunk);
+            command = line.join(chunk, environment.clock.millis());
         } catch (MalformedWireException e) {
             return gone(Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
         }
+        countLine();
+        if (line.isUnfinished() && environment.bytesHeld.isFull() && environment.bytesHeld.bytes() > lineBytes) {
+            refuseUnfinished(refuseFull());
+        }
         // Dispatched as if it had arrived whole, before anything that came behind it.
         return command == null ? this : receiveNow(command);
+    }
+
+    /** As if nothing of it had come. */
+    private void refuseUnfinished(Refusal refusal) {
+        long requestId = line.dropUnfinished();
+        countLine();
+        if (requestId >= 0) {
+            tell(new SessionEvent.Refused(requestId, refusal));
+        }
     }
 
     private Behavior<Object> receiveNow(SessionCommand command) {
@@ -485,7 +530,10 @@ public final class Session extends AbstractBehavior<Object> {
     private Behavior<Object> onChunkAck(ChunkAck ack) {
         heard();
         boolean wasCongested = line.isCongested();
+        long bytesBefore = line.heldBytes();
         line.acked(ack, environment.clock.millis());
+        countLine();
+        askedWhileCongested = lineBytes < bytesBefore ? 0 : askedWhileCongested;
         if (wasCongested && !line.isCongested()) {
             subscriptions.askAll();
         }
@@ -494,6 +542,11 @@ public final class Session extends AbstractBehavior<Object> {
 
     private Behavior<Object> onLifeCheck() {
         long now = environment.clock.millis();
+        long intervalMillis = environment.settings.session().heartbeatInterval().toMillis();
+        if (now - lifeCheckedMillis > 2 * intervalMillis) {
+            line.stoodStill(now);
+        }
+        lifeCheckedMillis = now;
         if (line.isSilent(now)) {
             return gone(Refusal.of(
                     Refusal.Code.TIMED_OUT,
@@ -501,11 +554,19 @@ public final class Session extends AbstractBehavior<Object> {
                             + " ms"));
         }
         if (!end.isClosing() && line.isStuck(now)) {
+            Refusal refusal =
+                    Refusal.of(Refusal.Code.TIMED_OUT, "the client has not acknowledged chunks of answers in time");
+            if (line.isHopeless() || environment.bytesHeld.isFull()) {
+                // Others need the room.
+                return gone(refusal);
+            }
             // Chunks or their acknowledgements were lost, and everything waits behind them. The session stays: the
             // client attaches again, which starts both directions anew.
-            line.tellAtOnce(new SessionEvent.SessionClosed(
-                    sessionId,
-                    Refusal.of(Refusal.Code.TIMED_OUT, "the client has not acknowledged chunks of answers in time")));
+            line.tellAtOnce(new SessionEvent.SessionClosed(sessionId, refusal));
+        }
+        if (line.isAbandoned(now)) {
+            refuseUnfinished(
+                    Refusal.busy("the rest of a command in pieces has not come in time", CONGESTED_RETRY_MILLIS));
         }
         if (!end.isClosing()) {
             subscriptions.onLifeCheck(now, line.isRemote() && line.waitingBytes() == 0);
@@ -568,6 +629,13 @@ public final class Session extends AbstractBehavior<Object> {
                 "client '" + line.clientName() + "' has sent more than forebay.session.mailbox-capacity allows"));
     }
 
+    private Behavior<Object> onAnswersPileUp() {
+        return gone(Refusal.of(
+                Refusal.Code.LIMIT,
+                "client '" + line.clientName() + "' has asked " + askedWhileCongested
+                        + " times and takes no answers, allowed are " + limits.requestsInFlightMax()));
+    }
+
     /** The consumer is gone: what it held comes back, counted. */
     private Behavior<Object> gone(Refusal reason) {
         getContext().getLog().info("session {} ends: {}", sessionId, reason.text());
@@ -610,6 +678,8 @@ public final class Session extends AbstractBehavior<Object> {
         unanswered.onEnd();
         pops.onEnd();
         subscriptions.onEnd();
+        environment.bytesHeld.release(lineBytes);
+        lineBytes = 0;
         line.tellAtOnce(new SessionEvent.SessionClosed(sessionId, end.reason()));
         return Behaviors.stopped();
     }
@@ -643,5 +713,12 @@ public final class Session extends AbstractBehavior<Object> {
 
     private void tell(SessionEvent event) {
         line.tell(event, environment.clock.millis());
+        countLine();
+    }
+
+    private void countLine() {
+        long bytes = line.heldBytes();
+        environment.bytesHeld.hold(bytes - lineBytes);
+        lineBytes = bytes;
     }
 }

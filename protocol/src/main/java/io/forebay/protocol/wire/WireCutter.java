@@ -15,6 +15,9 @@ import java.util.function.Function;
  * {@link ChunkAck}; what must wait, waits here, encoded, and so does everything offered behind it. Signs of life and
  * {@link ChunkAck}s are not to be offered but sent directly: they may overtake.
  *
+ * <p>Events count whole ones, too: a transport keeps for a client that takes nothing whatever it is given. Now and then one goes as
+ * a chunk though it would fit a frame, and its acknowledgement covers what went before it.
+ *
  * <p>Whoever offers looks at {@link #isCongested()} first and takes on no more work while it holds: that bounds what is
  * held here. Confined to its actor.
  *
@@ -24,6 +27,12 @@ public final class WireCutter<T> {
     private final Function<Chunk, T> asT;
     private int payloadBytesMax;
     private long creditBytes;
+    /** So much may go whole before something has to go as a chunk. */
+    private long uncoveredBytesMax;
+
+    private final boolean isWholeCounted;
+    /** What went whole since the newest chunk, whose acknowledgement says nothing of it. */
+    private long uncoveredBytes;
     /** Values behind a stream that waits, and that stream's encoded rest in front of them. */
     private final ArrayDeque<Object> waiting = new ArrayDeque<>();
 
@@ -32,7 +41,8 @@ public final class WireCutter<T> {
     private long waitingBytes;
     private long lastStreamId;
 
-    private record Sent(long streamId, int index, int bytes) {}
+    /** @param bytes its own, and those of whole values that went between the chunk before and this one */
+    private record Sent(long streamId, int index, long bytes) {}
 
     /** A stream on its way. */
     private static final class Stream {
@@ -52,14 +62,16 @@ public final class WireCutter<T> {
     /** A value that waits behind a stream. */
     private record Whole(Object value, long bytes) {}
 
-    private WireCutter(int frameBytes, long creditBytes, Function<Chunk, T> asT) {
+    private WireCutter(int frameBytes, long creditBytes, boolean isWholeCounted, Function<Chunk, T> asT) {
         this.asT = asT;
+        this.isWholeCounted = isWholeCounted;
         limit(frameBytes, creditBytes);
     }
 
     private void limit(int frameBytes, long credit) {
         payloadBytesMax = Math.max(frameBytes, WireFrames.FRAME_BYTES_MIN) - WireFrames.ENVELOPE_BYTES;
         creditBytes = Math.max(credit, payloadBytesMax);
+        uncoveredBytesMax = creditBytes / 4;
     }
 
     /**
@@ -69,12 +81,17 @@ public final class WireCutter<T> {
      * @param creditBytes most bytes of chunks that are not acknowledged; at least one chunk is always allowed
      */
     public static WireCutter<SessionCommand> ofCommands(int frameBytes, long creditBytes) {
-        return new WireCutter<>(frameBytes, creditBytes, chunk -> chunk);
+        return new WireCutter<>(frameBytes, creditBytes, false, chunk -> chunk);
     }
 
-    /** For a session; the parameters are those of {@link #ofCommands}. */
+    /**
+     * For a session.
+     *
+     * @param frameBytes as of {@link #ofCommands}
+     * @param creditBytes most bytes of all events that are not acknowledged, but for what fits a frame and a quarter of it
+     */
     public static WireCutter<SessionEvent> ofEvents(int frameBytes, long creditBytes) {
-        return new WireCutter<>(frameBytes, creditBytes, chunk -> chunk);
+        return new WireCutter<>(frameBytes, creditBytes, true, chunk -> chunk);
     }
 
     /**
@@ -131,6 +148,11 @@ public final class WireCutter<T> {
         return waitingBytes;
     }
 
+    /** Bytes that wait here, and those that are on their way and not acknowledged. */
+    public long heldBytes() {
+        return waitingBytes + unackedBytes;
+    }
+
     /** Whether more waits here than may be on its way: time to take on no more work for this peer. */
     public boolean isCongested() {
         return waitingBytes > creditBytes;
@@ -145,14 +167,15 @@ public final class WireCutter<T> {
         waiting.clear();
         unacked.clear();
         unackedBytes = 0;
+        uncoveredBytes = 0;
         waitingBytes = 0;
     }
 
     /** @return whether a rest of it waits, now first in line */
     private boolean start(T value, Consumer<? super T> out) {
         int bytesAtMost = WireSizes.bytesAtMost(value);
-        if (bytesAtMost <= payloadBytesMax) {
-            out.accept(value);
+        if (goesWhole(bytesAtMost)) {
+            passOn(value, bytesAtMost, out);
             return false;
         }
         WireType type = WireType.of(value);
@@ -164,8 +187,8 @@ public final class WireCutter<T> {
         WireWriter writer = new WireWriter(bytesAtMost == Integer.MAX_VALUE ? 1024 : bytesAtMost);
         writer.u8(type.number());
         WireCodec.write(writer, value, null);
-        if (writer.size() <= payloadBytesMax) {
-            out.accept(value);
+        if (goesWhole(writer.size())) {
+            passOn(value, writer.size(), out);
             return false;
         }
         Stream stream = new Stream(++lastStreamId, writer.array(), writer.size());
@@ -177,17 +200,28 @@ public final class WireCutter<T> {
         return true;
     }
 
+    private boolean goesWhole(int bytes) {
+        return bytes <= payloadBytesMax && (!isWholeCounted || uncoveredBytes + bytes <= uncoveredBytesMax);
+    }
+
+    private void passOn(T value, int bytes, Consumer<? super T> out) {
+        out.accept(value);
+        uncoveredBytes += isWholeCounted ? bytes : 0;
+    }
+
     /** @return whether the whole stream is sent */
     private boolean advance(Stream stream, Consumer<? super T> out) {
         while (stream.at < stream.size) {
             int length = Math.min(stream.size - stream.at, payloadBytesMax);
-            if (unackedBytes > 0 && unackedBytes + length > creditBytes) {
+            long bytes = length + uncoveredBytes;
+            if (unackedBytes > 0 && unackedBytes + bytes > creditBytes) {
                 return false;
             }
             byte[] piece = Arrays.copyOfRange(stream.bytes, stream.at, stream.at + length);
             out.accept(asT.apply(new Chunk(stream.id, stream.index, stream.size, piece)));
-            unacked.addLast(new Sent(stream.id, stream.index, length));
-            unackedBytes += length;
+            unacked.addLast(new Sent(stream.id, stream.index, bytes));
+            unackedBytes += bytes;
+            uncoveredBytes = 0;
             waitingBytes -= length;
             stream.at += length;
             stream.index++;

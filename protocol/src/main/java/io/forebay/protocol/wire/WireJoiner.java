@@ -10,6 +10,9 @@ import java.util.Arrays;
  * @param <T> what is expected: {@link io.forebay.protocol.SessionCommand} or {@link io.forebay.protocol.SessionEvent}
  */
 public final class WireJoiner<T> {
+    /** In front stand the type, the version and, of a request, its id. */
+    private static final int REQUEST_ID_END = 1 + 1 + 10;
+
     private final Class<T> expected;
     private final int streamBytesMax;
     private long streamId = -1;
@@ -59,6 +62,22 @@ public final class WireJoiner<T> {
     /** Bytes held of an unfinished stream. */
     public int heldBytes() {
         return bytes == null ? 0 : bytes.length;
+    }
+
+    /** Id of the request whose chunks are being joined; -1 if it is none, or too little of it is here to tell. */
+    public long requestId() {
+        if (bytes == null || size < REQUEST_ID_END) {
+            return -1;
+        }
+        WireType type = WireType.ofNumber(bytes[0] & 0xff);
+        if (type == null || !type.isRequest()) {
+            return -1;
+        }
+        try {
+            return new WireReader(bytes, 2, size - 2).varint();
+        } catch (MalformedWireException e) {
+            return -1;
+        }
     }
 
     /** Forgets an unfinished stream. */

@@ -70,11 +70,17 @@ final class WireSizes {
             for (GiveBackResult result : reply.results()) {
                 bytes += result instanceof Refusal refusal ? bytesAtMost(refusal) : 1;
             }
+        } else if (value instanceof SessionEvent.Refused refused) {
+            bytes = 64 + bytesAtMost(refused.refusal());
         } else if (value instanceof Chunk chunk) {
             bytes = 64 + chunk.bytes().length;
         } else if (value instanceof SessionCommand.Pop
                 || value instanceof SessionCommand.CancelPop
                 || value instanceof SessionEvent.PopCancelled
+                || value instanceof SessionEvent.Withdrawn
+                || value instanceof SessionEvent.Subscribed
+                || value instanceof SessionEvent.Unsubscribed
+                || value instanceof SessionEvent.Deleted
                 || value instanceof SessionCommand.Credit
                 || value instanceof SessionCommand.Heartbeat
                 || value instanceof SessionEvent.Heartbeat

@@ -122,6 +122,11 @@ enum WireType {
         return this == OPEN_SESSION || this == FIND_SESSION || this == OPENED;
     }
 
+    /** Whether it is a request to a session: its form begins with its id. */
+    boolean isRequest() {
+        return SessionCommand.Request.class.isAssignableFrom(javaType);
+    }
+
     /** The type of a value, or null if it never crosses. */
     static WireType of(Object value) {
         return BY_CLASS.get(value.getClass());

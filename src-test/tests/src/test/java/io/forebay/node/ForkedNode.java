@@ -2,10 +2,13 @@ package io.forebay.node;
 
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -32,13 +35,33 @@ final class ForkedNode implements AutoCloseable {
 
     /** @param settings beside those that all of them have, or in their place */
     static ForkedNode start(Path directory, int port, Map<String, String> settings) throws IOException {
-        ForkedNode node = startWithoutWaiting(directory, port, settings);
+        return start(directory, port, settings, List.of(), null);
+    }
+
+    /**
+     * @param jvmOptions beside those that all of them have, or in their place
+     * @param log gets what the process says from its ready line on, and all of its errors; null: errors are the test's own
+     */
+    static ForkedNode start(Path directory, int port, Map<String, String> settings, List<String> jvmOptions, Path log)
+            throws IOException {
+        ForkedNode node = begin(directory, port, settings, jvmOptions, log);
         node.awaitReady();
+        if (log != null) {
+            Thread copying = new Thread(() -> copy(node.output, log), "log of a node");
+            copying.setDaemon(true);
+            copying.start();
+        }
         return node;
     }
 
     /** Starts one, which is on its way then: {@link #awaitReady} waits for it. */
     static ForkedNode startWithoutWaiting(Path directory, int port, Map<String, String> settings) throws IOException {
+        return begin(directory, port, settings, List.of(), null);
+    }
+
+    private static ForkedNode begin(
+            Path directory, int port, Map<String, String> settings, List<String> jvmOptions, Path log)
+            throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx512m",
@@ -47,6 +70,7 @@ final class ForkedNode implements AutoCloseable {
         if (Runtime.version().feature() >= 24) {
             command.add("--sun-misc-unsafe-memory-access=allow");
         }
+        command.addAll(jvmOptions);
         command.addAll(List.of(
                 "-cp",
                 System.getProperty("java.class.path"),
@@ -55,7 +79,7 @@ final class ForkedNode implements AutoCloseable {
                 String.valueOf(port)));
         settings.forEach((key, value) -> command.add(key + "=" + value));
         return new ForkedNode(new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .redirectError(log == null ? ProcessBuilder.Redirect.INHERIT : ProcessBuilder.Redirect.to(log.toFile()))
                 .start());
     }
 
@@ -86,6 +110,27 @@ final class ForkedNode implements AutoCloseable {
             }
         }
         return readyLine != null;
+    }
+
+    /** Whoever does not read what a process says has it stand still. */
+    private static void copy(BufferedReader output, Path log) {
+        try (BufferedWriter copy = Files.newBufferedWriter(log, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            for (String line = output.readLine(); line != null; line = output.readLine()) {
+                copy.write(line);
+                copy.newLine();
+                copy.flush();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    boolean isAlive() {
+        return process.isAlive();
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     /** {@code akka://SYSTEM@HOST:PORT}. */

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import java.util.ArrayDeque;
@@ -111,6 +112,52 @@ class WireCutterTest {
         }
         assertThat(out).last().isEqualTo(small);
         assertThat(cutter.isCongested()).isFalse();
+    }
+
+    /** A transport keeps for a client that takes nothing whatever it is given, whether it had to be cut or not. */
+    @Test
+    void eventsThatFitAFrameUseUpTheCreditToo() throws MalformedWireException {
+        long credit = 8L * FRAME_BYTES;
+        WireCutter<SessionEvent> cutter = WireCutter.ofEvents(FRAME_BYTES, credit);
+        WireJoiner<SessionEvent> joiner = new WireJoiner<>(SessionEvent.class, 1 << 20);
+        ArrayDeque<SessionEvent> wire = new ArrayDeque<>();
+        List<SessionEvent> offered = new ArrayList<>();
+        List<SessionEvent> arrived = new ArrayList<>();
+        String text = "x".repeat(1000);
+        for (int i = 0; i < 2000; i++) {
+            SessionEvent event = new SessionEvent.Refused(i, Refusal.busy(text, 1));
+            offered.add(event);
+            cutter.offer(event, wire::addLast);
+        }
+        // A character counts as three bytes until it is encoded.
+        assertThat(wire.size() * 1000L).as("bytes on their way").isBetween(credit / 4, credit + credit / 4);
+        assertThat(cutter.isCongested()).isTrue();
+        assertThat(cutter.heldBytes()).isGreaterThan(2000 * 1000L - 2 * credit);
+        while (!wire.isEmpty()) {
+            SessionEvent event = wire.removeFirst();
+            if (event instanceof Chunk chunk) {
+                event = joiner.accept(chunk);
+                cutter.acked(new ChunkAck(chunk.streamId(), chunk.index()), wire::addLast);
+            }
+            if (event != null) {
+                arrived.add(event);
+            }
+        }
+        assertThat(arrived).isEqualTo(offered);
+        assertThat(cutter.heldBytes()).isZero();
+    }
+
+    @Test
+    void aRequestIsKnownByItsFirstChunk() throws MalformedWireException {
+        WireCutter<SessionCommand> cutter = WireCutter.ofCommands(FRAME_BYTES, CREDIT_BYTES);
+        List<SessionCommand> out = new ArrayList<>();
+        cutter.offer(send(1L << 40, 3 * FRAME_BYTES, new Random(1)), out::add);
+        WireJoiner<SessionCommand> joiner = new WireJoiner<>(SessionCommand.class, 1 << 20);
+        assertThat(joiner.requestId()).isEqualTo(-1);
+        joiner.accept((Chunk) out.get(0));
+        assertThat(joiner.requestId()).isEqualTo(1L << 40);
+        joiner.accept(new Chunk(7, 0, 100, new byte[50]));
+        assertThat(joiner.requestId()).isEqualTo(-1);
     }
 
     @Test
