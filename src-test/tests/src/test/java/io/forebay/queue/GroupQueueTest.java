@@ -114,6 +114,7 @@ class GroupQueueTest {
                 reports::add,
                 replyTo -> {},
                 new java.util.concurrent.atomic.AtomicLong(),
+                new GroupMarks(1, 1),
                 new Random(1)));
         writer.expectMessageClass(StoreWriter.Register.class);
         return spawned;
