@@ -61,6 +61,7 @@ public final class Session extends AbstractBehavior<Object> {
             ActorRef<LookDesk.Command> lookDesk,
             ActorRef<DeadLetterDesk.Command> deadLetterDesk,
             BytesHeld bytesHeld,
+            RefusalCounts refusals,
             Predicate<ActorRef<?>> isMember) {}
 
     /** The client opened the session again, from here or from elsewhere. */
@@ -639,6 +640,7 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private void tell(SessionEvent event) {
+        environment.refusals.count(event);
         line.tell(event, environment.clock.millis());
     }
 }

@@ -10,6 +10,7 @@ import akka.actor.typed.ExtensionId;
 import io.forebay.cluster.BytesHeld;
 import io.forebay.cluster.ClusterMembership;
 import io.forebay.cluster.NodeEntry;
+import io.forebay.cluster.RefusalCounts;
 import io.forebay.cluster.Session;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
@@ -63,6 +64,7 @@ public final class Forebay implements Extension {
     private final Executor executor;
     private final Asker asker;
     private final ActorRef<Object> entry;
+    private final RefusalCounts refusals = new RefusalCounts();
 
     private Forebay(ActorSystem<?> system) {
         this.system = system;
@@ -71,7 +73,7 @@ public final class Forebay implements Extension {
         executor = system.dispatchers().lookup(dispatcherSelector());
         asker = new Asker(system, executor);
         entry = system.systemActorOf(
-                NodeEntry.create(settings.node().name()), NodeProtocol.ENTRY_NAME, dispatcherSelector());
+                NodeEntry.create(settings.node().name(), refusals), NodeProtocol.ENTRY_NAME, dispatcherSelector());
         NodeRecovery recovery = new NodeRecovery(
                 new RegistryLimits(
                         settings.topic().topicsMax(),
@@ -165,6 +167,7 @@ public final class Forebay implements Extension {
                 lookDesk,
                 deadLetterDesk,
                 bytesHeld,
+                refusals,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());
         // Not in the registry, which tells it: an application that waits there for the node would wait for ever.

@@ -66,6 +66,7 @@ class RemoteSessionTest {
                             node.createTestProbe(LookDesk.Command.class).getRef(),
                             node.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                             new BytesHeld(1 << 30),
+                            new RefusalCounts(),
                             ref -> false),
                     77,
                     "test",

@@ -57,6 +57,7 @@ final class SessionBench implements SessionParts {
             lookDesk.getRef(),
             deadLetterDesk.getRef(),
             bytesHeld,
+            new RefusalCounts(),
             ref -> true);
 
     /** The next event that the client is told. */

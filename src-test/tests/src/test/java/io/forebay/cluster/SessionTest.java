@@ -102,6 +102,7 @@ class SessionTest {
                         lookDesk.getRef(),
                         kit.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
+                        new RefusalCounts(),
                         ref -> true),
                 77,
                 "test",
