@@ -82,6 +82,8 @@ final class DemoNode {
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         command.addAll(
                 List.of("node", "--data", data().toString(), "--port", String.valueOf(port), "--report", "100ms"));
+        // Its port may be somebody else's.
+        command.addAll(List.of("--set", "forebay.watch.enabled=off"));
         settings.forEach((key, value) -> command.addAll(List.of("--set", key + "=" + value)));
         return command;
     }

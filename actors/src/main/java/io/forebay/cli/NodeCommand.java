@@ -24,7 +24,8 @@ import picocli.CommandLine.Option;
         name = "node",
         description = {
             "Run a node. Prints 'ready akka://SYSTEM@HOST:PORT' on stdout when it serves; logs go to stderr.",
-            "SIGTERM and SIGINT stop it cleanly, with exit code 0. kill -9 loses nothing that was confirmed."
+            "SIGTERM and SIGINT stop it cleanly, with exit code 0. kill -9 loses nothing that was confirmed.",
+            "How it is, it tells at http://127.0.0.1:25580, as /metrics, /ready and /alive; see forebay.watch."
         })
 final class NodeCommand implements Callable<Integer> {
     private final Shell shell;

@@ -53,21 +53,24 @@ public final class NodeEntry extends AbstractBehavior<Object> {
     private static final long START_GUESS_MILLIS = 500;
 
     private final Props sessionProps;
+    private final RefusalCounts refusals;
     private final Map<Long, ActorRef<Object>> sessions = new HashMap<>();
     private Session.Environment environment;
     private Refusal notServing;
     private EndSessions ending;
     private long sessionNumber;
 
-    public static Behavior<Object> create(String nodeName) {
+    /** @param refusals counts who is not let in; that of the sessions */
+    public static Behavior<Object> create(String nodeName, RefusalCounts refusals) {
         // Nothing of its state is touched before a session is spawned, so an exception costs one request, which is
         // repeated.
-        return Behaviors.supervise(Behaviors.<Object>setup(context -> new NodeEntry(context, nodeName)))
+        return Behaviors.supervise(Behaviors.<Object>setup(context -> new NodeEntry(context, nodeName, refusals)))
                 .onFailure(Exception.class, SupervisorStrategy.resume());
     }
 
-    private NodeEntry(ActorContext<Object> context, String nodeName) {
+    private NodeEntry(ActorContext<Object> context, String nodeName, RefusalCounts refusals) {
         super(context);
+        this.refusals = refusals;
         sessionProps = DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)
                 .withNext(MailboxSelector.fromConfig(SESSION_MAILBOX));
         notServing = new Refusal(
@@ -104,7 +107,9 @@ public final class NodeEntry extends AbstractBehavior<Object> {
     private Behavior<Object> onOpenSession(NodeProtocol.OpenSession open) {
         Refusal refusal = refusal(open);
         if (refusal != null) {
-            open.client().tell(new SessionEvent.OpenRefused(open.sessionId(), refusal));
+            SessionEvent refused = new SessionEvent.OpenRefused(open.sessionId(), refusal);
+            refusals.count(refused);
+            open.client().tell(refused);
             return this;
         }
         ActorRef<Object> session = sessions.get(open.sessionId());

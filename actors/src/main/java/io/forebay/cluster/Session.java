@@ -63,6 +63,7 @@ public final class Session extends AbstractBehavior<Object> {
             ActorRef<DeadLetterDesk.Command> deadLetterDesk,
             BytesHeld bytesHeld,
             WaitingPops waitingPops,
+            RefusalCounts refusals,
             Predicate<ActorRef<?>> isMember) {}
 
     /** The client opened the session again, from here or from elsewhere. */
@@ -712,6 +713,7 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private void tell(SessionEvent event) {
+        environment.refusals.count(event);
         line.tell(event, environment.clock.millis());
         countLine();
     }

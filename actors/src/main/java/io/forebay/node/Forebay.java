@@ -10,6 +10,7 @@ import akka.actor.typed.ExtensionId;
 import io.forebay.cluster.BytesHeld;
 import io.forebay.cluster.ClusterMembership;
 import io.forebay.cluster.NodeEntry;
+import io.forebay.cluster.RefusalCounts;
 import io.forebay.cluster.Session;
 import io.forebay.cluster.WaitingPops;
 import io.forebay.config.ForebaySettings;
@@ -21,22 +22,30 @@ import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.wire.WireFrames;
+import io.forebay.queue.GroupQueue;
 import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.store.Asker;
+import io.forebay.store.EventLog;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
+import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.NodeRecovery;
 import io.forebay.topic.Registry;
 import io.forebay.topic.TopicDirectory;
 import io.forebay.topic.core.RegistryLimits;
+import io.forebay.watch.NodeView;
+import io.forebay.watch.Watch;
+import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
 
 /**
  * A node of Forebay inside an actor system, whatever its provider:
@@ -65,6 +74,14 @@ public final class Forebay implements Extension {
     private final Executor executor;
     private final Asker asker;
     private final ActorRef<Object> entry;
+    private final RefusalCounts refusals = new RefusalCounts();
+    private final View view;
+    /** Null if it is not wanted. */
+    private final Watch watch;
+
+    private volatile NodeView.State state = NodeView.State.STARTING;
+    private volatile Optional<String> startFailure = Optional.empty();
+    private volatile List<StripeHandle> recovered = List.of();
 
     private Forebay(ActorSystem<?> system) {
         this.system = system;
@@ -74,7 +91,12 @@ public final class Forebay implements Extension {
         executor = system.dispatchers().lookup(dispatcherSelector());
         asker = new Asker(system, executor);
         entry = system.systemActorOf(
-                NodeEntry.create(settings.node().name()), NodeProtocol.ENTRY_NAME, dispatcherSelector());
+                NodeEntry.create(settings.node().name(), refusals), NodeProtocol.ENTRY_NAME, dispatcherSelector());
+        view = new View(new GroupQuestions(system, directory));
+        watch = settings.watch().enabled() ? Watch.start(view, settings.watch(), System::nanoTime) : null;
+        if (watch != null) {
+            system.getWhenTerminated().whenComplete((done, failure) -> watch.close());
+        }
         NodeRecovery recovery = new NodeRecovery(
                 new RegistryLimits(
                         settings.topic().topicsMax(),
@@ -127,6 +149,18 @@ public final class Forebay implements Extension {
         return bytesHeld.bytes();
     }
 
+    /** Where the node tells how it is, over HTTP ({@code forebay.watch}). Fails if it cannot listen, or is not to. */
+    public CompletionStage<InetSocketAddress> watchAddress() {
+        return watch == null
+                ? CompletableFuture.failedFuture(new IllegalStateException("forebay.watch.enabled is off"))
+                : watch.address();
+    }
+
+    /** The node as it is watched. */
+    NodeView view() {
+        return view;
+    }
+
     public ForebaySettings settings() {
         return settings;
     }
@@ -136,6 +170,10 @@ public final class Forebay implements Extension {
     }
 
     private void serve(List<StripeHandle> stripes, NodeRecovery recovery) {
+        recovered = stripes;
+        if (watch != null) {
+            watch.recovered();
+        }
         CompletableFuture<ActorRef<Registry.Command>> registryRef = new CompletableFuture<>();
         // The registry runs as soon as it is spawned, maybe before its reference is here.
         ActorRef<Registry.Command> registry = system.systemActorOf(
@@ -169,8 +207,10 @@ public final class Forebay implements Extension {
                 deadLetterDesk,
                 bytesHeld,
                 waitingPops,
+                refusals,
                 ClusterMembership.isMember(system))));
         ClusterMembership.register(system, entry());
+        become(NodeView.State.SERVING, EventLog.Weight.INFO, null);
         // Not in the registry, which tells it: an application that waits there for the node would wait for ever.
         inDispatcher(() -> ready.complete(this));
     }
@@ -178,9 +218,17 @@ public final class Forebay implements Extension {
     private void fail(Throwable failure) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        startFailure = Optional.of(String.valueOf(cause.getMessage()));
+        become(NodeView.State.FAILED, EventLog.Weight.ERROR, cause.getMessage());
         entry.tell(new NodeEntry.Failed(Refusal.of(
                 Refusal.Code.FAILED, "node '" + settings.node().name() + "' could not start: " + cause.getMessage())));
         inDispatcher(() -> ready.completeExceptionally(cause));
+    }
+
+    private void become(NodeView.State next, EventLog.Weight weight, String cause) {
+        NodeView.State before = state;
+        state = next;
+        EventLog.log(weight, "node-state", "node", settings.node().name(), "from", before, "to", next, "cause", cause);
     }
 
     private void inDispatcher(Runnable completion) {
@@ -215,6 +263,7 @@ public final class Forebay implements Extension {
     private void addShutdown(ActorRef<Registry.Command> registry) {
         CoordinatedShutdown shutdown = CoordinatedShutdown.get(system);
         shutdown.addTask(CoordinatedShutdown.PhaseServiceUnbind(), "forebay-refuse-new", () -> {
+            become(NodeView.State.STOPPING, EventLog.Weight.INFO, null);
             ClusterMembership.deregister(system, entry());
             entry.tell(NodeEntry.Drain.INSTANCE);
             registry.tell(Registry.DrainDispatchers.INSTANCE);
@@ -230,6 +279,69 @@ public final class Forebay implements Extension {
                             asker.<Object, NodeEntry.AllEnded>ask(entry, NodeEntry.EndSessions::new, END_TIMEOUT))
                     .handle((ended, timeout) -> Done.getInstance());
         });
+    }
+
+    private final class View implements NodeView {
+        private final GroupQuestions questions;
+
+        View(GroupQuestions questions) {
+            this.questions = questions;
+        }
+
+        @Override
+        public String name() {
+            return settings.node().name();
+        }
+
+        @Override
+        public State state() {
+            return state;
+        }
+
+        @Override
+        public Optional<String> failure() {
+            return startFailure;
+        }
+
+        @Override
+        public List<StripeHandle> stripes() {
+            return recovered;
+        }
+
+        @Override
+        public void visitGroupQueues(Consumer<TopicDirectory.GroupQueueRoute> visitor) {
+            directory.visitGroupQueues(visitor);
+        }
+
+        @Override
+        public RefusalCounts refusals() {
+            return refusals;
+        }
+
+        @Override
+        public long bytesHeld() {
+            return bytesHeld.bytes();
+        }
+
+        @Override
+        public CompletionStage<Integer> countSessions() {
+            return Forebay.this.countSessions();
+        }
+
+        @Override
+        public CompletionStage<Optional<GroupQueue.Described>> describe(int queueId, int groupId) {
+            return questions
+                    .ask(queueId, groupId, replyTo -> new GroupQueue.Describe(replyTo.narrow()))
+                    .thenApply(answer -> answer instanceof GroupQueue.Described described
+                            ? Optional.of(described)
+                            : Optional.empty());
+        }
+
+        @Override
+        public long nowMillis() {
+            List<StripeHandle> stripes = recovered;
+            return stripes.isEmpty() ? 0 : stripes.get(0).clock().millis();
+        }
     }
 
     /** For {@code akka.actor.typed.extensions}, to start the node with the system. */

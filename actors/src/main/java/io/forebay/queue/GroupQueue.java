@@ -466,6 +466,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
     private final GroupSettlement settlement;
     private final ActorRef<? super Queue.Command> queue;
     private final TimerScheduler<Command> timers;
+    private final GroupMarks marks;
     private final RandomGenerator random;
 
     /** What came while a snapshot waits for the batches before it. */
@@ -487,6 +488,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
      * @param dispatcher takes what this queue reports; only tells it on
      * @param deadLetters asked when there is a dead letter
      * @param stripeBytes bytes of messages written to the stripe since the start
+     * @param marks told behind each turn how the group stands
      * @param random for nonces: handles must not be guessed
      */
     public static Behavior<Command> create(
@@ -498,6 +500,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             Consumer<ToDispatcher> dispatcher,
             DeadLetterSource deadLetters,
             AtomicLong stripeBytes,
+            GroupMarks marks,
             RandomGenerator random) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> new GroupQueue(
                 context,
@@ -510,6 +513,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
                 dispatcher,
                 deadLetters,
                 stripeBytes,
+                marks,
                 random)));
     }
 
@@ -524,6 +528,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
             Consumer<ToDispatcher> dispatcher,
             DeadLetterSource deadLetters,
             AtomicLong stripeBytes,
+            GroupMarks marks,
             RandomGenerator random) {
         super(context);
         this.timers = timers;
@@ -531,6 +536,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         this.stripe = stripe;
         this.state = state;
         this.queue = queue;
+        this.marks = marks;
         this.random = random;
         environment =
                 new GroupEnvironment(context, timers, identity, stripe, state, queue, stripeBytes, this::mayDecide);
@@ -688,6 +694,7 @@ public final class GroupQueue extends AbstractBehavior<GroupQueue.Command> {
         burial.proceed();
         appender.sendNext();
         reports.proceed();
+        state.visitCounts(environment.readableEnd(), marks);
         long due = state.nextDueMillis();
         if (due < timerMillis) {
             timerMillis = due;

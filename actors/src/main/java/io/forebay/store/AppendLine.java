@@ -24,6 +24,7 @@ import java.util.Set;
 final class AppendLine {
     private final StripeLog log;
     private final StripeBudget budget;
+    private final StripeMeters meters;
     private final LogClock clock;
     private final AppendGate gate;
     private final Registrations<Owner, ActorRef<Event>> registrations;
@@ -42,6 +43,7 @@ final class AppendLine {
             Cleaning cleaning) {
         this.log = parts.log();
         this.budget = parts.budget();
+        this.meters = parts.status().meters();
         this.clock = parts.clock();
         this.gate = gate;
         this.registrations = registrations;
@@ -66,13 +68,13 @@ final class AppendLine {
         if (canAppend() && tryAppend(append)) {
             return;
         }
-        waiting.add(append);
+        add(append);
     }
 
     void snapshot(Snapshot snapshot) {
         Snapshot rest = canAppend() ? checkpoints.appendSnapshot(snapshot) : snapshot;
         if (rest != null) {
-            waiting.add(rest);
+            add(rest);
         }
     }
 
@@ -87,6 +89,7 @@ final class AppendLine {
     /** Nothing can be appended for now, whatever the log says. */
     void add(Command command) {
         waiting.add(command);
+        meters.stalled();
     }
 
     // --- what waits ---
@@ -113,6 +116,9 @@ final class AppendLine {
             }
             waiting.remove();
         }
+        if (waiting.isEmpty()) {
+            meters.goesOn();
+        }
     }
 
     /** Nothing is appended any more. */
@@ -123,6 +129,7 @@ final class AppendLine {
             }
         }
         waiting.clear();
+        meters.goesOn();
     }
 
     /** Adds everybody whose frames wait. */

@@ -14,6 +14,7 @@ import org.slf4j.Logger;
 final class Availability {
     private final int stripeId;
     private final StripeBudget budget;
+    private final StripeStatus status;
     private final Supplier<Logger> log;
     private final Supplier<Set<ActorRef<StoreWriter.Event>>> concerned;
     private StoreWriter.Unavailable announced;
@@ -23,10 +24,12 @@ final class Availability {
     Availability(
             int stripeId,
             StripeBudget budget,
+            StripeStatus status,
             Supplier<Logger> log,
             Supplier<Set<ActorRef<StoreWriter.Event>>> concerned) {
         this.stripeId = stripeId;
         this.budget = budget;
+        this.status = status;
         this.log = log;
         this.concerned = concerned;
     }
@@ -49,6 +52,7 @@ final class Availability {
         budget.unavailable(reason, detail);
         if (announced == null || announced.reason() != reason) {
             announced = new StoreWriter.Unavailable(reason, detail);
+            status.unavailable(reason, detail);
             StoreWriter.Event event = announced;
             concerned.get().forEach(origin -> origin.tell(event));
         }
@@ -66,6 +70,7 @@ final class Availability {
             budget.available();
         }
         log.get().info("stripe {}: takes appends again", stripeId);
+        status.available();
         var available = new StoreWriter.Available();
         concerned.get().forEach(origin -> origin.tell(available));
     }

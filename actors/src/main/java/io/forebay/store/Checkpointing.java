@@ -122,6 +122,7 @@ final class Checkpointing {
             }
         }
         long id = checkpoints.begin(asked);
+        status.meters().checkpointBegins();
         for (Owner owner : asked) {
             registrations.origin(owner).tell(new SnapshotRequested(id, owner));
         }
@@ -217,11 +218,13 @@ final class Checkpointing {
             checkpoints.finished();
             checkpoint = null;
             status.checkpointCount(checkpoints.completedCount());
+            status.meters().checkpointTaken();
         }
     }
 
     private void failed(IOException cause) {
         status.failed("checkpoint: " + cause.getMessage());
+        status.meters().checkpointFailed();
         tools.logger().warn("stripe {}: no checkpoint was made: {}", parts.stripeId(), cause.getMessage());
         abandon();
         checkpoints.pause();

@@ -181,6 +181,7 @@ final class Cleaning {
         if (failure != null) {
             IOException cause = StripeFailures.environment(parts.stripeId(), failure);
             status.failed("cleaning: " + cause.getMessage());
+            status.meters().evacuationFailed();
             tools.logger().warn("stripe {}: cleaning: {}", parts.stripeId(), cause.getMessage());
         }
         endEvacuation();

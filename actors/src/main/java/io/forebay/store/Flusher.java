@@ -20,7 +20,6 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.LongSupplier;
 
 /**
  * Forces behind the StoreWriter, whose child it is, and tells the origins whatever concerns durability: {@code Durable},
@@ -113,8 +112,8 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
             String forceDispatcher,
             StripeLog log,
             StripeBudget budget,
-            LongSupplier nanoTime) {
-        return Behaviors.setup(context -> new Flusher(context, writer, forceDispatcher, log, budget, nanoTime));
+            StripeMeters meters) {
+        return Behaviors.setup(context -> new Flusher(context, writer, forceDispatcher, log, budget, meters));
     }
 
     private Flusher(
@@ -123,7 +122,7 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
             String forceDispatcher,
             StripeLog log,
             StripeBudget budget,
-            LongSupplier nanoTime) {
+            StripeMeters meters) {
         super(context);
         this.writer = writer;
         this.log = log;
@@ -134,7 +133,7 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
         // Its end is told from within: a stage for it would go on in Java's common pool.
         this.entrance = Source.<Flush>queue(1, OverflowStrategy.backpressure())
                 .map(flush -> {
-                    self.tell(force(log, nanoTime, flush));
+                    self.tell(force(log, meters, flush));
                     return flush;
                 })
                 .to(Sink.onComplete(end ->
@@ -144,18 +143,19 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
     }
 
     /** Blocks; on the stream's thread. */
-    private static Message force(StripeLog log, LongSupplier nanoTime, Flush flush) {
-        long start = nanoTime.getAsLong();
+    private static Message force(StripeLog log, StripeMeters meters, Flush flush) {
+        StripeMeters.Force force = meters.force(flush.range);
         try {
             log.force(flush.range);
         } catch (IOException e) {
+            force.failed();
             return new ForceFailed(flush, e);
         } catch (InternalError e) {
             return new ForceFailed(flush, new MappedAccessException("a page of a mapped file could not be had", e));
         }
         // Published here: who reads the durable sequence need not wait for this actor's turn.
         log.forced(flush.range);
-        return new ForceDone(flush, nanoTime.getAsLong() - start);
+        return new ForceDone(flush, force.done());
     }
 
     @Override

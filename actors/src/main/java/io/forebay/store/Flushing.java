@@ -17,6 +17,7 @@ final class Flushing {
     }
 
     private final StripeLog log;
+    private final StripeMeters meters;
     private final Duration flushInterval;
     private final WriterTools tools;
     private final AppendGate gate;
@@ -31,6 +32,7 @@ final class Flushing {
             Unflushed unflushed,
             ActorRef<Flusher.Message> flusher) {
         this.log = parts.log();
+        this.meters = parts.status().meters();
         this.flushInterval = parts.config().flushInterval();
         this.tools = tools;
         this.gate = gate;
@@ -58,6 +60,7 @@ final class Flushing {
             unflushed.nothingToTake();
         } else {
             flusher.tell(unflushed.take(range));
+            meters.rangeTaken();
         }
     }
 
@@ -78,7 +81,7 @@ final class Flushing {
     /** The Flusher has ended with the range. @return up to where everything is durable */
     long backFromFlusher(boolean isFailed) {
         long durable = log.durableSequence();
-        unflushed.backFromFlusher(durable, isFailed);
+        meters.rangeBack(unflushed.backFromFlusher(durable, isFailed));
         return durable;
     }
 

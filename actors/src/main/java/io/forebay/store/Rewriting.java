@@ -77,6 +77,7 @@ final class Rewriting {
      */
     void begin(FlushRange range) {
         log.forceFailed(range);
+        status.meters().rewriteBegins();
         frames = List.copyOf(log.retainedFrames());
         rewrite = new RewriteState<>(
                 unflushed.entriesOf(frames, ownOrigin), parts.config().rewriteAttemptsMax());
@@ -189,5 +190,6 @@ final class Rewriting {
         frames = List.of();
         tools.cancelTimer(RewriteTimedOut.INSTANCE);
         parts.budget().release(unflushed.rewritten());
+        status.meters().rewritten();
     }
 }

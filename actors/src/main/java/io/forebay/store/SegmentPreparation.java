@@ -56,16 +56,19 @@ final class SegmentPreparation {
     /** An append went through. */
     void appended() {
         supply.appended();
+        parts.status().meters().appended();
     }
 
     /** An append found that the next segment, or room in the index, is not prepared yet. */
     void awaitPrepared() {
         supply.awaitPrepared();
+        parts.status().meters().blame("the next segment");
     }
 
     /** An append met a device without room, or one that fails. */
     void stall(StripeException e) {
         parts.status().failed(e.getMessage());
+        parts.status().meters().blame(e.reason().name());
         if (supply.stalled()) {
             // Preparing a segment did not help: do not try in a circle.
             pause();
@@ -87,7 +90,7 @@ final class SegmentPreparation {
             tools.offload(
                     () -> {
                         try {
-                            log.prepareNext();
+                            parts.status().meters().prepare(log::prepareNext);
                         } finally {
                             measureDisk();
                         }
@@ -167,6 +170,7 @@ final class SegmentPreparation {
 
     /** Without Sends nothing is prepared, which measures: as long as they are refused, look whether there is space again. */
     void watchDisk() {
+        parts.status().diskMeasured();
         if (budget.isDiskLow()) {
             tools.startTimer(
                     MeasureAgain.INSTANCE, MeasureAgain.INSTANCE, parts.config().retryBackoff());

@@ -26,7 +26,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.function.Consumer;
-import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 
@@ -194,7 +193,6 @@ public final class StoreWriter {
             StripeBudget budget,
             StripeStatus status,
             LogClock clock,
-            LongSupplier nanoTime,
             Executor blocking,
             String flushDispatcher) {}
 
@@ -242,11 +240,11 @@ public final class StoreWriter {
         ActorRef<Event> ownOrigin = context.getSystem().<Event>ignoreRef();
         this.unflushed = new Unflushed(parts.config.flushBytes());
         this.blockingCalls = new BlockingCalls(parts.blocking);
-        this.availability = new Availability(parts.stripeId, budget, context::getLog, this::concerned);
+        this.availability = new Availability(parts.stripeId, budget, status, context::getLog, this::concerned);
         this.preparation = new SegmentPreparation(parts, tools, availability);
         this.gate = new AppendGate(parts.stripeId, preparation);
         this.flusher = context.spawn(
-                Flusher.create(self, parts.flushDispatcher, log, budget, parts.nanoTime),
+                Flusher.create(self, parts.flushDispatcher, log, budget, status.meters()),
                 "flusher",
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);

@@ -3,8 +3,11 @@ package io.forebay.store;
 import io.forebay.storage.log.Frame;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -53,7 +56,12 @@ public final class StripeBudget {
 
     private record Waiter(Tier tier, long bytes, Runnable wakeUp) {}
 
-    private record Unavailability(Reason reason, String detail) {}
+    /**
+     * Nothing is taken now.
+     *
+     * @param detail one line for people
+     */
+    public record Unavailability(Reason reason, String detail) {}
 
     private static final Tier[] TIERS = Tier.values();
     private static final long RETRY_AFTER_MILLIS_MIN = 5;
@@ -154,6 +162,28 @@ public final class StripeBudget {
     /** Bytes reserved or appended and not flushed. */
     public long unflushedBytes() {
         return unflushedBytes.get();
+    }
+
+    /** Why nothing is taken, whoever asks; empty while it depends on the tier. */
+    public Optional<Unavailability> unavailability() {
+        return Optional.ofNullable(unavailability);
+    }
+
+    /** What the log can still write, as measured last; {@link Long#MAX_VALUE} if it never was. */
+    public long freeDiskBytes() {
+        return freeDiskBytes;
+    }
+
+    /** Who is refused because so little of the disk is free. */
+    public Set<Tier> diskRefuses() {
+        long free = freeDiskBytes;
+        Set<Tier> refused = EnumSet.noneOf(Tier.class);
+        for (Tier tier : TIERS) {
+            if (free < freeDiskFloors[tier.ordinal()]) {
+                refused.add(tier);
+            }
+        }
+        return refused;
     }
 
     /** Bytes that may be unflushed at most (forebay.store.max-unflushed). */

@@ -18,7 +18,8 @@ public record StripeHandle(
         StripeBudget budget,
         LogClock clock,
         RecoveryReport recovery,
-        Supplier<StripeHealth> healthNow) {
+        Supplier<StripeHealth> healthNow,
+        StripeMeters meters) {
     /** Thread-safe and cheap. */
     public StripeHealth health() {
         return healthNow.get();

@@ -1,12 +1,19 @@
 package io.forebay.store;
 
 import io.forebay.storage.log.WrittenBytes;
+import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * How one stripe is, at one moment; made from published values, so taking it costs the stripe nothing.
  *
+ * @param unavailable why nothing is taken now, whatever the phase: reservations are refused, and appends may wait
  * @param unflushedBytes bytes reserved or appended and not durable, retained for rewriting included
+ * @param unflushedAge how long the oldest of what is appended has not been durable; zero if all is
+ * @param appendWait how long the first of the appends that wait has waited; zero if none does
+ * @param freeDiskBytes what the log can still write, as measured last; {@link Long#MAX_VALUE} if it never was
+ * @param diskRefuses who is refused because so little of the disk is free
  * @param flushFailureCount forces that failed since the start
  * @param checkpointCount checkpoints completed since the start
  * @param evacuationCount segments emptied since the start, because little of them was needed
@@ -17,11 +24,16 @@ import java.util.Optional;
 public record StripeHealth(
         int stripeId,
         StripePhase phase,
+        Optional<StripeBudget.Unavailability> unavailable,
         long epoch,
         long writtenSequence,
         long durableSequence,
         long unflushedBytes,
         long unflushedBytesMax,
+        Duration unflushedAge,
+        Duration appendWait,
+        long freeDiskBytes,
+        Set<StripeBudget.Tier> diskRefuses,
         long flushFailureCount,
         long checkpointCount,
         long evacuationCount,
@@ -30,6 +42,6 @@ public record StripeHealth(
         Optional<String> lastFailure) {
     /** Whether appends are answered now. */
     public boolean isServing() {
-        return phase == StripePhase.RUNNING;
+        return phase == StripePhase.RUNNING && unavailable.isEmpty();
     }
 }

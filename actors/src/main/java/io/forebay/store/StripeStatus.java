@@ -1,6 +1,8 @@
 package io.forebay.store;
 
 import io.forebay.storage.log.StripeLog;
+import io.forebay.store.EventLog.Weight;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -9,20 +11,90 @@ final class StripeStatus {
     private final int stripeId;
     private final StripeLog log;
     private final StripeBudget budget;
+    private final StripeMeters meters;
     private final AtomicLong flushFailureCount = new AtomicLong();
     private volatile StripePhase phase = StripePhase.RUNNING;
     private volatile long checkpointCount;
     private volatile long evacuationCount;
     private volatile Optional<String> lastFailure = Optional.empty();
+    /** Confined to the StoreWriter. */
+    private boolean isDiskLow;
 
-    StripeStatus(int stripeId, StripeLog log, StripeBudget budget) {
+    StripeStatus(int stripeId, StripeLog log, StripeBudget budget, StripeMeters meters) {
         this.stripeId = stripeId;
         this.log = log;
         this.budget = budget;
+        this.meters = meters;
+    }
+
+    StripeMeters meters() {
+        return meters;
     }
 
     void phase(StripePhase next) {
+        StripePhase before = phase;
         phase = next;
+        if (next != before) {
+            boolean isTrouble = isTrouble(next);
+            if (isTrouble) {
+                meters.blame(next.name());
+            }
+            boolean isBug = next == StripePhase.CLOSED && before != StripePhase.CLOSING;
+            EventLog.log(
+                    isBug ? Weight.ERROR : isTrouble || isTrouble(before) ? Weight.WARNING : Weight.INFO,
+                    "stripe-phase",
+                    "stripe",
+                    stripeId,
+                    "from",
+                    before,
+                    "to",
+                    next,
+                    "written",
+                    log.writtenSequence(),
+                    "durable",
+                    log.durableSequence(),
+                    "cause",
+                    isTrouble || isBug ? lastFailure.orElse(null) : null);
+        }
+    }
+
+    private static boolean isTrouble(StripePhase phase) {
+        return phase == StripePhase.REWRITING || phase == StripePhase.READ_ONLY;
+    }
+
+    /** Nothing is taken any more, or for another reason than before. */
+    void unavailable(StripeBudget.Reason reason, String detail) {
+        boolean isEnd = reason == StripeBudget.Reason.SHUTTING_DOWN;
+        EventLog.log(
+                isEnd ? Weight.INFO : Weight.WARNING,
+                "stripe-unavailable",
+                "stripe",
+                stripeId,
+                "reason",
+                reason,
+                "detail",
+                detail);
+    }
+
+    void available() {
+        EventLog.log(Weight.WARNING, "stripe-available", "stripe", stripeId);
+    }
+
+    /** How much disk is free has been measured. */
+    void diskMeasured() {
+        boolean isLow = budget.isDiskLow();
+        if (isLow != isDiskLow) {
+            isDiskLow = isLow;
+            EventLog.log(
+                    Weight.WARNING,
+                    isLow ? "disk-low" : "disk-enough",
+                    "stripe",
+                    stripeId,
+                    "free-bytes",
+                    budget.freeDiskBytes(),
+                    "refused",
+                    isLow ? budget.diskRefuses() : null);
+        }
     }
 
     StripePhase phase() {
@@ -50,11 +122,16 @@ final class StripeStatus {
         return new StripeHealth(
                 stripeId,
                 phase,
+                budget.unavailability(),
                 log.epoch(),
                 log.writtenSequence(),
                 log.durableSequence(),
                 budget.unflushedBytes(),
                 budget.unflushedBytesMax(),
+                Duration.ofNanos(meters.unflushedNanos()),
+                Duration.ofNanos(meters.stalledNanosNow()),
+                budget.freeDiskBytes(),
+                budget.diskRefuses(),
                 flushFailureCount.get(),
                 checkpointCount,
                 evacuationCount,

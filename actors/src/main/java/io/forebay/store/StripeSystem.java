@@ -65,7 +65,8 @@ public final class StripeSystem {
                 settings.sendHighWaterPercent(),
                 lowSpaceBytes,
                 log.segmentBytes());
-        var status = new StripeStatus(stripeId, log, budget);
+        var meters = new StripeMeters(stripeId, nanoTime);
+        var status = new StripeStatus(stripeId, log, budget, meters);
         var parts = new StoreWriter.Parts(
                 stripeId,
                 directory,
@@ -74,12 +75,22 @@ public final class StripeSystem {
                 budget,
                 status,
                 clock,
-                nanoTime,
                 blocking(system),
                 StoreSettings.FLUSH_DISPATCHER);
         Props props = DispatcherSelector.fromConfig(StoreSettings.WRITER_DISPATCHER);
         ActorRef<StoreWriter.Message> writer =
                 system.systemActorOf(StoreWriter.create(parts), "forebay-store-writer-" + stripeId, props);
-        return new StripeHandle(stripeId, writer.narrow(), log, budget, clock, log.report(), status::health);
+        EventLog.log(
+                EventLog.Weight.INFO,
+                "stripe-opened",
+                "stripe",
+                stripeId,
+                "epoch",
+                log.epoch(),
+                "written",
+                log.writtenSequence(),
+                "durable",
+                log.durableSequence());
+        return new StripeHandle(stripeId, writer.narrow(), log, budget, clock, log.report(), status::health, meters);
     }
 }

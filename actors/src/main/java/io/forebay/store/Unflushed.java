@@ -96,18 +96,21 @@ final class Unflushed {
      * The Flusher is free. A range that did not become durable is, with what gathered behind it, what is to be written again.
      *
      * @param isFailed whether its force failed: then its bytes are still taken, also if all in it were copies
+     * @return whether it became durable
      */
-    void backFromFlusher(long durableSequence, boolean isFailed) {
+    boolean backFromFlusher(long durableSequence, boolean isFailed) {
         if (atFlusher == null) {
             throw new AssertionError("nothing was at the Flusher");
         }
-        if (isFailed || atFlusher.range().toSequence() > durableSequence) {
+        boolean isDurable = !isFailed && atFlusher.range().toSequence() <= durableSequence;
+        if (!isDurable) {
             appendsAtFlusher.addAll(gathered);
             gathered = appendsAtFlusher;
             gatheredBytes += atFlusher.frameBytes();
         }
         atFlusher = null;
         appendsAtFlusher = List.of();
+        return isDurable;
     }
 
     /**

@@ -2,6 +2,7 @@ package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.Names;
+import io.forebay.queue.GroupMarks;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 
 /**
  * Where the queues, groups and dispatchers of this node are, so that a session need not ask for each request. Written by the
@@ -48,7 +50,11 @@ public final class TopicDirectory {
 
     /** A group in one queue. */
     public record GroupQueueRoute(
-            String topic, String group, ActorRef<GroupQueue.Command> groupQueue, GroupPolicy policy) {}
+            String topic,
+            String group,
+            ActorRef<GroupQueue.Command> groupQueue,
+            GroupPolicy policy,
+            GroupMarks marks) {}
 
     private record TopicAndGroup(String topic, String group) {}
 
@@ -79,6 +85,11 @@ public final class TopicDirectory {
     /** @return null if there is none */
     public GroupQueueRoute groupQueue(int queueId, int groupId) {
         return queueId < 1 || groupId < 1 ? null : groupQueues.get(Owner.key(queueId, groupId));
+    }
+
+    /** Every group in every queue of the node that is served, in no order; whatever changes meanwhile is told or not. */
+    public void visitGroupQueues(Consumer<GroupQueueRoute> visitor) {
+        groupQueues.values().forEach(visitor);
     }
 
     /** Names of the groups that consume a topic, in order. Looks at every group of the node. */

@@ -8,6 +8,7 @@ import io.forebay.config.StoreSettings;
 import io.forebay.protocol.Names;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
+import io.forebay.queue.GroupMarks;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.QueueMarks;
@@ -127,7 +128,8 @@ final class TopicPublisher {
                     directory.put(
                             queueId,
                             group.groupId(),
-                            new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), queue.groupQueue(), policy));
+                            new TopicDirectory.GroupQueueRoute(
+                                    topic.name(), group.name(), queue.groupQueue(), policy, queue.marks()));
                     queue.groupQueue().tell(new GroupQueue.Configure(policy));
                 }
             }
@@ -244,6 +246,7 @@ final class TopicPublisher {
                 holders.add(sessionId);
             }
         });
+        GroupMarks marks = new GroupMarks(queueId, group.groupId());
         ActorRef<GroupQueue.Command> groupQueue = context.spawn(
                 GroupQueue.create(
                         new GroupQueue.Identity(
@@ -266,6 +269,7 @@ final class TopicPublisher {
                         report -> dispatcher.tell(Dispatcher.report(report)),
                         deadLetters(group.name(), group.groupId(), home.stripeId()),
                         stripeBytes.get(home.stripeId()),
+                        marks,
                         environment.random()),
                 "group-" + queueId + "-" + group.groupId(),
                 dispatcherSelector);
@@ -286,7 +290,7 @@ final class TopicPublisher {
         directory.put(
                 queueId,
                 group.groupId(),
-                new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy()));
+                new TopicDirectory.GroupQueueRoute(topic.name(), group.name(), groupQueue, groupRoute.policy(), marks));
     }
 
     /** A queue that came later is read from its first message on. */

@@ -16,7 +16,8 @@ public record ForebaySettings(
         QueueSettings queue,
         GroupSettings group,
         TopicSettings topic,
-        SessionSettings session) {
+        SessionSettings session,
+        WatchSettings watch) {
     /** Room that a batch leaves in a segment: the segment's header page, the frame's header, records beside the batch. */
     private static final int SEGMENT_OVERHEAD_BYTES = 8 * 1024;
 

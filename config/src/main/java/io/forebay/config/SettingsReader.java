@@ -39,7 +39,8 @@ final class SettingsReader {
                     QueueSettings.from(new Section(root, QueueSettings.SECTION, keysRead)),
                     GroupSettings.from(new Section(root, GroupSettings.SECTION, keysRead)),
                     TopicSettings.from(new Section(root, TopicSettings.SECTION, keysRead)),
-                    SessionSettings.from(new Section(root, SessionSettings.SECTION, keysRead)));
+                    SessionSettings.from(new Section(root, SessionSettings.SECTION, keysRead)),
+                    WatchSettings.from(new Section(root, WatchSettings.SECTION, keysRead)));
             checkFlushThreads(root, settings.storage().stripes());
             return settings;
         } catch (SettingsException e) {

@@ -135,18 +135,13 @@ public final class GroupQueueState extends GroupMessages {
     }
 
     public GroupQueueCounts counts(long readableEnd) {
-        long depth = Math.max(readableEnd, window.cursor)
-                - window.floor
-                - window.count(SETTLED)
-                - window.count(SKIPPED)
-                - window.count(UNWANTED);
         return new GroupQueueCounts(
                 window.floor,
                 window.cursor,
-                depth,
+                depth(readableEnd),
                 inFlightCount(),
-                window.count(RETURNED) + window.count(EXPIRED),
-                window.count(WAITING) + window.count(EXPIRED_WAITING) + window.count(EXPIRED_UNCOUNTED),
+                returnedCount(),
+                waitingCount(),
                 window.count(PENDING),
                 window.count(POISON) + window.count(POISON_TAKEN),
                 parked.size(),
@@ -158,6 +153,49 @@ public final class GroupQueueState extends GroupMessages {
                 deadLetteredTotal,
                 filteredTotal,
                 purgedTotal);
+    }
+
+    private long depth(long readableEnd) {
+        return Math.max(readableEnd, window.cursor)
+                - window.floor
+                - window.count(SETTLED)
+                - window.count(SKIPPED)
+                - window.count(UNWANTED);
+    }
+
+    private int returnedCount() {
+        return window.count(RETURNED) + window.count(EXPIRED);
+    }
+
+    private int waitingCount() {
+        return window.count(WAITING) + window.count(EXPIRED_WAITING) + window.count(EXPIRED_UNCOUNTED);
+    }
+
+    /** Takes a part of what {@link GroupQueueCounts} tells. */
+    public interface CountsVisitor {
+        /** @param returned messages that came back, ready or waiting for their time */
+        void counts(
+                long floor,
+                long depth,
+                int inFlight,
+                int returned,
+                long popped,
+                long redelivered,
+                long acked,
+                long deadLettered);
+    }
+
+    /** As {@link #counts}, behind each turn, without making anything. */
+    public void visitCounts(long readableEnd, CountsVisitor visitor) {
+        visitor.counts(
+                window.floor,
+                depth(readableEnd),
+                inFlightCount(),
+                returnedCount() + waitingCount(),
+                poppedTotal,
+                redeliveredTotal,
+                settledTotal,
+                deadLetteredTotal);
     }
 
     /** Whether the queue waits because its first unsettled message, at the floor, holds it up. */

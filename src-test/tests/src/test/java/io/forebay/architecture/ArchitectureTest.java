@@ -216,6 +216,28 @@ class ArchitectureTest {
         holds(noClasses().that(not(resideInAPackage(TESTKIT))).should().accessTargetWhere(usesIt));
     }
 
+    /** An application need not have it, and nothing but metrics is then missing. */
+    @Test
+    void onlyTheMetersKnowMicrometer() {
+        holds(noClasses()
+                .that(not(nameStartingWith("io.forebay.watch.NodeMeters")
+                        .or(nameStartingWith("io.forebay.watch.PrometheusPage"))
+                        .or(nameStartingWith("io.forebay.node.ForebayMeters"))))
+                .should()
+                .dependOnClassesThat(resideInAnyPackage("io.micrometer..", "io.prometheus..")));
+    }
+
+    /** Watching looks; it decides nothing for the node. */
+    @Test
+    void onlyTheNodeKnowsTheWatch() {
+        holds(noClasses()
+                .that()
+                .resideOutsideOfPackages("io.forebay.watch..", "io.forebay.node..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.forebay.watch.."));
+    }
+
     private static ArchRule knowsNoRoomBut(String... own) {
         return noClasses()
                 .that()

@@ -67,6 +67,7 @@ class RemoteSessionTest {
                             node.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                             new BytesHeld(1 << 30),
                             new WaitingPops(1000),
+                            new RefusalCounts(),
                             ref -> false),
                     77,
                     "test",

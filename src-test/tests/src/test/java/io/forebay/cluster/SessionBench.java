@@ -59,6 +59,7 @@ final class SessionBench implements SessionParts {
             deadLetterDesk.getRef(),
             bytesHeld,
             waitingPops,
+            new RefusalCounts(),
             ref -> true);
 
     /** The next event that the client is told. */

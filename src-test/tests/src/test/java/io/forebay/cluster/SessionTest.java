@@ -104,6 +104,7 @@ class SessionTest {
                         kit.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
                         waitingPops,
+                        new RefusalCounts(),
                         ref -> true),
                 77,
                 "test",

@@ -128,7 +128,12 @@ class ForebaySettingsTest {
             out("session.credits-max", "0", "1048577"),
             out("session.push-bytes-max", "63 KiB", "2 GiB"),
             out("session.node-bytes-max", "63 KiB", "2 TiB", "9 MiB"),
-            out("session.mailbox-capacity", "15", "1048577", "1000"));
+            out("session.mailbox-capacity", "15", "1048577", "1000"),
+            out("watch.enabled", "perhaps"),
+            out("watch.host", "\"\"", "\" \""),
+            out("watch.port", "-1", "65536", "http"),
+            out("watch.groups-max", "-1", "10001"),
+            out("watch.stall-limit", "99 ms", "11 minutes", "10"));
 
     @Test
     void defaultsAreValid() {
@@ -246,7 +251,7 @@ class ForebaySettingsTest {
     void unknownSectionIsRefusedWithThoseThereAre() {
         assertThat(refusal("forebay.replication.factor = 3").getMessage())
                 .startsWith("forebay.replication is an unknown setting")
-                .contains("group, node, queue, session, storage, store, topic");
+                .contains("group, node, queue, session, storage, store, topic, watch");
     }
 
     @Test

@@ -75,7 +75,7 @@ final class GroupParts implements AutoCloseable {
                 });
         state = new GroupQueueState(new GroupQueueLimits(10_000, 10_000), 0);
         state.configure(policy, policy.maxAttempts(), true, clock.millis());
-        StripeHandle stripe = new StripeHandle(0, writer.getRef(), log, budget, clock, log.report(), () -> null);
+        StripeHandle stripe = new StripeHandle(0, writer.getRef(), log, budget, clock, log.report(), () -> null, null);
         GroupQueue.Identity identity = new GroupQueue.Identity(
                 QUEUE_ID, GROUP_ID, 0, "t", "g", "node", 5, 32 * 1024, SEGMENT_BYTES, policy, "any", 1_000);
         GroupEnvironment[] made = new GroupEnvironment[1];

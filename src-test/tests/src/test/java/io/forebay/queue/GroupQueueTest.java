@@ -93,7 +93,7 @@ class GroupQueueTest {
 
     private ActorRef<GroupQueue.Command> spawn() {
         StripeHandle stripe = new StripeHandle(
-                0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE), clock, log.report(), () -> null);
+                0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE), clock, log.report(), () -> null, null);
         ActorRef<GroupQueue.Command> spawned = kit.spawn(GroupQueue.create(
                 new GroupQueue.Identity(
                         1,
@@ -115,6 +115,7 @@ class GroupQueueTest {
                 reports::add,
                 replyTo -> {},
                 new java.util.concurrent.atomic.AtomicLong(),
+                new GroupMarks(1, 1),
                 new Random(1)));
         writer.expectMessageClass(StoreWriter.Register.class);
         return spawned;

@@ -24,7 +24,9 @@ class StripePortTest {
     @Test
     void originIsRegisteredBeforeItsFirstFrame() {
         StripePort port = new StripePort(
-                new StripeHandle(0, writer.getRef(), null, budget, null, null, null), Owner.queue(7), origin.getRef());
+                new StripeHandle(0, writer.getRef(), null, budget, null, null, null, null),
+                Owner.queue(7),
+                origin.getRef());
         assertThat(port.account().tryReserve(RESERVED_BYTES, StripeBudget.Tier.SEND))
                 .isTrue();
         Frame frame =

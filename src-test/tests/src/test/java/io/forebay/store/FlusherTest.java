@@ -69,7 +69,7 @@ class FlusherTest {
         origin = testKit.createTestProbe(Event.class);
         other = testKit.createTestProbe(Event.class);
         flusher = testKit.spawn(
-                Flusher.create(writer.ref(), StoreSettings.FLUSH_DISPATCHER, log, budget, () -> 0),
+                Flusher.create(writer.ref(), StoreSettings.FLUSH_DISPATCHER, log, budget, new StripeMeters(0, () -> 0)),
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
     }
 

@@ -58,7 +58,7 @@ final class WriterBench implements WriterTools, AutoCloseable {
                 0,
                 new StripeFixture.Recovered());
         budget = new StripeBudget(0, settings.maxUnflushedBytes(), settings.sendHighWaterPercent(), LOW_SPACE_BYTES, Integer.MAX_VALUE);
-        status = new StripeStatus(0, log, budget);
+        status = new StripeStatus(0, log, budget, new StripeMeters(0, System::nanoTime));
         parts = new StoreWriter.Parts(
                 0,
                 disk,
@@ -67,10 +67,9 @@ final class WriterBench implements WriterTools, AutoCloseable {
                 budget,
                 status,
                 new LogClock(InstantSource.system(), System::nanoTime),
-                System::nanoTime,
                 Runnable::run,
                 "none");
-        availability = new Availability(0, budget, this::logger, () -> concerned);
+        availability = new Availability(0, budget, status, this::logger, () -> concerned);
     }
 
     /** Prepares what the log needs, so that the next append finds it. */

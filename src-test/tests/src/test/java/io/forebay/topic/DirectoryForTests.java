@@ -1,6 +1,7 @@
 package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
+import io.forebay.queue.GroupMarks;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
 import io.forebay.queue.core.Policies;
@@ -35,6 +36,9 @@ public final class DirectoryForTests {
 
     public static void putGroupQueue(
             TopicDirectory directory, String topic, String group, int queueId, ActorRef<GroupQueue.Command> queue) {
-        directory.put(queueId, 1, new TopicDirectory.GroupQueueRoute(topic, group, queue, Policies.group()));
+        directory.put(
+                queueId,
+                1,
+                new TopicDirectory.GroupQueueRoute(topic, group, queue, Policies.group(), new GroupMarks(queueId, 1)));
     }
 }

@@ -1,0 +1,415 @@
+package io.forebay.watch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigSyntax;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import io.forebay.client.PopRequest;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.watch.Exposition.Sample;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Every metric, label and value that the dashboard, the alerts and their page name is in what a node really shows; and the page
+ * names everything that is there. What is shown is true: it is compared with what was done.
+ */
+class DashboardTest {
+    private static final Path DOCS = Path.of(System.getProperty("basedir", ""))
+            .toAbsolutePath()
+            .normalize()
+            .resolve("../../docs")
+            .normalize();
+    private static final Path DASHBOARD = DOCS.resolve("watching/grafana-forebay.json");
+    private static final Path ALERTS = DOCS.resolve("watching/alerts.yml");
+
+    /** Prometheus adds these to whatever it reads. */
+    private static final Set<String> LABELS_OF_PROMETHEUS = Set.of("instance", "job");
+    /** And makes this one itself. */
+    private static final String UP = "up";
+
+    private static final Pattern METRIC = Pattern.compile("\\b(forebay_[a-z0-9_]+)(?:\\{([^}]*)})?");
+    private static final Pattern MATCHER = Pattern.compile("([a-z_]+)\\s*(=~|!~|!=|=)\\s*\"([^\"]*)\"");
+    private static final Pattern GROUPING = Pattern.compile("\\b(?:by|on|without|ignoring)\\s*\\(([^)]*)\\)");
+
+    private static WatchedNode node;
+    private static Exposition shown;
+
+    @BeforeAll
+    static void useANode() {
+        node = WatchedNode.serving(new MemoryDisk(), "");
+        WatchedNode.now(node.client().createTopic("orders", 2, Map.of()));
+        WatchedNode.now(node.client().createGroup("billing", "orders", Map.of()));
+        for (int i = 0; i < 10; i++) {
+            WatchedNode.now(node.client().send(Message.of("orders", new byte[100]), Durability.FLUSHED));
+        }
+        List<Delivery> popped = pop(4);
+        WatchedNode.now(node.client().ack(popped.get(0)));
+        WatchedNode.now(node.client().ack(popped.get(1)));
+        WatchedNode.now(node.client().nack(popped.get(2), Duration.ZERO, "again"));
+        assertThat(pop(1)).hasSize(1);
+        // Acked by nobody's handle: refused.
+        assertThat(node.client()
+                        .ack("other", popped.get(3).handle(), Durability.WRITTEN)
+                        .toCompletableFuture()
+                        .handle((outcome, failure) -> failure)
+                        .join())
+                .isNotNull();
+        Awaitility.await().atMost(WatchedNode.PATIENCE).untilAsserted(() -> {
+            shown = node.metrics();
+            assertThat(shown.value("forebay_group_oldest_age_seconds", "topic", "orders", "group", "billing"))
+                    .isPositive();
+        });
+    }
+
+    private static List<Delivery> pop(int count) {
+        List<Delivery> all = new ArrayList<>();
+        while (all.size() < count) {
+            all.addAll(WatchedNode.now(node.client().pop(PopRequest.of("orders", "billing", count - all.size()))));
+        }
+        return all;
+    }
+
+    @AfterAll
+    static void end() {
+        node.close();
+    }
+
+    // ---- what is shown is true
+    // ----------------------------------------------------------------------------------------
+
+    @Test
+    void whatGroupsHaveDoneIsShown() {
+        String[] group = {"topic", "orders", "group", "billing"};
+        assertThat(shown.value("forebay_group_depth", group)).isEqualTo(8);
+        assertThat(shown.value("forebay_group_acked_total", group)).isEqualTo(2);
+        assertThat(shown.value("forebay_group_popped_total", group)).isEqualTo(5);
+        assertThat(shown.value("forebay_group_in_flight", group))
+                .isBetween(1.0, 2.0); // the nacked one, or another one, is out again
+        assertThat(shown.value("forebay_group_dead_lettered_total", group)).isZero();
+        assertThat(shown.value("forebay_node_groups")).isEqualTo(1);
+        assertThat(shown.value("forebay_node_sessions")).isEqualTo(1);
+    }
+
+    @Test
+    void whatAStripeHasDoneIsShown() {
+        double durable = shown.value("forebay_stripe_durable_sequence", "stripe", "0");
+        assertThat(durable).isGreaterThan(10);
+        assertThat(shown.value("forebay_stripe_written_sequence", "stripe", "0"))
+                .isGreaterThanOrEqualTo(durable);
+        assertThat(shown.value("forebay_stripe_force_seconds_count")).isGreaterThanOrEqualTo(10);
+        assertThat(shown.value("forebay_stripe_force_seconds_bucket", "le", "+Inf"))
+                .isEqualTo(shown.value("forebay_stripe_force_seconds_count"));
+        assertThat(shown.value("forebay_stripe_force_frames_sum"))
+                .isGreaterThanOrEqualTo(shown.value("forebay_stripe_force_frames_count"));
+        assertThat(shown.value("forebay_stripe_appended_bytes_total", "kind", "messages"))
+                .isGreaterThan(1000);
+        assertThat(shown.value("forebay_stripe_serving")).isEqualTo(1);
+        assertThat(shown.of("forebay_stripe_phase").stream()
+                        .mapToDouble(Sample::value)
+                        .sum())
+                .isEqualTo(1);
+        assertThat(shown.value("forebay_node_state", "state", "serving")).isEqualTo(1);
+    }
+
+    @Test
+    void whatWasRefusedIsShownByItsReasonAndEveryReasonIsThereFromTheStart() {
+        assertThat(shown.value("forebay_refusals_total", "reason", "wrong-group"))
+                .isEqualTo(1);
+        assertThat(shown.value("forebay_refusals_total", "reason", "disk-full")).isZero();
+    }
+
+    @Test
+    void countersAreCountersAndNothingElseIs() {
+        shown.types()
+                .forEach((family, type) -> assertThat(family.endsWith("_total"))
+                        .as("%s is a %s", family, type)
+                        .isEqualTo(type.equals("counter")));
+        assertThat(shown.types()).containsEntry("forebay_stripe_force_seconds", "histogram");
+    }
+
+    @Test
+    void aRegistryOfTheApplicationShowsTheSameAndCanBeLeftAgain() {
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        try (var meters = new io.forebay.node.ForebayMeters(node.system)) {
+            meters.bindTo(registry);
+            Awaitility.await()
+                    .atMost(WatchedNode.PATIENCE)
+                    .untilAsserted(() -> assertThat(registry.get("forebay.group.depth")
+                                    .tags("topic", "orders", "group", "billing")
+                                    .gauge()
+                                    .value())
+                            .isEqualTo(8));
+            assertThat(registry.get("forebay.stripe.serving").gauge().value()).isEqualTo(1);
+        }
+        assertThat(registry.getMeters()).isEmpty();
+    }
+
+    @Test
+    void groupsBeyondThoseWithNamesAreOneSum() {
+        try (WatchedNode small = WatchedNode.serving(new MemoryDisk(), "forebay.watch.groups-max = 1")) {
+            WatchedNode.now(small.client().createTopic("t", 1, Map.of()));
+            for (String group : List.of("a", "b", "c")) {
+                WatchedNode.now(small.client().createGroup(group, "t", Map.of()));
+            }
+            WatchedNode.now(small.client().send(Message.of("t", new byte[1])));
+            Awaitility.await().atMost(WatchedNode.PATIENCE).untilAsserted(() -> {
+                Exposition metrics = small.metrics();
+                assertThat(metrics.of("forebay_group_depth")).hasSize(2);
+                assertThat(metrics.value("forebay_group_depth", "group", "(other)"))
+                        .isEqualTo(2);
+                assertThat(metrics.value("forebay_node_groups_unnamed")).isEqualTo(2);
+            });
+        }
+    }
+
+    // ---- the files
+    // ------------------------------------------------------------------------------------------------------
+
+    @Test
+    void everythingTheDashboardNamesIsShown() throws IOException {
+        Config dashboard = ConfigFactory.parseString(
+                Files.readString(DASHBOARD), ConfigParseOptions.defaults().setSyntax(ConfigSyntax.JSON));
+        Set<String> variables = new TreeSet<>();
+        List<String> queries = new ArrayList<>();
+        for (Config variable : dashboard.getConfigList("templating.list")) {
+            variables.add(variable.getString("name"));
+            if (variable.getString("type").equals("query")) {
+                queries.add(variable.getString("query.query"));
+            }
+        }
+        for (String query : queries) {
+            Matcher values =
+                    Pattern.compile("label_values\\((.+), ([a-z_]+)\\)").matcher(query);
+            assertThat(values.matches()).as(query).isTrue();
+            checkExpression(values.group(1), variables);
+            assertThat(labelsOf(values.group(1))).as(query).contains(values.group(2));
+        }
+        List<String> expressions = new ArrayList<>();
+        collect(dashboard.root(), "expr", expressions);
+        assertThat(expressions).hasSizeGreaterThan(30);
+        expressions.forEach(expression -> checkExpression(expression, variables));
+        List<String> legends = new ArrayList<>();
+        collect(dashboard.root(), "legendFormat", legends);
+        assertThat(legends).hasSameSizeAs(expressions);
+        for (int i = 0; i < legends.size(); i++) {
+            Matcher label = Pattern.compile("\\{\\{([a-z_]+)}}").matcher(legends.get(i));
+            while (label.find()) {
+                assertThat(labelsOf(expressions.get(i)))
+                        .as("%s of %s", legends.get(i), expressions.get(i))
+                        .contains(label.group(1));
+            }
+        }
+    }
+
+    @Test
+    void everythingTheAlertsNameIsShown() throws IOException {
+        List<Map<String, String>> alerts = alerts();
+        assertThat(alerts).hasSizeGreaterThan(10);
+        for (Map<String, String> alert : alerts) {
+            assertThat(alert).containsKeys("alert", "expr", "severity", "summary", "description");
+            assertThat(alert.get("severity")).isIn("warning", "critical");
+            checkExpression(alert.get("expr"), Set.of());
+            Matcher label = Pattern.compile("\\$labels\\.([a-z_]+)").matcher(alert.get("summary"));
+            while (label.find()) {
+                assertThat(labelsOf(alert.get("expr"))).as(alert.get("alert")).contains(label.group(1));
+            }
+        }
+        assertThat(alerts.stream().map(alert -> alert.get("alert"))).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void thePageTellsOfEveryMetricAndEveryAlertAndOfNoOthers() throws IOException {
+        String page = Files.readString(DOCS.resolve("watching.md"));
+        Set<String> told = new TreeSet<>();
+        Matcher name = Pattern.compile("`(forebay_[a-z0-9_]+)`").matcher(page);
+        while (name.find()) {
+            told.add(name.group(1));
+        }
+        Set<String> there = new TreeSet<>(shown.types().keySet());
+        // The page says once that what has a time or a size has a maximum, too.
+        there.removeIf(family -> family.endsWith("_max")
+                && shown.types().containsKey(family.substring(0, family.length() - "_max".length())));
+        assertThat(told).containsExactlyElementsOf(there);
+        Set<String> toldAlerts = new TreeSet<>();
+        Matcher alert = Pattern.compile("`(Forebay[A-Z][A-Za-z]+)`").matcher(page);
+        while (alert.find()) {
+            toldAlerts.add(alert.group(1));
+        }
+        toldAlerts.remove("ForebayMeters");
+        assertThat(toldAlerts)
+                .containsExactlyInAnyOrderElementsOf(
+                        alerts().stream().map(one -> one.get("alert")).toList());
+        for (HealthView.Code code : HealthView.Code.values()) {
+            assertThat(page).contains("`" + HealthText.name(code) + "`");
+        }
+    }
+
+    /** A test that finds nothing wrong with anything would be of no use. */
+    @Test
+    void whatIsNotThereIsFound() {
+        for (String wrong : List.of(
+                "forebay_stripe_servin == 0",
+                "forebay_stripe_phase{phase=\"read_only\"} == 1",
+                "forebay_stripe_phase{fase=\"closed\"} == 1",
+                "forebay_refusals_total{reason=~\"busy|full\"}",
+                "sum by (stripes) (forebay_stripe_serving)",
+                "sum (forebay_stripe_serving",
+                "forebay_stripe_serving{stripe=~\"$strip\"}")) {
+            assertThat(isRefused(wrong)).as(wrong).isTrue();
+        }
+    }
+
+    private static boolean isRefused(String expression) {
+        try {
+            checkExpression(expression, Set.of("stripe"));
+            return false;
+        } catch (AssertionError refused) {
+            return true;
+        }
+    }
+
+    private static void checkExpression(String expression, Set<String> variables) {
+        assertThat(expression.chars().filter(c -> c == '(').count())
+                .as(expression)
+                .isEqualTo(expression.chars().filter(c -> c == ')').count());
+        Matcher metric = METRIC.matcher(expression);
+        int count = 0;
+        while (metric.find()) {
+            count++;
+            List<Sample> samples = shown.of(metric.group(1));
+            assertThat(samples).as("%s in %s", metric.group(1), expression).isNotEmpty();
+            if (metric.group(2) != null) {
+                checkMatchers(expression, metric.group(2), samples, variables);
+            }
+        }
+        assertThat(count > 0 || expression.startsWith(UP + "{")).as(expression).isTrue();
+        Matcher grouping = GROUPING.matcher(expression);
+        while (grouping.find()) {
+            for (String label : grouping.group(1).split(",")) {
+                assertThat(allLabels(expression)).as(expression).contains(label.strip());
+            }
+        }
+    }
+
+    private static void checkMatchers(String expression, String matchers, List<Sample> samples, Set<String> variables) {
+        Matcher matcher = MATCHER.matcher(matchers);
+        int end = 0;
+        while (matcher.find()) {
+            assertThat(matchers.substring(end, matcher.start()).replace(",", "").strip())
+                    .as(expression)
+                    .isEmpty();
+            end = matcher.end();
+            String label = matcher.group(1);
+            String value = matcher.group(3);
+            if (value.startsWith("$")) {
+                assertThat(variables).as(expression).contains(value.substring(1));
+            }
+            if (LABELS_OF_PROMETHEUS.contains(label)) {
+                continue;
+            }
+            Set<String> values = new TreeSet<>();
+            for (Sample sample : samples) {
+                assertThat(sample.labels()).as(expression).containsKey(label);
+                values.add(sample.labels().get(label));
+            }
+            if (!value.startsWith("$")) {
+                for (String one : matcher.group(2).endsWith("~") ? value.split("\\|") : new String[] {value}) {
+                    assertThat(values).as(expression).contains(one);
+                }
+            }
+        }
+        assertThat(matchers.substring(end).strip()).as(expression).isEmpty();
+    }
+
+    /** Labels that any of its metrics has. */
+    private static Set<String> allLabels(String expression) {
+        Set<String> labels = new TreeSet<>(LABELS_OF_PROMETHEUS);
+        Matcher metric = METRIC.matcher(expression);
+        while (metric.find()) {
+            shown.of(metric.group(1))
+                    .forEach(sample -> labels.addAll(sample.labels().keySet()));
+        }
+        return labels;
+    }
+
+    /** Labels that its result has: those that it is grouped by, if it is. */
+    private static Set<String> labelsOf(String expression) {
+        Matcher by = Pattern.compile("\\bby\\s*\\(([^)]*)\\)").matcher(expression);
+        if (!by.find()) {
+            return allLabels(expression);
+        }
+        Set<String> labels = new TreeSet<>();
+        for (String label : by.group(1).split(",")) {
+            labels.add(label.strip());
+        }
+        if (expression.startsWith("histogram_quantile")) {
+            labels.remove("le");
+        }
+        return labels;
+    }
+
+    private static void collect(ConfigValue value, String key, List<String> into) {
+        if (value instanceof com.typesafe.config.ConfigObject object) {
+            object.forEach((name, one) -> {
+                if (name.equals(key) && one.valueType() == ConfigValueType.STRING) {
+                    into.add((String) one.unwrapped());
+                } else {
+                    collect(one, key, into);
+                }
+            });
+        } else if (value instanceof com.typesafe.config.ConfigList list) {
+            list.forEach(one -> collect(one, key, into));
+        }
+    }
+
+    /** Reads the part of YAML that the file keeps to: a list of maps, each value on one line, plain or in double quotes. */
+    private static List<Map<String, String>> alerts() throws IOException {
+        List<Map<String, String>> alerts = new ArrayList<>();
+        Pattern line = Pattern.compile(" *(- )?([a-z]+):(?: (.+))?");
+        for (String text : Files.readAllLines(ALERTS)) {
+            if (text.isBlank() || text.startsWith("#")) {
+                continue;
+            }
+            assertThat(text).doesNotContain("\t");
+            Matcher matcher = line.matcher(text);
+            assertThat(matcher.matches()).as(text).isTrue();
+            if (matcher.group(2).equals("alert")) {
+                assertThat(matcher.group(1)).as(text).isNotNull();
+                alerts.add(new LinkedHashMap<>());
+            }
+            if (!alerts.isEmpty() && matcher.group(3) != null) {
+                String value = matcher.group(3);
+                boolean isQuoted = value.startsWith("\"");
+                assertThat(isQuoted ? value.substring(1, value.length() - 1).contains("\"") : value.contains(": "))
+                        .as(text)
+                        .isFalse();
+                alerts.get(alerts.size() - 1)
+                        .put(matcher.group(2), isQuoted ? value.substring(1, value.length() - 1) : value);
+            }
+        }
+        return alerts;
+    }
+}
