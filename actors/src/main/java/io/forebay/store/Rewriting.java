@@ -62,8 +62,7 @@ final class Rewriting {
         this.unflushed = unflushed;
         this.flusher = flusher;
         this.ownOrigin = ownOrigin;
-        this.backoff =
-                new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
+        this.backoff = new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
     }
 
     boolean isUnderWay() {

@@ -42,8 +42,7 @@ final class SegmentPreparation {
         this.budget = parts.budget();
         this.tools = tools;
         this.availability = availability;
-        this.backoff =
-                new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
+        this.backoff = new Backoff(parts.config().retryBackoff(), parts.config().retryBackoffMax());
     }
 
     // --- what appends find ---

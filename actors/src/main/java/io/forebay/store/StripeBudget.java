@@ -92,11 +92,7 @@ public final class StripeBudget {
      *     both are left, and acks until less than one is, at the latest
      */
     public StripeBudget(
-            int stripeId,
-            long maxUnflushedBytes,
-            int sendHighWaterPercent,
-            long diskReserveBytes,
-            long segmentBytes) {
+            int stripeId, long maxUnflushedBytes, int sendHighWaterPercent, long diskReserveBytes, long segmentBytes) {
         this.stripeId = stripeId;
         this.maxUnflushedBytes = maxUnflushedBytes;
         long sendLimit = maxUnflushedBytes / 100 * sendHighWaterPercent;

@@ -55,11 +55,12 @@ final class SettingsReader {
         String size = root.hasPath(pool) ? root.getString(pool) : "off";
         if (executor.equals("thread-pool-executor") && !size.equals("off")) {
             Checks.check(
-                    root.getInt(pool) >= 2 * stripes,
+                    root.getInt(pool) > stripes,
                     pool,
                     size,
-                    "at least " + 2 * stripes + ", two threads for each of the " + stripes
-                            + " stripes of forebay.storage.stripes, so that slow forces leave one to make segments");
+                    "more than the " + stripes
+                            + " stripes of forebay.storage.stripes, so that slow forces of all of them"
+                            + " leave a thread to make segments");
         }
     }
 

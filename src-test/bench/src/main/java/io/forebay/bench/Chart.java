@@ -12,6 +12,7 @@ final class Chart {
     private static final int WIDTH = 1000;
     /** A line holds so many letters of the small size. */
     private static final int LINE_CHARS = 150;
+
     private static final int NAMES = 250;
     private static final int BAR = 18;
     private static final int STEP = 24;

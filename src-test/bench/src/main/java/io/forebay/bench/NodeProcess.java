@@ -39,11 +39,13 @@ final class NodeProcess {
                 BenchNode.class.getName(),
                 data.toString()));
         settings.forEach((name, value) -> command.add(name + "=" + value));
-        Process process = new ProcessBuilder(command).redirectError(log.toFile()).start();
+        Process process =
+                new ProcessBuilder(command).redirectError(log.toFile()).start();
         var out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
         for (String line = out.readLine(); line != null; line = out.readLine()) {
             if (line.startsWith("ready ")) {
-                return new NodeProcess(process, line.substring("ready ".length()).strip());
+                return new NodeProcess(
+                        process, line.substring("ready ".length()).strip());
             }
         }
         throw new IOException("the node did not start: " + Files.readString(log));

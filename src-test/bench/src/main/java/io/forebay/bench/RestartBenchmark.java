@@ -65,7 +65,8 @@ public final class RestartBenchmark {
             } else if (arguments[i].equals("--dir") && hasValue) {
                 directory = Path.of(arguments[++i]);
             } else {
-                System.err.println("not understood: " + arguments[i] + "\nusage: --restart [--messages COUNT] [--dir DIRECTORY]");
+                System.err.println(
+                        "not understood: " + arguments[i] + "\nusage: --restart [--messages COUNT] [--dir DIRECTORY]");
                 System.exit(2);
             }
         }

@@ -130,6 +130,7 @@ class RemoteLineTest {
                         node.createTestProbe(DeadLetterDesk.Command.class).getRef(),
                         bytesHeld,
                         new WaitingPops(1000),
+                        new RefusalCounts(),
                         ref -> false),
                 77,
                 "test",

@@ -352,9 +352,10 @@ class ForebaySettingsTest {
     void aPoolForForcesThatGrowsByItselfIsItsAuthorsMatter() {
         for (String pool : List.of(
                 "thread-pool-executor { fixed-pool-size = off, core-pool-size-min = 4 }",
-                "thread-pool-executor.fixed-pool-size = 18",
+                "thread-pool-executor.fixed-pool-size = 10",
                 "executor = fork-join-executor")) {
-            assertThat(ForebaySettings.from(with("forebay { storage.stripes = 9, store.flush-dispatcher { " + pool + " } }"))
+            assertThat(ForebaySettings.from(
+                                    with("forebay { storage.stripes = 9, store.flush-dispatcher { " + pool + " } }"))
                             .storage()
                             .stripes())
                     .isEqualTo(9);

@@ -48,7 +48,8 @@ class DiskFullScenariosTest {
                 .id("m" + number++)
                 .body(new byte[BODY_BYTES])
                 .build();
-        SendResult result = client.trySend("t", List.of(message), Durability.FLUSHED).get(0);
+        SendResult result =
+                client.trySend("t", List.of(message), Durability.FLUSHED).get(0);
         if (result instanceof Receipt) {
             confirmed.add(message.id());
         }

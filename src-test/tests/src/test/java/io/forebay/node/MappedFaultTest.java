@@ -68,7 +68,9 @@ class MappedFaultTest {
 
     @Test
     void aPageThatIsGoneStopsNeitherTheProcessNorTheOtherStripe() throws Exception {
-        try (ForkedNode node = ForkedNode.start(directory, 0, Map.of("forebay.storage.stripes", "2"))) {
+        Path log = directory.resolve("node.log");
+        try (ForkedNode node = ForkedNode.start(
+                directory.resolve("data"), 0, Map.of("forebay.storage.stripes", "2"), List.of(), log)) {
             ActorSystem<Void> system = ActorSystem.create(
                     Behaviors.empty(),
                     "mapped-fault-test",
@@ -88,7 +90,7 @@ class MappedFaultTest {
                     get(client.createGroup(topic + "-readers", topic, Map.of()));
                     send(client, topic, COUNT);
                 }
-                cutShort(directory.resolve("stripe-0"));
+                cutShort(directory.resolve("data").resolve("stripe-0"));
                 for (int i = 0; i < 5; i++) {
                     try {
                         get(client.pop(pop("first"))); // I2: whatever it is

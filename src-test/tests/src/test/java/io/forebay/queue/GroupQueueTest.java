@@ -93,7 +93,14 @@ class GroupQueueTest {
 
     private ActorRef<GroupQueue.Command> spawn() {
         StripeHandle stripe = new StripeHandle(
-                0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE), clock, log.report(), () -> null, null);
+                0,
+                writer.getRef(),
+                log,
+                new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE),
+                clock,
+                log.report(),
+                () -> null,
+                null);
         ActorRef<GroupQueue.Command> spawned = kit.spawn(GroupQueue.create(
                 new GroupQueue.Identity(
                         1,

@@ -92,7 +92,14 @@ class QueueTest {
         session = kit.createTestProbe(QueueReply.class);
         group = kit.createTestProbe(GroupQueue.Command.class);
         stripe = new StripeHandle(
-                0, writer.getRef(), log, new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE), clock, log.report(), () -> null, null);
+                0,
+                writer.getRef(),
+                log,
+                new StripeBudget(0, 1 << 20, 75, 0, Integer.MAX_VALUE),
+                clock,
+                log.report(),
+                () -> null,
+                null);
     }
 
     @AfterEach

@@ -36,7 +36,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 final class FlusherScript implements AutoCloseable {
     private final MemoryDisk disk = new MemoryDisk();
-    private final StripeBudget budget = new StripeBudget(0, 4 << 20, 75, 0);
+    private final StripeBudget budget = new StripeBudget(0, 4 << 20, 75, 0, Integer.MAX_VALUE);
     private final TestInbox<Event> origin = TestInbox.create("origin");
     private final TestInbox<Event> other = TestInbox.create("other");
     private final ActorTestKit actors;
@@ -59,7 +59,7 @@ final class FlusherScript implements AutoCloseable {
         writer = actors.createTestProbe(Internal.class);
         clock = actors.createTestProbe(Event.class);
         flusher = actors.spawn(
-                Flusher.create(writer.ref(), StoreSettings.FLUSH_DISPATCHER, log, budget, () -> 0),
+                Flusher.create(writer.ref(), StoreSettings.FLUSH_DISPATCHER, log, budget, new StripeMeters(0, () -> 0)),
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
     }
 
@@ -76,7 +76,7 @@ final class FlusherScript implements AutoCloseable {
     private void whatIsForcedIsToldOnce() throws IOException {
         append("a");
         Frame last = append("b");
-        flush(origin);
+        flush(List.of(origin));
         writer.expectMessageClass(RangeForced.class, LONG);
         assertThat(log.durableSequence()).isEqualTo(last.lastSequence());
         assertThat(origin.getAllReceived()).containsExactly(new Durable(last.lastSequence()));
@@ -93,7 +93,7 @@ final class FlusherScript implements AutoCloseable {
         flusher.tell(new Flusher.Await(next.firstSequence(), other.getRef()));
         passAll();
         assertThat(other.hasMessages()).isFalse();
-        flush();
+        flush(List.of());
         writer.expectMessageClass(RangeForced.class, LONG);
         assertThat(other.getAllReceived()).containsExactly(new Durable(next.lastSequence()));
         assertThat(origin.hasMessages()).as("told again").isFalse();
@@ -103,7 +103,7 @@ final class FlusherScript implements AutoCloseable {
         long durable = log.durableSequence();
         disk.failNextForces(1);
         Frame failed = append("d");
-        FlushRange range = flush(origin);
+        FlushRange range = flush(List.of(origin));
         writer.expectMessageClass(RangeFailed.class, LONG);
         assertThat(log.durableSequence()).isEqualTo(durable);
         assertThat(origin.hasMessages()).isFalse();
@@ -139,7 +139,7 @@ final class FlusherScript implements AutoCloseable {
                 log.forceFailed(null);
             }
         });
-        flush(origin);
+        flush(List.of(origin));
         writer.expectMessageClass(RangeForced.class, LONG);
         assertThat(isOvertaken).isTrue();
         assertThat(log.durableSequence()).isLessThan(frame.firstSequence());
@@ -154,13 +154,12 @@ final class FlusherScript implements AutoCloseable {
         return frame;
     }
 
-    @SafeVarargs
-    private FlushRange flush(TestInbox<Event>... waiters) {
+    private FlushRange flush(List<TestInbox<Event>> waiters) {
         FlushRange range = log.takeUnflushed();
         flusher.tell(new Flusher.Flush(
                 range,
                 range.retainedBytes(),
-                List.of(waiters).stream().map(TestInbox::getRef).toList()));
+                waiters.stream().map(TestInbox::getRef).toList()));
         return range;
     }
 

@@ -57,7 +57,8 @@ final class WriterBench implements WriterTools, AutoCloseable {
                         .withIndexFileBytes(64 * 1024),
                 0,
                 new StripeFixture.Recovered());
-        budget = new StripeBudget(0, settings.maxUnflushedBytes(), settings.sendHighWaterPercent(), LOW_SPACE_BYTES, Integer.MAX_VALUE);
+        budget = new StripeBudget(
+                0, settings.maxUnflushedBytes(), settings.sendHighWaterPercent(), LOW_SPACE_BYTES, Integer.MAX_VALUE);
         status = new StripeStatus(0, log, budget, new StripeMeters(0, System::nanoTime));
         parts = new StoreWriter.Parts(
                 0,
