@@ -229,6 +229,7 @@ class LossyLineSimulationTest {
                 }
                 node.pass(50);
             }
+            node.awaitServing();
             audit();
             node.gone();
             return steps;

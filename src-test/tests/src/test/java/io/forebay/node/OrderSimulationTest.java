@@ -334,6 +334,7 @@ class OrderSimulationTest {
                 consumers.get(0).ackAll();
                 node.pass(20);
             }
+            node.awaitServing();
             SteppedNode.Client client = open();
             assertThat(client.describe("g", "t").depth())
                     .as("what the group has left")

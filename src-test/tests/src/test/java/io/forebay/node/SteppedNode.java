@@ -25,6 +25,7 @@ import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
+import io.forebay.store.StripeHealth;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.util.ArrayDeque;
@@ -270,6 +271,23 @@ final class SteppedNode {
 
     ActorRef<NodeProtocol.Request> entry() {
         return forebay.entry();
+    }
+
+    /**
+     * Until every stripe takes records again; to be called when the disk is well. A force that failed just before may have left a
+     * stripe that refuses everything until its next try.
+     */
+    void awaitServing() {
+        for (int i = 0; i == 0 || !isServing(); i++) {
+            if (i == 1_000) {
+                throw new AssertionError("I8: the disk is well, the stripes are not: " + health());
+            }
+            pass(50);
+        }
+    }
+
+    private boolean isServing() {
+        return ForebayStorage.get(system).health().stream().allMatch(StripeHealth::isServing);
     }
 
     /** How the stripes are, for the message of a failure. */
