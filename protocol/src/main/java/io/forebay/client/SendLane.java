@@ -34,7 +34,9 @@ import java.util.function.Predicate;
  *   <li>nothing new goes while something is repeated, so what is under way was sent in the order of its request ids;
  *   <li>after a loss all that was under way is repeated one by one, and so is what seems lost;
  *   <li>what seems lost is not repeated before something older that was refused is;
- *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that.
+ *   <li>when it gives up what a node may have refused, nothing goes until the node has answered that;
+ *   <li>when what may be stored already is refused once more, the node hears first that it need not wait for anything younger: it
+ *       may have refused that after it had taken this, and wants it first.
  * </ul>
  */
 final class SendLane extends Lane {
@@ -256,6 +258,7 @@ final class SendLane extends Lane {
     }
 
     private void start(Batch batch, long nowMillis) {
+        batch.isWaitedFor = true;
         underWay.add(batch);
         requests.start(batch, nowMillis);
     }
@@ -327,6 +330,8 @@ final class SendLane extends Lane {
         private boolean isLost;
         /** Whether the node may have more of it to answer than one copy; for good, as nothing tells which one is answered. */
         private boolean isCopied;
+        /** Whether the node may have refused some of it and let nothing of its keys pass before. */
+        private boolean isWaitedFor;
 
         Batch(long requestId, Ops.Send[] ops, int bytes) {
             super(requestId, ops);
@@ -364,6 +369,7 @@ final class SendLane extends Lane {
         @Override
         void repeated() {
             isCopied = true;
+            isWaitedFor = true;
             isBehindRepeated |= isKeyed;
             mayBeStored();
         }
@@ -421,6 +427,21 @@ final class SendLane extends Lane {
             }
         }
 
+        /** What is younger is repeated one by one after this: the node need not keep its order. */
+        private List<String> freeYounger(List<String> withdrawn) {
+            List<String> freed = withdrawn;
+            for (List<Batch> batches : List.of(refused, underWay)) {
+                for (Batch younger : batches) {
+                    if (younger.isWaitedFor && IN_FIRST_ORDER.compare(younger, this) > 0) {
+                        younger.isWaitedFor = false;
+                        freed = freed == null ? new ArrayList<>() : freed;
+                        younger.addKeyed(freed);
+                    }
+                }
+            }
+            return freed;
+        }
+
         void take(Consumer<Ops.Send> taker, Predicate<Ops.Send> mayBeStored) {
             for (int i = 0; i < ops.length; i++) {
                 Ops.Send op = ops[i];
@@ -450,6 +471,7 @@ final class SendLane extends Lane {
             List<Ops.Send> again = null;
             List<String> withdrawn = null;
             long retryAfterMillis = 0;
+            boolean mayBeBehindYounger = false;
             SendResult[] finals = new SendResult[ops.length];
             for (int i = 0; i < ops.length; i++) {
                 Ops.Send op = ops[i];
@@ -463,6 +485,7 @@ final class SendLane extends Lane {
                 if (result instanceof Refusal refusal) {
                     if (refusal.isTransient() && op.deadlineMillis > nowMillis) {
                         op.isRefused = true;
+                        mayBeBehindYounger |= isKeyed && op.isUncertain && refusal.code() == Refusal.Code.BUSY;
                         op.isUncertain |= refusal.code() == Refusal.Code.OUTCOME_UNKNOWN;
                         again = added(again, op);
                         if (!isOutOfOrder(refusal)) {
@@ -481,6 +504,9 @@ final class SendLane extends Lane {
                 op.isDecided = true;
                 finals[i] = result;
                 released += op.bytes;
+            }
+            if (mayBeBehindYounger) {
+                withdrawn = freeYounger(withdrawn);
             }
             requests.released(released);
             requests.complete(() -> finish(finals));

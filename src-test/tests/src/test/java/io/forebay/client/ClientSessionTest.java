@@ -542,6 +542,44 @@ class ClientSessionTest extends ClientSessionHarness {
         expectNothingButHeartbeats();
     }
 
+    /** I8: a node has taken the first one, its answer is lost; it has refused the second one and waits for it, and knows no order. */
+    @Test
+    void whatIsYoungerIsFreedWhenWhatMayBeStoredIsRefusedOnceMore() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        answer(sends.get(1), message -> busy(200));
+        lose();
+        open(session, true);
+        advance(300);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        freesYounger(sends);
+    }
+
+    /** I8: the same when the node does not know whether it was stored. */
+    @Test
+    void whatIsYoungerIsFreedWhenWhatHasNoKnownOutcomeIsRefused() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2", "k3");
+        answer(sends.get(0), message -> Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the disk fails"));
+        answer(sends.get(1), message -> busy(200));
+        answer(sends.get(2), message -> busy(1));
+        pass(2000);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        freesYounger(sends);
+    }
+
+    /** The first one is under way again: it is refused twice, and said to be what comes first once. */
+    private void freesYounger(List<SessionCommand.Send> sends) {
+        answer(sends.get(0), message -> busy(1));
+        withdrawn("k2", "k3");
+        advance(100);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        answer(sends.get(0), message -> busy(1));
+        advance(100);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        stored(sends.get(0));
+    }
+
     /** I8: a node that has forgotten what had come says that it is lost; its answer may be on its way. */
     @Test
     void whatWasCalledLostIsWithdrawnWhenItIsStored() {

@@ -54,7 +54,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         final AtomicLong acked = new AtomicLong();
         final AtomicInteger outMax = new AtomicInteger();
         final AtomicLong nextOffset = new AtomicLong();
-        /** Whether the transport loses what comes in chunks. */
+        /** Whether the transport loses what comes in chunks; until a session is opened. */
         volatile boolean isLosingChunks;
         /** Whether it stores what is sent and does not answer. */
         volatile boolean isMute;
@@ -137,6 +137,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             super(context);
             this.client = client;
             this.isRemote = WireFrames.isRemote(client);
+            store.isLosingChunks = false;
         }
 
         @Override
