@@ -50,6 +50,7 @@ class LossyLineSimulationTest {
     private static final int STEPS_OF_A_WORLD = 250;
     /** Of 50 ms; most worlds need 2 s. It has to be less than the longest time after which a Send is given up. */
     private static final long PATIENCE_STEPS = 400;
+
     private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
 
     @Test
