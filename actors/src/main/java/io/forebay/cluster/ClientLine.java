@@ -29,6 +29,7 @@ final class ClientLine {
     private String clientName;
     private boolean isRemote;
     private boolean isWatched;
+    private int frameBytes;
     private WireCutter<SessionEvent> cutter;
     private long heardMillis;
     /** When the last chunk was acknowledged, or nothing waited for that. */
@@ -48,7 +49,7 @@ final class ClientLine {
     void attach(
             ActorContext<Object> context,
             ActorRef<SessionEvent> newClient,
-            int frameBytes,
+            int clientFrameBytes,
             String name,
             long nowMillis) {
         if (client != null && isWatched && !client.equals(newClient)) {
@@ -61,11 +62,19 @@ final class ClientLine {
         if (isWatched) {
             context.watch(newClient);
         }
+        frameBytes = Math.min(clientFrameBytes, limits.frameBytes());
+        cutter = isRemote ? WireCutter.ofEvents(frameBytes, limits.chunkBytesInFlightMax()) : null;
         joiner.reset();
-        cutter = isRemote
-                ? WireCutter.ofEvents(Math.min(frameBytes, limits.frameBytes()), limits.chunkBytesInFlightMax())
-                : null;
         heardMillis = nowMillis;
+        stuckCount = 0;
+    }
+
+    /** What was on its way may be lost: both directions begin anew. */
+    void beginAnew() {
+        joiner.reset();
+        if (cutter != null) {
+            cutter.reset(frameBytes, limits.chunkBytesInFlightMax());
+        }
         stuckCount = 0;
     }
 

@@ -177,7 +177,8 @@ public final class Session extends AbstractBehavior<Object> {
         heldBefore.forEach(this::watchOnce);
         watchOnce(environment.registry);
         lifeCheckedMillis = environment.clock.millis();
-        attach(client, frameBytes, clientName, false);
+        attach(client, frameBytes, clientName);
+        tellOpened(false);
         timers.startTimerWithFixedDelay(
                 LifeCheck.INSTANCE, environment.settings.session().heartbeatInterval());
     }
@@ -207,6 +208,7 @@ public final class Session extends AbstractBehavior<Object> {
                 .onMessage(SessionCommand.Subscribe.class, ifNew(subscriptions::onSubscribe))
                 .onMessage(SessionCommand.Unsubscribe.class, ifNew(subscriptions::onUnsubscribe))
                 .onMessage(SessionCommand.Withdraw.class, said(sends::onWithdraw))
+                .onMessage(SessionCommand.BeginAnew.class, this::onBeginAnew)
                 .onMessage(SessionCommand.Detach.class, this::onDetach)
                 .onMessage(SessionCommand.Close.class, this::onClose)
                 .onMessage(QueueReply.ConsumerReleased.class, this::onConsumerReleased)
@@ -446,16 +448,33 @@ public final class Session extends AbstractBehavior<Object> {
 
     // ---- the client's life ------------------------------------------------------------------------------------------
 
-    private void attach(ActorRef<SessionEvent> newClient, int frameBytes, String name, boolean isResumed) {
+    private void attach(ActorRef<SessionEvent> newClient, int frameBytes, String name) {
         line.attach(getContext(), newClient, frameBytes, name, environment.clock.millis());
         countLine();
+    }
+
+    private void tellOpened(boolean isResumed) {
         line.tellAtOnce(new SessionEvent.Opened(
                 self.narrow(), sessionId, environment.settings.node().name(), limits, isResumed));
     }
 
     private Behavior<Object> onAttach(Attach attach) {
-        attach(attach.client, attach.frameBytes, attach.clientName, true);
-        subscriptions.onAttachedAgain();
+        if (line.isClient(attach.client)) {
+            // It may have asked again only because the answer was late, and be at work with that one by now.
+            heard();
+        } else {
+            attach(attach.client, attach.frameBytes, attach.clientName);
+            subscriptions.onBegunAnew();
+        }
+        tellOpened(true);
+        return this;
+    }
+
+    private Behavior<Object> onBeginAnew(SessionCommand.BeginAnew begin) {
+        heard();
+        line.beginAnew();
+        countLine();
+        subscriptions.onBegunAnew();
         return this;
     }
 
@@ -562,7 +581,7 @@ public final class Session extends AbstractBehavior<Object> {
                 return gone(refusal);
             }
             // Chunks or their acknowledgements were lost, and everything waits behind them. The session stays: the
-            // client attaches again, which starts both directions anew.
+            // client attaches again, and has both directions begin anew.
             line.tellAtOnce(new SessionEvent.SessionClosed(sessionId, refusal));
         }
         if (line.isAbandoned(now)) {

@@ -218,7 +218,7 @@ final class Subscriptions {
     }
 
     /** What is on its way to the client may be lost: nothing is pushed until it subscribes again. */
-    void onAttachedAgain() {
+    void onBegunAnew() {
         for (Subscription one : subscriptions.values()) {
             one.window.suspend();
             one.suspendedMillis = now();

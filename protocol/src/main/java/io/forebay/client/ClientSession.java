@@ -243,6 +243,11 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
         if (opened.sessionId() != sessionId) {
             return;
         }
+        if (opened.session().equals(line.session())) {
+            // It was asked for more than once, and was open with the first answer. Nothing is lost, so nothing is
+            // repeated.
+            return;
+        }
         long now = now();
         boolean isAgain = !nodeName.isEmpty();
         boolean wasOpen = line.isOpen();
@@ -261,6 +266,9 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
             listener.connected(link, new ClientNotice.Connected(nodeName, place.tried(), isAgain));
         }
         isCloseSent = false;
+        if (opened.isResumed()) {
+            line.tellAtOnce(new SessionCommand.BeginAnew());
+        }
         sends.forEach(SendLane::takeBackUnderWay);
         unanswered.repeatAll(now);
         List.copyOf(subscriptions.all()).forEach(lane -> lane.onOpened(now));

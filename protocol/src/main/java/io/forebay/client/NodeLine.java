@@ -39,7 +39,7 @@ final class NodeLine {
         return ownFrameBytes;
     }
 
-    /** There is a session, perhaps another one or the same again; both directions begin anew. */
+    /** There is a session, perhaps another one or one that was lost; both directions begin anew here. */
     void open(ActorRef<SessionCommand> newSession, SessionLimits newLimits) {
         session = newSession;
         limits = newLimits;

@@ -28,7 +28,7 @@ import akka.actor.typed.receptionist.ServiceKey;
  * });
  * }</pre>
  * Such an application must do itself what {@code io.forebay.client} does: heartbeats (also inside one JVM), opening again
- * when the session ends, repeating what was unanswered, extending what it holds for long.
+ * when the session ends, beginning anew then, repeating what was unanswered, extending what it holds for long.
  *
  * <p><b>Being pushed to.</b> Instead of popping again and again it may subscribe, and is sent what there is for its group as
  * that comes. Any number of sessions may subscribe; they are served in turn, together with those that pop.
@@ -65,7 +65,7 @@ import akka.actor.typed.receptionist.ServiceKey;
  *       or to give back. The node ends a subscription by {@link SessionEvent.SubscriptionEnded}; if that passes ({@link
  *       Refusal#isTransient}) the client subscribes again, with the same number and its progress. The end of the session ends
  *       its subscriptions.
- *   <li><em>Attached again.</em> What was on its way may be lost. After each {@link SessionEvent.Opened} nothing is pushed, and
+ *   <li><em>Begun anew.</em> What was on its way may be lost. After {@link SessionCommand.BeginAnew} nothing is pushed, and
  *       Credits mean nothing, until the client has sent its Subscribe again with the same number and its progress; then what it
  *       has not received comes again, with the same handles unless their deadline has passed. After a restart of the node all
  *       that this knows of a subscription is what the client tells of it; and what the session held, it holds again.
@@ -76,7 +76,7 @@ public final class NodeProtocol {
      * Version of this protocol; a node refuses one that it does not speak with {@link Refusal.Code#UNSUPPORTED}. That it can say so,
      * and be understood, the wire forms of {@link OpenSession} and {@link SessionEvent.OpenRefused} are the same in all versions.
      */
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
     /** Name of the entry actor. */
     public static final String ENTRY_NAME = "forebay";
     /** Path of the entry actor within its actor system. */
@@ -91,8 +91,10 @@ public final class NodeProtocol {
 
     /**
      * Opens a session, or attaches to the one with this id again. Idempotent. Answered to {@code client} by {@link
-     * SessionEvent.Opened} or {@link SessionEvent.OpenRefused}. Attaching again resets both directions' chunk streams,
-     * replaces the client's reference and keeps what the session holds.
+     * SessionEvent.Opened} or {@link SessionEvent.OpenRefused}. Whoever has no answer asks again, and may be answered more than once;
+     * so to ask again changes nothing, and whoever has the session open already ignores an answer that names the same one. A client
+     * that opens again what it had lost says {@link SessionCommand.BeginAnew} first. Another {@code client} takes the place of the one
+     * before, and what the session holds; with it both directions begin anew by themselves.
      *
      * @param protocolVersion {@link #VERSION}
      * @param sessionId random, not 0; the client keeps it for life, over losses of the connection and restarts of the node

@@ -16,6 +16,7 @@ public sealed interface SessionCommand
         permits SessionCommand.Request,
                 SessionCommand.Credit,
                 SessionCommand.Heartbeat,
+                SessionCommand.BeginAnew,
                 SessionCommand.Detach,
                 SessionCommand.Close,
                 Chunk,
@@ -147,8 +148,8 @@ public sealed interface SessionCommand
     /**
      * Tells what was received, and gives credits. Not answered, idempotent. One of a subscription that the session does not
      * know, as after a restart of the node, is answered by {@link SessionEvent.SubscriptionEnded} with a refusal that passes;
-     * a subscription that asks for more than {@link SessionLimits#creditsMax} ends with one that does not. Ignored from an {@link
-     * SessionEvent.Opened} on until the client has subscribed again.
+     * a subscription that asks for more than {@link SessionLimits#creditsMax} ends with one that does not. Ignored from a {@link
+     * BeginAnew} on until the client has subscribed again.
      *
      * @param mode how the client gets its messages at present; if that is not how the group is set, it is told again
      */
@@ -196,6 +197,13 @@ public sealed interface SessionCommand
      * @param number counted up by the client
      */
     record Heartbeat(long number) implements SessionCommand {}
+
+    /**
+     * What was on its way may be lost, so both directions begin anew: streams of chunks that have not ended are given up, and nothing
+     * is pushed for a subscription until it is subscribed to again. To be said first of all when a session that was lost is open again
+     * ({@link SessionEvent.Opened#isResumed}), before what was unanswered is repeated. Not answered.
+     */
+    record BeginAnew() implements SessionCommand {}
 
     /** Ends the session and leaves the deadlines of what it holds. Answered by {@link SessionEvent.SessionClosed}. */
     record Detach() implements SessionCommand {}

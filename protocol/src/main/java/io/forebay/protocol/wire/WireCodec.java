@@ -90,7 +90,9 @@ final class WireCodec {
         } else if (value instanceof SessionEvent.SessionClosed closed) {
             out.int64(closed.sessionId());
             WireValues.writeRefusal(out, closed.reason());
-        } else if (!(value instanceof SessionCommand.Detach) && !(value instanceof SessionCommand.Close)) {
+        } else if (!(value instanceof SessionCommand.BeginAnew)
+                && !(value instanceof SessionCommand.Detach)
+                && !(value instanceof SessionCommand.Close)) {
             throw new AssertionError(value);
         }
     }
@@ -224,6 +226,8 @@ final class WireCodec {
                 return new SessionCommand.Heartbeat(in.varint());
             case NODE_HEARTBEAT:
                 return new SessionEvent.Heartbeat(in.varint());
+            case BEGIN_ANEW:
+                return new SessionCommand.BeginAnew();
             case DETACH:
                 return new SessionCommand.Detach();
             case CLOSE:

@@ -29,6 +29,7 @@ enum WireType {
     REFUSED(11, SessionEvent.Refused.class),
     FIND_SESSION(12, NodeProtocol.FindSession.class),
     SESSION_UNKNOWN(13, SessionEvent.SessionUnknown.class),
+    BEGIN_ANEW(14, SessionCommand.BeginAnew.class),
     SEND(20, SessionCommand.Send.class),
     SEND_REPLY(21, SessionEvent.SendReply.class),
     WITHDRAW(22, SessionCommand.Withdraw.class),

@@ -189,14 +189,15 @@ abstract class ClientSessionHarness {
         return Refusal.busy("too much", retryAfterMillis);
     }
 
-    /** The next command that is no heartbeat. */
+    /** The next command that the node has to do something for: no heartbeat, not what a session that was lost begins with. */
     <C extends SessionCommand> C next(Class<C> type) {
         return next(session, type);
     }
 
     static <C extends SessionCommand> C next(TestProbe<SessionCommand> node, Class<C> type) {
         SessionCommand next = node.receiveMessage();
-        while (next instanceof SessionCommand.Heartbeat && type != SessionCommand.Heartbeat.class) {
+        while (!type.isInstance(next)
+                && (next instanceof SessionCommand.Heartbeat || next instanceof SessionCommand.BeginAnew)) {
             next = node.receiveMessage();
         }
         return type.cast(next);

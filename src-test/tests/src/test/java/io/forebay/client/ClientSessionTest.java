@@ -803,6 +803,62 @@ class ClientSessionTest extends ClientSessionHarness {
         session.awaitAssert(() -> assertThat(notices).last().isInstanceOf(ClientNotice.Lost.class));
     }
 
+    /** I2: what is only late is not lost, and what is repeated may be stored twice. */
+    @Test
+    void whoeverAskedTwiceAndIsAnsweredTwiceRepeatsNothing() {
+        connect(settings());
+        advance(settings().retryMin().toMillis() + 100);
+        NodeProtocol.OpenSession first = entry.expectMessageClass(NodeProtocol.OpenSession.class);
+        assertThat(entry.expectMessageClass(NodeProtocol.OpenSession.class)).isEqualTo(first);
+        toClient = first.client();
+        toClient.tell(new SessionEvent.Opened(session.getRef(), first.sessionId(), "node-1", LIMITS, false));
+        sync();
+        List<SessionCommand.Send> sends = sendEach("k1", "k2");
+        CompletionStage<Receipt> unkeyed = client.send(message("a"));
+        SessionCommand.Send third = next(SessionCommand.Send.class);
+        client.pop(PopRequest.of("orders", "billing", 1));
+        next(SessionCommand.Pop.class);
+        toClient.tell(new SessionEvent.Opened(session.getRef(), first.sessionId(), "node-1", LIMITS, true));
+        expectNothingButHeartbeats();
+        stored(third);
+        assertThat(join(unkeyed)).isEqualTo(receipt(third.requestId()));
+        sends.forEach(this::stored);
+        assertThat(notices).hasSize(1).first().isInstanceOf(ClientNotice.Connected.class);
+    }
+
+    @Test
+    void whoeverIsAnsweredOnceMoreWhileItClosesSaysSoOnce() {
+        connect();
+        client.close();
+        next(SessionCommand.Close.class);
+        toClient.tell(new SessionEvent.Opened(session.getRef(), sessionId, "node-1", LIMITS, true));
+        session.expectNoMessage(Duration.ofMillis(20));
+    }
+
+    /** Another session is another one whatever it was asked for: the one before has ended, and its end was not heard of. */
+    @Test
+    void whatWasUnderWayInASessionThatHasBeenReplacedIsRepeated() {
+        connect();
+        client.send(message("a"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        session = kit.createTestProbe(SessionCommand.class);
+        toClient.tell(new SessionEvent.Opened(session.getRef(), sessionId, "node-1", LIMITS, false));
+        sync();
+        assertThat(session.receiveMessage()).isEqualTo(send);
+    }
+
+    @Test
+    void aSessionThatWasLostBeginsAnewBeforeAnythingIsRepeated() {
+        connect();
+        client.send(message("a"));
+        SessionCommand.Send send = next(SessionCommand.Send.class);
+        toClient.tell(new SessionEvent.SessionClosed(sessionId, Refusal.of(Refusal.Code.TIMED_OUT, "no chunk came")));
+        open(session, true);
+        assertThat(session.receiveMessage()).isEqualTo(new SessionCommand.BeginAnew());
+        assertThat(session.receiveMessage()).isEqualTo(send);
+        expectNothing();
+    }
+
     @Test
     void aNodeThatIsNotHeardOfIsLostAndLookedForAgain() {
         connect();

@@ -215,6 +215,8 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
                         Collections.nCopies(change.handles().size(), new Changed(change.millis()))));
             } else if (command instanceof SessionCommand.Heartbeat heartbeat) {
                 client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
+            } else if (command instanceof SessionCommand.BeginAnew) {
+                return this; // each is new here
             } else if (command instanceof Chunk && store.isLosingChunks) {
                 return this;
             } else if (command instanceof Chunk chunk) {

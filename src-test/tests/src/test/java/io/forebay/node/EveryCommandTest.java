@@ -80,6 +80,7 @@ class EveryCommandTest {
                 new PoisonCommand.Redrive(25, "g", DeadLetterFilter.ALL, "", 10, false, ""),
                 new SessionCommand.Withdraw(32, "t", List.of("x")),
                 new SessionCommand.Heartbeat(1),
+                new SessionCommand.BeginAnew(),
                 new SessionCommand.Detach(),
                 new SessionCommand.Close(),
                 new Chunk(1, 3, 100, new byte[10]),

@@ -30,7 +30,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,8 +38,8 @@ import org.junit.jupiter.api.io.TempDir;
  * process that is killed as well, send and consume at WRITTEN and FLUSHED. Every third kill hits the node while it starts, before it
  * says that it serves. What the clients saw is kept outside the node and judged when everything is consumed.
  *
- * <p>Runs only if {@code -Dforebay.kills} says how many kills; after each {@value #KILLS_OF_ROUND} there is a judgement, and it begins
- * anew in an empty directory. What a round that failed leaves behind stays.
+ * <p>{@code -Dforebay.kills} says how many kills; after each {@value #KILLS_OF_ROUND} there is a judgement, and it begins anew in an
+ * empty directory. What a round that failed leaves behind stays.
  */
 class KillLoopTest {
     private static final int KILLS = Integer.getInteger("forebay.kills", 10);
@@ -71,7 +70,6 @@ class KillLoopTest {
     Path directory;
 
     @Test
-    @EnabledIfSystemProperty(named = "forebay.kills", matches = ".+")
     void whatWasPromisedHoldsHoweverOftenTheNodeIsKilled() throws Exception {
         int recovering = 0;
         for (int round = 0; round * KILLS_OF_ROUND < KILLS; round++) {

@@ -82,9 +82,8 @@ final class LoadClient implements AutoCloseable {
                     akka.loglevel = OFF
                     akka.log-dead-letters = off
                     akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
-                    # So that one question for the session is under way: a second answer has what is under way sent
-                    # again, and stored again, though nothing was lost.
-                    forebay.client.lookup { retry-min = 3 s, retry-max = 3 s }
+                    # Asked for a session more often than it can answer a node answers each, and nothing may come of that.
+                    forebay.client.lookup { retry-min = 50 ms, retry-max = 200 ms }
                     forebay.client.send { timeout = 120 s, deduplicated = on }
                     forebay.client.ack.timeout = 120 s
                     """).withFallback(ConfigFactory.load()));

@@ -8,15 +8,22 @@ import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
 /**
- * What lies between a client and its node: it loses what it is told to lose, and keeps the order of the rest. To the client it is the
+ * What lies between a client and its node: it loses what it is told to lose, is late when it is told to be, and keeps the order of the
+ * rest. To the client it is the
  * node's entry. Its actors are of the system it is made in; what they ask is asked where they work.
  */
 final class LossyLine {
     private enum Cut {
+        INSTANCE
+    }
+
+    private enum GoOn {
         INSTANCE
     }
 
@@ -32,6 +39,7 @@ final class LossyLine {
     /** The one that was opened last; null if none was. */
     private ActorRef<SessionCommand> session;
 
+    private boolean isLate;
     private long number;
 
     /**
@@ -55,6 +63,20 @@ final class LossyLine {
         return entry.narrow();
     }
 
+    boolean isLate() {
+        return isLate;
+    }
+
+    /** Whether nothing arrives, either way, until that changes. */
+    void beLate(boolean late) {
+        isLate = late;
+        for (ActorRef<Object> relay : Arrays.asList(entry, toClient, toSession)) {
+            if (relay != null) {
+                relay.tell(GoOn.INSTANCE);
+            }
+        }
+    }
+
     /** The client finds its session gone; the node does not notice. */
     void cut() {
         if (toSession != null) {
@@ -70,14 +92,21 @@ final class LossyLine {
     }
 
     private <T> ActorRef<Object> relay(String name, ActorRef<T> target, UnaryOperator<Object> formOf) {
+        ArrayDeque<Object> waiting = new ArrayDeque<>();
         Behavior<Object> behavior = Behaviors.receive((context, message) -> {
             if (message == Cut.INSTANCE) {
-                // Only now: what was told before has gone on.
+                // Only now: what was told before has gone on, or is late and does not come any more.
                 toSession = context.getSelf().equals(toSession) ? null : toSession;
                 return Behaviors.stopped();
             }
-            if (!isLost.test(message)) {
-                target.<Object>unsafeUpcast().tell(formOf.apply(message));
+            if (message != GoOn.INSTANCE) {
+                waiting.addLast(message);
+            }
+            while (!isLate && !waiting.isEmpty()) {
+                Object next = waiting.removeFirst();
+                if (!isLost.test(next)) {
+                    target.<Object>unsafeUpcast().tell(formOf.apply(next));
+                }
             }
             return Behaviors.same();
         });

@@ -238,11 +238,20 @@ final class NodeFixture implements AutoCloseable {
         private Client(long sessionId) {
             this.sessionId = sessionId;
             probe = TestProbe.create(system);
+            opened = ask();
+            session = opened.session();
+        }
+
+        private SessionEvent.Opened ask() {
             forebay.entry()
                     .tell(new NodeProtocol.OpenSession(
                             NodeProtocol.VERSION, sessionId, "test", WireFrames.FRAME_BYTES_DEFAULT, probe.getRef()));
-            opened = probe.expectMessageClass(SessionEvent.Opened.class, PATIENCE);
-            session = opened.session();
+            return expect(SessionEvent.Opened.class);
+        }
+
+        /** As if no answer had come. @return the session that is answered */
+        ActorRef<SessionCommand> askAgain() {
+            return ask().session();
         }
 
         long nextId() {

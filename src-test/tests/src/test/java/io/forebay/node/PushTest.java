@@ -200,6 +200,39 @@ class PushTest {
     }
 
     @Test
+    void whoeverAsksForItsSessionAgainIsPushedToAsBefore() {
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), PUSH)) {
+            NodeFixture.Client producer = node.open();
+            Subscriber subscriber = subscribe(node.open(), 100);
+            producer.sendTo(0, "t", 5, "a");
+            subscriber.takeUntil(5);
+            assertThat(subscriber.client.askAgain()).isEqualTo(subscriber.client.opened.session());
+            producer.sendTo(0, "t", 5, "b");
+            subscriber.takeUntil(10);
+            assertThat(subscriber.texts()).doesNotHaveDuplicates();
+            subscriber.ackAll();
+        }
+    }
+
+    @Test
+    void whoeverBeginsAnewIsPushedToWhenItHasSubscribedAgain() {
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), PUSH)) {
+            NodeFixture.Client producer = node.open();
+            Subscriber subscriber = subscribe(node.open(), 100);
+            producer.sendTo(0, "t", 5, "a");
+            subscriber.takeUntil(5);
+            subscriber.client.tell(new SessionCommand.BeginAnew());
+            subscriber.credit(200);
+            producer.sendTo(0, "t", 5, "b");
+            subscriber.client.probe.expectNoMessage(Duration.ofMillis(100));
+            Subscriber again = new Subscriber(subscriber.client, 1, subscriber.progress);
+            again.takeUntil(5);
+            assertThat(again.texts()).allMatch(text -> text.startsWith("b"));
+            again.ackAll();
+        }
+    }
+
+    @Test
     void subscriptionsGoOnAfterTheNodeWasKilledAndWhatWasLostComesWithTheSameHandles() {
         MemoryDisk disk = new MemoryDisk();
         SubscriptionProgress progress;

@@ -85,6 +85,7 @@ final class Samples {
                 new SessionEvent.OpenRefused(random.nextLong(), refusal),
                 new SessionCommand.Heartbeat(number()),
                 new SessionEvent.Heartbeat(number()),
+                new SessionCommand.BeginAnew(),
                 new SessionCommand.Detach(),
                 new SessionCommand.Close(),
                 new SessionEvent.SessionClosed(random.nextLong(), refusal),
