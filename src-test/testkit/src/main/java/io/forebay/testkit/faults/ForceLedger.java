@@ -26,8 +26,9 @@ public final class ForceLedger {
     }
 
     static AssertionError breach(String path, long at, long length, long lostAt) {
-        AssertionError breach = new AssertionError("a force was repeated as a cure: of " + length + " bytes at " + at
-                + " of " + path + "; what an earlier one, that failed, has lost at " + lostAt + " was not written again");
+        AssertionError breach =
+                new AssertionError("a force was repeated as a cure: of " + length + " bytes at " + at + " of " + path
+                        + "; what an earlier one, that failed, has lost at " + lostAt + " was not written again");
         synchronized (BREACHES) {
             if (BREACHES.size() < KEPT_MAX) {
                 BREACHES.add(breach);

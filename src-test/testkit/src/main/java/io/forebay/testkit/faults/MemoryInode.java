@@ -17,8 +17,8 @@ final class MemoryInode {
     boolean isSizeForced;
 
     /**
-     * Bytes that a failed force has lost, which nobody has written since and which the device does not have: whoever forces
-     * them trusts a success that means nothing. Null while there are none.
+     * Bytes that a failed force has lost, in whose sector nobody has written since and which the device does not have: whoever
+     * forces them trusts a success that means nothing. Null while there are none.
      */
     private BitSet lost;
 
@@ -40,7 +40,9 @@ final class MemoryInode {
             return;
         }
         System.arraycopy(source, from, cache, (int) at, length);
-        writtenAgain((int) at, (int) at + length);
+        // Its sectors are dirty as a whole, so the next force has something to write.
+        writtenAgain(
+                (int) (at / SECTOR_BYTES) * SECTOR_BYTES, (int) ((at + length - 1) / SECTOR_BYTES + 1) * SECTOR_BYTES);
         dirty.set((int) (at / SECTOR_BYTES), (int) ((at + length - 1) / SECTOR_BYTES) + 1);
     }
 

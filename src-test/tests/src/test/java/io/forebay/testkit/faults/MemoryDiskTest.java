@@ -128,7 +128,7 @@ class MemoryDiskTest {
         StorageFile seen = evicted.killImage().open("a");
         seen.force(0, 16384);
         // Written again in part, then whole.
-        file.write(0, filled(999, 5), 0, 999);
+        file.write(0, filled(400, 5), 0, 400);
         assertBreach(() -> file.force(0, 1000));
         file.write(0, filled(1000, 6), 0, 1000);
         file.write(3000, filled(100, 6), 0, 100);
