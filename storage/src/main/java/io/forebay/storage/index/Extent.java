@@ -41,6 +41,9 @@ final class Extent {
     /** Whether it is in the list of what the next force covers. */
     boolean isDirty;
 
+    /** Whether it is of an earlier start, whose forces may have failed: that it reads well says nothing of the device. */
+    boolean isFound;
+
     Extent(IndexFile file, int slot, int queueId, long number, long generation, IndexOptions options) {
         this.file = file;
         this.slot = slot;

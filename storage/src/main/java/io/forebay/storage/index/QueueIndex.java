@@ -132,6 +132,7 @@ public final class QueueIndex implements AutoCloseable {
                 continue;
             }
             nextGeneration = Math.max(nextGeneration, extent.generation + 1);
+            extent.isFound = true;
             adopt(extent);
         }
     }
@@ -516,6 +517,16 @@ public final class QueueIndex implements AutoCloseable {
                 extent.isDirty = false;
             }
         }
+        try {
+            storeFound(taken);
+        } catch (IOException e) {
+            synchronized (this) {
+                taken.forEach(this::markDirty);
+                released.addAll(releasedBefore);
+                replaced.addAll(replacedBefore);
+            }
+            throw e;
+        }
         taken.sort(Comparator.<Extent>comparingLong(extent -> extent.file.number)
                 .thenComparingInt(extent -> extent.slot)
                 .thenComparingLong(extent -> extent.generation));
@@ -551,6 +562,27 @@ public final class QueueIndex implements AutoCloseable {
             }
         }
         giveBackFiles();
+    }
+
+    /**
+     * The earlier start may have died of, or right behind, a force that failed, and the kernel then believes that it has written
+     * what it has lost. Whoever replays puts only some of the entries again, so all of the extent is stored again.
+     */
+    private void storeFound(List<Extent> taken) throws IOException {
+        byte[] bytes = new byte[options.extentBytes()];
+        for (Extent extent : taken) {
+            synchronized (this) {
+                if (extent.isFound) {
+                    storeAgain(extent, bytes);
+                    extent.isFound = false;
+                }
+            }
+        }
+    }
+
+    private void storeAgain(Extent extent, byte[] bytes) throws IOException {
+        extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+        extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
     }
 
     /** Removes files without any extent, but for one spare. */
@@ -596,15 +628,21 @@ public final class QueueIndex implements AutoCloseable {
     /** A failed force is final for its pages: go on elsewhere. What was not tried yet stays dirty. */
     private void forceFailed(List<Extent> taken, int from, int to, IOException because) {
         synchronized (this) {
-            for (int index = to; index < taken.size(); index++) {
-                markDirty(taken.get(index));
-            }
             // pages are lost whole, so extents that share one with these are in doubt as well
             long firstPage = Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
             long lastPage = (Extent.at(taken.get(to - 1).slot + 1, options) - 1) / PAGE_BYTES;
             int firstSlot = slotAt(firstPage * PAGE_BYTES);
             int lastSlot = slotAt((lastPage + 1) * PAGE_BYTES - 1);
             IndexFile file = taken.get(from).file;
+            for (int index = to; index < taken.size(); index++) {
+                markDirty(taken.get(index));
+            }
+            // To force them again would prove nothing; what is still wanted of them moves.
+            dirty.removeIf(extent -> {
+                boolean isLost = extent.file == file && extent.slot >= firstSlot && extent.slot <= lastSlot;
+                extent.isDirty &= !isLost;
+                return isLost;
+            });
             free.removeIf(slot -> slot.file == file && slot.slot >= firstSlot && slot.slot <= lastSlot);
             released.removeIf(extent -> extent.file == file && extent.slot >= firstSlot && extent.slot <= lastSlot);
             freeCount = free.size();
@@ -625,10 +663,8 @@ public final class QueueIndex implements AutoCloseable {
      */
     private void storeAgain(Extent extent, IOException because) {
         markDirty(extent);
-        byte[] bytes = new byte[options.extentBytes()];
         try {
-            extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
-            extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+            storeAgain(extent, new byte[options.extentBytes()]);
         } catch (IOException e) {
             because.addSuppressed(e);
         }

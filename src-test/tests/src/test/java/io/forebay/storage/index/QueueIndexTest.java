@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
@@ -311,6 +313,46 @@ class QueueIndexTest {
                 assertThat(disk.openFiles()).isEmpty();
             }
         });
+    }
+
+    /** The kernel is the same, and believes that what it has lost is written; the caller puts again only what it replays. */
+    @Test
+    void whatAForceHasLostBeforeAKillIsWrittenAgainBeforeItIsForced() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        List<MemoryDisk> left = new ArrayList<>();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 90; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            index.force();
+            index.put(1, 90, 100, 0, 96, 0);
+            // The copy of the extent is lost as well, and with it what was forced long ago.
+            disk.arm(Fault.of(Operation.FORCE).times(2));
+            disk.observe((operation, path, at, length) -> {
+                if (operation.isMutation() && disk.faults() == 2 && left.isEmpty()) {
+                    left.add(disk.killImage());
+                }
+            });
+            assertThatIOException().isThrownBy(index::force);
+            assertThatIOException().isThrownBy(index::force);
+        }
+        MemoryDisk killed = left.get(0);
+        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+            index.put(1, 90, 100, 0, 96, 0);
+            index.force();
+        }
+        for (int seed = 0; seed < 20; seed++) {
+            MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
+            try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
+                assertThat(index.droppedOnOpen()).isEmpty();
+                for (long offset = 0; offset <= 90; offset++) {
+                    assertThat(whereOrNull(index, 1, offset))
+                            .as("offset %d", offset)
+                            .isNotNull();
+                }
+            }
+        }
     }
 
     @Test
