@@ -39,7 +39,8 @@ public final class QueueIndex implements AutoCloseable {
     private static final int TRIES_MAX = 8;
     private static final int PAGE_BYTES = 4096;
 
-    private record FreeSlot(IndexFile file, int slot) implements Comparable<FreeSlot> {
+    /** @param isFound whether it was free at the start: what lies there is of an earlier one, whose forces may have failed */
+    private record FreeSlot(IndexFile file, int slot, boolean isFound) implements Comparable<FreeSlot> {
         @Override
         public int compareTo(FreeSlot other) {
             int byFile = Long.compare(file.number, other.file.number);
@@ -128,7 +129,7 @@ public final class QueueIndex implements AutoCloseable {
                     reason.setLength(0);
                     Extent.writeFree(file, slot, options);
                 }
-                free.add(new FreeSlot(file, slot));
+                free.add(new FreeSlot(file, slot, true));
                 continue;
             }
             nextGeneration = Math.max(nextGeneration, extent.generation + 1);
@@ -299,14 +300,17 @@ public final class QueueIndex implements AutoCloseable {
         }
     }
 
-    /** Takes a free extent and writes its header; nobody sees it yet. */
+    /**
+     * Takes a free extent and writes its header; nobody sees it yet. Of what an earlier start has left there the kernel may
+     * believe that it is written when it is not, so all of it is written over before it is forced.
+     */
     private Extent take(int queueId, long number) throws IOException {
         if (free.isEmpty()) {
             adopt(IndexFile.create(directory, nextFileNumber++, stripeId, options));
         }
         FreeSlot slot = free.first();
         Extent extent = new Extent(slot.file, slot.slot, queueId, number, nextGeneration++, options);
-        extent.writeHeader(extentEntries);
+        extent.writeHeader(extentEntries, slot.isFound ? options.extentBytes() : Extent.HEADER_BYTES);
         free.remove(slot);
         freeCount = free.size();
         markDirty(extent);
@@ -316,7 +320,7 @@ public final class QueueIndex implements AutoCloseable {
     private void adopt(IndexFile file) {
         files.add(file);
         for (int slot = 0; slot < options.extentsPerFile(); slot++) {
-            free.add(new FreeSlot(file, slot));
+            free.add(new FreeSlot(file, slot, false));
         }
         freeCount = free.size();
     }
@@ -553,7 +557,7 @@ public final class QueueIndex implements AutoCloseable {
         }
         synchronized (this) {
             for (Extent extent : releasedBefore) {
-                free.add(new FreeSlot(extent.file, extent.slot));
+                free.add(new FreeSlot(extent.file, extent.slot, false));
             }
             freeCount = free.size();
             for (Extent extent : replacedBefore) {

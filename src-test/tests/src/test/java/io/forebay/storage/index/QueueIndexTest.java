@@ -355,6 +355,39 @@ class QueueIndexTest {
         }
     }
 
+    /** An extent that the index has left behind a failed force is free for the next start, which the kernel tells nothing. */
+    @Test
+    void whatAForceHasLostBeforeAKillIsWrittenOverWhenItsPlaceIsTakenAgain() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            disk.arm(Fault.of(Operation.FORCE).times(1));
+            assertThatIOException().isThrownBy(index::force);
+            index.force();
+        }
+        MemoryDisk killed = disk.killImage();
+        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+            index.put(2, 0, 500, 0, 96, 0);
+            index.force();
+        }
+        for (int seed = 0; seed < 20; seed++) {
+            MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
+            try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
+                assertThat(index.droppedOnOpen()).isEmpty();
+                assertThat(whereOrNull(index, 2, 0)).isEqualTo(new Where(500, 0, 96, 0));
+                assertThat(whereOrNull(index, 2, 1)).isNull();
+                for (long offset = 0; offset < 100; offset++) {
+                    assertThat(whereOrNull(index, 1, offset))
+                            .as("offset %d", offset)
+                            .isEqualTo(new Where(10 + offset, 0, 96, 0));
+                }
+            }
+        }
+    }
+
     @Test
     void whatIsKeptBelowTheReleasedOffsetsIsStillFound() throws Exception {
         MemoryDisk disk = new MemoryDisk();
