@@ -550,6 +550,34 @@ class StripeLogTest {
         }
     }
 
+    /** Before the kill the force had failed: the pages read well until the kernel drops them, in the middle of a start as well. */
+    @Test
+    void aStartDoesNotServeWhatWasDroppedBetweenItsReadingAndItsCopying() throws IOException {
+        StripeLog log = open(disk);
+        append(log, Owner.queue(1), message("a"));
+        force(log);
+        append(log, Owner.queue(1), message("b"));
+        disk.failNextForces(1);
+        assertThatThrownBy(() -> log.force(log.takeUnflushed())).isInstanceOf(IOException.class);
+        MemoryDisk killed = disk.killImage();
+        log.close(false);
+        try (StripeLog kept = open(killed.killImage())) {
+            assertThat(ids(kept, 1)).containsExactly("a", "b");
+        }
+        killed.observe((operation, path, at, length) -> {
+            if (operation == Operation.FORCE && path.equals(StripeLog.CHECKPOINT_FILE)) {
+                killed.evictCleanPages();
+            }
+        });
+        StripeException refused = catchThrowableOfType(StripeException.class, () -> open(killed));
+        assertThat(refused).as("what is replayed is not in the log").isNotNull();
+        assertThat(refused.reason()).isEqualTo(StripeException.Reason.DEVICE_FAILED);
+        assertThat(refused).hasMessageContaining("start again");
+        try (StripeLog again = open(killed.killImage())) {
+            assertThat(ids(again, 1)).containsExactly("a");
+        }
+    }
+
     /** A log with some durable frames and, over more than one segment, some that a failed force has lost. */
     private LogDriver failed(MemoryDisk each) throws IOException {
         LogDriver driver = LogDriver.fresh(each);
