@@ -71,6 +71,9 @@ public final class QueueIndex implements AutoCloseable {
     /** Extents of which there is a copy that no force has covered yet. */
     private List<Extent> replaced = new ArrayList<>();
 
+    /** Of who forces: whether the names that were found at the start are. */
+    private boolean areFoundNamesForced;
+
     private long nextFileNumber = 1;
     private long nextGeneration = 1;
     private volatile int freeCount;
@@ -153,8 +156,12 @@ public final class QueueIndex implements AutoCloseable {
         }
     }
 
-    /** A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. */
+    /**
+     * A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. The rest of the
+     * copy may be known to the page cache alone, if its force failed, too; so all of it is stored again, before the kernel drops it.
+     */
     private void fillGaps(Extent winner, Extent loser) throws IOException {
+        storeFound(winner);
         byte[] entry = new byte[ENTRY_BYTES];
         for (int index = 0; index < extentEntries; index++) {
             long offset = winner.number * extentEntries + index;
@@ -543,6 +550,9 @@ public final class QueueIndex implements AutoCloseable {
             Extent first = taken.get(from);
             Extent last = taken.get(to - 1);
             try {
+                if (first.file.isFound) {
+                    forceFound(first.file);
+                }
                 first.file.file.force(
                         Extent.at(first.slot, options), (last.slot - first.slot + 1L) * options.extentBytes());
             } catch (IOException e) {
@@ -573,18 +583,38 @@ public final class QueueIndex implements AutoCloseable {
      * what it has lost. Whoever replays puts only some of the entries again, so all of the extent is stored again.
      */
     private void storeFound(List<Extent> taken) throws IOException {
-        byte[] bytes = new byte[options.extentBytes()];
         for (Extent extent : taken) {
             synchronized (this) {
                 if (extent.isFound) {
-                    storeAgain(extent, bytes);
-                    extent.isFound = false;
+                    storeFound(extent);
                 }
             }
         }
     }
 
-    private void storeAgain(Extent extent, byte[] bytes) throws IOException {
+    private void storeFound(Extent extent) throws IOException {
+        storeAgain(extent);
+        QueueExtents queue = queues.find(extent.queueId);
+        if (queue != null && queue.find(extent.number) == extent) {
+            // Not released: if the kernel has dropped the header since it was read, it is missing in what was stored.
+            extent.writeHeader(extentEntries, Extent.HEADER_BYTES);
+        }
+        extent.isFound = false;
+    }
+
+    /** Who made the file may have died before its header and its name were forced. */
+    private void forceFound(IndexFile file) throws IOException {
+        if (!areFoundNamesForced) {
+            directory.forceDirectory();
+            areFoundNamesForced = true;
+        }
+        file.writeHeader(stripeId, options);
+        file.file.force(0, IndexFile.HEADER_BYTES);
+        file.isFound = false;
+    }
+
+    private void storeAgain(Extent extent) throws IOException {
+        byte[] bytes = new byte[options.extentBytes()];
         extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
         extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
     }
@@ -632,12 +662,12 @@ public final class QueueIndex implements AutoCloseable {
     /** A failed force is final for its pages: go on elsewhere. What was not tried yet stays dirty. */
     private void forceFailed(List<Extent> taken, int from, int to, IOException because) {
         synchronized (this) {
+            IndexFile file = taken.get(from).file;
             // pages are lost whole, so extents that share one with these are in doubt as well
-            long firstPage = Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
+            long firstPage = file.isFound ? 0 : Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
             long lastPage = (Extent.at(taken.get(to - 1).slot + 1, options) - 1) / PAGE_BYTES;
             int firstSlot = slotAt(firstPage * PAGE_BYTES);
             int lastSlot = slotAt((lastPage + 1) * PAGE_BYTES - 1);
-            IndexFile file = taken.get(from).file;
             for (int index = to; index < taken.size(); index++) {
                 markDirty(taken.get(index));
             }
@@ -668,7 +698,7 @@ public final class QueueIndex implements AutoCloseable {
     private void storeAgain(Extent extent, IOException because) {
         markDirty(extent);
         try {
-            storeAgain(extent, new byte[options.extentBytes()]);
+            storeAgain(extent);
         } catch (IOException e) {
             because.addSuppressed(e);
         }

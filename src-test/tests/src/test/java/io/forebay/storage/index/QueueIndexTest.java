@@ -337,21 +337,61 @@ class QueueIndexTest {
             assertThatIOException().isThrownBy(index::force);
             assertThatIOException().isThrownBy(index::force);
         }
-        MemoryDisk killed = left.get(0);
-        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
-            index.put(1, 90, 100, 0, 96, 0);
-            index.force();
-        }
-        for (int seed = 0; seed < 20; seed++) {
-            MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
-            try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
-                assertThat(index.droppedOnOpen()).isEmpty();
-                for (long offset = 0; offset <= 90; offset++) {
-                    assertThat(whereOrNull(index, 1, offset))
-                            .as("offset %d", offset)
-                            .isNotNull();
+        for (boolean isDropped : new boolean[] {false, true}) {
+            MemoryDisk killed = left.get(0).killImage();
+            try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+                if (isDropped) {
+                    killed.evictCleanPages();
+                }
+                index.put(1, 90, 100, 0, 96, 0);
+                assertHasUpTo90(index);
+                index.force();
+            }
+            for (int seed = 0; seed < 20; seed++) {
+                MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
+                try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
+                    assertThat(index.droppedOnOpen()).isEmpty();
+                    assertHasUpTo90(index);
                 }
             }
+        }
+    }
+
+    private static void assertHasUpTo90(QueueIndex index) throws IOException {
+        for (long offset = 0; offset <= 90; offset++) {
+            assertThat(whereOrNull(index, 1, offset)).as("offset %d", offset).isNotNull();
+        }
+    }
+
+    /** A first force of an extent has failed; the header is dropped behind the opening, and has to be there all the same. */
+    @Test
+    void aHeaderThatIsDroppedBehindTheStartIsWrittenAgain() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        List<MemoryDisk> left = new ArrayList<>();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            disk.arm(Fault.of(Operation.FORCE));
+            disk.observe((operation, path, at, length) -> {
+                if (disk.faults() == 1 && left.isEmpty()) {
+                    left.add(disk.killImage());
+                }
+            });
+            assertThatIOException().isThrownBy(index::force);
+        }
+        MemoryDisk killed = left.get(0);
+        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+            killed.evictCleanPages();
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            index.force();
+        }
+        try (QueueIndex index = QueueIndex.open(killed.powerCutImage(new SplittableRandom(1)), 1, fiveSectors)) {
+            assertThat(index.covers(1, 0, 100)).isTrue();
+            assertThat(whereOrNull(index, 1, 99)).isEqualTo(new Where(109, 0, 96, 0));
         }
     }
 
@@ -383,6 +423,39 @@ class QueueIndexTest {
                     assertThat(whereOrNull(index, 1, offset))
                             .as("offset %d", offset)
                             .isEqualTo(new Where(10 + offset, 0, 96, 0));
+                }
+            }
+        }
+    }
+
+    /** Its blocks, its header or its name: whatever the maker of a file did not come to force any more, who uses it does. */
+    @Test
+    void aFileWhoseMakerWasKilledIsForcedAsAWholeBeforeItsExtentsCount() throws Exception {
+        List<MemoryDisk> left = new ArrayList<>();
+        for (boolean isFailing : new boolean[] {false, true}) {
+            MemoryDisk disk = new MemoryDisk();
+            disk.failNextForces(isFailing ? 1 : 0);
+            disk.observe((operation, path, at, length) -> {
+                if (operation.isMutation()) {
+                    left.add(disk.killImage());
+                }
+            });
+            try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+                index.put(1, 0, 10, 0, 96, 0);
+            } catch (IOException e) {
+                assertThat(isFailing).isTrue();
+            }
+        }
+        assertThat(left).hasSizeGreaterThan(7);
+        for (MemoryDisk killed : left) {
+            try (QueueIndex index = QueueIndex.open(killed, 1, SMALL)) {
+                index.put(1, 0, 10, 0, 96, 0);
+                index.force();
+            }
+            for (int seed = 0; seed < 20; seed++) {
+                try (QueueIndex index = QueueIndex.open(killed.powerCutImage(new SplittableRandom(seed)), 1, SMALL)) {
+                    assertThat(index.droppedOnOpen()).isEmpty();
+                    assertThat(whereOrNull(index, 1, 0)).isEqualTo(new Where(10, 0, 96, 0));
                 }
             }
         }
