@@ -176,7 +176,7 @@ class ForceSweepTest {
 
         private void keep(String what, boolean isPowerCut, MemoryDisk image) {
             Promises then = promises.copy();
-            then.popUnknown(); // one may be under way
+            then.popUnknown(time.millis() + INVISIBLE_MILLIS); // one may be under way
             images.add(new Image(what, isPowerCut, image, then, time.millis()));
         }
 
@@ -388,7 +388,7 @@ class ForceSweepTest {
                     popped.deliveries().forEach(delivery -> promises.delivered(delivery, INVISIBLE_MILLIS));
                     return popped.deliveries();
                 }
-                promises.popUnknown();
+                promises.popUnknown(time.millis() + INVISIBLE_MILLIS);
                 refused(((SessionEvent.Refused) reply).refusal(), tries);
             }
         }

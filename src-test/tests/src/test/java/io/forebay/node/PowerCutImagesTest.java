@@ -33,7 +33,8 @@ import org.junit.jupiter.api.Test;
  * What a power cut leaves, at any operation of the disk while a whole node works: Sends of both levels, many under way at a time,
  * Pops, acks and nacks; forces that fail or take their time, a kernel that writes back or drops pages by itself, checkpoints, new
  * segments, kills, and the recoveries behind them. Of what was not forced any sectors of 512 bytes, and any changes of names, may
- * be there or not. From each image it must hold:
+ * be there or not. A kill takes nothing that was written, unless a force had failed, the kernel had dropped its pages and the node
+ * had not come to write them again: then it takes what a power cut may take ({@link Promises#killed}). From each image it must hold:
  *
  * <ul>
  *   <li>I1: the record of every receipt at FLUSHED is there, with its sequence, its offset and its checksum; and of every other
@@ -69,6 +70,7 @@ class PowerCutImagesTest {
                     .as("what has come up")
                     .contains(
                             "force that failed",
+                            "dropped pages of a failed force",
                             "kill",
                             "image of a start",
                             "image behind a failed force",
@@ -161,8 +163,14 @@ class PowerCutImagesTest {
                     ? images.size()
                     : (int) Math.min(IMAGES_OF_A_LIFE, random.nextLong(mutations));
             if (place < IMAGES_OF_A_LIFE) {
+                Promises then = promises.copy();
                 String what = (isStarting ? "start, " : of.faults() > 0 ? "behind a failed force, " : "") + at;
-                Image image = new Image(of.powerCutImage(random), promises.copy(), what, time.millis());
+                if (popping != 0) {
+                    // Nobody was told what it has taken, but the disk may know it.
+                    then.popUnknown(time.millis() + INVISIBLE_MILLIS);
+                    what += ", a Pop under way";
+                }
+                Image image = new Image(of.powerCutImage(random), then, what, time.millis());
                 if (place == images.size()) {
                     images.add(image);
                 } else {
@@ -220,7 +228,7 @@ class PowerCutImagesTest {
             } else if (dice < 92) {
                 disk.writeBackSome(random);
             } else if (dice < 94) {
-                disk.evictCleanPages();
+                dropPages();
             } else if (dice < 96) {
                 node.runAll();
             } else if (dice < 97) {
@@ -230,17 +238,28 @@ class PowerCutImagesTest {
             pump();
         }
 
+        /** The kernel needs the memory. */
+        private void dropPages() {
+            if (disk.evictCleanPages().stream().anyMatch(path -> path.contains("/segment-"))) {
+                seen.saw("dropped pages of a failed force");
+                promises.pagesDropped();
+            }
+        }
+
         /** The process dies, and another one goes on with what the kernel has. */
         private void kill() {
-            seen.saw("kill");
             Proof.kills.increment();
             seen.saw("force that failed", disk.faults());
             disk = node.kill();
+            if (random.nextInt(4) == 0) {
+                dropPages();
+            }
+            seen.saw(promises.killed() ? "kill that took what was only written" : "kill");
             refused.addAll(underWay.values());
             underWay.clear();
             refused.sort(Comparator.comparing(batch -> batch.get(0).id()));
             if (popping != 0) {
-                promises.popUnknown();
+                promises.popUnknown(time.millis() + INVISIBLE_MILLIS);
             }
             popping = 0;
             held.clear();
@@ -384,7 +403,7 @@ class PowerCutImagesTest {
                 acks.remove(whole.requestId());
                 if (whole.requestId() == popping) {
                     popping = 0;
-                    promises.popUnknown();
+                    promises.popUnknown(time.millis() + INVISIBLE_MILLIS);
                 }
             }
         }

@@ -111,13 +111,19 @@ final class Promises {
     /** Everything up to it is on the device: a receipt has said so. */
     private long flushedTo;
 
-    /** When the last deadline that was ever given is over, in log time. */
+    /** When the last deadline that was ever given, or may have been, is over, in log time. */
     private long lastDeadlineMillis;
 
     /** Pops that were not answered: each may have taken an attempt of any message. */
     private int unknownPops;
 
     private boolean isAfterPowerCut;
+
+    /**
+     * While the kernel has dropped pages of failed forces that are not known to be written again: how many messages had been
+     * thought of then. Else −1.
+     */
+    private int droppedBefore = -1;
 
     Promises() {}
 
@@ -139,6 +145,7 @@ final class Promises {
         copy.lastDeadlineMillis = lastDeadlineMillis;
         copy.unknownPops = unknownPops;
         copy.isAfterPowerCut = isAfterPowerCut;
+        copy.droppedBefore = droppedBefore;
         return copy;
     }
 
@@ -164,7 +171,8 @@ final class Promises {
     void stored(Message message, Receipt receipt) {
         Item item = items.get(message.id());
         assertThat(receipt.payloadCrc()).as("I2: %s", receipt).isEqualTo(Message.crcOf(message.body()));
-        if (item.receipt == null) {
+        boolean isFirst = item.receipt == null;
+        if (isFirst) {
             assertThat(places.put(place(receipt), item))
                     .as("an offset is given again: %s", receipt)
                     .isNull();
@@ -178,6 +186,11 @@ final class Promises {
                     .isEqualTo(place(item.receipt) + ", sequence " + item.receipt.sequence());
         }
         if (receipt.level() == Durability.FLUSHED) {
+            if (droppedBefore >= 0 && isFirst && item.number >= droppedBefore) {
+                // It was sent behind all that was answered before the pages were dropped, so that lies below it in the
+                // log.
+                droppedBefore = -1;
+            }
             item.isFlushed = true;
             flushedTo = Math.max(flushedTo, receipt.sequence());
         }
@@ -187,9 +200,46 @@ final class Promises {
         return "stripe " + receipt.stripe() + ", queue " + receipt.queue() + ", offset " + receipt.queueOffset();
     }
 
-    /** A Pop of the group was not answered with what it may have taken. */
-    void popUnknown() {
+    /**
+     * A Pop of the group was not answered with what it may have taken.
+     *
+     * @param untilMillis until when that may be out at the latest, in log time
+     */
+    void popUnknown(long untilMillis) {
         unknownPops++;
+        lastDeadlineMillis = Math.max(lastDeadlineMillis, untilMillis);
+    }
+
+    /**
+     * The kernel has dropped pages of the log whose force had failed. From now on until they are written again elsewhere, which
+     * the first force of something newer proves, the process alone has what was answered WRITTEN and not FLUSHED.
+     */
+    void pagesDropped() {
+        droppedBefore = items.size();
+    }
+
+    /**
+     * The process is killed, and everything goes on with what the kernel has. That is everything written; but if the device had
+     * failed and the kernel had dropped the pages before the process could write them again, only what was FLUSHED is promised:
+     * the log ends at the hole, and behind it sequences and offsets are given anew, to other messages.
+     *
+     * @return whether that is so
+     */
+    boolean killed() {
+        boolean isDropped = droppedBefore >= 0;
+        droppedBefore = -1;
+        if (isDropped) {
+            for (Item item : items.values()) {
+                if (item.receipt != null && !isFlushed(item)) {
+                    places.remove(place(item.receipt));
+                    sequences.remove(item.receipt.sequence());
+                    item.receipt = null;
+                }
+            }
+            forgetWritten();
+            unknownPops += ATTEMPTS_MAX;
+        }
+        return isDropped;
     }
 
     /** A message has come out, of the group or, behind a fault, of the group on what is left. */
@@ -274,6 +324,10 @@ final class Promises {
     /** The node is gone, and what it had only written may be as well. */
     void powerWasCut() {
         isAfterPowerCut = true;
+        forgetWritten();
+    }
+
+    private void forgetWritten() {
         for (Item item : items.values()) {
             item.isAcked = item.isAckFlushed;
             item.untilMillis = 0;
@@ -283,7 +337,12 @@ final class Promises {
 
     /** Whether it has to be there. */
     private boolean isPromised(Item item) {
-        return item.receipt != null && (!isAfterPowerCut || item.isFlushed || item.receipt.sequence() <= flushedTo);
+        return item.receipt != null && (!isAfterPowerCut || isFlushed(item));
+    }
+
+    /** Whether it is on the device: its receipt says so, or that of something behind it. */
+    private boolean isFlushed(Item item) {
+        return item.receipt != null && (item.isFlushed || item.receipt.sequence() <= flushedTo);
     }
 
     // ---- the log ----------------------------------------------------------------------------------------------------

@@ -250,9 +250,19 @@ public final class MemoryDisk implements StorageDirectory {
         inodes().values().forEach(inode -> inode.writeBackSome(random));
     }
 
-    /** Memory gets short: clean pages are dropped and read from the device again, those of failed forces too. */
-    public synchronized void evictCleanPages() {
-        inodes().values().forEach(MemoryInode::evictClean);
+    /**
+     * Memory gets short: clean pages are dropped and read from the device again, those of failed forces too.
+     *
+     * @return the paths of the files that read differently now, sorted: what a failed force had lost is gone for readers as well
+     */
+    public synchronized List<String> evictCleanPages() {
+        List<String> changed = new ArrayList<>();
+        inodes().forEach((path, inode) -> {
+            if (inode.evictClean()) {
+                changed.add(path);
+            }
+        });
+        return changed;
     }
 
     /** Told of every operation, reads too, before it happens and outside any lock. */

@@ -128,12 +128,17 @@ final class MemoryInode {
         forceSome(0, cache.length, random);
     }
 
-    void evictClean() {
+    /** @return whether that changes what is read */
+    boolean evictClean() {
+        boolean isChanged = false;
         for (int from = 0; from < cache.length; from += SECTOR_BYTES) {
-            if (!dirty.get(from / SECTOR_BYTES)) {
-                System.arraycopy(device, from, cache, from, Math.min(SECTOR_BYTES, cache.length - from));
+            int to = Math.min(from + SECTOR_BYTES, cache.length);
+            if (!dirty.get(from / SECTOR_BYTES) && !Arrays.equals(cache, from, to, device, from, to)) {
+                System.arraycopy(device, from, cache, from, to - from);
+                isChanged = true;
             }
         }
+        return isChanged;
     }
 
     /** The kernel stays: what it has lost is lost for the next process, too, unless that sees by itself that it is not there. */

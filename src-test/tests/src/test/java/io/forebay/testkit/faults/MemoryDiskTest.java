@@ -94,11 +94,13 @@ class MemoryDiskTest {
         }
         assertThat(found).as("a force that follows proves nothing").containsExactlyInAnyOrder((byte) 0, (byte) 5);
         assertThat(disk.content("a")[999]).isEqualTo((byte) 5);
-        disk.evictCleanPages();
+        fresh(disk, "b", 1000);
+        assertThat(disk.evictCleanPages()).containsExactly("a");
         assertThat(disk.content("a")).containsOnly(0);
         file.write(0, filled(1000, 6), 0, 1000);
+        assertThat(disk.evictCleanPages()).as("what is dirty stays").isEmpty();
         file.force(0, 1000);
-        disk.evictCleanPages();
+        assertThat(disk.evictCleanPages()).isEmpty();
         assertThat(disk.content("a")[999]).as("written again, forced again").isEqualTo((byte) 6);
     }
 
