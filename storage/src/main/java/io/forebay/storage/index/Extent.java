@@ -2,6 +2,7 @@ package io.forebay.storage.index;
 
 import io.forebay.storage.io.LittleEndian;
 import java.io.IOException;
+import java.util.Arrays;
 
 /**
  * A run of consecutive offsets of one queue in a shared file; the first is a multiple of the entries in an extent.
@@ -41,6 +42,9 @@ final class Extent {
     /** Whether it is in the list of what the next force covers. */
     boolean isDirty;
 
+    /** Whether it is of an earlier start, whose forces may have failed: that it reads well says nothing of the device. */
+    boolean isFound;
+
     Extent(IndexFile file, int slot, int queueId, long number, long generation, IndexOptions options) {
         this.file = file;
         this.slot = slot;
@@ -58,14 +62,15 @@ final class Extent {
         return at + HEADER_BYTES + (long) entry * QueueIndex.ENTRY_BYTES;
     }
 
-    void writeHeader(int extentEntries) throws IOException {
+    /** @param bytes how much is written: what lies behind the header becomes zeros */
+    void writeHeader(int extentEntries, int bytes) throws IOException {
         byte[] header = new byte[HEADER_BYTES];
         LittleEndian.putInt(header, 4, MAGIC);
         LittleEndian.putInt(header, 8, queueId);
         LittleEndian.putLong(header, 16, number * extentEntries);
         LittleEndian.putLong(header, 24, generation);
         LittleEndian.putInt(header, 0, IndexFile.crc(header));
-        file.file.write(at, header, 0, HEADER_BYTES);
+        file.file.write(at, Arrays.copyOf(header, bytes), 0, bytes);
     }
 
     static void writeFree(IndexFile file, int slot, IndexOptions options) throws IOException {

@@ -29,6 +29,9 @@ final class IndexFile {
     final StorageFile file;
     final long number;
 
+    /** Whether it is of an earlier start, whose forces of the header and the name may have failed, or not have come. */
+    boolean isFound;
+
     private IndexFile(StorageFile file, long number) {
         this.file = file;
         this.number = number;
@@ -56,10 +59,11 @@ final class IndexFile {
             throws IOException {
         StorageFile file = directory.create(name(number), options.fileBytes());
         try {
-            file.write(0, header(number, stripeId, options), 0, CHECKED_BYTES);
+            IndexFile made = new IndexFile(file, number);
+            made.writeHeader(stripeId, options);
             file.force(0, options.fileBytes());
             directory.forceDirectory();
-            return new IndexFile(file, number);
+            return made;
         } catch (IOException e) {
             drop(directory, file, e);
             throw e;
@@ -99,12 +103,18 @@ final class IndexFile {
                 return null;
             }
             isTaken = true;
-            return new IndexFile(file, number);
+            IndexFile opened = new IndexFile(file, number);
+            opened.isFound = true;
+            return opened;
         } finally {
             if (!isTaken) {
                 file.close();
             }
         }
+    }
+
+    void writeHeader(int stripeId, IndexOptions options) throws IOException {
+        file.write(0, header(number, stripeId, options), 0, CHECKED_BYTES);
     }
 
     private static byte[] header(long number, int stripeId, IndexOptions options) {

@@ -39,7 +39,8 @@ public final class QueueIndex implements AutoCloseable {
     private static final int TRIES_MAX = 8;
     private static final int PAGE_BYTES = 4096;
 
-    private record FreeSlot(IndexFile file, int slot) implements Comparable<FreeSlot> {
+    /** @param isFound whether it was free at the start: what lies there is of an earlier one, whose forces may have failed */
+    private record FreeSlot(IndexFile file, int slot, boolean isFound) implements Comparable<FreeSlot> {
         @Override
         public int compareTo(FreeSlot other) {
             int byFile = Long.compare(file.number, other.file.number);
@@ -69,6 +70,9 @@ public final class QueueIndex implements AutoCloseable {
     private List<Extent> released = new ArrayList<>();
     /** Extents of which there is a copy that no force has covered yet. */
     private List<Extent> replaced = new ArrayList<>();
+
+    /** Of who forces: whether the names that were found at the start are. */
+    private boolean areFoundNamesForced;
 
     private long nextFileNumber = 1;
     private long nextGeneration = 1;
@@ -128,10 +132,11 @@ public final class QueueIndex implements AutoCloseable {
                     reason.setLength(0);
                     Extent.writeFree(file, slot, options);
                 }
-                free.add(new FreeSlot(file, slot));
+                free.add(new FreeSlot(file, slot, true));
                 continue;
             }
             nextGeneration = Math.max(nextGeneration, extent.generation + 1);
+            extent.isFound = true;
             adopt(extent);
         }
     }
@@ -151,8 +156,12 @@ public final class QueueIndex implements AutoCloseable {
         }
     }
 
-    /** A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. */
+    /**
+     * A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. The rest of the
+     * copy may be known to the page cache alone, if its force failed, too; so all of it is stored again, before the kernel drops it.
+     */
     private void fillGaps(Extent winner, Extent loser) throws IOException {
+        storeFound(winner);
         byte[] entry = new byte[ENTRY_BYTES];
         for (int index = 0; index < extentEntries; index++) {
             long offset = winner.number * extentEntries + index;
@@ -298,14 +307,17 @@ public final class QueueIndex implements AutoCloseable {
         }
     }
 
-    /** Takes a free extent and writes its header; nobody sees it yet. */
+    /**
+     * Takes a free extent and writes its header; nobody sees it yet. Of what an earlier start has left there the kernel may
+     * believe that it is written when it is not, so all of it is written over before it is forced.
+     */
     private Extent take(int queueId, long number) throws IOException {
         if (free.isEmpty()) {
             adopt(IndexFile.create(directory, nextFileNumber++, stripeId, options));
         }
         FreeSlot slot = free.first();
         Extent extent = new Extent(slot.file, slot.slot, queueId, number, nextGeneration++, options);
-        extent.writeHeader(extentEntries);
+        extent.writeHeader(extentEntries, slot.isFound ? options.extentBytes() : Extent.HEADER_BYTES);
         free.remove(slot);
         freeCount = free.size();
         markDirty(extent);
@@ -315,7 +327,7 @@ public final class QueueIndex implements AutoCloseable {
     private void adopt(IndexFile file) {
         files.add(file);
         for (int slot = 0; slot < options.extentsPerFile(); slot++) {
-            free.add(new FreeSlot(file, slot));
+            free.add(new FreeSlot(file, slot, false));
         }
         freeCount = free.size();
     }
@@ -516,6 +528,16 @@ public final class QueueIndex implements AutoCloseable {
                 extent.isDirty = false;
             }
         }
+        try {
+            storeFound(taken);
+        } catch (IOException e) {
+            synchronized (this) {
+                taken.forEach(this::markDirty);
+                released.addAll(releasedBefore);
+                replaced.addAll(replacedBefore);
+            }
+            throw e;
+        }
         taken.sort(Comparator.<Extent>comparingLong(extent -> extent.file.number)
                 .thenComparingInt(extent -> extent.slot)
                 .thenComparingLong(extent -> extent.generation));
@@ -528,6 +550,9 @@ public final class QueueIndex implements AutoCloseable {
             Extent first = taken.get(from);
             Extent last = taken.get(to - 1);
             try {
+                if (first.file.isFound) {
+                    forceFound(first.file);
+                }
                 first.file.file.force(
                         Extent.at(first.slot, options), (last.slot - first.slot + 1L) * options.extentBytes());
             } catch (IOException e) {
@@ -542,7 +567,7 @@ public final class QueueIndex implements AutoCloseable {
         }
         synchronized (this) {
             for (Extent extent : releasedBefore) {
-                free.add(new FreeSlot(extent.file, extent.slot));
+                free.add(new FreeSlot(extent.file, extent.slot, false));
             }
             freeCount = free.size();
             for (Extent extent : replacedBefore) {
@@ -551,6 +576,47 @@ public final class QueueIndex implements AutoCloseable {
             }
         }
         giveBackFiles();
+    }
+
+    /**
+     * The earlier start may have died of, or right behind, a force that failed, and the kernel then believes that it has written
+     * what it has lost. Whoever replays puts only some of the entries again, so all of the extent is stored again.
+     */
+    private void storeFound(List<Extent> taken) throws IOException {
+        for (Extent extent : taken) {
+            synchronized (this) {
+                if (extent.isFound) {
+                    storeFound(extent);
+                }
+            }
+        }
+    }
+
+    private void storeFound(Extent extent) throws IOException {
+        storeAgain(extent);
+        QueueExtents queue = queues.find(extent.queueId);
+        if (queue != null && queue.find(extent.number) == extent) {
+            // Not released: if the kernel has dropped the header since it was read, it is missing in what was stored.
+            extent.writeHeader(extentEntries, Extent.HEADER_BYTES);
+        }
+        extent.isFound = false;
+    }
+
+    /** Who made the file may have died before its header and its name were forced. */
+    private void forceFound(IndexFile file) throws IOException {
+        if (!areFoundNamesForced) {
+            directory.forceDirectory();
+            areFoundNamesForced = true;
+        }
+        file.writeHeader(stripeId, options);
+        file.file.force(0, IndexFile.HEADER_BYTES);
+        file.isFound = false;
+    }
+
+    private void storeAgain(Extent extent) throws IOException {
+        byte[] bytes = new byte[options.extentBytes()];
+        extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+        extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
     }
 
     /** Removes files without any extent, but for one spare. */
@@ -596,15 +662,21 @@ public final class QueueIndex implements AutoCloseable {
     /** A failed force is final for its pages: go on elsewhere. What was not tried yet stays dirty. */
     private void forceFailed(List<Extent> taken, int from, int to, IOException because) {
         synchronized (this) {
-            for (int index = to; index < taken.size(); index++) {
-                markDirty(taken.get(index));
-            }
+            IndexFile file = taken.get(from).file;
             // pages are lost whole, so extents that share one with these are in doubt as well
-            long firstPage = Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
+            long firstPage = file.isFound ? 0 : Extent.at(taken.get(from).slot, options) / PAGE_BYTES;
             long lastPage = (Extent.at(taken.get(to - 1).slot + 1, options) - 1) / PAGE_BYTES;
             int firstSlot = slotAt(firstPage * PAGE_BYTES);
             int lastSlot = slotAt((lastPage + 1) * PAGE_BYTES - 1);
-            IndexFile file = taken.get(from).file;
+            for (int index = to; index < taken.size(); index++) {
+                markDirty(taken.get(index));
+            }
+            // To force them again would prove nothing; what is still wanted of them moves.
+            dirty.removeIf(extent -> {
+                boolean isLost = extent.file == file && extent.slot >= firstSlot && extent.slot <= lastSlot;
+                extent.isDirty &= !isLost;
+                return isLost;
+            });
             free.removeIf(slot -> slot.file == file && slot.slot >= firstSlot && slot.slot <= lastSlot);
             released.removeIf(extent -> extent.file == file && extent.slot >= firstSlot && extent.slot <= lastSlot);
             freeCount = free.size();
@@ -625,10 +697,8 @@ public final class QueueIndex implements AutoCloseable {
      */
     private void storeAgain(Extent extent, IOException because) {
         markDirty(extent);
-        byte[] bytes = new byte[options.extentBytes()];
         try {
-            extent.file.file.read(Extent.at(extent.slot, options), bytes, 0, bytes.length);
-            extent.file.file.write(Extent.at(extent.slot, options), bytes, 0, bytes.length);
+            storeAgain(extent);
         } catch (IOException e) {
             because.addSuppressed(e);
         }

@@ -782,41 +782,46 @@ final class Recovery {
         CRC32C crc = new CRC32C();
         if (!tail.isEmpty()) {
             Place first = tail.peekFirst();
-            new ChainScanner(files, durable)
-                    .scan(
-                            first.segment,
-                            first.position,
-                            first.sequence,
-                            scanner.endPosition(),
-                            (found, bytes, at, place) -> {
-                                int length = FrameCodec.length(bytes, at);
-                                long position = run.placeFor(length, FrameCodec.firstSequence(bytes, at), durable);
-                                byte[] copy = new byte[length];
-                                System.arraycopy(bytes, at, copy, 0, length);
-                                FrameCodec.place(copy, 0, length, epoch, position, durable, crc);
-                                run.write(copy, 0, length);
-                                framesCopied++;
-                                bytesCopied += length;
-                                boolean isMoved = FrameCodec.isMoved(copy, 0);
-                                if (isMoved) {
-                                    run.last().setHoldsMoved();
-                                    movedCopies.put(position, copy);
-                                }
-                                eachRecord(copy, 0, (record, ordinal) -> {
-                                    if (!isMoved) {
-                                        indexMessage(record, ordinal, position);
-                                    }
-                                    if (record.type() == RecordType.ENTRY) {
-                                        EntryRecord entry = (EntryRecord) record.decode();
-                                        run.last()
-                                                .addEntry(
-                                                        record.queueId(),
-                                                        record.queueOffset(),
-                                                        entry.bodyQueueId(),
-                                                        entry.bodyOffset());
-                                    }
-                                });
-                            });
+            ChainScanner copied = new ChainScanner(files, durable);
+            copied.scan(
+                    first.segment, first.position, first.sequence, scanner.endPosition(), (found, bytes, at, place) -> {
+                        int length = FrameCodec.length(bytes, at);
+                        long position = run.placeFor(length, FrameCodec.firstSequence(bytes, at), durable);
+                        byte[] copy = new byte[length];
+                        System.arraycopy(bytes, at, copy, 0, length);
+                        FrameCodec.place(copy, 0, length, epoch, position, durable, crc);
+                        run.write(copy, 0, length);
+                        framesCopied++;
+                        bytesCopied += length;
+                        boolean isMoved = FrameCodec.isMoved(copy, 0);
+                        if (isMoved) {
+                            run.last().setHoldsMoved();
+                            movedCopies.put(position, copy);
+                        }
+                        eachRecord(copy, 0, (record, ordinal) -> {
+                            if (!isMoved) {
+                                indexMessage(record, ordinal, position);
+                            }
+                            if (record.type() == RecordType.ENTRY) {
+                                EntryRecord entry = (EntryRecord) record.decode();
+                                run.last()
+                                        .addEntry(
+                                                record.queueId(),
+                                                record.queueOffset(),
+                                                entry.bodyQueueId(),
+                                                entry.bodyOffset());
+                            }
+                        });
+                    });
+            if (copied.endPosition() != scanner.endPosition()) {
+                // The kernel may drop pages whose force had failed at any time; what was replayed has to be what is
+                // copied.
+                throw new StripeException(
+                        Reason.DEVICE_FAILED,
+                        "the end of the log in " + directory.path() + " could be read up to position "
+                                + scanner.endPosition() + ", now up to " + copied.endPosition() + " only ("
+                                + copied.endReason() + "): start again");
+            }
         }
         run.begin(nextSequence, durable);
         run.force();

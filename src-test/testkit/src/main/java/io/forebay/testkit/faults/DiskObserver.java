@@ -2,7 +2,10 @@ package io.forebay.testkit.faults;
 
 import java.io.IOException;
 
-/** Told of every operation before it takes effect; may throw to make it fail, or wait to make it slow. */
+/**
+ * Told of every operation before it takes effect, but for {@link Operation#OPEN}; may throw to make it fail, or wait to make it
+ * slow. A force that it fails has lost what it was to write, as one that fails by a {@link Fault}.
+ */
 @FunctionalInterface
 public interface DiskObserver {
     /** What a {@link MemoryDisk} is asked to do. */
@@ -13,12 +16,13 @@ public interface DiskObserver {
         RENAME,
         DELETE,
         FORCE_DIRECTORY,
+        OPEN,
         READ,
         READ_COLD;
 
         /** Whether it changes what a crash leaves behind; only these are counted. */
         public boolean isMutation() {
-            return this != READ && this != READ_COLD;
+            return this != OPEN && this != READ && this != READ_COLD;
         }
     }
 

@@ -60,6 +60,7 @@ final class MemoryDirectory implements StorageDirectory {
         disk.observe(Operation.CREATE, pathOf(name), 0, sizeBytes);
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.CREATE, pathOf(name));
+            disk.failNameChangeIfArmed(Operation.CREATE, pathOf(name));
             if (files.containsKey(name)) {
                 throw new FileAlreadyExistsException(pathOf(name));
             }
@@ -75,8 +76,8 @@ final class MemoryDirectory implements StorageDirectory {
     @Override
     public StorageFile open(String name) throws IOException {
         synchronized (disk) {
-            disk.checkRunning(Operation.READ, pathOf(name));
-            disk.failNameChangeIfAsked("open", pathOf(name));
+            disk.checkRunning(Operation.OPEN, pathOf(name));
+            disk.failNameChangeIfAsked(Operation.OPEN, pathOf(name));
             return disk.opened(new MemoryFile(disk, pathOf(name), name, existing(name)), pathOf(name));
         }
     }
@@ -94,7 +95,7 @@ final class MemoryDirectory implements StorageDirectory {
         disk.observe(Operation.RENAME, pathOf(from), 0, 0);
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.RENAME, pathOf(from));
-            disk.failNameChangeIfAsked("rename", pathOf(from));
+            disk.failNameChangeIfAsked(Operation.RENAME, pathOf(from));
             MemoryInode inode = existing(from);
             if (inode.handles > 0) {
                 throw new IllegalStateException(pathOf(from) + " is renamed while it is open");
@@ -114,7 +115,7 @@ final class MemoryDirectory implements StorageDirectory {
         disk.observe(Operation.DELETE, pathOf(name), 0, 0);
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.DELETE, pathOf(name));
-            disk.failNameChangeIfAsked("delete", pathOf(name));
+            disk.failNameChangeIfAsked(Operation.DELETE, pathOf(name));
             MemoryInode inode = existing(name);
             files.remove(name);
             disk.free(inode.cache.length);
@@ -129,7 +130,7 @@ final class MemoryDirectory implements StorageDirectory {
         synchronized (disk) {
             boolean isCrash = disk.step(Operation.FORCE_DIRECTORY, path);
             disk.crashIf(isCrash, Operation.FORCE_DIRECTORY, path);
-            disk.failDirectoryForceIfAsked(path());
+            disk.failDirectoryForceIfAsked(path);
             filesOnDevice.clear();
             filesOnDevice.putAll(files);
             unforced.clear();

@@ -5,9 +5,11 @@ import io.forebay.storage.io.MappedAccessException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,10 +32,16 @@ import java.util.random.RandomGenerator;
  *       may have happened in part.
  * </ul>
  *
- * Paths are relative to the root, such as {@code stripe-0/checkpoint}. Images are independent of the disk they were taken
+ * Operations fail as a {@link Fault} says. A force that covers what an earlier one, that failed, has lost, without a write in
+ * between, is an {@code AssertionError} and goes into the {@link ForceLedger}.
+ *
+ * <p>Paths are relative to the root, such as {@code stripe-0/checkpoint}. Images are independent of the disk they were taken
  * from and have no faults armed. Thread-safe.
  */
 public final class MemoryDisk implements StorageDirectory {
+    /** What the kernel reads, writes and forgets as a whole. */
+    public static final int PAGE_BYTES = MemoryInode.PAGE_BYTES;
+
     private final MemoryDirectory root = new MemoryDirectory(this, "");
     private final List<String> openPaths = new ArrayList<>();
     private final List<String> abandonedPaths = new ArrayList<>();
@@ -48,7 +56,27 @@ public final class MemoryDisk implements StorageDirectory {
     private int nameChangesToFail;
     private long usableBytes = Long.MAX_VALUE;
     private final Map<String, long[]> unreadable = new TreeMap<>();
+    private final List<Armed> armed = new ArrayList<>();
     private long forces;
+    private long faults;
+
+    /** Counts what fits a fault. */
+    private static final class Armed {
+        private final Fault fault;
+        private long seen;
+
+        Armed(Fault fault) {
+            this.fault = fault;
+        }
+
+        boolean isNext(Operation operation, String path) {
+            if (operation != fault.operation() || !fault.paths().test(path)) {
+                return false;
+            }
+            seen++;
+            return seen >= fault.from() && seen - fault.from() < fault.times();
+        }
+    }
 
     // --- directory ---
 
@@ -158,6 +186,27 @@ public final class MemoryDisk implements StorageDirectory {
         return isCrashed;
     }
 
+    /** These fail from now on, as well as those that were armed before. What an image leaves behind has no faults. */
+    public synchronized void arm(Fault fault) {
+        armed.add(new Armed(fault));
+    }
+
+    /** Whatever was to fail, or could not be read, works from now on, and there is room; what is lost stays lost. */
+    public synchronized void heal() {
+        armed.clear();
+        unreadable.clear();
+        forcesToFail = 0;
+        directoryForcesToFail = 0;
+        writesToFail = 0;
+        nameChangesToFail = 0;
+        usableBytes = Long.MAX_VALUE;
+    }
+
+    /** Counts the operations that were made to fail by what was armed, or by an observer of a force. */
+    public synchronized long faults() {
+        return faults;
+    }
+
     /** The next {@code count} forces of files fail: nothing reaches the device, the kernel believes it did. 0 disarms. */
     public synchronized void failNextForces(int count) {
         forcesToFail = count;
@@ -201,9 +250,19 @@ public final class MemoryDisk implements StorageDirectory {
         inodes().values().forEach(inode -> inode.writeBackSome(random));
     }
 
-    /** Memory gets short: clean pages are dropped and read from the device again, those of failed forces too. */
-    public synchronized void evictCleanPages() {
-        inodes().values().forEach(MemoryInode::evictClean);
+    /**
+     * Memory gets short: clean pages are dropped and read from the device again, those of failed forces too.
+     *
+     * @return the paths of the files that read differently now, sorted: what a failed force had lost is gone for readers as well
+     */
+    public synchronized List<String> evictCleanPages() {
+        List<String> changed = new ArrayList<>();
+        inodes().forEach((path, inode) -> {
+            if (inode.evictClean()) {
+                changed.add(path);
+            }
+        });
+        return changed;
     }
 
     /** Told of every operation, reads too, before it happens and outside any lock. */
@@ -246,9 +305,58 @@ public final class MemoryDisk implements StorageDirectory {
 
     /** Overwrites bytes in memory and on the device, as damage does. */
     public synchronized void overwrite(String path, long at, byte[] bytes) throws IOException {
+        inode(path).damage((int) at, bytes);
+    }
+
+    /** How many pages of {@link #PAGE_BYTES} a file has; the last one may be shorter. */
+    public synchronized int pages(String path) throws IOException {
+        return (inode(path).cache.length + PAGE_BYTES - 1) / PAGE_BYTES;
+    }
+
+    /**
+     * A page is zeros, in memory and on the device.
+     *
+     * @return how many bytes that changes
+     */
+    public synchronized int zeroPage(String path, int page) throws IOException {
         MemoryInode inode = inode(path);
-        System.arraycopy(bytes, 0, inode.cache, (int) at, bytes.length);
-        System.arraycopy(bytes, 0, inode.device, (int) at, bytes.length);
+        return overwritePage(inode, page, new byte[page(inode, page).length]);
+    }
+
+    /**
+     * A write went to the wrong place: a page, as readers see it, stands in place of another one as well, of the same file or not.
+     *
+     * @return how many bytes that changes
+     */
+    public synchronized int copyPage(String from, int fromPage, String to, int toPage) throws IOException {
+        return overwritePage(inode(to), toPage, page(inode(from), fromPage));
+    }
+
+    /**
+     * Two pages, as readers see them, stand in each other's place.
+     *
+     * @return how many bytes that changes
+     */
+    public synchronized int swapPages(String one, int onePage, String other, int otherPage) throws IOException {
+        byte[] first = page(inode(one), onePage);
+        return overwritePage(inode(one), onePage, page(inode(other), otherPage))
+                + overwritePage(inode(other), otherPage, first);
+    }
+
+    private static byte[] page(MemoryInode inode, int page) {
+        int from = Math.multiplyExact(page, PAGE_BYTES);
+        return Arrays.copyOfRange(inode.cache, from, Math.min(from + PAGE_BYTES, inode.cache.length));
+    }
+
+    private static int overwritePage(MemoryInode inode, int page, byte[] bytes) {
+        byte[] old = page(inode, page);
+        byte[] changed = Arrays.copyOf(bytes, old.length);
+        int count = 0;
+        for (int at = 0; at < old.length; at++) {
+            count += old[at] == changed[at] ? 0 : 1;
+        }
+        inode.damage(page * PAGE_BYTES, changed);
+        return count;
     }
 
     /** Cuts a file, or lengthens it with zeros; it must not be open. */
@@ -317,8 +425,8 @@ public final class MemoryDisk implements StorageDirectory {
             inode.write(at, source, from, tear.nextInt(length + 1));
             crashIf(true, Operation.WRITE, path);
         }
-        if (writesToFail > 0) {
-            writesToFail--;
+        if (isFailing(Operation.WRITE, path, writesToFail)) {
+            writesToFail = Math.max(0, writesToFail - 1);
             inode.write(at, source, from, length / 2);
             throw new MappedAccessException("no page for " + length + " bytes at " + at + " of " + path, null);
         }
@@ -332,31 +440,77 @@ public final class MemoryDisk implements StorageDirectory {
             inode.forceSome(at, length, tear);
             crashIf(true, Operation.FORCE, path);
         }
-        if (forcesToFail > 0) {
-            forcesToFail--;
+        long lostAt = inode.firstLost(at, length);
+        inode.forgetLost(at, length);
+        boolean isFailing = isFailing(Operation.FORCE, path, forcesToFail);
+        if (isFailing) {
+            forcesToFail = Math.max(0, forcesToFail - 1);
+            Proof.forceFaults.increment();
             inode.forceFailed(at, length);
+        } else {
+            inode.force(at, length);
+        }
+        if (lostAt >= 0) {
+            throw ForceLedger.breach(path, at, length, lostAt);
+        }
+        if (isFailing) {
             throw new IOException("Input/output error: force of " + length + " bytes at " + at + " of " + path);
         }
-        inode.force(at, length);
     }
 
-    void failNameChangeIfAsked(String what, String path) throws IOException {
-        if (nameChangesToFail > 0) {
-            nameChangesToFail--;
-            throw new IOException("Input/output error: " + what + " of " + path);
+    /** An observer has made it fail. */
+    void forceFailed(String path, MemoryInode inode, long at, long length) {
+        checkRunning(Operation.FORCE, path);
+        forces++;
+        faults++;
+        Proof.forceFaults.increment();
+        long lostAt = inode.firstLost(at, length);
+        inode.forgetLost(at, length);
+        inode.forceFailed(at, length);
+        if (lostAt >= 0) {
+            throw ForceLedger.breach(path, at, length, lostAt);
         }
+    }
+
+    /** Whether an operation is one that is to fail; each fault that is armed counts it. */
+    private boolean isFailing(Operation operation, String path, int countToFail) {
+        boolean isFailing = countToFail > 0;
+        for (Armed each : armed) {
+            isFailing |= each.isNext(operation, path);
+        }
+        faults += isFailing ? 1 : 0;
+        return isFailing;
+    }
+
+    void failNameChangeIfAsked(Operation operation, String path) throws IOException {
+        if (isFailing(operation, path, nameChangesToFail)) {
+            nameChangesToFail = Math.max(0, nameChangesToFail - 1);
+            throw failed(operation, path);
+        }
+    }
+
+    void failNameChangeIfArmed(Operation operation, String path) throws IOException {
+        if (isFailing(operation, path, 0)) {
+            throw failed(operation, path);
+        }
+    }
+
+    private static IOException failed(Operation operation, String path) {
+        return new IOException("Input/output error: " + operation + " of " + path);
     }
 
     void failDirectoryForceIfAsked(String path) throws IOException {
-        if (directoryForcesToFail > 0) {
-            directoryForcesToFail--;
-            throw new IOException("Input/output error: force of directory " + path);
+        if (isFailing(Operation.FORCE_DIRECTORY, path, directoryForcesToFail)) {
+            directoryForcesToFail = Math.max(0, directoryForcesToFail - 1);
+            Proof.forceFaults.increment();
+            throw failed(Operation.FORCE_DIRECTORY, path.isEmpty() ? "the root" : path);
         }
     }
 
-    void checkReadable(String path, long at, long length) throws IOException {
+    void checkReadable(Operation operation, String path, long at, long length) throws IOException {
+        boolean isFailing = isFailing(operation, path, 0);
         long[] range = unreadable.get(path);
-        if (range != null && at < range[0] + range[1] && range[0] < at + length) {
+        if (isFailing || (range != null && at < range[0] + range[1] && range[0] < at + length)) {
             throw new IOException("Input/output error: read of " + length + " bytes at " + at + " of " + path);
         }
     }

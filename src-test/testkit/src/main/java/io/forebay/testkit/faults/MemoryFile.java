@@ -61,14 +61,22 @@ final class MemoryFile implements StorageFile {
                 throw new ClosedChannelException();
             }
             check(at, length);
-            disk.checkReadable(path, at, length);
+            disk.checkReadable(operation, path, at, length);
             System.arraycopy(inode.cache, (int) at, target, from, length);
         }
     }
 
     @Override
     public void force(long at, long length) throws IOException {
-        disk.observe(Operation.FORCE, path, at, length);
+        try {
+            disk.observe(Operation.FORCE, path, at, length);
+        } catch (IOException e) {
+            synchronized (disk) {
+                check(at, length);
+                disk.forceFailed(path, inode, at, length);
+            }
+            throw e;
+        }
         synchronized (disk) {
             check(at, length);
             disk.force(path, inode, at, length);

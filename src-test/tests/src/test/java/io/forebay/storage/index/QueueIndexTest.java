@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
@@ -311,6 +313,152 @@ class QueueIndexTest {
                 assertThat(disk.openFiles()).isEmpty();
             }
         });
+    }
+
+    /** The kernel is the same, and believes that what it has lost is written; the caller puts again only what it replays. */
+    @Test
+    void whatAForceHasLostBeforeAKillIsWrittenAgainBeforeItIsForced() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        List<MemoryDisk> left = new ArrayList<>();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 90; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            index.force();
+            index.put(1, 90, 100, 0, 96, 0);
+            // The copy of the extent is lost as well, and with it what was forced long ago.
+            disk.arm(Fault.of(Operation.FORCE).times(2));
+            disk.observe((operation, path, at, length) -> {
+                if (operation.isMutation() && disk.faults() == 2 && left.isEmpty()) {
+                    left.add(disk.killImage());
+                }
+            });
+            assertThatIOException().isThrownBy(index::force);
+            assertThatIOException().isThrownBy(index::force);
+        }
+        for (boolean isDropped : new boolean[] {false, true}) {
+            MemoryDisk killed = left.get(0).killImage();
+            try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+                if (isDropped) {
+                    killed.evictCleanPages();
+                }
+                index.put(1, 90, 100, 0, 96, 0);
+                assertHasUpTo90(index);
+                index.force();
+            }
+            for (int seed = 0; seed < 20; seed++) {
+                MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
+                try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
+                    assertThat(index.droppedOnOpen()).isEmpty();
+                    assertHasUpTo90(index);
+                }
+            }
+        }
+    }
+
+    private static void assertHasUpTo90(QueueIndex index) throws IOException {
+        for (long offset = 0; offset <= 90; offset++) {
+            assertThat(whereOrNull(index, 1, offset)).as("offset %d", offset).isNotNull();
+        }
+    }
+
+    /** A first force of an extent has failed; the header is dropped behind the opening, and has to be there all the same. */
+    @Test
+    void aHeaderThatIsDroppedBehindTheStartIsWrittenAgain() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        List<MemoryDisk> left = new ArrayList<>();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            disk.arm(Fault.of(Operation.FORCE));
+            disk.observe((operation, path, at, length) -> {
+                if (disk.faults() == 1 && left.isEmpty()) {
+                    left.add(disk.killImage());
+                }
+            });
+            assertThatIOException().isThrownBy(index::force);
+        }
+        MemoryDisk killed = left.get(0);
+        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+            killed.evictCleanPages();
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            index.force();
+        }
+        try (QueueIndex index = QueueIndex.open(killed.powerCutImage(new SplittableRandom(1)), 1, fiveSectors)) {
+            assertThat(index.covers(1, 0, 100)).isTrue();
+            assertThat(whereOrNull(index, 1, 99)).isEqualTo(new Where(109, 0, 96, 0));
+        }
+    }
+
+    /** An extent that the index has left behind a failed force is free for the next start, which the kernel tells nothing. */
+    @Test
+    void whatAForceHasLostBeforeAKillIsWrittenOverWhenItsPlaceIsTakenAgain() throws Exception {
+        IndexOptions fiveSectors = new IndexOptions(16384, 100);
+        MemoryDisk disk = new MemoryDisk();
+        try (QueueIndex index = QueueIndex.open(disk, 1, fiveSectors)) {
+            for (long offset = 0; offset < 100; offset++) {
+                index.put(1, offset, 10 + offset, 0, 96, 0);
+            }
+            disk.arm(Fault.of(Operation.FORCE).times(1));
+            assertThatIOException().isThrownBy(index::force);
+            index.force();
+        }
+        MemoryDisk killed = disk.killImage();
+        try (QueueIndex index = QueueIndex.open(killed, 1, fiveSectors)) {
+            index.put(2, 0, 500, 0, 96, 0);
+            index.force();
+        }
+        for (int seed = 0; seed < 20; seed++) {
+            MemoryDisk cut = killed.powerCutImage(new SplittableRandom(seed));
+            try (QueueIndex index = QueueIndex.open(cut, 1, fiveSectors)) {
+                assertThat(index.droppedOnOpen()).isEmpty();
+                assertThat(whereOrNull(index, 2, 0)).isEqualTo(new Where(500, 0, 96, 0));
+                assertThat(whereOrNull(index, 2, 1)).isNull();
+                for (long offset = 0; offset < 100; offset++) {
+                    assertThat(whereOrNull(index, 1, offset))
+                            .as("offset %d", offset)
+                            .isEqualTo(new Where(10 + offset, 0, 96, 0));
+                }
+            }
+        }
+    }
+
+    /** Its blocks, its header or its name: whatever the maker of a file did not come to force any more, who uses it does. */
+    @Test
+    void aFileWhoseMakerWasKilledIsForcedAsAWholeBeforeItsExtentsCount() throws Exception {
+        List<MemoryDisk> left = new ArrayList<>();
+        for (boolean isFailing : new boolean[] {false, true}) {
+            MemoryDisk disk = new MemoryDisk();
+            disk.failNextForces(isFailing ? 1 : 0);
+            disk.observe((operation, path, at, length) -> {
+                if (operation.isMutation()) {
+                    left.add(disk.killImage());
+                }
+            });
+            try (QueueIndex index = QueueIndex.open(disk, 1, SMALL)) {
+                index.put(1, 0, 10, 0, 96, 0);
+            } catch (IOException e) {
+                assertThat(isFailing).isTrue();
+            }
+        }
+        assertThat(left).hasSizeGreaterThan(7);
+        for (MemoryDisk killed : left) {
+            try (QueueIndex index = QueueIndex.open(killed, 1, SMALL)) {
+                index.put(1, 0, 10, 0, 96, 0);
+                index.force();
+            }
+            for (int seed = 0; seed < 20; seed++) {
+                try (QueueIndex index = QueueIndex.open(killed.powerCutImage(new SplittableRandom(seed)), 1, SMALL)) {
+                    assertThat(index.droppedOnOpen()).isEmpty();
+                    assertThat(whereOrNull(index, 1, 0)).isEqualTo(new Where(10, 0, 96, 0));
+                }
+            }
+        }
     }
 
     @Test

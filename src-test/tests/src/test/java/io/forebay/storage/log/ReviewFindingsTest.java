@@ -163,18 +163,16 @@ class ReviewFindingsTest {
             if (operation == Operation.FORCE) {
                 firstOfRun.compareAndSet(null, path);
                 if (at == 0 && path.equals(firstOfRun.get())) {
+                    // The device has the link all the same.
+                    for (int seed = 1; seed <= 5; seed++) {
+                        disk.writeBackSome(random(seed));
+                    }
                     throw new IOException("Input/output error");
                 }
             }
         });
         assertThatThrownBy(log::finishRewrite).isInstanceOf(IOException.class);
         disk.observe((operation, path, at, length) -> {});
-        // The device has the link all the same.
-        disk.writeBackSome(random(1));
-        disk.writeBackSome(random(2));
-        disk.writeBackSome(random(3));
-        disk.writeBackSome(random(4));
-        disk.writeBackSome(random(5));
         List<MemoryDisk> images = new ArrayList<>();
         disk.observe((operation, path, at, length) -> {
             if (operation == Operation.FORCE_DIRECTORY || operation == Operation.DELETE) {

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.forebay.storage.io.LittleEndian;
 import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -516,39 +518,64 @@ class StripeLogTest {
         }
     }
 
+    /** Once, or once more while it starts over; what the kernel has forgotten is gone, whoever forces it again is found out. */
     @Test
     void aForceThatFailsAnywhereInARewriteStartsItOver() throws IOException {
-        long forces = 0;
-        for (int failing = 1; failing < 20; failing++) {
-            MemoryDisk each = new MemoryDisk();
-            LogDriver driver = failed(each);
-            long before = each.forces();
-            int[] count = {0};
-            int failAt = failing;
-            each.observe((operation, path, at, length) -> {
-                if (operation == io.forebay.testkit.faults.DiskObserver.Operation.FORCE && ++count[0] == failAt) {
-                    throw new IOException("Input/output error");
+        for (int times = 1; times <= 2; times++) {
+            long failures = times;
+            for (int failing = 1; failures > 0; failing++) {
+                MemoryDisk each = new MemoryDisk();
+                LogDriver driver = failed(each);
+                long before = each.faults();
+                each.arm(Fault.of(Operation.FORCE).from(failing).times(times));
+                int tries = 0;
+                while (driver.log.phase() == Phase.REWRITING) {
+                    tries++;
+                    try {
+                        driver.rewrite(Integer.MAX_VALUE);
+                    } catch (IOException e) {
+                        assertThat(driver.log.phase()).isEqualTo(Phase.REWRITING);
+                    }
                 }
-            });
-            int tries = 0;
-            while (driver.log.phase() == Phase.REWRITING) {
-                tries++;
-                try {
-                    driver.rewrite(Integer.MAX_VALUE);
-                } catch (IOException e) {
-                    assertThat(driver.log.phase()).isEqualTo(Phase.REWRITING);
-                }
+                failures = each.faults() - before;
+                each.heal();
+                assertThat(tries).isLessThanOrEqualTo(times + 1);
+                each.evictCleanPages();
+                driver.checkMessages();
+                driver.append(random);
+                driver.force();
+                check(each.powerCutImage(random), driver, driver.model.lastSequence());
+                assertThat(failing).as("a rewrite has an end").isLessThan(20);
             }
-            forces = each.forces() - before;
-            each.observe((operation, path, at, length) -> {});
-            assertThat(tries).isLessThanOrEqualTo(2);
-            each.evictCleanPages();
-            driver.checkMessages();
-            driver.append(random);
-            driver.force();
-            check(each.powerCutImage(random), driver, driver.model.lastSequence());
         }
-        assertThat(forces).isLessThan(20);
+    }
+
+    /** Before the kill the force had failed: the pages read well until the kernel drops them, in the middle of a start as well. */
+    @Test
+    void aStartDoesNotServeWhatWasDroppedBetweenItsReadingAndItsCopying() throws IOException {
+        StripeLog log = open(disk);
+        append(log, Owner.queue(1), message("a"));
+        force(log);
+        append(log, Owner.queue(1), message("b"));
+        disk.failNextForces(1);
+        assertThatThrownBy(() -> log.force(log.takeUnflushed())).isInstanceOf(IOException.class);
+        MemoryDisk killed = disk.killImage();
+        log.close(false);
+        try (StripeLog kept = open(killed.killImage())) {
+            assertThat(ids(kept, 1)).containsExactly("a", "b");
+        }
+        killed.observe((operation, path, at, length) -> {
+            if (operation == Operation.FORCE && path.equals(StripeLog.CHECKPOINT_FILE)) {
+                killed.evictCleanPages();
+            }
+        });
+        StripeException refused = catchThrowableOfType(StripeException.class, () -> open(killed));
+        assertThat(refused).as("what is replayed is not in the log").isNotNull();
+        assertThat(refused.reason()).isEqualTo(StripeException.Reason.DEVICE_FAILED);
+        assertThat(refused).hasMessageContaining("start again");
+        try (StripeLog again = open(killed.killImage())) {
+            assertThat(ids(again, 1)).containsExactly("a");
+        }
     }
 
     /** A log with some durable frames and, over more than one segment, some that a failed force has lost. */

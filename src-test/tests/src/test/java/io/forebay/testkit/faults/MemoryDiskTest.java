@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forebay.storage.io.DiskFullException;
 import io.forebay.storage.io.MappedAccessException;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
@@ -18,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 /** The fault disk keeps its own word: an oracle that lies makes every other test worthless. */
@@ -81,7 +85,7 @@ class MemoryDiskTest {
         file.write(3000, filled(100, 5), 0, 100);
         disk.failNextForces(1);
         assertThatIOException().isThrownBy(() -> file.force(0, 1000)).withMessageContaining("of a");
-        file.force(0, 8192);
+        assertBreach(() -> file.force(0, 8192));
         Set<Byte> found = new HashSet<>();
         for (int seed = 0; seed < 20; seed++) {
             byte[] left = disk.powerCutImage(new SplittableRandom(seed)).content("a");
@@ -90,12 +94,198 @@ class MemoryDiskTest {
         }
         assertThat(found).as("a force that follows proves nothing").containsExactlyInAnyOrder((byte) 0, (byte) 5);
         assertThat(disk.content("a")[999]).isEqualTo((byte) 5);
-        disk.evictCleanPages();
+        fresh(disk, "b", 1000);
+        assertThat(disk.evictCleanPages()).containsExactly("a");
         assertThat(disk.content("a")).containsOnly(0);
         file.write(0, filled(1000, 6), 0, 1000);
+        assertThat(disk.evictCleanPages()).as("what is dirty stays").isEmpty();
         file.force(0, 1000);
-        disk.evictCleanPages();
+        assertThat(disk.evictCleanPages()).isEmpty();
         assertThat(disk.content("a")[999]).as("written again, forced again").isEqualTo((byte) 6);
+    }
+
+    /** The rule behind every other test with a force that fails; see {@link ForceLedger}. */
+    @Test
+    void aForceThatIsRepeatedAsACureIsFoundOut() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        StorageFile file = fresh(disk, "a", 16384);
+        file.write(0, filled(1000, 5), 0, 1000);
+        // Lost with it: the page is forgotten as a whole.
+        file.write(3000, filled(100, 5), 0, 100);
+        file.write(5000, filled(100, 5), 0, 100);
+        disk.failNextForces(1);
+        assertThatIOException().isThrownBy(() -> file.force(0, 1000));
+        file.force(4096, 4096);
+        file.force(2000, 1000);
+        assertBreach(() -> file.force(3050, 1));
+        assertThat(disk.powerCutImage(new SplittableRandom(2)).content("a")[5000])
+                .isEqualTo((byte) 5);
+        // The next process knows nothing of it, but the kernel is the same; after a power cut what there is is there.
+        StorageFile next = disk.killImage().open("a");
+        assertBreach(() -> next.force(0, 16384));
+        next.force(0, 16384);
+        disk.powerCutImage(new SplittableRandom(1)).open("a").force(0, 16384);
+        MemoryDisk evicted = disk.killImage();
+        evicted.evictCleanPages();
+        StorageFile seen = evicted.killImage().open("a");
+        seen.force(0, 16384);
+        // Written again in part, then whole.
+        file.write(0, filled(400, 5), 0, 400);
+        assertBreach(() -> file.force(0, 1000));
+        file.write(0, filled(1000, 6), 0, 1000);
+        file.write(3000, filled(100, 6), 0, 100);
+        file.force(0, 16384);
+        assertThat(Arrays.copyOf(disk.powerCutImage(new SplittableRandom(1)).content("a"), 1000))
+                .containsOnly(6);
+        // One that fails again is no better.
+        file.write(0, filled(10, 7), 0, 10);
+        disk.failNextForces(2);
+        assertThatIOException().isThrownBy(() -> file.force(0, 10));
+        assertBreach(() -> file.force(0, 10));
+        assertThat(disk.forces()).isEqualTo(9);
+        assertThat(disk.faults()).isEqualTo(3);
+    }
+
+    private static void assertBreach(ThrowingCallable force) {
+        assertThatThrownBy(force)
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContaining("a force was repeated as a cure");
+        assertThat(ForceLedger.takeBreaches()).hasSize(1);
+    }
+
+    @Test
+    void whatTheKernelWritesBackByItselfIsNoLongerLost() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        StorageFile file = fresh(disk, "a", 512);
+        file.write(0, filled(100, 5), 0, 100);
+        disk.failNextForces(1);
+        assertThatIOException().isThrownBy(() -> file.force(0, 512));
+        file.write(200, filled(1, 5), 0, 1);
+        SplittableRandom random = new SplittableRandom(1);
+        for (int i = 0; i < 20; i++) {
+            disk.writeBackSome(random);
+        }
+        file.force(0, 512);
+        assertThat(disk.powerCutImage(random).content("a")[99]).isEqualTo((byte) 5);
+    }
+
+    @Test
+    void aForceThatAnObserverFailsHasLostWhatItWasToWrite() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        StorageFile file = fresh(disk, "a", 512);
+        file.write(0, filled(100, 5), 0, 100);
+        disk.observe((operation, path, at, length) -> {
+            throw new IOException("no");
+        });
+        assertThatIOException().isThrownBy(() -> file.force(0, 512));
+        disk.observe((operation, path, at, length) -> {});
+        assertBreach(() -> file.force(0, 512));
+        disk.evictCleanPages();
+        assertThat(disk.content("a")).containsOnly(0);
+        assertThat(disk.faults()).isOne();
+    }
+
+    @Test
+    void faultsHitTheNthOperationOfTheirKindOnTheirPaths() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        StorageFile a = fresh(disk, "a", 4096);
+        StorageFile b = fresh(disk, "b", 4096);
+        long before = Proof.forceFaults.sum();
+        disk.arm(Fault.of(Operation.FORCE).on("b"::equals).from(2).times(2));
+        List<String> failed = new ArrayList<>();
+        for (int i = 1; i <= 5; i++) {
+            for (StorageFile file : List.of(a, b)) {
+                file.write(0, filled(100, i), 0, 100);
+                try {
+                    file.force(0, 100);
+                } catch (IOException e) {
+                    failed.add(file.name() + i);
+                }
+            }
+        }
+        assertThat(failed).containsExactly("b2", "b3");
+        assertThat(disk.faults()).isEqualTo(2);
+        assertThat(Proof.forceFaults.sum() - before).isGreaterThanOrEqualTo(2);
+        // Several at once, each with a count of its own.
+        disk.arm(Fault.of(Operation.WRITE).from(3).times(1));
+        disk.arm(Fault.of(Operation.WRITE).from(2).times(1));
+        failed.clear();
+        for (int i = 1; i <= 4; i++) {
+            try {
+                a.write(0, filled(100, i), 0, 100);
+            } catch (MappedAccessException e) {
+                failed.add("a" + i);
+            }
+        }
+        assertThat(failed).containsExactly("a2", "a3");
+        assertThat(disk.killImage().faults()).isZero();
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> Fault.of(Operation.WRITE).from(0));
+    }
+
+    @Test
+    void everyKindOfOperationFailsUntilTheDiskIsHealed() throws Exception {
+        for (Operation operation : Operation.values()) {
+            MemoryDisk disk = new MemoryDisk();
+            StorageDirectory child = disk.child("child");
+            child.create("old", 512).close();
+            StorageFile file = child.create("a", 512);
+            file.write(0, filled(512, 1), 0, 512);
+            file.force(0, 512);
+            child.forceDirectory();
+            disk.arm(Fault.of(operation));
+            for (int i = 0; i < 2; i++) {
+                assertThatIOException()
+                        .as("%s", operation)
+                        .isThrownBy(() -> perform(operation, child, file))
+                        .withMessageMatching(".*(error|no page).*child.*");
+            }
+            assertThat(disk.faults()).isEqualTo(2);
+            assertThat(child.list()).containsExactly("a", "old");
+            disk.heal();
+            perform(operation, child, file);
+            assertThat(disk.faults()).isEqualTo(2);
+        }
+    }
+
+    private static void perform(Operation operation, StorageDirectory child, StorageFile file) throws IOException {
+        switch (operation) {
+            case CREATE -> child.create("new", 512);
+            case WRITE -> file.write(0, filled(512, 2), 0, 512);
+            case FORCE -> file.force(0, 512);
+            case RENAME -> child.rename("old", "new");
+            case DELETE -> child.delete("old");
+            case FORCE_DIRECTORY -> child.forceDirectory();
+            case OPEN -> child.open("old").close();
+            case READ -> file.read(0, new byte[512], 0, 512);
+            case READ_COLD -> file.readCold(0, new byte[512], 0, 512);
+        }
+    }
+
+    @Test
+    void pagesCanBeZeroedCopiedAndSwapped() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        StorageFile a = fresh(disk, "a", 8192 + 100);
+        StorageFile b = fresh(disk, "b", 4096);
+        a.write(0, filled(4096, 1), 0, 4096);
+        a.write(4096, filled(4096, 2), 0, 4096);
+        a.write(8192, filled(100, 3), 0, 100);
+        a.force(0, 8192 + 100);
+        assertThat(disk.pages("a")).isEqualTo(3);
+        assertThat(disk.pages("b")).isOne();
+        assertThat(disk.swapPages("a", 0, "a", 1)).isEqualTo(8192);
+        assertThat(disk.copyPage("a", 1, "b", 0)).isEqualTo(4096);
+        assertThat(disk.copyPage("a", 1, "b", 0)).as("is there already").isZero();
+        assertThat(disk.zeroPage("a", 1)).isEqualTo(4096);
+        assertThat(disk.copyPage("a", 2, "a", 0))
+                .as("what is behind the end of a file reads as zeros")
+                .isEqualTo(4096);
+        byte[] left = disk.powerCutImage(new SplittableRandom(1)).content("a");
+        assertThat(Arrays.copyOf(left, 100)).containsOnly(3);
+        assertThat(Arrays.copyOfRange(left, 100, 8192)).containsOnly(0);
+        assertThat(Arrays.copyOfRange(left, 8192, 8292)).containsOnly(3);
+        assertThat(disk.powerCutImage(new SplittableRandom(1)).content("b")).containsOnly(1);
+        assertThat(disk.content("b")).containsOnly(1);
     }
 
     @Test
