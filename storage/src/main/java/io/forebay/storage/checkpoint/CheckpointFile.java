@@ -27,7 +27,8 @@ import java.util.zip.CRC32C;
  * byte  96  i32  stripeId
  * byte 100  u32  flags             1 closed cleanly
  * byte 104  u64  magic             "FBCKPT01"
- * byte 112  zeros up to 128 </pre>
+ * byte 112  u64  logId             0 in a slot that an older build wrote
+ * byte 120  i64  logIdEpoch        likewise </pre>
  * The fields are those of {@link CheckpointSlot}. Crc, version and slotSequence stay where they are in every version.
  * Not thread-safe: one caller at a time.
  */
@@ -175,6 +176,8 @@ public final class CheckpointFile implements AutoCloseable {
         LittleEndian.putInt(slot, 96, state.stripeId());
         LittleEndian.putInt(slot, 100, state.isClean() ? FLAG_CLEAN : 0);
         LittleEndian.putLong(slot, 104, MAGIC);
+        LittleEndian.putLong(slot, 112, state.logId());
+        LittleEndian.putLong(slot, 120, state.logIdEpoch());
         LittleEndian.putInt(slot, 0, crc(slot));
         return slot;
     }
@@ -192,7 +195,9 @@ public final class CheckpointFile implements AutoCloseable {
                 LittleEndian.getLong(slot, 64),
                 LittleEndian.getLong(slot, 72),
                 LittleEndian.getLong(slot, 80),
-                isClean ? LittleEndian.getLong(slot, 88) : -1);
+                isClean ? LittleEndian.getLong(slot, 88) : -1,
+                LittleEndian.getLong(slot, 112),
+                LittleEndian.getLong(slot, 120));
     }
 
     @Override

@@ -470,7 +470,9 @@ final class Checkpointing {
                 sequence + 1,
                 segments.addressLimit(),
                 state.logTimeMillis,
-                cleanEnd));
+                cleanEnd,
+                state.identity.logId(),
+                state.identity.firstEpoch()));
     }
 
     /** A failed force takes back the snapshots that were appended for the running checkpoint. */
