@@ -65,6 +65,8 @@ final class Recovery {
     private CheckpointFile checkpointFile;
     private QueueIndex index;
     private EntryLists entryLists;
+    private IndexStamp indexStamp;
+    private boolean isIndexOfThis;
     private SegmentStore segments;
     private ManifestRecord manifest;
 
@@ -338,6 +340,7 @@ final class Recovery {
                 restoreSnapshot(listed, window);
             }
         }
+        isIndexOfThis = isIndexOfThis();
         restorePins();
         if (!rebuildIndexIfNeeded()) {
             indexUnsettled();
@@ -416,7 +419,7 @@ final class Recovery {
             if (found == null || !found.isLinked() || !basesWithEntries.contains(listed.basePosition())) {
                 continue;
             }
-            EntryList list = entryLists.readOrNull(listed.basePosition(), listed.endPosition());
+            EntryList list = isIndexOfThis ? entryLists.readOrNull(listed.basePosition(), listed.endPosition()) : null;
             if (list != null) {
                 listedBases.add(listed.basePosition());
                 list.each(this::pin);
@@ -487,12 +490,13 @@ final class Recovery {
         index = QueueIndex.open(
                 derived, options.stripeId(), new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
         entryLists = new EntryLists(derived, options.stripeId());
+        indexStamp = new IndexStamp(derived);
         findings.addAll(index.droppedOnOpen());
     }
 
     /** The log is read from its oldest segment if the index does not reach over all that is stored. */
     private boolean rebuildIndexIfNeeded() throws IOException {
-        boolean isCovered = index.droppedOnOpen().isEmpty() && isCoveredForPins();
+        boolean isCovered = isIndexOfThis && index.droppedOnOpen().isEmpty() && isCoveredForPins();
         for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
             if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
                 isCovered &= index.covers(listed.queueId(), listed.releasedBelow(), listed.nextOffset());
@@ -513,7 +517,20 @@ final class Recovery {
             }
         }
         index.endRebuild();
+        stampIndex();
         return true;
+    }
+
+    /** Whether the index belongs to this log and to its newest checkpoint. */
+    private boolean isIndexOfThis() throws IOException {
+        if (isOfOlderBuild && !indexStamp.isThere()) {
+            stampIndex();
+        }
+        return indexStamp.isOf(identity.logId(), manifest.checkpointNumber());
+    }
+
+    private void stampIndex() throws IOException {
+        indexStamp.write(identity.logId(), manifest.checkpointNumber(), manifest.checkpointNumber());
     }
 
     private boolean isCoveredForPins() {
@@ -1023,6 +1040,7 @@ final class Recovery {
         opened.checkpointFile = checkpointFile;
         opened.index = index;
         opened.entryLists = entryLists;
+        opened.indexStamp = indexStamp;
         opened.segments = segments;
         opened.active = run.last();
         opened.owners = owners;

@@ -38,6 +38,7 @@ public final class StripeLog implements AutoCloseable {
         CheckpointFile checkpointFile;
         QueueIndex index;
         EntryLists entryLists;
+        IndexStamp indexStamp;
         SegmentStore segments;
         Segment active;
         OwnerTable owners;

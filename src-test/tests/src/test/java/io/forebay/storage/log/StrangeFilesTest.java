@@ -640,6 +640,64 @@ class StrangeFilesTest {
         }
     }
 
+    /** Its extents are sound and reach over everything, but say nothing of what was sent since. */
+    @Test
+    void anOlderIndexHidesNothing() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        LogDriver driver = LogDriver.fresh(disk);
+        List<MemoryDisk> images = new ArrayList<>();
+        for (int round = 0; round < 2; round++) {
+            for (int number = 0; number < 10; number++) {
+                LogRecord record = MessageRecord.builder()
+                        .id("m" + round + number)
+                        .body(new byte[10])
+                        .build();
+                driver.append(Frame.builder(64).add(Owner.queue(2), record).build(), List.of(record));
+            }
+            driver.checkpoint(new SplittableRandom(0), false);
+            images.add(disk.killImage());
+        }
+        MemoryDisk mixed = mixed(images.get(1), images.get(0), StripeLog.INDEX_DIRECTORY + "/");
+        new LogDriver(mixed, driver.model, driver.released(), driver.model.lastSequence()).log.close(true);
+    }
+
+    /** Every extent is there and sound, but for what was sent, and moved, since. */
+    @Test
+    void anIndexOfAnotherTimeOrNodeIsBuiltAnew() throws IOException {
+        written.checkpoint(random, false);
+        MemoryDisk earlier = killed.killImage();
+        List<MemoryDisk> times = new ArrayList<>();
+        for (int round = 0; round < 3; round++) {
+            for (int step = 0; step < 20; step++) {
+                written.append(random);
+            }
+            written.checkpoint(random, false);
+            times.add(killed.killImage());
+        }
+        MemoryDisk other = new MemoryDisk();
+        StripeLog log = open(other, 77_000);
+        for (int step = 0; step < 400; step++) {
+            log.append(message("of another node", 10), 2_000);
+        }
+        MemoryDisk theirs = other.killImage();
+        for (MemoryDisk index : List.of(earlier, times.get(0), theirs)) {
+            MemoryDisk disk = mixed(times.get(2), index, StripeLog.INDEX_DIRECTORY + "/");
+            LogDriver driver = openWhole(disk);
+            assertThat(driver.log.report().findings()).contains("the queue index is built anew");
+            driver.log.close(true);
+            driver = openWhole(disk);
+            assertThat(driver.log.report().findings()).as("once").isEmpty();
+            live(driver, disk);
+        }
+        // One that is newer than the log, which a copy of the directory under way may hold.
+        LogModel model = new LogModel();
+        model.entries().addAll(written.model.entries());
+        MemoryDisk disk = mixed(earlier, times.get(2), StripeLog.INDEX_DIRECTORY + "/");
+        LogDriver driver = new LogDriver(disk, model, new HashMap<>(written.released()), 0);
+        assertThat(driver.log.report().findings()).contains("the queue index is built anew");
+        live(driver, disk);
+    }
+
     @Test
     void aCheckpointFromTheFutureIsRefused() throws IOException {
         MemoryDisk earlier = killed.killImage();
