@@ -251,6 +251,8 @@ public final class LogVerifier {
             return;
         }
         try (StorageFile file = directory.open(name)) {
+            long newest = 0;
+            List<Integer> empty = new ArrayList<>();
             for (int number = 0; number < 2; number++) {
                 if (file.sizeBytes() < number * SLOT_DISTANCE + SLOT_BYTES) {
                     problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
@@ -264,13 +266,23 @@ public final class LogVerifier {
                 for (byte b : bytes) {
                     isEmpty &= b == 0;
                 }
-                if (!isEmpty && LittleEndian.getInt(bytes, 0) != (int) crc.getValue()) {
+                if (isEmpty) {
+                    empty.add(number);
+                } else if (LittleEndian.getInt(bytes, 0) == (int) crc.getValue()) {
+                    newest = Math.max(newest, LittleEndian.getLong(bytes, 8));
+                } else {
                     problems.add(new Problem(
                             name,
                             -1,
                             String.format(
                                     "the checksum of slot %d is %08x, its bytes have %08x",
                                     number, LittleEndian.getInt(bytes, 0), (int) crc.getValue())));
+                }
+            }
+            for (int number : empty) {
+                // The first write goes to slot 0, the second to slot 1.
+                if (newest > 0) {
+                    problems.add(new Problem(name, -1, "slot " + number + " is empty, though it was written"));
                 }
             }
             if (file.sizeBytes() < CheckpointFile.FILE_BYTES && problems.isEmpty()) {
