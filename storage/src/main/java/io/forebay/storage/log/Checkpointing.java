@@ -395,7 +395,7 @@ final class Checkpointing {
         checkpoint.state = Checkpoint.State.FINISHING;
         try {
             index.force();
-            indexStamp.write(state.identity.logId(), finishedNumber, checkpoint.number);
+            stampIndex(checkpoint);
             listEntries(checkpoint);
             writeSlot(checkpoint);
             finishedNumber = checkpoint.number;
@@ -416,6 +416,17 @@ final class Checkpointing {
         segments.remove(checkpoint.freed);
         for (Segment segment : checkpoint.freed) {
             entryLists.delete(segment.base());
+        }
+    }
+
+    private void stampIndex(Checkpoint checkpoint) {
+        try {
+            indexStamp.write(state.identity.logId(), finishedNumber, checkpoint.number);
+        } catch (IOException e) {
+            // Whatever it says now, it does not vouch for an index that was not forced: at worst a start builds that
+            // anew. The next
+            // checkpoint tries again.
+            return;
         }
     }
 

@@ -9,7 +9,8 @@ import java.util.zip.CRC32C;
 /**
  * A file beside the queue index that says of which log and of what time it is. The index of another node, or one from an older
  * copy of the directory, is as sound as ours, and leads astray. Written behind each force of the index and before the
- * slot of the checkpoint that it was forced for, so it names both the checkpoint before and that one. Little-endian:
+ * slot of the checkpoint that it was forced for, so it names both the checkpoint before and that one. Where it names neither, the index
+ * is built anew, so a stamp that cannot be written costs time at the next start and nothing else. Little-endian:
  *
  * <pre> byte  0  u32  crc32c          over bytes [4, 40)
  * byte  4  u32  formatVersion   1
@@ -60,6 +61,18 @@ final class IndexStamp {
                 && (LittleEndian.getLong(bytes, 24) == checkpoint || LittleEndian.getLong(bytes, 32) == checkpoint);
     }
 
+    /** Takes its room on the disk, saying nothing yet, if it has none: a checkpoint on a full disk must not be the first to need it. Blocks. */
+    void make() throws IOException {
+        if (isThere()) {
+            try (StorageFile file = directory.open(NAME)) {
+                if (file.sizeBytes() == FILE_BYTES) {
+                    return;
+                }
+            }
+        }
+        store(new byte[BYTES]);
+    }
+
     /** Writes and forces it. After an exception it may say either, or nothing. Blocks. */
     void write(long logId, long before, long checkpoint) throws IOException {
         byte[] bytes = new byte[BYTES];
@@ -69,6 +82,10 @@ final class IndexStamp {
         LittleEndian.putLong(bytes, 24, before);
         LittleEndian.putLong(bytes, 32, checkpoint);
         LittleEndian.putInt(bytes, 0, crc(bytes));
+        store(bytes);
+    }
+
+    private void store(byte[] bytes) throws IOException {
         StorageFile old = isThere() ? directory.open(NAME) : null;
         boolean isNew = old == null || old.sizeBytes() != FILE_BYTES;
         if (old != null && isNew) {

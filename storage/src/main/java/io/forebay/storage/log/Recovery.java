@@ -525,12 +525,35 @@ final class Recovery {
     private boolean isIndexOfThis() throws IOException {
         if (isOfOlderBuild && !indexStamp.isThere()) {
             stampIndex();
+            return true; // it had none to give
         }
         return indexStamp.isOf(identity.logId(), manifest.checkpointNumber());
     }
 
-    private void stampIndex() throws IOException {
-        indexStamp.write(identity.logId(), manifest.checkpointNumber(), manifest.checkpointNumber());
+    private void stampIndex() {
+        try {
+            indexStamp.write(identity.logId(), manifest.checkpointNumber(), manifest.checkpointNumber());
+        } catch (IOException e) {
+            reportStamp(e);
+        }
+    }
+
+    /** A full disk must not keep checkpoints from being made later, nor this start from serving. */
+    private void makeStamp() {
+        try {
+            indexStamp.make();
+        } catch (IOException e) {
+            reportStamp(e);
+        }
+    }
+
+    private void reportStamp(IOException e) {
+        String finding = StripeLog.INDEX_DIRECTORY + "/" + IndexStamp.NAME
+                + " cannot be written, so that the next start may have to build the queue index anew: "
+                + e.getMessage();
+        if (!findings.contains(finding)) {
+            findings.add(finding);
+        }
     }
 
     private boolean isCoveredForPins() {
@@ -817,6 +840,7 @@ final class Recovery {
         discard(cutOff);
         deleteGivenUp();
         entryLists.keepOnly(listedBases);
+        makeStamp();
         writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());
         return log(slot, epoch, scanner, run, nextSequence, start);
     }

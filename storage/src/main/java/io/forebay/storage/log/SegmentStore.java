@@ -21,6 +21,7 @@ final class SegmentStore implements AutoCloseable {
     private static final String RESERVE = SPARE_PREFIX + "reserve";
     /** It has its name only when all its blocks are there. */
     private static final String UNFINISHED_RESERVE = "unfinished-reserve";
+
     private static final String STRANGE_PREFIX = "strange-";
     private static final String GIVEN_UP_PREFIX = "given-up-";
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageFile;
 import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -727,5 +728,110 @@ class StrangeFilesTest {
         written.checkpoint(random, false);
         assertThat(segments(killed)).doesNotContain(replayStart);
         checkIsRefused(mixed(killed, earlier, StripeLog.CHECKPOINT_FILE), "checkpoint");
+    }
+
+    // --- the stamp of the index ---
+
+    private static final String STAMP = StripeLog.INDEX_DIRECTORY + "/" + IndexStamp.NAME;
+    private static final String BUILT_ANEW = "the queue index is built anew";
+
+    private static LogDriver again(MemoryDisk disk, LogDriver driver) throws IOException {
+        LogModel model = new LogModel();
+        model.entries().addAll(driver.model.entries());
+        return new LogDriver(disk, model, new HashMap<>(driver.released()), model.lastSequence());
+    }
+
+    /** A checkpoint is what gives room again. */
+    @Test
+    void theFirstCheckpointOnAFullDiskNeedsNoRoomForTheStamp() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int step = 0; step < 20; step++) {
+            driver.append(random);
+        }
+        disk.fullAfter(0);
+        driver.checkpoint(random, false);
+        for (MemoryDisk image : List.of(disk.killImage(), disk.powerCutImage(random))) {
+            image.roomAgain();
+            LogDriver after = again(image, driver);
+            assertThat(after.log.report().findings()).isEmpty();
+            after.log.close(true);
+        }
+    }
+
+    @Test
+    void aStampThatCannotBeWrittenCostsTheNextStartAnIndexAndNothingElse() throws IOException {
+        for (Operation failing : List.of(Operation.WRITE, Operation.FORCE)) {
+            MemoryDisk disk = new MemoryDisk();
+            LogDriver driver = LogDriver.fresh(disk);
+            for (int round = 0; round < 3; round++) {
+                for (int step = 0; step < 60; step++) {
+                    driver.append(random);
+                }
+                boolean isFailing = round == 1;
+                disk.observe((operation, path, at, length) -> {
+                    if (isFailing && operation == failing && path.equals(STAMP)) {
+                        throw new IOException("Input/output error");
+                    }
+                });
+                driver.checkpoint(random, false);
+                List<String> found =
+                        again(disk.killImage(), driver).log.report().findings();
+                // What was written is read after a kill, forced or not.
+                assertThat(found.contains(BUILT_ANEW))
+                        .as("%s fails, round %d", failing, round)
+                        .isEqualTo(isFailing && failing == Operation.WRITE);
+                MemoryDisk cut = disk.powerCutImage(random);
+                LogDriver after = again(cut, driver);
+                live(after, cut);
+            }
+        }
+    }
+
+    /** Nobody could have written one; there is no room for one; and what is there serves. */
+    @Test
+    void aLogOfAnOlderBuildOpensOnAFullDisk() throws IOException {
+        MemoryDisk disk = killed.killImage();
+        LogDriver driver = openWhole(disk);
+        driver.log.prepareNext();
+        driver.log.close(true);
+        olderSegments(disk);
+        olderSlots(disk);
+        delete(disk, STAMP);
+        disk.fullAfter(0);
+        LogDriver opened = again(disk, driver);
+        assertThat(opened.log.report().findings())
+                .hasSize(1)
+                .allMatch(finding -> finding.startsWith(STAMP + " cannot be written"));
+        opened.log.close(true);
+        disk.roomAgain();
+        assertThat(again(disk, driver).log.report().findings()).containsExactly(BUILT_ANEW);
+    }
+
+    // --- spares ---
+
+    /** It has blocks and no header, and must be there when the disk is full. */
+    @Test
+    void theSpareThatWasMadeAheadStaysOne() throws IOException {
+        for (boolean isPowerCut : new boolean[] {false, true}) {
+            MemoryDisk disk = new MemoryDisk();
+            LogDriver driver = LogDriver.fresh(disk);
+            for (int step = 0; step < 60; step++) {
+                driver.append(random);
+            }
+            driver.force();
+            driver.log.keepReserve();
+            MemoryDisk image = isPowerCut ? disk.powerCutImage(random) : disk.killImage();
+            assertThat(LogVerifier.verify(image).notes()).isEmpty();
+            LogDriver after = again(image, driver);
+            assertThat(after.log.report().findings()).isEmpty();
+            assertThat(image.files()).contains("spare-reserve").noneMatch(SegmentStore::isSetAside);
+            image.fullAfter(0);
+            for (int step = 0; after.log.roomBytes() > 0; step++) {
+                after.append(random);
+                assertThat(step).isLessThan(1_000);
+            }
+            after.log.close(true);
+        }
     }
 }
