@@ -897,8 +897,8 @@ final class Recovery {
         }
         List<Found> free = new ArrayList<>();
         List<Found> cutOff = new ArrayList<>();
-        boolean isChanged = false;
-        for (Found found : List.copyOf(files.all())) {
+        TreeMap<Long, String> strange = new TreeMap<>();
+        for (Found found : files.all()) {
             // Below the replay start only a manifest can say that a segment is free. From there on the chain says it.
             boolean isBeside = start == null || found.base > start.base || manifest != null;
             if (chain.contains(found) || ends.containsKey(found.base) || !isBeside) {
@@ -906,21 +906,20 @@ final class Recovery {
             }
             String strangeness = leftovers.strangeness(found);
             if (strangeness != null) {
-                setAside(found, strangeness);
-                isChanged = true;
+                strange.put(found.base, strangeness);
             } else {
                 (leftovers.isNeededAsProof(found) ? cutOff : free).add(found);
             }
+        }
+        // Should this start die meanwhile, none of those left may name one that is gone.
+        for (Map.Entry<Long, String> each : strange.descendingMap().entrySet()) {
+            setAside(files.at(each.getKey()), each.getValue());
         }
         for (Found found : files.foreign()) {
             setAside(
                     found,
                     "it belongs to " + LogIdentity.name(found.claim.stripeId(), found.claim.logId()) + ", this is "
                             + identity + (ends.containsKey(found.base) ? "; the manifest lists one of that name" : ""));
-            isChanged = true;
-        }
-        if (isChanged) {
-            directory.forceDirectory();
         }
         discardSpares();
         discard(free);
@@ -930,6 +929,7 @@ final class Recovery {
     private void setAside(Found found, String reason) throws IOException {
         found.take().close();
         findings.add(found.name + ": " + reason + "; it is kept as " + segments.setAside(found.name));
+        directory.forceDirectory();
     }
 
     private void discardSpares() throws IOException {

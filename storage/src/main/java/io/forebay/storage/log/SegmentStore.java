@@ -401,7 +401,14 @@ final class SegmentStore implements AutoCloseable {
             segment.file().close();
         }
         if (!run.isRenamed) {
-            directory.rename(run.first, GIVEN_UP_PREFIX + run.first);
+            try {
+                directory.rename(run.first, GIVEN_UP_PREFIX + run.first);
+            } catch (NoSuchFileException e) {
+                if (!directory.list().contains(GIVEN_UP_PREFIX + run.first)) {
+                    throw e;
+                }
+                // What said that it could not be renamed was wrong.
+            }
             run.isRenamed = true;
         }
         if (!run.isNameForced) {

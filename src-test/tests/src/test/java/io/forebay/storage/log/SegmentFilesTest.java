@@ -199,6 +199,41 @@ class SegmentFilesTest {
         }
     }
 
+    /** As when the answer of a device is lost. */
+    @Test
+    void whatIsRenamedThoughAnErrorIsToldIsTakenApartAllTheSame() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        AtomicInteger lies = new AtomicInteger();
+        StorageDirectory lying = (StorageDirectory) Proxy.newProxyInstance(
+                StorageDirectory.class.getClassLoader(),
+                new Class<?>[] {StorageDirectory.class},
+                (proxy, method, arguments) -> {
+                    try {
+                        Object result = method.invoke(disk, arguments);
+                        boolean isGivenUp =
+                                method.getName().equals("rename") && ((String) arguments[1]).startsWith("given-up-");
+                        if (isGivenUp && lies.getAndIncrement() == 0) {
+                            throw new IOException("Input/output error");
+                        }
+                        return result;
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        LogDriver driver = failed(lying);
+        failForceOf(disk, SegmentHeader.PAGE_BYTES);
+        assertThatThrownBy(() -> driver.rewrite(Integer.MAX_VALUE)).isInstanceOf(IOException.class);
+        disk.observe((what, path, at, length) -> {});
+        assertThatThrownBy(driver.log::collect).hasMessageContaining("Input/output error");
+        driver.log.collect();
+        assertThat(lies).hasValue(1);
+        assertThat(disk.files()).noneMatch(name -> name.startsWith("given-up-"));
+        assertThat(driver.rewrite(Integer.MAX_VALUE)).isTrue();
+        driver.log.collect();
+        driver.log.close(true);
+        assertThat(LogVerifier.verify(disk).notes()).isEmpty();
+    }
+
     /** The first force at that byte of the first segment that is forced fails. */
     private static void failForceOf(MemoryDisk disk, long byteOfFile) {
         AtomicReference<String> first = new AtomicReference<>();
@@ -215,7 +250,7 @@ class SegmentFilesTest {
     }
 
     /** Over more than one segment nothing is durable. */
-    private LogDriver failed(MemoryDisk disk) throws IOException {
+    private LogDriver failed(StorageDirectory disk) throws IOException {
         LogDriver driver = LogDriver.fresh(disk);
         for (int step = 0; step < 20; step++) {
             driver.append(random);

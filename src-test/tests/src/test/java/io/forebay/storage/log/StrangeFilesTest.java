@@ -489,6 +489,65 @@ class StrangeFilesTest {
         assertThat(crashes).isGreaterThan(10);
     }
 
+    /** The second names the first as the one before it, and must not come to miss it. */
+    @Test
+    void aCrashWhileTwoThatHangTogetherAreSetAsideRefusesNoStart() throws IOException {
+        MemoryDisk strange = killed.killImage();
+        SegmentHeader header = headerOf(strange, writtenOnly);
+        // It does not fit behind the log any more.
+        strange.overwrite(
+                writtenOnly,
+                0,
+                new SegmentHeader(
+                                true,
+                                header.stripeId(),
+                                header.epoch(),
+                                header.base(),
+                                header.sizeBytes(),
+                                header.durablePosition(),
+                                header.predecessorBase(),
+                                header.predecessorEnd(),
+                                header.firstSequence() + 1,
+                                header.logId())
+                        .encode());
+        for (String name : segments(strange)) {
+            try (StorageFile file = strange.open(name)) {
+                file.force(0, file.sizeBytes());
+            }
+        }
+        byte[] first = strange.content(writtenOnly);
+        byte[] second = strange.content(last);
+        int crashes = 0;
+        boolean isCrashed = true;
+        for (int operation = 1; isCrashed; operation++) {
+            MemoryDisk each = strange.killImage();
+            each.crashAtOperation(operation, random);
+            isCrashed = false;
+            try {
+                open(each, 1_000).close(false);
+            } catch (DiskCrashed e) {
+                isCrashed = true;
+                crashes++;
+            }
+            List<MemoryDisk> images = new ArrayList<>();
+            images.add(each.killImage());
+            for (int cut = 0; cut < 4; cut++) {
+                images.add(each.powerCutImage(random));
+            }
+            for (MemoryDisk image : images) {
+                try (StripeLog log = open(image, 1_000)) {
+                    assertThat(log.report().findings())
+                            .as("operation %d", operation)
+                            .anyMatch(finding -> finding.contains(writtenOnly))
+                            .anyMatch(finding -> finding.contains(last));
+                }
+                assertThat(keptAs(image, first)).as("operation %d", operation).isNotNull();
+                assertThat(keptAs(image, second)).as("operation %d", operation).isNotNull();
+            }
+        }
+        assertThat(crashes).isGreaterThan(10);
+    }
+
     @Test
     void twoOfTheSameNameAreBothKept() throws IOException {
         Other other = other();
@@ -542,9 +601,12 @@ class StrangeFilesTest {
         disk.overwrite(StripeLog.CHECKPOINT_FILE, 0, slots);
     }
 
+    private static SegmentHeader headerOf(MemoryDisk disk, String segment) throws IOException {
+        return SegmentHeader.decode(Arrays.copyOf(disk.content(segment), SegmentHeader.BYTES));
+    }
+
     private static long numberOf(MemoryDisk disk, String segment) throws IOException {
-        return SegmentHeader.decode(Arrays.copyOf(disk.content(segment), SegmentHeader.BYTES))
-                .logId();
+        return headerOf(disk, segment).logId();
     }
 
     private static String newest(MemoryDisk disk) {
