@@ -163,7 +163,8 @@ public final class ForebayStorage implements Extension {
     private CompletionStage<List<StripeHandle>> openStripes(List<StripeRecovery> to) {
         StorageSettings storage = settings.storage();
         var clock = new LogClock(environment.wall(), environment.nanoTime());
-        var parts = new StripeSystem(system, settings.store(), storage.lowSpaceBytes(), clock, environment.nanoTime());
+        var parts = new StripeSystem(
+                system, settings.store(), storage.lowSpaceBytes(), clock, environment.nanoTime(), environment.random());
         List<CompletableFuture<Stripe>> opening = new ArrayList<>();
         int count = countOfStripes(storage); // before the first one makes its directory
         for (int id = 0; id < count; id++) {

@@ -4,17 +4,20 @@ import io.forebay.storage.io.DirectoryLock;
 import io.forebay.storage.io.FileStorageDirectory;
 import io.forebay.storage.io.StorageDirectory;
 import java.io.IOException;
+import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 
 /**
- * What the stripes take from outside: directory, wall clock, monotonic clock. Tests and simulations bring their own.
+ * What the stripes take from outside: directory, clocks, chance. Tests and simulations bring their own.
  *
  * @param opener opens and locks the node's directory; blocks
  * @param wall read once, at the start
  * @param nanoTime monotonic
+ * @param random for the numbers that tell new logs apart; thread-safe
  */
-public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier nanoTime) {
+public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier nanoTime, RandomGenerator random) {
     /** Opens the node's directory. */
     public interface Opener {
         /**
@@ -44,11 +47,13 @@ public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier
                     }
                 },
                 InstantSource.system(),
-                System::nanoTime);
+                System::nanoTime,
+                new SecureRandom());
     }
 
     /** One directory for everything, unlocked; for a disk in memory. */
     public static StorageEnvironment of(StorageDirectory root, InstantSource wall, LongSupplier nanoTime) {
-        return new StorageEnvironment((directory, nodeName) -> new Root(root, () -> {}), wall, nanoTime);
+        return new StorageEnvironment(
+                (directory, nodeName) -> new Root(root, () -> {}), wall, nanoTime, new SecureRandom());
     }
 }

@@ -12,6 +12,7 @@ import io.forebay.storage.log.StripeOptions;
 import java.io.IOException;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 
 /** Puts one stripe together: log, budget, StoreWriter, Flusher. */
 public final class StripeSystem {
@@ -20,19 +21,27 @@ public final class StripeSystem {
     private final long lowSpaceBytes;
     private final LogClock clock;
     private final LongSupplier nanoTime;
+    private final RandomGenerator random;
 
     /**
      * @param lowSpaceBytes free space below which Sends are refused
      * @param clock log time; raised to the newest time of each log that is opened
      * @param nanoTime monotonic
+     * @param random for the numbers that tell new logs apart; thread-safe
      */
     public StripeSystem(
-            ActorSystem<?> system, StoreSettings settings, long lowSpaceBytes, LogClock clock, LongSupplier nanoTime) {
+            ActorSystem<?> system,
+            StoreSettings settings,
+            long lowSpaceBytes,
+            LogClock clock,
+            LongSupplier nanoTime,
+            RandomGenerator random) {
         this.system = system;
         this.settings = settings;
         this.lowSpaceBytes = lowSpaceBytes;
         this.clock = clock;
         this.nanoTime = nanoTime;
+        this.random = random;
     }
 
     /** Where everything of a stripe runs that blocks. */
@@ -47,7 +56,7 @@ public final class StripeSystem {
      * @throws IOException typed, as {@link StripeLog#open} tells; then nothing runs
      */
     public StripeHandle open(StorageDirectory directory, StripeOptions options, RecoverySink sink) throws IOException {
-        StripeLog log = StripeLog.open(directory, options, clock.millis(), sink);
+        StripeLog log = StripeLog.open(directory, options, clock.millis(), random, sink);
         try {
             return start(directory, log);
         } catch (RuntimeException | AssertionError e) {
@@ -59,6 +68,9 @@ public final class StripeSystem {
     private StripeHandle start(StorageDirectory directory, StripeLog log) {
         clock.raiseTo(log.report().newestLogTimeMillis());
         int stripeId = log.stripeId();
+        for (String finding : log.report().findings()) {
+            system.log().warn("stripe {}: {}", stripeId, finding);
+        }
         var budget = new StripeBudget(
                 stripeId,
                 settings.maxUnflushedBytes(),

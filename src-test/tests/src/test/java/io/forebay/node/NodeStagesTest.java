@@ -13,6 +13,7 @@ import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.time.InstantSource;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
@@ -51,7 +52,8 @@ class NodeStagesTest {
                             return new StorageEnvironment.Root(disk, () -> {});
                         },
                         InstantSource.system(),
-                        System::nanoTime));
+                        System::nanoTime,
+                        new SplittableRandom(1)));
         return system;
     }
 

@@ -137,6 +137,29 @@ class ForebayStorageTest {
     }
 
     @Test
+    void aSegmentOfAnotherNodeIsSetAsideAndNamed() throws IOException {
+        Path elsewhere = directory.resolve("elsewhere");
+        for (String settings : List.of("", "forebay.storage.directory = \"" + elsewhere + "\"")) {
+            ActorTestKit node = testKit(settings);
+            append(node, get(ForebayStorage.get(node.system()).open()).get(0), frame(1, "a"));
+            terminate(node.system());
+        }
+        Path stripe = directory.resolve("stripe-0");
+        Files.copy(
+                elsewhere.resolve("stripe-0/segment-0000000000000000.log"),
+                stripe.resolve("segment-0000000000001000.log"));
+        ActorTestKit second = testKit();
+        StripeHandle opened = get(ForebayStorage.get(second.system()).open()).get(0);
+        assertThat(opened.recovery().findings())
+                .singleElement()
+                .asString()
+                .startsWith("segment-0000000000001000.log: it belongs to stripe 0, log ")
+                .endsWith("it is kept as strange-segment-0000000000001000.log");
+        assertThat(stripe.resolve("strange-segment-0000000000001000.log")).exists();
+        assertThat(stripe.resolve("segment-0000000000001000.log")).doesNotExist();
+    }
+
+    @Test
     void aStripeThatCannotBeRecoveredStopsTheOthersAndGivesTheDirectoryBack() throws IOException {
         ActorTestKit first = testKit("forebay.storage.stripes = 2");
         append(first, get(ForebayStorage.get(first.system()).open()).get(0), frame(1, "a"));

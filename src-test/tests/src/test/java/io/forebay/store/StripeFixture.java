@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 
 /** A stripe with its actors over a disk in memory, and what its tests say to it. */
 final class StripeFixture implements AutoCloseable {
@@ -110,7 +111,8 @@ final class StripeFixture implements AutoCloseable {
         this.testKit = testKit;
         this.disk = disk;
         var clock = new LogClock(InstantSource.system(), System::nanoTime);
-        var parts = new StripeSystem(testKit.system(), settings, lowSpaceBytes, clock, System::nanoTime);
+        var parts = new StripeSystem(
+                testKit.system(), settings, lowSpaceBytes, clock, System::nanoTime, new SplittableRandom(1));
         var options = StripeOptions.of(0)
                 .withSegmentBytes(segmentBytes)
                 .withIndexExtentEntries(64)

@@ -26,6 +26,7 @@ import java.nio.file.NoSuchFileException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -64,7 +65,8 @@ class WatchServerTest {
                     return new StorageEnvironment.Root(disk, () -> {});
                 },
                 InstantSource.system(),
-                System::nanoTime);
+                System::nanoTime,
+                new SplittableRandom(1));
         try (WatchedNode node = WatchedNode.starting(slow, "")) {
             WatchedNode.Page ready = node.ready();
             assertThat(ready.status()).isEqualTo(503);
@@ -106,7 +108,8 @@ class WatchServerTest {
                     throw new NoSuchFileException("the disk is gone");
                 },
                 InstantSource.system(),
-                System::nanoTime);
+                System::nanoTime,
+                new SplittableRandom(1));
         try (WatchedNode node = WatchedNode.starting(broken, "")) {
             assertThatThrownBy(
                             () -> node.forebay.whenReady().toCompletableFuture().join())

@@ -27,8 +27,10 @@ import java.util.zip.CRC32C;
  * byte  96  i32  stripeId
  * byte 100  u32  flags             1 closed cleanly
  * byte 104  u64  magic             "FBCKPT01"
- * byte 112  zeros up to 128 </pre>
- * The fields are those of {@link CheckpointSlot}. Crc, version and slotSequence stay where they are in every version.
+ * byte 112  u64  logId             0 in a slot that an older build wrote
+ * byte 120  i64  logIdEpoch        likewise </pre>
+ * The fields are those of {@link CheckpointSlot}. Crc, version, slotSequence and the letters of the magic stay what and where
+ * they are in every version.
  * Not thread-safe: one caller at a time.
  */
 public final class CheckpointFile implements AutoCloseable {
@@ -43,6 +45,8 @@ public final class CheckpointFile implements AutoCloseable {
     private static final String UNFINISHED_SUFFIX = ".new";
     private static final CheckpointSlot NOTHING = new CheckpointSlot(-1, 0, -1, -1, -1, -1, -1, -1, -1, 0, -1);
     private static final long MAGIC = 0x3130_5450_4B43_4246L; // "FBCKPT01", little-endian
+    /** What it has in every version, so that a page of something else is not taken for a newer slot. */
+    private static final long MAGIC_MASK = 0x0000_FFFF_FFFF_FFFFL; // "FBCKPT"
 
     private final StorageDirectory directory;
     private final StorageFile file;
@@ -123,11 +127,12 @@ public final class CheckpointFile implements AutoCloseable {
             return false;
         }
         int version = LittleEndian.getInt(slot, 4);
-        if (version > FORMAT_VERSION) {
+        long magic = LittleEndian.getLong(slot, 104);
+        if (version > FORMAT_VERSION && (magic & MAGIC_MASK) == (MAGIC & MAGIC_MASK)) {
             throw new NewerCheckpointFormatException("checkpoint file " + where() + " has format version " + version
                     + ", this program knows up to " + FORMAT_VERSION);
         }
-        return version == FORMAT_VERSION && LittleEndian.getLong(slot, 104) == MAGIC;
+        return version == FORMAT_VERSION && magic == MAGIC;
     }
 
     private static String checksums(byte[] slot) {
@@ -175,6 +180,8 @@ public final class CheckpointFile implements AutoCloseable {
         LittleEndian.putInt(slot, 96, state.stripeId());
         LittleEndian.putInt(slot, 100, state.isClean() ? FLAG_CLEAN : 0);
         LittleEndian.putLong(slot, 104, MAGIC);
+        LittleEndian.putLong(slot, 112, state.logId());
+        LittleEndian.putLong(slot, 120, state.logIdEpoch());
         LittleEndian.putInt(slot, 0, crc(slot));
         return slot;
     }
@@ -192,7 +199,9 @@ public final class CheckpointFile implements AutoCloseable {
                 LittleEndian.getLong(slot, 64),
                 LittleEndian.getLong(slot, 72),
                 LittleEndian.getLong(slot, 80),
-                isClean ? LittleEndian.getLong(slot, 88) : -1);
+                isClean ? LittleEndian.getLong(slot, 88) : -1,
+                LittleEndian.getLong(slot, 112),
+                LittleEndian.getLong(slot, 120));
     }
 
     @Override

@@ -14,6 +14,8 @@ package io.forebay.storage.checkpoint;
  * @param addressLimit beyond every position ever used; fresh segments after an unclean stop begin there
  * @param logTimeMillis log time when it was written
  * @param cleanEnd position behind the last frame if the log was closed cleanly, else −1
+ * @param logId random number of the log, which its segments carry too; 0 if an older build wrote the slot
+ * @param logIdEpoch from this epoch on every segment carries it; 0 if an older build wrote the slot
  */
 public record CheckpointSlot(
         int stripeId,
@@ -26,7 +28,38 @@ public record CheckpointSlot(
         long nextSequence,
         long addressLimit,
         long logTimeMillis,
-        long cleanEnd) {
+        long cleanEnd,
+        long logId,
+        long logIdEpoch) {
+    /** As a build wrote it that gave logs no number. */
+    public CheckpointSlot(
+            int stripeId,
+            long epoch,
+            long replayPosition,
+            long replaySequence,
+            long manifestPosition,
+            long manifestSequence,
+            long durablePosition,
+            long nextSequence,
+            long addressLimit,
+            long logTimeMillis,
+            long cleanEnd) {
+        this(
+                stripeId,
+                epoch,
+                replayPosition,
+                replaySequence,
+                manifestPosition,
+                manifestSequence,
+                durablePosition,
+                nextSequence,
+                addressLimit,
+                logTimeMillis,
+                cleanEnd,
+                0,
+                0);
+    }
+
     /** Whether the log was closed in order and {@link #cleanEnd()} is its end. */
     public boolean isClean() {
         return cleanEnd >= 0;

@@ -41,6 +41,7 @@ final class ChainScanner {
     private long position;
     private long sequence;
     private String endReason = "";
+    private Found refused;
 
     /** @param statedDurable the highest durable position that slots and headers state */
     ChainScanner(LogFiles files, long statedDurable) {
@@ -84,6 +85,11 @@ final class ChainScanner {
 
     String endReason() {
         return endReason;
+    }
+
+    /** The segment that names the last one as its predecessor and does not fit behind it; null if that is not why it ends. */
+    Found refused() {
+        return refused;
     }
 
     /**
@@ -175,6 +181,7 @@ final class ChainScanner {
             epoch = next.header.epoch();
             return true;
         }
+        refused = next;
         endReason = next.name + ": " + problem;
         if (statedBeyond() >= next.firstPosition()) {
             holes.add(new Hole(next.name, next.firstPosition(), problem, sequence, -1));

@@ -41,6 +41,7 @@ final class Checkpointing {
     private final SegmentStore segments;
     private final QueueIndex index;
     private final EntryLists entryLists;
+    private final IndexStamp indexStamp;
     private final CheckpointFile file;
     private final OwnerTable owners;
     private final BodyPins pins;
@@ -61,6 +62,7 @@ final class Checkpointing {
     private volatile long neededFrom;
 
     // Of the newest slot; finish and close.
+    private long finishedNumber;
     private volatile long replayPosition;
     private volatile long replaySequence;
     private volatile long manifestPosition;
@@ -73,6 +75,8 @@ final class Checkpointing {
         segments = opened.segments;
         index = opened.index;
         entryLists = opened.entryLists;
+        indexStamp = opened.indexStamp;
+        finishedNumber = opened.checkpointNumber;
         file = opened.checkpointFile;
         owners = opened.owners;
         pins = opened.pins;
@@ -391,8 +395,10 @@ final class Checkpointing {
         checkpoint.state = Checkpoint.State.FINISHING;
         try {
             index.force();
+            stampIndex(checkpoint);
             listEntries(checkpoint);
             writeSlot(checkpoint);
+            finishedNumber = checkpoint.number;
             if (!checkpoint.freed.isEmpty()) {
                 // The older slot may name segments that go now, so it is replaced first.
                 writeSlot(checkpoint);
@@ -410,6 +416,17 @@ final class Checkpointing {
         segments.remove(checkpoint.freed);
         for (Segment segment : checkpoint.freed) {
             entryLists.delete(segment.base());
+        }
+    }
+
+    private void stampIndex(Checkpoint checkpoint) {
+        try {
+            indexStamp.write(state.identity.logId(), finishedNumber, checkpoint.number);
+        } catch (IOException e) {
+            // Whatever it says now, it does not vouch for an index that was not forced: at worst a start builds that
+            // anew. The next
+            // checkpoint tries again.
+            return;
         }
     }
 
@@ -470,7 +487,9 @@ final class Checkpointing {
                 sequence + 1,
                 segments.addressLimit(),
                 state.logTimeMillis,
-                cleanEnd));
+                cleanEnd,
+                state.identity.logId(),
+                state.identity.firstEpoch()));
     }
 
     /** A failed force takes back the snapshots that were appended for the running checkpoint. */

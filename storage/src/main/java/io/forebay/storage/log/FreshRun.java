@@ -11,14 +11,15 @@ import java.util.List;
  */
 final class FreshRun {
     private final SegmentStore store;
-    private final int stripeId;
     private final long epoch;
     private final List<Segment> segments = new ArrayList<>();
+    /** Their header may say that they follow one of the run. */
+    private final List<Segment> spoilt = new ArrayList<>();
+
     private Segment last;
 
-    FreshRun(SegmentStore store, int stripeId, long epoch) {
+    FreshRun(SegmentStore store, long epoch) {
         this.store = store;
-        this.stripeId = stripeId;
         this.epoch = epoch;
     }
 
@@ -46,18 +47,9 @@ final class FreshRun {
             Segment next = store.take(durablePosition);
             next.setOrigin(firstSequence, epoch);
             try {
-                next.writeHeader(new SegmentHeader(
-                        true,
-                        stripeId,
-                        epoch,
-                        next.base(),
-                        next.sizeBytes(),
-                        durablePosition,
-                        last.base(),
-                        last.end(),
-                        firstSequence));
+                next.writeHeader(store.linkedHeader(next, durablePosition, last.base(), last.end(), firstSequence));
             } catch (IOException e) {
-                store.giveUp(next);
+                spoilt.add(next);
                 throw e;
             }
             segments.add(next);
@@ -94,21 +86,17 @@ final class FreshRun {
      */
     void link(long predecessorBase, long predecessorEnd, long durablePosition) throws IOException {
         Segment first = segments.get(0);
-        first.writeHeader(new SegmentHeader(
-                true,
-                stripeId,
-                epoch,
-                first.base(),
-                first.sizeBytes(),
-                durablePosition,
-                predecessorBase,
-                predecessorEnd,
-                first.firstSequence()));
+        first.writeHeader(
+                store.linkedHeader(first, durablePosition, predecessorBase, predecessorEnd, first.firstSequence()));
         first.forceHeader();
+        spoilt.forEach(store::giveUp);
+        spoilt.clear();
     }
 
-    /** Nothing in it counts. */
+    /** Nothing in it counts, whether its link has reached the device or not. */
     void giveUp() {
-        segments.forEach(store::giveUp);
+        List<Segment> all = new ArrayList<>(segments);
+        all.addAll(spoilt);
+        store.giveUp(all);
     }
 }

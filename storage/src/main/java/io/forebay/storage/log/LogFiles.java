@@ -13,9 +13,21 @@ import java.util.TreeMap;
 
 /** The segment files of a stripe that is not running, as their names and header pages tell. Opened to be read. */
 final class LogFiles implements AutoCloseable {
+    /** No log gets there; whatever has such a name was not given it by one. */
+    private static final long ADDRESS_MAX = 1L << 60;
+
     private final NavigableMap<Long, Found> byBase = new TreeMap<>();
     private final Map<Long, Found> successors = new HashMap<>();
-    private final List<String> spares = new ArrayList<>();
+    /** Of another log; no part of what the other methods tell. */
+    private final List<Found> foreign = new ArrayList<>();
+    /** With the header that the file's last use has left, or null. */
+    private final Map<String, SegmentHeader> spares = new TreeMap<>();
+
+    private final List<String> strange = new ArrayList<>();
+    /** By base: names of the first segments of runs that were being given up. */
+    private final Map<Long, String> givenUp = new TreeMap<>();
+
+    private long givenUpLimit;
     /** Where segments end whose successor may be gone: as a manifest says. */
     private final Map<Long, Long> listedEnds = new HashMap<>();
 
@@ -28,29 +40,26 @@ final class LogFiles implements AutoCloseable {
         final StorageFile file;
         /** Null if {@link #problem} is not. */
         final SegmentHeader header;
+        /** A sound header, even if it is not one for this place; null if there is none. */
+        final SegmentHeader claim;
 
         final String problem;
-        private final boolean isCutShort;
-        /** It was given a further use under another name, and the name is not durable. */
-        private final boolean isRecycled;
+        /** Of a header that is not sound: the log that it seems to belong to. */
+        final long seemingLogId;
+        /** Of a header that is not sound: whether it never was whole, so that the segment has not joined the chain. */
+        final boolean isLinkTorn;
 
         private boolean isTaken;
 
-        private Found(
-                String name,
-                long base,
-                StorageFile file,
-                SegmentHeader header,
-                String problem,
-                boolean isCutShort,
-                boolean isRecycled) {
+        private Found(String name, long base, StorageFile file, byte[] page, SegmentHeader claim, String problem) {
             this.name = name;
             this.base = base;
             this.file = file;
-            this.header = header;
+            this.claim = claim;
+            this.header = problem == null ? claim : null;
             this.problem = problem;
-            this.isCutShort = isCutShort;
-            this.isRecycled = isRecycled;
+            this.seemingLogId = SegmentHeader.seemingLogId(page);
+            this.isLinkTorn = SegmentHeader.isLinkTorn(page);
         }
 
         boolean isLinked() {
@@ -63,7 +72,20 @@ final class LogFiles implements AutoCloseable {
         }
 
         boolean isCutShort() {
-            return isCutShort || (header != null && file.sizeBytes() < header.sizeBytes());
+            return isCutIntoHeader() || (header != null && file.sizeBytes() < header.sizeBytes());
+        }
+
+        /** Its size is forced before it joins the chain: then it was cut, else it was never finished. */
+        private boolean isCutIntoHeader() {
+            return file.sizeBytes() < SegmentHeader.PAGE_BYTES && claim != null && claim.isLinked();
+        }
+
+        /**
+         * It was given a further use under another name, and that name is not durable: bases only grow, so it was free before
+         * it got the higher one, and it does not join the chain before its name is durable.
+         */
+        private boolean isRecycled() {
+            return claim != null && claim.base() > base && !claim.isLinked();
         }
 
         /**
@@ -72,7 +94,7 @@ final class LogFiles implements AutoCloseable {
          * lies above everything that is durable.
          */
         boolean isDamaged(long durablePosition) {
-            return problem != null && !isRecycled && (isCutShort || durablePosition > base);
+            return problem != null && !isRecycled() && (isCutIntoHeader() || durablePosition > base);
         }
 
         long firstPosition() {
@@ -97,34 +119,79 @@ final class LogFiles implements AutoCloseable {
                 if (base >= 0) {
                     files.byBase.put(base, find(directory, name, base));
                 } else if (SegmentStore.isSpare(name)) {
-                    files.spares.add(name);
+                    files.spares.put(name, headerOf(directory, name));
+                } else if (SegmentStore.isSetAside(name)) {
+                    files.strange.add(name);
+                } else if (SegmentStore.givenUpBaseOf(name) >= 0) {
+                    files.addGivenUp(directory, name);
                 }
             }
         } catch (IOException e) {
             files.close();
             throw e;
         }
-        for (Found found : files.byBase.values()) {
+        files.follow();
+        return files;
+    }
+
+    private void addGivenUp(StorageDirectory directory, String name) throws IOException {
+        long base = SegmentStore.givenUpBaseOf(name);
+        givenUp.put(base, name);
+        try (StorageFile file = directory.open(name)) {
+            givenUpLimit = Math.max(givenUpLimit, base + file.sizeBytes());
+        }
+    }
+
+    private static SegmentHeader headerOf(StorageDirectory directory, String name) throws IOException {
+        try (StorageFile file = directory.open(name)) {
+            byte[] page = page(file);
+            return SegmentHeader.problem(page) != null
+                            || SegmentHeader.formatVersion(page) > SegmentHeader.FORMAT_VERSION
+                    ? null
+                    : SegmentHeader.decode(page);
+        }
+    }
+
+    private static byte[] page(StorageFile file) throws IOException {
+        byte[] page = new byte[SegmentHeader.BYTES];
+        file.readCold(0, page, 0, (int) Math.min(page.length, file.sizeBytes()));
+        return page;
+    }
+
+    /** Finds the chain. */
+    private void follow() {
+        first = null;
+        successors.clear();
+        for (Found found : byBase.values()) {
             if (found.isLinked()) {
                 // Ascending bases: of two successors the one with the higher base stays.
                 if (found.header.predecessorBase() == SegmentHeader.NONE) {
-                    files.first = found;
+                    first = found;
                 } else {
-                    files.successors.put(found.header.predecessorBase(), found);
+                    successors.put(found.header.predecessorBase(), found);
                 }
             }
         }
-        return files;
+    }
+
+    /** Says whose log it is: what is of another one counts no more, from here on, but for {@link #foreign()}. */
+    void identify(LogIdentity identity) {
+        for (Found found : List.copyOf(byBase.values())) {
+            if (found.claim != null && !identity.isOf(found.claim)) {
+                byBase.remove(found.base);
+                foreign.add(found);
+            }
+        }
+        follow();
     }
 
     private static Found find(StorageDirectory directory, String name, long base) throws IOException {
         StorageFile file = directory.open(name);
         try {
-            byte[] page = new byte[SegmentHeader.BYTES];
-            file.readCold(0, page, 0, (int) Math.min(page.length, file.sizeBytes()));
+            byte[] page = page(file);
             String problem = SegmentHeader.problem(page);
             if (problem != null) {
-                return new Found(name, base, file, null, problem, false, false);
+                return new Found(name, base, file, page, null, problem);
             }
             if (SegmentHeader.formatVersion(page) > SegmentHeader.FORMAT_VERSION) {
                 throw new StripeException(
@@ -134,16 +201,11 @@ final class LogFiles implements AutoCloseable {
             }
             SegmentHeader header = SegmentHeader.decode(page);
             if (file.sizeBytes() < SegmentHeader.PAGE_BYTES) {
-                // Its size is forced before it joins the chain: then it was cut, else it was never finished.
-                String reason = "the file has only " + file.sizeBytes() + " bytes";
-                return new Found(name, base, file, null, reason, header.isLinked(), false);
+                problem = "the file has only " + file.sizeBytes() + " bytes";
+            } else if (header.base() != base) {
+                problem = "the header is of base " + header.base();
             }
-            if (header.base() == base) {
-                return new Found(name, base, file, header, null, false, false);
-            }
-            // Bases only grow: a file that has a higher one than its name says was free before it got that.
-            boolean isRecycled = header.base() > base;
-            return new Found(name, base, file, null, "the header is of base " + header.base(), false, isRecycled);
+            return new Found(name, base, file, page, header, problem);
         } catch (IOException e) {
             file.close();
             throw e;
@@ -162,8 +224,36 @@ final class LogFiles implements AutoCloseable {
         return byBase.tailMap(base, false).values();
     }
 
-    List<String> spares() {
+    /** Files of other logs. */
+    List<Found> foreign() {
+        return foreign;
+    }
+
+    /** By name, with the header that is left of the last use, or null. */
+    Map<String, SegmentHeader> spares() {
         return spares;
+    }
+
+    /** By base: names of the first segments of runs that were given up; what was linked behind them was, too. */
+    Map<Long, String> givenUp() {
+        return givenUp;
+    }
+
+    /** Names of files that an earlier start has set aside. */
+    List<String> strange() {
+        return strange;
+    }
+
+    /** By name: headers that joined a segment to the chain, in files that are not named as that segment is. */
+    Map<String, SegmentHeader> misplaced() {
+        Map<String, SegmentHeader> misplaced = new TreeMap<>(spares);
+        for (Found found : byBase.values()) {
+            if (found.claim != null && found.claim.base() != found.base) {
+                misplaced.put(found.name, found.claim);
+            }
+        }
+        misplaced.values().removeIf(header -> header == null || !header.isLinked());
+        return misplaced;
     }
 
     Found at(long base) {
@@ -198,21 +288,28 @@ final class LogFiles implements AutoCloseable {
 
     /** The segment that holds an address; one that ends exactly there counts if none begins there. */
     Found holding(long position) {
-        Map.Entry<Long, Found> entry = byBase.floorEntry(position);
-        if (entry != null && entry.getValue().firstPosition() > position) {
-            entry = byBase.lowerEntry(entry.getKey());
+        Found unlinked = null;
+        for (Found found : byBase.headMap(position, true).descendingMap().values()) {
+            if (found.firstPosition() <= position && position <= found.limit()) {
+                if (found.isLinked()) {
+                    return found;
+                }
+                unlinked = unlinked == null ? found : unlinked;
+            }
         }
-        return entry == null || position > entry.getValue().limit() ? null : entry.getValue();
+        return unlinked;
     }
 
     /** Beyond every address that any file could hold. */
     long addressLimit() {
-        long limit = 0;
+        long limit = givenUpLimit;
         for (Found found : byBase.values()) {
             long size = found.header == null
                     ? found.file.sizeBytes()
                     : Math.max(found.header.sizeBytes(), found.file.sizeBytes());
-            limit = Math.max(limit, found.base + Math.max(size, SegmentHeader.PAGE_BYTES));
+            if (found.base < ADDRESS_MAX) {
+                limit = Math.max(limit, found.base + Math.max(size, SegmentHeader.PAGE_BYTES));
+            }
         }
         return limit;
     }
@@ -240,7 +337,9 @@ final class LogFiles implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        for (Found found : byBase.values()) {
+        List<Found> open = new ArrayList<>(byBase.values());
+        open.addAll(foreign);
+        for (Found found : open) {
             if (!found.isTaken) {
                 found.isTaken = true;
                 found.file.close();

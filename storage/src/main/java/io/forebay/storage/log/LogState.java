@@ -5,6 +5,7 @@ import io.forebay.storage.log.StripeException.Reason;
 /** What the parts of a running log share. Fields that are not volatile belong to the StoreWriter's thread. */
 final class LogState {
     final StripeOptions options;
+    final LogIdentity identity;
     /** Of this start. */
     final long epoch;
 
@@ -28,8 +29,9 @@ final class LogState {
     Segment active;
     long nextSequence;
 
-    LogState(StripeOptions options, long epoch) {
+    LogState(StripeOptions options, LogIdentity identity, long epoch) {
         this.options = options;
+        this.identity = identity;
         this.epoch = epoch;
     }
 

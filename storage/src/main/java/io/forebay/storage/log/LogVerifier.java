@@ -28,6 +28,7 @@ public final class LogVerifier {
     private final List<String> notes = new ArrayList<>();
     private LogFiles files;
     private CheckpointSlot slot;
+    private LogIdentity identity = new LogIdentity(-1, LogIdentity.UNKNOWN, 0);
     private ManifestRecord manifest;
 
     private LogVerifier(StorageDirectory directory) {
@@ -158,6 +159,7 @@ public final class LogVerifier {
         try (LogFiles opened = LogFiles.open(directory)) {
             files = opened;
             readCheckpointFile();
+            identify();
             readManifest();
             scan(runs(), visitor);
         }
@@ -191,6 +193,7 @@ public final class LogVerifier {
         try (LogFiles opened = LogFiles.open(directory)) {
             files = opened;
             readCheckpointFile();
+            identify();
             readManifest();
             List<Run> runs = runs();
             Found start = runs.isEmpty() ? null : runs.get(0).segments.get(0);
@@ -248,6 +251,8 @@ public final class LogVerifier {
             return;
         }
         try (StorageFile file = directory.open(name)) {
+            long newest = 0;
+            List<Integer> empty = new ArrayList<>();
             for (int number = 0; number < 2; number++) {
                 if (file.sizeBytes() < number * SLOT_DISTANCE + SLOT_BYTES) {
                     problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
@@ -261,13 +266,23 @@ public final class LogVerifier {
                 for (byte b : bytes) {
                     isEmpty &= b == 0;
                 }
-                if (!isEmpty && LittleEndian.getInt(bytes, 0) != (int) crc.getValue()) {
+                if (isEmpty) {
+                    empty.add(number);
+                } else if (LittleEndian.getInt(bytes, 0) == (int) crc.getValue()) {
+                    newest = Math.max(newest, LittleEndian.getLong(bytes, 8));
+                } else {
                     problems.add(new Problem(
                             name,
                             -1,
                             String.format(
                                     "the checksum of slot %d is %08x, its bytes have %08x",
                                     number, LittleEndian.getInt(bytes, 0), (int) crc.getValue())));
+                }
+            }
+            for (int number : empty) {
+                // The first write goes to slot 0, the second to slot 1.
+                if (newest > 0) {
+                    problems.add(new Problem(name, -1, "slot " + number + " is empty, though it was written"));
                 }
             }
             if (file.sizeBytes() < CheckpointFile.FILE_BYTES && problems.isEmpty()) {
@@ -278,6 +293,22 @@ public final class LogVerifier {
             slot = file.found().orElse(null);
         } catch (IOException e) {
             problems.add(new Problem(name, -1, e.getMessage()));
+        }
+    }
+
+    /** Without a slot that can be read nobody knows whose log it is. */
+    private void identify() {
+        if (slot == null) {
+            return;
+        }
+        identity = new LogIdentity(slot.stripeId(), slot.logId(), slot.logIdEpoch());
+        files.identify(identity);
+        for (Found found : files.foreign()) {
+            notes.add(found.name + " belongs to " + LogIdentity.name(found.claim.stripeId(), found.claim.logId())
+                    + ", this is " + identity);
+        }
+        if (files.isEmpty() && !files.foreign().isEmpty()) {
+            problems.add(new Problem(StripeLog.CHECKPOINT_FILE, -1, "every segment belongs to another log than it"));
         }
     }
 
@@ -350,17 +381,6 @@ public final class LogVerifier {
         return found;
     }
 
-    private boolean isListed(Found found) {
-        if (manifest != null) {
-            for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
-                if (listed.basePosition() == found.base) {
-                    return true;
-                }
-            }
-        }
-        return false;
-    }
-
     private void checkFiles(List<Run> runs, ChainScanner scanner) {
         Set<Found> chain = new HashSet<>();
         for (Run run : runs) {
@@ -371,12 +391,22 @@ public final class LogVerifier {
                 }
             }
         }
+        Set<Long> bases = new HashSet<>();
+        chain.forEach(found -> bases.add(found.base));
+        Set<Long> listed = new HashSet<>();
+        if (manifest != null) {
+            manifest.segments().forEach(entry -> listed.add(entry.basePosition()));
+        }
+        Leftovers leftovers = new Leftovers(files, identity, scanner, bases, listed, manifest != null);
+        leftovers.misnamed().forEach((name, reason) -> problems.add(new Problem(name, -1, reason)));
+        leftovers.lost().forEach((name, reason) -> problems.add(new Problem(name, -1, reason)));
+        files.strange().forEach(name -> notes.add(name + " was set aside by a start"));
         for (Found found : files.all()) {
             // Before the chain's end what neither it nor the manifest names was given up, torn or not.
             boolean isGivenUp = scanner.endSegment() != null
                     && found.base < scanner.endSegment().base
                     && !chain.contains(found)
-                    && !isListed(found);
+                    && !listed.contains(found.base);
             if (found.isDamaged(scanner.durable()) && !isGivenUp) {
                 problems.add(new Problem(found.name, -1, found.problem));
             } else if (found.isCutShort() && chain.contains(found)) {

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
 
 /**
@@ -55,10 +56,17 @@ final class Recovery {
     private long bytesCopied;
     private long ownGaps;
 
+    private final RandomGenerator random;
     private LogFiles files;
+    private LogIdentity identity;
+    /** Whether the newest slot is one without a number of the log. */
+    private boolean isOfOlderBuild;
+
     private CheckpointFile checkpointFile;
     private QueueIndex index;
     private EntryLists entryLists;
+    private IndexStamp indexStamp;
+    private boolean isIndexOfThis;
     private SegmentStore segments;
     private ManifestRecord manifest;
 
@@ -74,10 +82,16 @@ final class Recovery {
     /** Of owners that the manifest does not know, those whose first number was seen. */
     private final Set<Long> known = new HashSet<>();
 
-    Recovery(StorageDirectory directory, StripeOptions options, long nowMillis, RecoverySink sink) {
+    Recovery(
+            StorageDirectory directory,
+            StripeOptions options,
+            long nowMillis,
+            RandomGenerator random,
+            RecoverySink sink) {
         this.directory = directory;
         this.options = options;
         this.newestMillis = nowMillis;
+        this.random = random;
         this.sink = sink;
     }
 
@@ -133,11 +147,10 @@ final class Recovery {
     }
 
     private StripeLog open(CheckpointSlot slot) throws IOException {
-        checkStripe(slot);
+        identify(slot);
         long stated =
                 slot == null ? 0 : Math.max(Math.max(slot.durablePosition(), slot.cleanEnd()), files.statedDurable());
         ChainScanner scanner = new ChainScanner(files, stated);
-        manifest = readManifest(files, directory.path(), slot);
         openIndex();
         if (manifest != null) {
             restoreOwners();
@@ -157,22 +170,64 @@ final class Recovery {
         return begin(slot, scanner, start);
     }
 
-    private void checkStripe(CheckpointSlot slot) throws StripeException {
+    /** Tells the files of this log from those of others, and reads the manifest. */
+    private void identify(CheckpointSlot slot) throws IOException {
         if (slot != null && slot.stripeId() != options.stripeId()) {
-            throw foreign(StripeLog.CHECKPOINT_FILE, slot.stripeId());
+            throw new StripeException(
+                    Reason.FOREIGN,
+                    directory.path() + "/" + StripeLog.CHECKPOINT_FILE + " belongs to stripe " + slot.stripeId()
+                            + ", this is stripe " + options.stripeId());
         }
-        for (Found found : files.all()) {
-            if (found.header != null && found.header.stripeId() != options.stripeId()) {
-                throw foreign(found.name, found.header.stripeId());
+        identity = slot == null
+                ? new LogIdentity(options.stripeId(), LogIdentity.UNKNOWN, 0)
+                : new LogIdentity(options.stripeId(), slot.logId(), slot.logIdEpoch());
+        files.identify(identity);
+        if (files.isEmpty()) {
+            refuseForeign();
+        }
+        manifest = readManifest(files, directory.path(), slot);
+        isOfOlderBuild = slot != null && !identity.isKnown();
+        if (!identity.isKnown()) {
+            // A new log, or one that only older builds have written, whose headers carry no number.
+            long logId = slot == null ? LogIdentity.UNKNOWN : numberOfSegments(slot);
+            while (logId == LogIdentity.UNKNOWN) {
+                logId = random.nextLong();
             }
+            identity = new LogIdentity(options.stripeId(), logId, Long.MAX_VALUE);
+            files.identify(identity);
         }
     }
 
-    private StripeException foreign(String name, long stripeId) {
+    /** The number that the log's segments carry though its slots do not: an older build has run since it was given. */
+    private long numberOfSegments(CheckpointSlot slot) throws StripeException {
+        List<Found> needed = new ArrayList<>();
+        needed.add(slot.replayPosition() < 0 ? files.first() : files.holding(slot.replayPosition()));
+        if (manifest != null) {
+            manifest.segments().forEach(listed -> needed.add(files.at(listed.basePosition())));
+        }
+        long logId = LogIdentity.UNKNOWN;
+        for (Found found : needed) {
+            long its = found == null || found.header == null ? LogIdentity.UNKNOWN : found.header.logId();
+            if (its != LogIdentity.UNKNOWN && logId != LogIdentity.UNKNOWN && its != logId) {
+                throw foreign(found, new LogIdentity(options.stripeId(), logId, 0));
+            }
+            logId = its == LogIdentity.UNKNOWN ? logId : its;
+        }
+        return logId;
+    }
+
+    /** Where the log has nothing of its own to go on with, it is not known which of the files is in the wrong place. */
+    private void refuseForeign() throws StripeException {
+        if (!files.foreign().isEmpty()) {
+            throw foreign(files.foreign().get(0), identity);
+        }
+    }
+
+    private StripeException foreign(Found found, LogIdentity wanted) {
         return new StripeException(
                 Reason.FOREIGN,
-                directory.path() + "/" + name + " belongs to stripe " + stripeId + ", this is stripe "
-                        + options.stripeId());
+                directory.path() + "/" + found.name + " belongs to "
+                        + LogIdentity.name(found.claim.stripeId(), found.claim.logId()) + ", this is " + wanted);
     }
 
     // -------------------------------------------------------------------------------------- manifest and snapshots
@@ -285,6 +340,7 @@ final class Recovery {
                 restoreSnapshot(listed, window);
             }
         }
+        isIndexOfThis = isIndexOfThis();
         restorePins();
         if (!rebuildIndexIfNeeded()) {
             indexUnsettled();
@@ -363,7 +419,7 @@ final class Recovery {
             if (found == null || !found.isLinked() || !basesWithEntries.contains(listed.basePosition())) {
                 continue;
             }
-            EntryList list = entryLists.readOrNull(listed.basePosition(), listed.endPosition());
+            EntryList list = isIndexOfThis ? entryLists.readOrNull(listed.basePosition(), listed.endPosition()) : null;
             if (list != null) {
                 listedBases.add(listed.basePosition());
                 list.each(this::pin);
@@ -434,12 +490,13 @@ final class Recovery {
         index = QueueIndex.open(
                 derived, options.stripeId(), new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
         entryLists = new EntryLists(derived, options.stripeId());
+        indexStamp = new IndexStamp(derived);
         findings.addAll(index.droppedOnOpen());
     }
 
     /** The log is read from its oldest segment if the index does not reach over all that is stored. */
     private boolean rebuildIndexIfNeeded() throws IOException {
-        boolean isCovered = index.droppedOnOpen().isEmpty() && isCoveredForPins();
+        boolean isCovered = isIndexOfThis && index.droppedOnOpen().isEmpty() && isCoveredForPins();
         for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
             if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
                 isCovered &= index.covers(listed.queueId(), listed.releasedBelow(), listed.nextOffset());
@@ -460,7 +517,43 @@ final class Recovery {
             }
         }
         index.endRebuild();
+        stampIndex();
         return true;
+    }
+
+    /** Whether the index belongs to this log and to its newest checkpoint. */
+    private boolean isIndexOfThis() throws IOException {
+        if (isOfOlderBuild && !indexStamp.isThere()) {
+            stampIndex();
+            return true; // it had none to give
+        }
+        return indexStamp.isOf(identity.logId(), manifest.checkpointNumber());
+    }
+
+    private void stampIndex() {
+        try {
+            indexStamp.write(identity.logId(), manifest.checkpointNumber(), manifest.checkpointNumber());
+        } catch (IOException e) {
+            reportStamp(e);
+        }
+    }
+
+    /** A full disk must not keep checkpoints from being made later, nor this start from serving. */
+    private void makeStamp() {
+        try {
+            indexStamp.make();
+        } catch (IOException e) {
+            reportStamp(e);
+        }
+    }
+
+    private void reportStamp(IOException e) {
+        String finding = StripeLog.INDEX_DIRECTORY + "/" + IndexStamp.NAME
+                + " cannot be written, so that the next start may have to build the queue index anew: "
+                + e.getMessage();
+        if (!findings.contains(finding)) {
+            findings.add(finding);
+        }
     }
 
     private boolean isCoveredForPins() {
@@ -503,7 +596,7 @@ final class Recovery {
     // ----------------------------------------------------------------------------------------------------- replay
 
     /** The segment that holds the first frame to replay; null if nothing was ever logged. */
-    private Found replayStart(CheckpointSlot slot, long stated) throws CorruptLogException {
+    private Found replayStart(CheckpointSlot slot, long stated) throws StripeException {
         if (slot == null) {
             return null;
         }
@@ -513,12 +606,17 @@ final class Recovery {
             return start;
         }
         if (isFromBeginning && stated <= 0) {
+            refuseForeign();
             return null;
         }
+        String others = files.foreign().isEmpty()
+                ? ""
+                : "; " + foreign(files.foreign().get(0), identity).getMessage();
         throw new CorruptLogException(
                 directory.path() + "/" + (start == null ? "a segment" : start.name),
                 slot.replayPosition(),
-                "the segment with the replay start is " + (start == null ? "missing" : "bad: " + start.problem));
+                "the segment with the replay start is " + (start == null ? "missing" : "bad: " + start.problem)
+                        + others);
     }
 
     private void replay(ChainScanner scanner, Found found, byte[] bytes, int at, long position) throws IOException {
@@ -621,6 +719,8 @@ final class Recovery {
 
     /** Refuses a log whose missing records cannot be told. */
     private void judge(ChainScanner scanner, Found start) throws IOException {
+        Leftovers leftovers = leftovers(scanner, start);
+        refuseIfAny(leftovers.misnamed());
         long missing = 0;
         for (ChainScanner.Hole hole : scanner.holes()) {
             missing += hole.isOpen() ? 0 : hole.resumedAt() - hole.missingFrom();
@@ -644,6 +744,7 @@ final class Recovery {
                     first.reason() + "; " + missing
                             + " records are missing, the gaps in the numbers of their owners say " + ownGaps);
         }
+        refuseIfAny(leftovers.lost());
         for (Found found : files.all()) {
             if (found.isDamaged(scanner.durable())) {
                 if (start == null || found.base > scanner.endSegment().base) {
@@ -655,6 +756,45 @@ final class Recovery {
                 findings.add(found.name + ": " + found.problem);
             }
         }
+    }
+
+    private void refuseIfAny(Map<String, String> problems) throws CorruptLogException {
+        if (!problems.isEmpty()) {
+            String name = problems.keySet().iterator().next();
+            throw new CorruptLogException(directory.path() + "/" + name, NO_POSITION, problems.get(name));
+        }
+    }
+
+    private Leftovers leftovers(ChainScanner scanner, Found start) {
+        Set<Long> chain = new HashSet<>();
+        chain(start, scanner).forEach(found -> chain.add(found.base));
+        return new Leftovers(files, identity, scanner, chain, listedEnds().keySet(), manifest != null);
+    }
+
+    /** The segments of the log, oldest first. */
+    private List<Found> chain(Found start, ChainScanner scanner) {
+        List<Found> chain = new ArrayList<>();
+        Set<Long> listed = listedEnds().keySet();
+        for (Found found : files.all()) {
+            if (start != null && found.base < start.base && listed.contains(found.base) && found.header != null) {
+                chain.add(found);
+            }
+        }
+        for (Found found = start;
+                found != null;
+                found = found == scanner.endSegment() ? null : files.successor(found)) {
+            chain.add(found);
+        }
+        return chain;
+    }
+
+    /** By base, where the segments end that the manifest names. */
+    private Map<Long, Long> listedEnds() {
+        Map<Long, Long> ends = new LinkedHashMap<>();
+        if (manifest != null) {
+            manifest.segments().forEach(listed -> ends.put(listed.basePosition(), listed.endPosition()));
+        }
+        return ends;
     }
 
     // ---------------------------------------------------------------------------------------------------- starting
@@ -669,11 +809,18 @@ final class Recovery {
         long durable = scanner.durable();
         long nextSequence = start == null ? 1 : scanner.nextSequence();
         long durableSequence = tail.isEmpty() ? nextSequence : tail.peekFirst().sequence;
+        boolean isNumbered = slot != null && !isOfOlderBuild;
+        identity = new LogIdentity(options.stripeId(), identity.logId(), isNumbered ? slot.logIdEpoch() : epoch);
         // The epoch is forced before anything is written that carries it.
         writeSlot(slot, epoch, durable, durableSequence, addressLimit);
-        segments = new SegmentStore(directory, options, epoch, addressLimit);
-        keepChain(start, scanner);
-        FreshRun run = new FreshRun(segments, options.stripeId(), epoch);
+        if (isOfOlderBuild) {
+            // Nor may a header carry the log's number that the older slot, should the newer one be damaged, does not
+            // know.
+            writeSlot(slot, epoch, durable, durableSequence, addressLimit);
+        }
+        segments = new SegmentStore(directory, options, identity.logId(), epoch, addressLimit);
+        List<Found> cutOff = keepChain(start, scanner);
+        FreshRun run = new FreshRun(segments, epoch);
         boolean isLinked = false;
         try {
             copyTail(scanner, run, epoch, durable, nextSequence);
@@ -690,7 +837,10 @@ final class Recovery {
             }
         }
         run.segments().forEach(segments::add);
+        discard(cutOff);
+        deleteGivenUp();
         entryLists.keepOnly(listedBases);
+        makeStamp();
         writeSlot(slot, epoch, run.last().end(), nextSequence, segments.addressLimit());
         return log(slot, epoch, scanner, run, nextSequence, start);
     }
@@ -715,49 +865,105 @@ final class Recovery {
                 nextSequence,
                 addressLimit,
                 newestMillis,
-                -1));
+                -1,
+                identity.logId(),
+                identity.firstEpoch()));
     }
 
-    /** Takes over the segments of the log; what belongs to nobody is kept for reuse or removed. */
-    private void keepChain(Found start, ChainScanner scanner) throws IOException {
-        Set<Found> chain = new HashSet<>();
-        Map<Long, Long> ends = new LinkedHashMap<>();
-        if (manifest != null) {
-            for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
-                ends.put(listed.basePosition(), listed.endPosition());
-            }
-        }
-        for (Found found : files.all()) {
-            if (start != null && found.base < start.base && ends.containsKey(found.base) && found.header != null) {
-                chain.add(found);
+    /**
+     * Takes over the segments of the log. What is proved to be superseded is kept for reuse or removed; what is not is set
+     * aside.
+     *
+     * @return superseded ones that may go only when the log has passed them: nothing else proves it of those behind them
+     */
+    private List<Found> keepChain(Found start, ChainScanner scanner) throws IOException {
+        Leftovers leftovers = leftovers(scanner, start);
+        List<Found> chain = chain(start, scanner);
+        Map<Long, Long> ends = listedEnds();
+        for (Found found : chain) {
+            if (found.base < start.base) {
                 keep(found, Math.max(found.firstPosition(), ends.get(found.base)));
+            } else {
+                boolean isLast = found == scanner.endSegment();
+                keep(
+                        found,
+                        isLast
+                                ? scanner.endPosition()
+                                : files.successor(found).header.predecessorEnd());
             }
         }
-        for (Found found = start;
-                found != null;
-                found = found == scanner.endSegment() ? null : files.successor(found)) {
-            Found next = files.successor(found);
-            chain.add(found);
-            keep(found, found == scanner.endSegment() ? scanner.endPosition() : next.header.predecessorEnd());
+        for (String name : files.strange()) {
+            findings.add(name + ": an earlier start has set it aside; it is no part of the log");
         }
-        boolean isChanged = false;
-        for (Found found : List.copyOf(files.all())) {
-            // Below the replay start only a manifest can say that a segment is free. From there on the chain says it,
-            // up to
-            // its end: a segment that was given up may have a torn header, and is no part of the log all the same.
-            boolean isFree = start == null || found.base > start.base || manifest != null;
-            if (!chain.contains(found) && !ends.containsKey(found.base) && isFree) {
-                long size = found.file.sizeBytes();
-                found.take().close();
-                segments.discard(found.name, true, size);
-                isChanged = true;
+        List<Found> free = new ArrayList<>();
+        List<Found> cutOff = new ArrayList<>();
+        TreeMap<Long, String> strange = new TreeMap<>();
+        for (Found found : files.all()) {
+            // Below the replay start only a manifest can say that a segment is free. From there on the chain says it.
+            boolean isBeside = start == null || found.base > start.base || manifest != null;
+            if (chain.contains(found) || ends.containsKey(found.base) || !isBeside) {
+                continue;
+            }
+            String strangeness = leftovers.strangeness(found);
+            if (strangeness != null) {
+                strange.put(found.base, strangeness);
+            } else {
+                (leftovers.isNeededAsProof(found) ? cutOff : free).add(found);
             }
         }
-        for (String spare : files.spares()) {
-            segments.discard(spare, true, options.segmentBytes());
-            isChanged = true;
+        // Should this start die meanwhile, none of those left may name one that is gone.
+        for (Map.Entry<Long, String> each : strange.descendingMap().entrySet()) {
+            setAside(files.at(each.getKey()), each.getValue());
         }
-        if (isChanged) {
+        for (Found found : files.foreign()) {
+            setAside(
+                    found,
+                    "it belongs to " + LogIdentity.name(found.claim.stripeId(), found.claim.logId()) + ", this is "
+                            + identity + (ends.containsKey(found.base) ? "; the manifest lists one of that name" : ""));
+        }
+        discardSpares();
+        discard(free);
+        return cutOff;
+    }
+
+    private void setAside(Found found, String reason) throws IOException {
+        found.take().close();
+        findings.add(found.name + ": " + reason + "; it is kept as " + segments.setAside(found.name));
+        directory.forceDirectory();
+    }
+
+    private void discardSpares() throws IOException {
+        for (Map.Entry<String, SegmentHeader> spare : files.spares().entrySet()) {
+            SegmentHeader header = spare.getValue();
+            if (header == null || identity.isOf(header)) {
+                segments.discard(spare.getKey(), true, options.segmentBytes());
+            } else {
+                findings.add(spare.getKey() + ": it belongs to " + LogIdentity.name(header.stripeId(), header.logId())
+                        + ", this is " + identity + "; it is kept as " + segments.setAside(spare.getKey()));
+            }
+        }
+        if (!files.spares().isEmpty()) {
+            directory.forceDirectory();
+        }
+    }
+
+    /** Once the log has passed their addresses nothing has to be told by them. */
+    private void deleteGivenUp() throws IOException {
+        for (String name : files.givenUp().values()) {
+            directory.delete(name);
+        }
+        if (!files.givenUp().isEmpty()) {
+            directory.forceDirectory();
+        }
+    }
+
+    private void discard(List<Found> superseded) throws IOException {
+        for (Found found : superseded) {
+            long size = found.file.sizeBytes();
+            found.take().close();
+            segments.discard(found.name, true, size);
+        }
+        if (!superseded.isEmpty()) {
             directory.forceDirectory();
         }
     }
@@ -859,9 +1065,11 @@ final class Recovery {
         StripeLog.Opened opened = new StripeLog.Opened();
         opened.directory = directory;
         opened.options = options;
+        opened.identity = identity;
         opened.checkpointFile = checkpointFile;
         opened.index = index;
         opened.entryLists = entryLists;
+        opened.indexStamp = indexStamp;
         opened.segments = segments;
         opened.active = run.last();
         opened.owners = owners;

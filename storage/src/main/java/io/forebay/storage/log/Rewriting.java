@@ -39,7 +39,7 @@ final class Rewriting {
         if (run != null) {
             run.giveUp();
         }
-        run = new FreshRun(segments, state.options.stripeId(), state.epoch);
+        run = new FreshRun(segments, state.epoch);
         rewritten.clear();
         nextSequence = state.durableSequence + 1;
     }

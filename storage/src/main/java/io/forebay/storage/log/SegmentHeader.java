@@ -17,7 +17,8 @@ import java.util.zip.CRC32C;
  * byte 56  i64  predecessorBase   -1 for the first segment of a stripe, or while prepared
  * byte 64  i64  predecessorEnd    where the predecessor ends; -1 likewise
  * byte 72  i64  firstSequence     of the first frame that goes into it; -1 while prepared
- * byte 80  zeros up to 4096 </pre>
+ * byte 80  u64  logId             of the stripe's log; 0 in a header that an older build wrote
+ * byte 88  zeros up to 4096 </pre>
  *
  * @param isLinked whether it has joined the chain
  */
@@ -30,7 +31,8 @@ record SegmentHeader(
         long durablePosition,
         long predecessorBase,
         long predecessorEnd,
-        long firstSequence) {
+        long firstSequence,
+        long logId) {
     /** The first frame of a segment lies behind its header page. */
     static final int PAGE_BYTES = 4096;
 
@@ -42,8 +44,9 @@ record SegmentHeader(
     private static final int PREPARED = 1;
     private static final int LINKED = 2;
 
-    static SegmentHeader prepared(long stripeId, long epoch, long base, long sizeBytes, long durablePosition) {
-        return new SegmentHeader(false, stripeId, epoch, base, sizeBytes, durablePosition, NONE, NONE, NONE);
+    static SegmentHeader prepared(
+            long stripeId, long epoch, long base, long sizeBytes, long durablePosition, long logId) {
+        return new SegmentHeader(false, stripeId, epoch, base, sizeBytes, durablePosition, NONE, NONE, NONE, logId);
     }
 
     long firstPosition() {
@@ -63,6 +66,7 @@ record SegmentHeader(
         LittleEndian.putLong(page, 56, predecessorBase);
         LittleEndian.putLong(page, 64, predecessorEnd);
         LittleEndian.putLong(page, 72, firstSequence);
+        LittleEndian.putLong(page, 80, logId);
         LittleEndian.putInt(page, 0, checksum(page));
         return page;
     }
@@ -112,6 +116,20 @@ record SegmentHeader(
                 LittleEndian.getLong(page, 48),
                 LittleEndian.getLong(page, 56),
                 LittleEndian.getLong(page, 64),
-                LittleEndian.getLong(page, 72));
+                LittleEndian.getLong(page, 72),
+                LittleEndian.getLong(page, 80));
+    }
+
+    /** The log that a page with a {@link #problem} seems to belong to, 0 if it does not look like a header at all. */
+    static long seemingLogId(byte[] page) {
+        return LittleEndian.getInt(page, 4) == MAGIC ? LittleEndian.getLong(page, 80) : LogIdentity.UNKNOWN;
+    }
+
+    /**
+     * Whether a page with a {@link #problem} is one that somebody died over while it was to join the chain: the last byte of
+     * the first sequence, the last that changes then, is still that of {@link #NONE}.
+     */
+    static boolean isLinkTorn(byte[] page) {
+        return page[79] == (byte) NONE;
     }
 }

@@ -22,8 +22,12 @@ final class SegmentStore implements AutoCloseable {
     /** It has its name only when all its blocks are there. */
     private static final String UNFINISHED_RESERVE = "unfinished-reserve";
 
+    private static final String STRANGE_PREFIX = "strange-";
+    private static final String GIVEN_UP_PREFIX = "given-up-";
+
     private final StorageDirectory directory;
     private final StripeOptions options;
+    private final long logId;
     private final long epoch;
 
     /** In the order of the chain, which is that of the bases; replaced as a whole. */
@@ -38,6 +42,7 @@ final class SegmentStore implements AutoCloseable {
 
     private final Deque<String> spares = new ArrayDeque<>();
     private final List<Retired> retired = new ArrayList<>();
+    private final Deque<GivenUp> givenUp = new ArrayDeque<>();
 
     /** Closed files that are no segments any more. */
     private final Deque<Unwanted> unwanted = new ArrayDeque<>();
@@ -47,15 +52,49 @@ final class SegmentStore implements AutoCloseable {
     /** @param reusableBytes its size if its content can be overwritten and it may be kept for that, else 0 */
     private record Unwanted(String name, long reusableBytes) {}
 
-    SegmentStore(StorageDirectory directory, StripeOptions options, long epoch, long nextBase) {
+    /**
+     * A run whose segments go in such an order that what a crash leaves of them is known for what it is: the first one, by which
+     * the others could be reached, takes a name that says it; then each goes behind those that follow it. What fails is tried
+     * again from there.
+     */
+    private static final class GivenUp {
+        private final Deque<Segment> open;
+        private final String first;
+        private boolean isRenamed;
+        private boolean isNameForced;
+        /** The last one first; the name of the first one is what it is given. */
+        private final Deque<String> names = new ArrayDeque<>();
+
+        private GivenUp(List<Segment> run) {
+            open = new ArrayDeque<>(run);
+            first = Segment.fileName(run.get(0).base());
+            for (Segment segment : run.subList(1, run.size())) {
+                names.addFirst(Segment.fileName(segment.base()));
+            }
+            names.addLast(GIVEN_UP_PREFIX + first);
+        }
+    }
+
+    SegmentStore(StorageDirectory directory, StripeOptions options, long logId, long epoch, long nextBase) {
         this.directory = directory;
         this.options = options;
+        this.logId = logId;
         this.epoch = epoch;
         this.nextBase = nextBase;
     }
 
     static boolean isSpare(String fileName) {
         return fileName.startsWith(SPARE_PREFIX);
+    }
+
+    /** Whether the name is one that {@link #setAside} gives. */
+    static boolean isSetAside(String fileName) {
+        return fileName.startsWith(STRANGE_PREFIX);
+    }
+
+    /** The base of a segment that a run was given up by, as the name of its file says, or -1 if the name says no such thing. */
+    static long givenUpBaseOf(String fileName) {
+        return fileName.startsWith(GIVEN_UP_PREFIX) ? Segment.baseOf(fileName.substring(GIVEN_UP_PREFIX.length())) : -1;
     }
 
     /** Segments of the chain, oldest first. */
@@ -129,6 +168,15 @@ final class SegmentStore implements AutoCloseable {
         retired.add(new Retired(segment, false));
     }
 
+    /** Segments that were to join the chain together, in their order. Nobody has read in them. */
+    synchronized void giveUp(List<Segment> run) {
+        if (run.size() > 1) {
+            givenUp.add(new GivenUp(run));
+        } else {
+            run.forEach(this::giveUp);
+        }
+    }
+
     /** Beyond every address given so far. Waits for nobody: the StoreWriter asks while a segment is being prepared. */
     long addressLimit() {
         return nextBase;
@@ -153,6 +201,22 @@ final class SegmentStore implements AutoCloseable {
         synchronized (this) {
             return room + (long) spares.size() * options.segmentBytes();
         }
+    }
+
+    /** What a segment's header says once it has joined the chain. */
+    SegmentHeader linkedHeader(
+            Segment segment, long durablePosition, long predecessorBase, long predecessorEnd, long firstSequence) {
+        return new SegmentHeader(
+                true,
+                options.stripeId(),
+                epoch,
+                segment.base(),
+                segment.sizeBytes(),
+                durablePosition,
+                predecessorBase,
+                predecessorEnd,
+                firstSequence,
+                logId);
     }
 
     /** The prepared segment, or null. Waits for nobody. */
@@ -195,7 +259,7 @@ final class SegmentStore implements AutoCloseable {
                 }
                 Segment segment = new Segment(base, file, base + SegmentHeader.PAGE_BYTES);
                 segment.writeHeader(SegmentHeader.prepared(
-                        options.stripeId(), epoch, base, options.segmentBytes(), durablePosition));
+                        options.stripeId(), epoch, base, options.segmentBytes(), durablePosition, logId));
                 file.force(0, isNew ? options.segmentBytes() : SegmentHeader.PAGE_BYTES);
                 directory.forceDirectory();
                 if (!isNew) {
@@ -294,7 +358,7 @@ final class SegmentStore implements AutoCloseable {
 
     /** Whether something waits for {@link #collect()}. */
     synchronized boolean isCollectionNeeded() {
-        return !retired.isEmpty() || !unwanted.isEmpty();
+        return !retired.isEmpty() || !unwanted.isEmpty() || !givenUp.isEmpty();
     }
 
     /**
@@ -314,6 +378,60 @@ final class SegmentStore implements AutoCloseable {
             }
         }
         removeUnwanted();
+        removeGivenUp();
+    }
+
+    private void removeGivenUp() throws IOException {
+        synchronized (removing) {
+            for (GivenUp next = nextGivenUp(); next != null; next = nextGivenUp()) {
+                remove(next);
+                synchronized (this) {
+                    givenUp.remove(next);
+                }
+            }
+        }
+    }
+
+    private synchronized GivenUp nextGivenUp() {
+        return givenUp.peek();
+    }
+
+    private void remove(GivenUp run) throws IOException {
+        for (Segment segment = pollOpen(run); segment != null; segment = pollOpen(run)) {
+            segment.file().close();
+        }
+        if (!run.isRenamed) {
+            try {
+                directory.rename(run.first, GIVEN_UP_PREFIX + run.first);
+            } catch (NoSuchFileException e) {
+                if (!directory.list().contains(GIVEN_UP_PREFIX + run.first)) {
+                    throw e;
+                }
+                // What said that it could not be renamed was wrong.
+            }
+            run.isRenamed = true;
+        }
+        if (!run.isNameForced) {
+            directory.forceDirectory();
+            run.isNameForced = true;
+        }
+        for (; !run.names.isEmpty(); run.names.remove()) {
+            deleteIfThere(run.names.peek());
+            directory.forceDirectory();
+        }
+    }
+
+    private synchronized Segment pollOpen(GivenUp run) {
+        return run.open.poll();
+    }
+
+    private void deleteIfThere(String name) throws IOException {
+        try {
+            directory.delete(name);
+        } catch (NoSuchFileException e) {
+            // What said that it could not be removed was wrong.
+            return;
+        }
     }
 
     /** A retired segment without readers, which is the caller's to close. */
@@ -355,23 +473,40 @@ final class SegmentStore implements AutoCloseable {
 
     /** A closed file that is no segment any more: kept for reuse, or deleted. The caller forces the directory. */
     void discard(String name, boolean isReusable, long sizeBytes) throws IOException {
+        String spare = isSpare(name) ? name : SPARE_PREFIX + name;
         boolean isKept;
         synchronized (this) {
-            isKept = isReusable && sizeBytes == options.segmentBytes() && spares.size() < options.spareSegmentsMax();
+            isKept = isReusable
+                    && sizeBytes == options.segmentBytes()
+                    && spares.size() < options.spareSegmentsMax()
+                    && !spares.contains(spare);
         }
         if (!isKept) {
             directory.delete(name);
             return;
         }
-        String spare = SPARE_PREFIX + name;
-        if (!name.equals(spare) && !isSpare(name)) {
+        if (!name.equals(spare)) {
             directory.rename(name, spare);
-        } else {
-            spare = name;
         }
         synchronized (this) {
             spares.add(spare);
         }
+    }
+
+    /**
+     * A closed file that is not known to be superseded: it gets a name that no start looks at, and stays. The caller forces
+     * the directory.
+     *
+     * @return that name
+     */
+    String setAside(String name) throws IOException {
+        List<String> taken = directory.list();
+        String aside = STRANGE_PREFIX + name;
+        for (int number = 2; taken.contains(aside); number++) {
+            aside = STRANGE_PREFIX + number + "-" + name;
+        }
+        directory.rename(name, aside);
+        return aside;
     }
 
     @Override
@@ -382,6 +517,7 @@ final class SegmentStore implements AutoCloseable {
             for (Retired candidate : retired) {
                 open.add(candidate.segment);
             }
+            givenUp.forEach(run -> open.addAll(run.open));
         }
         synchronized (preparing) {
             if (prepared.get() != null) {

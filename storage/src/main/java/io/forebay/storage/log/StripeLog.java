@@ -12,8 +12,10 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
 
 /**
@@ -32,9 +34,11 @@ public final class StripeLog implements AutoCloseable {
     static final class Opened {
         StorageDirectory directory;
         StripeOptions options;
+        LogIdentity identity;
         CheckpointFile checkpointFile;
         QueueIndex index;
         EntryLists entryLists;
+        IndexStamp indexStamp;
         SegmentStore segments;
         Segment active;
         OwnerTable owners;
@@ -88,7 +92,7 @@ public final class StripeLog implements AutoCloseable {
         segments = opened.segments;
         marks = new ConcurrentHashMap<>(opened.marks);
         stopped = Set.copyOf(opened.stopped);
-        state = new LogState(options, opened.report.epoch());
+        state = new LogState(options, opened.identity, opened.report.epoch());
         state.active = opened.active;
         state.nextSequence = opened.nextSequence;
         state.durablePosition = opened.durablePosition;
@@ -108,12 +112,24 @@ public final class StripeLog implements AutoCloseable {
      * copies what was not stated durable, forces a new epoch and begins a fresh segment. Blocks.
      *
      * @param nowMillis the wall clock; the log's own time never goes below the newest time in it
+     * @param random for the number that tells a new log from every other one; of 64 good bits
      * @throws CorruptLogException if something durable is damaged and its records cannot be told
-     * @throws StripeException if it is of another stripe, of a newer format, or the disk is full
+     * @throws StripeException if it is of another stripe or log, of a newer format, or the disk is full
      */
+    public static StripeLog open(
+            StorageDirectory directory,
+            StripeOptions options,
+            long nowMillis,
+            RandomGenerator random,
+            RecoverySink sink)
+            throws IOException {
+        return new Recovery(directory, options, nowMillis, random, sink).run();
+    }
+
+    /** The same where nobody mixes up logs: a new one gets a number that follows from {@code nowMillis}. */
     public static StripeLog open(StorageDirectory directory, StripeOptions options, long nowMillis, RecoverySink sink)
             throws IOException {
-        return new Recovery(directory, options, nowMillis, sink).run();
+        return open(directory, options, nowMillis, new SplittableRandom(nowMillis), sink);
     }
 
     /** What the start found. Any thread. */
@@ -237,16 +253,8 @@ public final class StripeLog implements AutoCloseable {
         Segment next = takeSegment(isPreparedHere);
         try {
             next.setOrigin(state.nextSequence, state.epoch);
-            next.writeHeader(new SegmentHeader(
-                    true,
-                    options.stripeId(),
-                    state.epoch,
-                    next.base(),
-                    next.sizeBytes(),
-                    state.durablePosition,
-                    old.base(),
-                    old.end(),
-                    state.nextSequence));
+            next.writeHeader(
+                    segments.linkedHeader(next, state.durablePosition, old.base(), old.end(), state.nextSequence));
         } catch (IOException e) {
             segments.giveUp(next);
             forceFailed(null);

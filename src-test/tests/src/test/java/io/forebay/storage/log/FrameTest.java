@@ -31,7 +31,7 @@ class FrameTest {
         return frame;
     }
 
-    private static final SegmentHeader HEADER = new SegmentHeader(true, 2, 5, 65_536, 65_536, 40_000, 0, 50_000, 1234);
+    private static final SegmentHeader HEADER = header(LogIdentity.UNKNOWN);
 
     @Test
     void recordsComeBackFromAFrame() throws IOException {
@@ -119,11 +119,16 @@ class FrameTest {
         assertThat(frame.isAppended()).isFalse();
     }
 
+    private static SegmentHeader header(long logId) {
+        return new SegmentHeader(true, 2, 5, 65_536, 65_536, 40_000, 0, 50_000, 1234, logId);
+    }
+
     @Test
     void noFlippedBitOfAHeaderPasses() {
-        byte[] page = HEADER.encode();
+        SegmentHeader header = header(0x0123_4567_89AB_CDEFL);
+        byte[] page = header.encode();
         assertThat(SegmentHeader.problem(page)).isNull();
-        assertThat(SegmentHeader.decode(page)).isEqualTo(HEADER);
+        assertThat(SegmentHeader.decode(page)).isEqualTo(header);
         assertThat(SegmentHeader.problem(new byte[SegmentHeader.BYTES])).isEqualTo(FrameCodec.UNWRITTEN);
         for (int bit = 0; bit < page.length * 8; bit++) {
             byte[] flipped = page.clone();

@@ -29,6 +29,7 @@ class GoldenFormatTest {
             new CheckpointSlot(2, 7, 65_536, 400, 90_000, 503, 98_304, 510, 1L << 40, 1_800_000_000_000L, -1);
     static final CheckpointSlot CLEAN_SLOT =
             new CheckpointSlot(2, 7, 98_304, 600, 99_000, 603, 131_072, 610, 1L << 40, 1_800_000_001_000L, 131_072);
+    private static final long LOG_ID = 0x0123_4567_89AB_CDEFL;
     private static final IndexOptions INDEX = new IndexOptions(2048, 8);
 
     @Test
@@ -117,6 +118,30 @@ class GoldenFormatTest {
         try (CheckpointFile file = CheckpointFile.open(old, "checkpoint")) {
             assertThat(file.found()).contains(CLEAN_SLOT);
         }
+    }
+
+    /** Slots and headers that carry the number of their log; those of the first day carry none, and are read as that. */
+    @Test
+    void theNumberOfALogIsReadAndWrittenAsOnItsFirstDay() throws Exception {
+        CheckpointSlot slot = new CheckpointSlot(
+                2, 7, 65_536, 400, 90_000, 503, 98_304, 510, 1L << 40, 1_800_000_000_000L, -1, LOG_ID, 6);
+        SegmentHeader header = new SegmentHeader(true, 2, 5, 65_536, 65_536, 40_000, 0, 50_000, 1234, LOG_ID);
+        MemoryDisk disk = new MemoryDisk();
+        try (CheckpointFile file = CheckpointFile.open(disk, "checkpoint")) {
+            file.write(slot);
+        }
+        assertThat(List.of(
+                        "header " + HEX.formatHex(header.encode()),
+                        "slot " + HEX.formatHex(disk.content("checkpoint"), 0, 128)))
+                .isEqualTo(golden("log-id.txt"));
+        try (CheckpointFile file = CheckpointFile.open(disk, "checkpoint")) {
+            assertThat(file.found()).contains(slot);
+        }
+        byte[] page = HEX.parseHex(golden("log-id.txt").get(0).substring("header ".length()));
+        assertThat(SegmentHeader.decode(page)).isEqualTo(header);
+        assertThat(SLOT)
+                .extracting(CheckpointSlot::logId, CheckpointSlot::logIdEpoch)
+                .containsExactly(0L, 0L);
     }
 
     @Test

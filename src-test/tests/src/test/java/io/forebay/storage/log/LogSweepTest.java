@@ -6,6 +6,7 @@ import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,7 +15,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
- * A small log with every record type, stopped cleanly: each byte that means something is flipped, each length is cut.
+ * A small log with every record type, stopped cleanly: each byte that means something is flipped, each length is cut, each page
+ * is zeroed, duplicated, swapped.
  * Invariants: I2 nothing altered is ever handed out or delivered, every damage is found by verify and named, and recovery
  * either refuses or says whose records are missing (I8). With {@code -Dforebay.sweep=full} no byte is passed over, those
  * that mean nothing included.
@@ -191,6 +193,100 @@ class LogSweepTest {
             assertThat(checkDamaged(damaged, "checkpoint cut to " + length, true))
                     .as("checkpoint cut to %d", length)
                     .isTrue();
+        }
+    }
+
+    /** A page of a file. */
+    private record Page(String file, long at) {
+        private static final int BYTES = 4096;
+
+        @Override
+        public String toString() {
+            return file + " page " + at / BYTES;
+        }
+
+        byte[] content(MemoryDisk disk) throws IOException {
+            return Arrays.copyOfRange(disk.content(file), (int) at, (int) at + BYTES);
+        }
+    }
+
+    private static List<Page> pages(String file, long end) {
+        List<Page> pages = new ArrayList<>();
+        for (long at = 0; at < end; at += Page.BYTES) {
+            pages.add(new Page(file, at));
+        }
+        return pages;
+    }
+
+    /** Those with something in them that means something. */
+    private static List<Page> pagesOfSegments() {
+        List<Page> pages = new ArrayList<>();
+        for (int segment = 0; segment < segments.size(); segment++) {
+            pages.addAll(pages(segments.get(segment), usedOfSegments.get(segment)[1]));
+        }
+        return pages;
+    }
+
+    /** As a write does that went to the wrong place, or to none. */
+    @Test
+    void everyPageThatIsZeroedDuplicatedOrSwappedIsFound() throws IOException {
+        List<Page> pages = pagesOfSegments();
+        assertThat(pages).hasSizeGreaterThan(4);
+        List<Page> all = new ArrayList<>(pages);
+        all.addAll(pages(CHECKPOINT, stopped.sizeBytes(CHECKPOINT)));
+        all.addAll(pages(segments.get(2), 2 * Page.BYTES));
+        for (Page page : all) {
+            boolean isMeant = !page.file.equals(segments.get(2));
+            MemoryDisk damaged = stopped.killImage();
+            damaged.overwrite(page.file, page.at, new byte[Page.BYTES]);
+            assertThat(checkDamaged(damaged, page + " zeroed", true))
+                    .as("%s", page)
+                    .isEqualTo(isMeant);
+            for (Page other : all) {
+                if (!other.equals(page)) {
+                    byte[] content = other.content(stopped);
+                    damaged = stopped.killImage();
+                    damaged.overwrite(page.file, page.at, content);
+                    String what = page + " instead of " + other;
+                    boolean isFound = checkDamaged(damaged, what, true);
+                    assertThat(isFound || !pages.contains(page)).as(what).isTrue();
+                    // Not with the other file: the newest slot alone says that the last frames were durable.
+                    if (page.file.equals(CHECKPOINT) == other.file.equals(CHECKPOINT)) {
+                        damaged = stopped.killImage();
+                        damaged.overwrite(page.file, page.at, content);
+                        damaged.overwrite(other.file, other.at, page.content(stopped));
+                        what = page + " swapped with " + other;
+                        isFound = checkDamaged(damaged, what, true);
+                        assertThat(isFound || !(pages.contains(page) || pages.contains(other)))
+                                .as(what)
+                                .isTrue();
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void anIndexWithPagesZeroedDuplicatedOrSwappedDeliversNothingWrong() throws IOException {
+        List<Page> pages = new ArrayList<>();
+        for (String name : stopped.files()) {
+            if (name.startsWith("index/") && stopped.sizeBytes(name) >= Page.BYTES) {
+                pages.addAll(pages(name, stopped.sizeBytes(name)));
+            }
+        }
+        for (Page page : pages) {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.overwrite(page.file, page.at, new byte[Page.BYTES]);
+            checkDamaged(damaged, page + " zeroed", true);
+            for (Page other : pages) {
+                damaged = stopped.killImage();
+                damaged.overwrite(page.file, page.at, other.content(stopped));
+                checkDamaged(damaged, page + " instead of " + other, true);
+                damaged = stopped.killImage();
+                damaged.overwrite(page.file, page.at, other.content(stopped));
+                damaged.overwrite(other.file, other.at, page.content(stopped));
+                checkDamaged(damaged, page + " swapped with " + other, true);
+            }
         }
     }
 

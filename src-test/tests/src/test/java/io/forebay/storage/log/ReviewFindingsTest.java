@@ -415,7 +415,7 @@ class ReviewFindingsTest {
 
     @Test
     void nobodyWaitsForAPreparedSegmentToLearnWhichAddressesAreTaken() throws Exception {
-        SegmentStore store = new SegmentStore(disk, OPTIONS, 1, 0);
+        SegmentStore store = new SegmentStore(disk, OPTIONS, 7, 1, 0);
         AtomicReference<Long> limit = new AtomicReference<>();
         disk.observe((operation, path, at, length) -> {
             if (operation == Operation.CREATE) {

@@ -1,6 +1,7 @@
 package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
@@ -157,6 +158,110 @@ class SegmentFilesTest {
             }
         }
         assertThat(crashes).isGreaterThan(20);
+    }
+
+    /** Where the second try of a rewrite comes too late for a run that was linked, or not, and takes it apart. */
+    @Test
+    void aCrashWhileARunIsGivenUpLeavesNothingThatIsNotKnown() throws IOException {
+        for (boolean isLinkTried : new boolean[] {false, true}) {
+            int crashes = 0;
+            boolean isOver = false;
+            for (int operation = 1; !isOver; operation++) {
+                MemoryDisk disk = new MemoryDisk();
+                LogDriver driver = failed(disk);
+                long durable = driver.log.durableSequence();
+                failForceOf(disk, isLinkTried ? 0 : SegmentHeader.PAGE_BYTES);
+                assertThatThrownBy(() -> driver.rewrite(Integer.MAX_VALUE)).isInstanceOf(IOException.class);
+                disk.observe((what, path, at, length) -> {});
+                disk.crashAtOperation(disk.operations() + operation, random);
+                isOver = true;
+                try {
+                    driver.log.collect();
+                    assertThat(driver.rewrite(Integer.MAX_VALUE)).isTrue();
+                } catch (DiskCrashed e) {
+                    isOver = false;
+                    crashes++;
+                }
+                long promised = isOver ? driver.model.lastSequence() : durable;
+                for (MemoryDisk image : List.of(disk.killImage(), disk.powerCutImage(random))) {
+                    LogModel model = new LogModel();
+                    model.entries().addAll(driver.model.entries());
+                    LogDriver again = new LogDriver(image, model, new HashMap<>(), promised);
+                    assertThat(again.log.report().findings()).noneMatch(finding -> finding.contains("segment-"));
+                    turnOver(again, random, 100);
+                    again.log.close(true);
+                    assertThat(LogVerifier.verify(image).notes()).isEmpty();
+                    assertThat(image.files()).noneMatch(name -> name.startsWith("given-up-"));
+                    assertThat(image.openFiles()).isEmpty();
+                }
+            }
+            assertThat(crashes).isGreaterThan(8);
+        }
+    }
+
+    /** As when the answer of a device is lost. */
+    @Test
+    void whatIsRenamedThoughAnErrorIsToldIsTakenApartAllTheSame() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        AtomicInteger lies = new AtomicInteger();
+        StorageDirectory lying = (StorageDirectory) Proxy.newProxyInstance(
+                StorageDirectory.class.getClassLoader(),
+                new Class<?>[] {StorageDirectory.class},
+                (proxy, method, arguments) -> {
+                    try {
+                        Object result = method.invoke(disk, arguments);
+                        boolean isGivenUp =
+                                method.getName().equals("rename") && ((String) arguments[1]).startsWith("given-up-");
+                        if (isGivenUp && lies.getAndIncrement() == 0) {
+                            throw new IOException("Input/output error");
+                        }
+                        return result;
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        LogDriver driver = failed(lying);
+        failForceOf(disk, SegmentHeader.PAGE_BYTES);
+        assertThatThrownBy(() -> driver.rewrite(Integer.MAX_VALUE)).isInstanceOf(IOException.class);
+        disk.observe((what, path, at, length) -> {});
+        assertThatThrownBy(driver.log::collect).hasMessageContaining("Input/output error");
+        driver.log.collect();
+        assertThat(lies).hasValue(1);
+        assertThat(disk.files()).noneMatch(name -> name.startsWith("given-up-"));
+        assertThat(driver.rewrite(Integer.MAX_VALUE)).isTrue();
+        driver.log.collect();
+        driver.log.close(true);
+        assertThat(LogVerifier.verify(disk).notes()).isEmpty();
+    }
+
+    /** The first force at that byte of the first segment that is forced fails. */
+    private static void failForceOf(MemoryDisk disk, long byteOfFile) {
+        AtomicReference<String> first = new AtomicReference<>();
+        AtomicInteger failures = new AtomicInteger();
+        disk.observe((what, path, at, length) -> {
+            if (what == Operation.FORCE && path.startsWith("segment-") && at == SegmentHeader.PAGE_BYTES) {
+                first.compareAndSet(null, path);
+            }
+            boolean isWanted = what == Operation.FORCE && path.equals(first.get()) && at == byteOfFile;
+            if (isWanted && failures.getAndIncrement() == 0) {
+                throw new IOException("Input/output error");
+            }
+        });
+    }
+
+    /** Over more than one segment nothing is durable. */
+    private LogDriver failed(StorageDirectory disk) throws IOException {
+        LogDriver driver = LogDriver.fresh(disk);
+        for (int step = 0; step < 20; step++) {
+            driver.append(random);
+        }
+        driver.force();
+        for (int step = 0; step < 260; step++) {
+            driver.append(random);
+        }
+        driver.take();
+        driver.fail();
+        return driver;
     }
 
     private static void close(LogDriver driver) {

@@ -383,8 +383,9 @@ class StripeLogTest {
         // The copy of the successor says the same predecessor, with a higher base.
         byte[] higher = lost.clone();
         SegmentHeader header = SegmentHeader.decode(lost);
-        byte[] page =
-                new SegmentHeader(true, 3, 9, base, header.sizeBytes(), 0, 0, header.predecessorEnd(), 2).encode();
+        byte[] page = new SegmentHeader(
+                        true, 3, 9, base, header.sizeBytes(), 0, 0, header.predecessorEnd(), 2, header.logId())
+                .encode();
         System.arraycopy(page, 0, higher, 0, page.length);
         int at = SegmentHeader.PAGE_BYTES;
         byte[] frame = java.util.Arrays.copyOfRange(higher, at, at + FrameCodec.length(higher, at));
