@@ -203,6 +203,19 @@ public final class QueueIndex implements AutoCloseable {
         directory.forceDirectory();
     }
 
+    /** Whether the next start builds the index in that directory anew because it was told to. */
+    public static boolean isMarkedForRebuild(StorageDirectory directory) throws IOException {
+        return directory.list().contains(UNFINISHED);
+    }
+
+    /** Takes back {@link #markForRebuild}. */
+    public static void unmarkForRebuild(StorageDirectory directory) throws IOException {
+        if (isMarkedForRebuild(directory)) {
+            directory.delete(UNFINISHED);
+            directory.forceDirectory();
+        }
+    }
+
     /** Everything is put again: forces it. Blocks. */
     public void endRebuild() throws IOException {
         force();

@@ -31,6 +31,9 @@ final class RepairCopies {
     private static final String UNDONE = "undone";
     private static final String COPY = ".copy";
     private static final String UNFINISHED = "unfinished-repair";
+    /** Stands for the mark that the index is to be built anew. */
+    private static final String INDEX_MARK = "index";
+
     private static final String CHECKPOINT_AFTER = "checkpoint.after";
     private static final int CHUNK_BYTES = 1 << 20;
     private static final int PAGE_BYTES = 4096;
@@ -99,6 +102,10 @@ final class RepairCopies {
                 before.add(copy(copies, change.name()));
             }
         }
+        boolean isMarked = isIndexRebuilt && !QueueIndex.isMarkedForRebuild(stripe.child(StripeLog.INDEX_DIRECTORY));
+        if (isMarked) {
+            before.add(new Line(true, INDEX_MARK, 0, 0));
+        }
         copies.forceDirectory();
         write(copies, BEGUN, before);
         // What is new first: as long as a hole is there nobody is served by it.
@@ -117,7 +124,7 @@ final class RepairCopies {
                 change(change);
             }
         }
-        if (isIndexRebuilt) {
+        if (isMarked) {
             QueueIndex.markForRebuild(stripe.child(StripeLog.INDEX_DIRECTORY));
         }
         List<Line> after = new ArrayList<>();
@@ -287,7 +294,9 @@ final class RepairCopies {
             write(copies, UNDOING, List.of());
         }
         for (Line line : before) {
-            if (line.isMade) {
+            if (line.name.equals(INDEX_MARK)) {
+                QueueIndex.unmarkForRebuild(stripe.child(StripeLog.INDEX_DIRECTORY));
+            } else if (line.isMade) {
                 if (stripe.list().contains(line.name)) {
                     stripe.delete(line.name);
                 }

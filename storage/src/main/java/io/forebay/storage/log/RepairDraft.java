@@ -20,6 +20,8 @@ import java.util.TreeMap;
  */
 final class RepairDraft {
     private static final int ROUNDS_MAX = 1_000;
+    /** It holds the definitions of topics and groups. */
+    private static final int REGISTRY_STRIPE = 0;
 
     private final StorageDirectory directory;
     private final DraftDirectory draft;
@@ -28,6 +30,8 @@ final class RepairDraft {
     private final List<String> notes = new ArrayList<>();
     private int stripeId = -1;
     private boolean isIndexRebuilt;
+    /** Whether what told of topics and groups cannot be read. */
+    private boolean isNamesLost;
 
     private RepairDraft(StorageDirectory directory, long nowMillis) {
         this.directory = directory;
@@ -90,7 +94,7 @@ final class RepairDraft {
         }
     }
 
-    private static final class Ignoring implements RecoverySink {
+    static final class Ignoring implements RecoverySink {
         @Override
         public void snapshot(RecordView part) {}
 
@@ -144,6 +148,7 @@ final class RepairDraft {
             }
         }
         Map<Integer, List<long[]>> lostOffsets = fill();
+        remakeManifest();
         appendNotes(lostOffsets);
         String problem = opens(new DraftDirectory(draft));
         if (problem != null) {
@@ -264,7 +269,7 @@ final class RepairDraft {
                     && found == null;
             if (isReplayStart || (found != null && found.isDamaged(Long.MAX_VALUE))) {
                 long before = listedBefore(listed, entry, files);
-                long size = found == null ? entry.sizeBytes() : found.file.sizeBytes();
+                long size = entry.sizeBytes();
                 return new Wanted(
                         Segment.fileName(entry.basePosition()),
                         size,
@@ -322,7 +327,7 @@ final class RepairDraft {
             long base = orphan.header.predecessorBase();
             Found damaged = files.at(base);
             long room = (orphan.header.predecessorEnd() - base + 4095) / 4096 * 4096;
-            long size = damaged != null ? damaged.file.sizeBytes() : Math.max(segmentBytes, room);
+            long size = damaged != null ? sizeOf(files, damaged, segmentBytes) : Math.max(segmentBytes, room);
             return new Wanted(
                     Segment.fileName(base),
                     size,
@@ -340,15 +345,16 @@ final class RepairDraft {
         for (Found found : files.above(from)) {
             if (found.isDamaged(durable)) {
                 long epoch = Math.max(end.epoch, firstEpoch(found));
+                long size = sizeOf(files, found, segmentBytes);
                 return new Wanted(
                         found.name,
-                        found.file.sizeBytes(),
+                        size,
                         new SegmentHeader(
                                 true,
                                 stripeId,
                                 epoch,
                                 found.base,
-                                found.file.sizeBytes(),
+                                size,
                                 0,
                                 predecessorBase,
                                 predecessorEnd,
@@ -356,6 +362,15 @@ final class RepairDraft {
             }
         }
         return null;
+    }
+
+    /** Of a segment whose header does not say it: a file that was cut short gets as much as there is room for. */
+    private static long sizeOf(LogFiles files, Found found, int segmentBytes) {
+        long room = Long.MAX_VALUE;
+        for (Found later : files.above(found.base)) {
+            room = Math.min(room, later.base - found.base);
+        }
+        return Math.max(found.file.sizeBytes(), Math.min(segmentBytes, room));
     }
 
     private static long firstEpoch(Found found) throws IOException {
@@ -423,9 +438,11 @@ final class RepairDraft {
 
     /** Notes in the log itself which offsets are gone. Nothing is written if there are none. */
     private void appendNotes(Map<Integer, List<long[]>> lostOffsets) throws IOException {
-        if (lostOffsets.isEmpty()) {
+        boolean areIdsLost = stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfStripe));
+        if (lostOffsets.isEmpty() && !areIdsLost) {
             return;
         }
+        Frame ids = areIdsLost ? RepairIds.frame(draft, nowMillis) : null;
         try (StripeLog log = StripeLog.open(draft, options(draft), nowMillis, new Ignoring())) {
             for (Map.Entry<Integer, List<long[]>> queue : lostOffsets.entrySet()) {
                 for (long[] range : joined(queue.getValue())) {
@@ -444,8 +461,31 @@ final class RepairDraft {
                     log.append(builder.build(), nowMillis);
                 }
             }
+            if (ids != null) {
+                log.append(ids, nowMillis);
+            }
             log.close(true);
         }
+    }
+
+    private boolean isOfStripe(RepairPlan.Loss loss) {
+        return loss.ownerOrNull() == null || loss.ownerOrNull().equals(Owner.STRIPE);
+    }
+
+    /** If what the newest manifest says, or names, cannot be read. */
+    private void remakeManifest() throws IOException {
+        CheckpointSlot slot = slot();
+        if (slot == null || opens(new DraftDirectory(draft)) == null) {
+            return;
+        }
+        ManifestRecord manifest;
+        try (LogFiles files = LogFiles.open(draft)) {
+            manifest = manifest(files, slot);
+        }
+        RepairManifest remade = new RepairManifest(draft, manifest, notes);
+        remade.write(options(draft), nowMillis, slot);
+        isNamesLost = remade.areNamesLost();
+        isIndexRebuilt = true;
     }
 
     private static List<long[]> joined(List<long[]> ranges) {

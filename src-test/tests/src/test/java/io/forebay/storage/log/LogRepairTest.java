@@ -6,6 +6,7 @@ import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -25,7 +26,7 @@ import org.junit.jupiter.api.Test;
  */
 class LogRepairTest {
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
-    private static final int STEP = IS_FULL ? 1 : 97;
+    private static final int STEP = IS_FULL ? 1 : 401;
     private static final String CHECKPOINT = "checkpoint";
 
     private static MemoryDisk stopped;
@@ -96,11 +97,13 @@ class LogRepairTest {
         return sequences;
     }
 
-    private static Map<String, byte[]> contents(MemoryDisk disk) throws IOException {
-        Map<String, byte[]> contents = new TreeMap<>();
+    /** What each file comes to; what a power cut may take of the index is not looked at. */
+    private static Map<String, String> contents(MemoryDisk disk, boolean isWithIndex) throws IOException {
+        Map<String, String> contents = new TreeMap<>();
         for (String name : disk.files()) {
-            if (!name.startsWith("repair-")) {
-                contents.put(name, disk.content(name));
+            if (!name.startsWith("repair-") && (isWithIndex || !name.startsWith("index/"))) {
+                byte[] bytes = disk.content(name);
+                contents.put(name, bytes.length + " bytes, " + Arrays.hashCode(bytes));
             }
         }
         return contents;
@@ -127,18 +130,138 @@ class LogRepairTest {
                     repaired += check(damaged, frame.file + " flipped at " + at, Set.of());
                 }
             }
-            for (long at = frame.from; at < frame.to; at += at < frame.from + 56 ? Math.min(STEP, 19) : STEP) {
+            for (long at = frame.from; at < frame.to; at += at < frame.from + 56 ? Math.min(STEP, 29) : STEP) {
                 MemoryDisk damaged = stopped.killImage();
                 damaged.flip(frame.file, at, 1 << (at % 8));
                 repaired += check(damaged, frame.file + " flipped at " + at, frame.sequences);
             }
         }
-        assertThat(repaired).isGreaterThan(200);
+        assertThat(repaired).isGreaterThan(100);
+    }
+
+    @Test
+    void everyFlippedByteOfTheCheckpointFileIsRepaired() throws IOException {
+        for (long at = 0; at < 8192; at++) {
+            if (at % 4096 < 128 && (IS_FULL || at % 5 == 0)) {
+                MemoryDisk damaged = stopped.killImage();
+                damaged.flip(CHECKPOINT, at, 1 << (at % 8));
+                check(damaged, "checkpoint flipped at " + at, Set.of());
+            }
+        }
+        MemoryDisk both = stopped.killImage();
+        both.flip(CHECKPOINT, 20, 1);
+        both.flip(CHECKPOINT, 4096 + 20, 1);
+        assertThat(check(both, "both slots flipped", Set.of())).isOne();
+        MemoryDisk cut = stopped.killImage();
+        cut.truncate(CHECKPOINT, 100);
+        assertThat(check(cut, "checkpoint cut", Set.of())).isOne();
+        MemoryDisk gone = stopped.killImage();
+        gone.delete(CHECKPOINT);
+        assertThat(check(gone, "checkpoint gone", Set.of())).isOne();
+    }
+
+    @Test
+    void aSegmentThatIsCutShortOrZeroedOrGoneIsRepaired() throws IOException {
+        for (String file : files()) {
+            long size = stopped.sizeBytes(file);
+            for (long length = 0; length < size; length += IS_FULL ? 997 : 13_337) {
+                MemoryDisk cut = stopped.killImage();
+                cut.truncate(file, length);
+                check(cut, file + " cut to " + length, sequencesAt(file, length, size));
+            }
+            for (long from = 0; from < size; from += IS_FULL ? 4096 : 5 * 4096) {
+                MemoryDisk zeroed = stopped.killImage();
+                zeroed.overwrite(file, from, new byte[4096]);
+                check(zeroed, file + " zeroed at " + from, sequencesAt(file, from, from + 4096));
+            }
+            MemoryDisk gone = stopped.killImage();
+            gone.delete(file);
+            check(gone, file + " gone", sequencesAt(file, 0, size));
+        }
+    }
+
+    private static List<String> files() {
+        return FRAMES.stream().map(Frames::file).distinct().toList();
+    }
+
+    /** After a crash in the middle of a repair it is run again; before that a start may refuse, but takes nothing for granted. */
+    @Test
+    void aRepairThatIsCutOffAnywhereIsRunAgain() throws IOException {
+        Random random = new Random(11);
+        for (Frames frame : List.of(FRAMES.get(FRAMES.size() / 3), FRAMES.get(FRAMES.size() - 2))) {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.flip(frame.file, frame.from + 70, 4);
+            Map<String, String> before = contents(damaged, false);
+            MemoryDisk whole = damaged.killImage();
+            LogRepair.apply(whole, 1, 3_000);
+            for (long operation = 1; operation <= whole.operations(); operation++) {
+                MemoryDisk disk = damaged.killImage();
+                disk.crashAtOperation(disk.operations() + operation, random);
+                try {
+                    LogRepair.apply(disk, 1, 3_000);
+                } catch (IOException | DiskCrashed e) {
+                    assertThat(disk.isCrashed()).isTrue();
+                }
+                String what = frame + " crash at " + operation + " of " + whole.operations();
+                for (MemoryDisk image : List.of(disk.killImage(), disk.powerCutImage(random))) {
+                    checkStarts(image.killImage(), what, frame.sequences);
+                    int number = LogRepair.nextNumber(image);
+                    RepairPlan plan = LogRepair.apply(image, number, 3_000);
+                    assertThat(plan.refusalOrNull()).as(what).isNull();
+                    checkOpens(image.killImage(), what, plan, frame.sequences);
+                    assertThat(LogRepair.unfinished(image)).as(what).isEmpty();
+                    if (plan.isNeeded()) {
+                        LogRepair.undo(image, number);
+                        assertThat(contents(image, false))
+                                .as(what)
+                                .containsExactlyEntriesOf(before);
+                    }
+                }
+            }
+        }
+    }
+
+    /** A start on a repair that was cut off refuses, stops owners, or is right; then a repair goes on from there. */
+    private static void checkStarts(MemoryDisk image, String what, Set<Long> lost) throws IOException {
+        try (StripeLog log = StripeLog.open(image, LogDriver.OPTIONS, 4_000, new Handed())) {
+            assertThat(log.nextOffset(2)).as(what).isPositive();
+        } catch (CorruptLogException e) {
+            assertThat(e.getMessage()).contains("forebay log repair");
+        }
+        RepairPlan plan = LogRepair.apply(image, LogRepair.nextNumber(image), 3_000);
+        assertThat(plan.refusalOrNull()).as(what).isNull();
+        checkOpens(image, what, plan, lost);
+    }
+
+    @Test
+    void whatWasWrittenSinceIsNotOverwrittenUnasked() throws IOException {
+        MemoryDisk disk = stopped.killImage();
+        Frames frame = FRAMES.get(FRAMES.size() / 3);
+        disk.flip(frame.file, frame.from + 70, 4);
+        LogRepair.apply(disk, 1, 3_000);
+        assertThat(LogRepair.isApplied(disk, 1)).isTrue();
+        assertThat(LogRepair.changedSince(disk, 1)).isEmpty();
+        StripeLog.open(disk, LogDriver.OPTIONS, 4_000, new Handed()).close(true);
+        assertThat(LogRepair.changedSince(disk, 1)).contains(CHECKPOINT);
+        assertThat(LogRepair.nextNumber(disk)).isEqualTo(2);
+        LogRepair.undo(disk, 1);
+        assertThat(LogRepair.isApplied(disk, 1)).isFalse();
+    }
+
+    /** Sequences that are lost together with the last of their owner: nobody can tell by a gap whose they were. */
+    @Test
+    void theLastRecordsOfTheLogAreGivenUpAndTheirOffsetsNotGivenAgain() throws IOException {
+        Frames last = FRAMES.get(FRAMES.size() - 1);
+        for (long at = last.from; at < last.to; at += IS_FULL ? 1 : 11) {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.flip(last.file, at, 1 << (at % 8));
+            assertThat(check(damaged, "last frame flipped at " + at, last.sequences)).isOne();
+        }
     }
 
     /** @return 1 if there was something to repair */
     private static int check(MemoryDisk damaged, String what, Set<Long> lost) throws IOException {
-        Map<String, byte[]> before = contents(damaged);
+        Map<String, String> before = contents(damaged, true);
         long operations = damaged.operations();
         RepairPlan plan = LogRepair.plan(damaged, 3_000);
         assertThat(damaged.operations()).as("%s: a plan writes nothing", what).isEqualTo(operations);
@@ -155,7 +278,7 @@ class LogRepairTest {
         checkOpens(damaged.killImage(), what, plan, lost);
         assertThat(LogRepair.changedSince(damaged, 1)).as(what).isEmpty();
         LogRepair.undo(damaged, 1);
-        assertThat(contents(damaged)).as("%s: undone", what).containsExactlyEntriesOf(before);
+        assertThat(contents(damaged, true)).as("%s: undone", what).containsExactlyEntriesOf(before);
         return 1;
     }
 
