@@ -22,12 +22,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code forebay log}: looks at what a node stored, without a node, and changes nothing. */
+/** {@code forebay log}: looks at what a node stored, without a node; only {@code repair} can be told to change something. */
 @Command(
         name = "log",
-        description = "Look into the data directory of a stopped node, or a copy of one. Changes nothing.",
+        description = "Look into the data directory of a stopped node, or a copy of one; repair it if it is damaged.",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {LogCommand.Dump.class, LogCommand.Verify.class})
+        subcommands = {LogCommand.Dump.class, LogCommand.Verify.class, LogRepairCommand.class})
 final class LogCommand implements Callable<Integer> {
     private static final Logger LOGGER = LoggerFactory.getLogger(LogCommand.class);
 
@@ -36,7 +36,7 @@ final class LogCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing: dump or verify");
+        throw new CommandLine.ParameterException(spec.commandLine(), "a command is missing: dump, verify or repair");
     }
 
     /** Does something for each stripe of a directory. */
@@ -46,17 +46,22 @@ final class LogCommand implements Callable<Integer> {
     }
 
     static void forEachStripe(String directory, StripeTask task) {
+        forEachStripe(directory, false, task);
+    }
+
+    /** @param isChanged whether the task writes, so that nobody else may even read */
+    static void forEachStripe(String directory, boolean isChanged, StripeTask task) {
         if (!LocalFiles.isDirectory(directory)) {
             throw new CliException(
                     ExitCode.LOCAL, "'" + directory + "' is not a directory; give a node's data directory");
         }
         // A stripe lies in the directory that has the lock.
         Path parent = Path.of(directory).toAbsolutePath().normalize().getParent();
-        try (DirectoryLock own = DirectoryLock.forReading(directory);
-                DirectoryLock outer = parent == null ? null : DirectoryLock.forReading(parent.toString());
+        try (DirectoryLock own = lock(directory, isChanged);
+                DirectoryLock outer = parent == null ? null : lock(parent.toString(), isChanged);
                 StorageDirectory root = FileStorageDirectory.at(directory)) {
             int count = 0;
-            LOGGER.debug("locked for reading: {}, {}", own, outer);
+            LOGGER.debug("locked: {}, {}", own, outer);
             if (LogVerifier.isStripe(root)) {
                 count++;
                 task.at(directory, root);
@@ -79,6 +84,10 @@ final class LogCommand implements Callable<Integer> {
         } catch (IOException e) {
             throw new CliException(ExitCode.LOCAL, "'" + directory + "': " + LocalFiles.reasonOf(e), e);
         }
+    }
+
+    private static DirectoryLock lock(String directory, boolean isChanged) throws IOException {
+        return isChanged ? DirectoryLock.forWriting(directory) : DirectoryLock.forReading(directory);
     }
 
     /** {@code forebay log dump}. */
@@ -117,6 +126,16 @@ final class LogCommand implements Callable<Integer> {
         @Option(names = "--json", description = "Print a JSON object for each stripe.")
         private boolean isJson;
 
+        @Option(
+                names = "--receipt",
+                paramLabel = "STRIPE/SEQUENCE/CHECKSUM",
+                description = {
+                    "Also check that the message of a receipt is stored, with that body: stripe, sequence and crc32c as"
+                            + " 'send --json' prints them. Can be given again and again.",
+                    "What every group has settled may have been cleaned."
+                })
+        private List<String> receipts = new ArrayList<>();
+
         Verify(Shell shell) {
             this.shell = shell;
         }
@@ -124,8 +143,10 @@ final class LogCommand implements Callable<Integer> {
         @Override
         public Integer call() {
             boolean[] isSound = {true};
+            Receipts wanted = new Receipts(receipts);
             forEachStripe(directory, (name, stripe) -> {
-                LogVerifier.Report report = LogVerifier.verify(stripe);
+                LogVerifier.Report report = LogVerifier.verify(stripe, wanted);
+                wanted.end((int) report.stripeId());
                 isSound[0] &= report.isSound();
                 if (isJson) {
                     shell.console().println(Json.write(json(name, report)));
@@ -133,7 +154,16 @@ final class LogCommand implements Callable<Integer> {
                     print(name, report);
                 }
             });
-            return isSound[0] ? ExitCode.OK : ExitCode.CHECK_FAILED;
+            List<String> broken = wanted.broken();
+            if (isJson && wanted.count() > 0) {
+                Map<String, Object> json = new LinkedHashMap<>();
+                json.put("receipts", wanted.count());
+                json.put("broken", broken);
+                shell.console().println(Json.write(json));
+            } else {
+                broken.forEach(shell.console()::println);
+            }
+            return isSound[0] && broken.isEmpty() ? ExitCode.OK : ExitCode.CHECK_FAILED;
         }
 
         private void print(String name, LogVerifier.Report report) {

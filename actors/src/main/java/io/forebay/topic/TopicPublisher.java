@@ -158,7 +158,8 @@ final class TopicPublisher {
         if (isStopped(home, Owner.queue(queueId))) {
             context.getLog()
                     .error(
-                            "topic {} queue {} is not served: records of it are missing in stripe {}",
+                            "topic {} queue {} is not served: records of it are missing in stripe {}; stop the node and see"
+                                    + " what can be mended with 'forebay log repair'",
                             topic.name(),
                             number,
                             home.stripeId());

@@ -23,6 +23,7 @@ import io.forebay.storage.log.GivenBackRecord;
 import io.forebay.storage.log.KeyParkedRecord;
 import io.forebay.storage.log.KeyUnparkedRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.LostRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.PurgeRecord;
@@ -41,6 +42,9 @@ import java.util.TreeMap;
  * <p>All times are log times in milliseconds. Confined to its actor.
  */
 abstract class GroupMessages {
+    /** Records are lost: as far as that a group may well have looked ahead, whatever its limit is now. */
+    private static final int JUMP_MIN = 1 << 20;
+
     static final String REASON_EXPIRED = "not acked in time";
     static final String REASON_GONE = "consumer gone";
     static final String REASON_NACKED = "nacked";
@@ -95,6 +99,8 @@ abstract class GroupMessages {
     OffsetSet quarantined = OffsetSet.empty();
     /** What this group passed over for that, since the start of this state. */
     OffsetSet skipped = OffsetSet.empty();
+    /** Whether records of this group were given up, so that others may contradict what came before. */
+    boolean isIncomplete;
 
     final OffsetCollector accepted = new OffsetCollector();
     /** What the filter does not want and no record says yet. */
@@ -556,6 +562,8 @@ abstract class GroupMessages {
             apply(seek);
         } else if (record instanceof PurgeRecord purge) {
             apply(purge);
+        } else if (record instanceof LostRecord) {
+            isIncomplete = true;
         } else {
             throw new IllegalStateException(
                     "a group's queue has no use for a record of type " + record.type() + " with sequence " + sequence);
@@ -652,18 +660,21 @@ abstract class GroupMessages {
         long offset = first;
         int deliveredCount = range.count();
         for (; offset < window.floor && offset < end; offset++) {
-            if (!skipped.contains(offset)) {
+            if (!skipped.contains(offset) && !isIncomplete) {
                 throw contradiction("pop", offset);
             }
             deliveredCount--;
         }
+        if (isIncomplete) {
+            jumpTo(first);
+        }
         for (; offset < end && offset < window.cursor; offset++) {
             int slot = window.slot(offset);
             byte status = window.statuses[slot];
-            if (status == SETTLED) {
+            if (status == SETTLED && !isIncomplete) {
                 throw contradiction("pop", offset);
             }
-            if (status == SKIPPED) {
+            if (status == SETTLED || status == SKIPPED) {
                 // Popped before it was found to be unreadable.
                 deliveredCount--;
                 continue;
@@ -707,7 +718,12 @@ abstract class GroupMessages {
      */
     int settle(long first, long last) {
         if (last >= window.cursor) {
-            throw contradiction("settle", last);
+            if (!isIncomplete) {
+                throw contradiction("settle", last);
+            }
+            // What delivered them is lost; those between were not delivered, as far as is known.
+            jumpTo(first);
+            window.extend(last + 1, PENDING);
         }
         int count = 0;
         long from = Math.max(first, window.floor);
@@ -970,6 +986,9 @@ abstract class GroupMessages {
     /** @return whether a record speaks of a message that was found to be unreadable later, so that nothing is to be done */
     boolean isPassedOver(String what, long offset) {
         byte status = window.status(offset);
+        if (isIncomplete && (status == MessageWindow.NONE || window.lastDeliveries[window.slot(offset)] == null)) {
+            return true; // what delivered it, or brought it back, is lost
+        }
         if (offset >= window.cursor || status == SETTLED || status == UNWANTED) {
             throw contradiction(what, offset);
         }
@@ -983,6 +1002,16 @@ abstract class GroupMessages {
             throw contradiction(what, offset);
         }
         return true;
+    }
+
+    /** Records are lost: what lies further behind an offset than any group looks ahead was settled or passed by one of them. */
+    private void jumpTo(long offset) {
+        long floorMin = offset - Math.max(limits.lookAheadMax(), JUMP_MIN);
+        if (floorMin > window.cursor) {
+            beginAt(floorMin);
+        } else if (floorMin > window.floor) {
+            settle(window.floor, floorMin - 1);
+        }
     }
 
     IllegalStateException contradiction(String what, long offset) {

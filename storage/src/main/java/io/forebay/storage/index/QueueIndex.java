@@ -201,10 +201,28 @@ public final class QueueIndex implements AutoCloseable {
      * Before everything is put again: should it end half-way, with some of it on the device, the next start is told. Blocks.
      */
     public void beginRebuild() throws IOException {
+        markForRebuild(directory);
+    }
+
+    /** The next start builds the index in that directory anew, whatever is in it. */
+    public static void markForRebuild(StorageDirectory directory) throws IOException {
         if (!directory.list().contains(UNFINISHED)) {
             directory.create(UNFINISHED, 0).close();
         }
         directory.forceDirectory();
+    }
+
+    /** Whether the next start builds the index in that directory anew because it was told to. */
+    public static boolean isMarkedForRebuild(StorageDirectory directory) throws IOException {
+        return directory.list().contains(UNFINISHED);
+    }
+
+    /** Takes back {@link #markForRebuild}. */
+    public static void unmarkForRebuild(StorageDirectory directory) throws IOException {
+        if (isMarkedForRebuild(directory)) {
+            directory.delete(UNFINISHED);
+            directory.forceDirectory();
+        }
     }
 
     /** Everything is put again: forces it. Blocks. */

@@ -93,6 +93,20 @@ public final class DirectoryLock implements AutoCloseable {
      * @throws DirectoryLockedException if a node has it open
      */
     public static DirectoryLock forReading(String directory) throws IOException {
+        return existing(directory, true);
+    }
+
+    /**
+     * Keeps nodes and readers out of a directory while somebody changes its files without being its node. Writes nothing itself.
+     *
+     * @return null if there is nothing to lock: a copy without its lock file
+     * @throws DirectoryLockedException if a node or somebody else has it open
+     */
+    public static DirectoryLock forWriting(String directory) throws IOException {
+        return existing(directory, false);
+    }
+
+    private static DirectoryLock existing(String directory, boolean isShared) throws IOException {
         Path path = Path.of(directory).toAbsolutePath().normalize();
         if (!Files.exists(path.resolve(LOCK_FILE))) {
             return null;
@@ -103,10 +117,12 @@ public final class DirectoryLock implements AutoCloseable {
         }
         FileChannel channel = null;
         try {
-            channel = FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ);
+            channel = isShared
+                    ? FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ)
+                    : FileChannel.open(path.resolve(LOCK_FILE), StandardOpenOption.READ, StandardOpenOption.WRITE);
             FileLock lock;
             try {
-                lock = channel.tryLock(0, Long.MAX_VALUE, true);
+                lock = channel.tryLock(0, Long.MAX_VALUE, isShared);
             } catch (OverlappingFileLockException e) {
                 throw inUse(path, "this process");
             }

@@ -15,10 +15,16 @@ public final class CorruptLogException extends StripeException {
         super(
                 Reason.CORRUPT,
                 "the log is damaged: " + file + ", position " + position + ": " + problem
-                        + "; look with 'forebay log verify', mend with 'forebay log repair'");
+                        + "; look with 'forebay log verify " + directoryOf(file)
+                        + "', see what can be mended with 'forebay log repair " + directoryOf(file) + "'");
         this.file = file;
         this.position = position;
         this.problem = problem;
+    }
+
+    private static String directoryOf(String file) {
+        int end = file.lastIndexOf('/');
+        return end > 0 ? file.substring(0, end) : "DIR";
     }
 
     /** The file with the damage. */

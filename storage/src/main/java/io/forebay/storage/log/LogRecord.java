@@ -27,6 +27,7 @@ public sealed interface LogRecord
                 FilteredRecord,
                 RedrivenRecord,
                 RedriveReceivedRecord,
+                LostRecord,
                 TimerScheduledRecord,
                 TimerFiredRecord,
                 TimerRecalledRecord,
@@ -104,6 +105,7 @@ public sealed interface LogRecord
             case FILTERED -> FilteredRecord.decode(in);
             case REDRIVEN -> RedrivenRecord.decode(in);
             case REDRIVE_RECEIVED -> RedriveReceivedRecord.decode(in);
+            case LOST -> LostRecord.decode(in);
             case TIMER_SCHEDULED -> TimerScheduledRecord.decode(in);
             case TIMER_FIRED -> TimerFiredRecord.decode(in);
             case TIMER_RECALLED -> TimerRecalledRecord.decode(in);

@@ -466,6 +466,9 @@ public final class LogVerifier {
         }
 
         private void checkNumber(Found segment, long position) {
+            if (view.type() == RecordType.LOST && view.ownerNumber() == 0) {
+                return; // nobody knows whose it was
+            }
             Long last = numbers.put(view.ownerKey(), view.ownerNumber());
             if (last != null && view.ownerNumber() <= last) {
                 problems.add(new Problem(segment.name, position, view + " comes again, the last number was " + last));

@@ -29,6 +29,7 @@ public enum RecordType {
     FILTERED(20),
     REDRIVEN(21),
     REDRIVE_RECEIVED(22),
+    LOST(23),
 
     TIMER_SCHEDULED(32),
     TIMER_FIRED(33),

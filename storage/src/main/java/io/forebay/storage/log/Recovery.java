@@ -648,6 +648,13 @@ final class Recovery {
                     basesWithEntries.add(found.base);
                     addEntry(found, record);
                 }
+            } else if (record.type() == RecordType.QUARANTINED && record.ownerKey() == Owner.key(record.queueId(), 0)) {
+                // A repair notes offsets that were given and of which no message is left.
+                QuarantinedRecord noted = (QuarantinedRecord) record.decode();
+                if (noted.cause() != QuarantinedRecord.Cause.RELEASED) {
+                    queueMarks(owners.slot(record.ownerKey()), record.queueId())
+                            .raise(noted.firstOffset() + noted.count());
+                }
             }
             if (!isMoved) {
                 replay(scanner, found, position, record);
@@ -685,6 +692,9 @@ final class Recovery {
         long key = record.ownerKey();
         int slot = owners.slot(key);
         long number = record.ownerNumber();
+        if (record.type() == RecordType.LOST && number == 0) {
+            return; // nobody knows whose it was
+        }
         long last = owners.lastNumber[slot];
         if (number <= last) {
             throw new CorruptLogException(

@@ -26,6 +26,7 @@ class EveryRecordPropertyTest {
         RandomRecords values = new RandomRecords(random);
         return values.with(MessageRecord.class, () -> message(random, values))
                 .with(OffsetSet.class, () -> offsets(random, values))
+                .with(LostRecord.class, () -> new LostRecord(random.nextInt(200)))
                 .with(SendWindow.class, () -> window(random, values))
                 .with(QueueSnapshot.class, "marks", () -> marks(random, values))
                 .with(QueueSnapshot.class, "settled", () -> settled(random, values))

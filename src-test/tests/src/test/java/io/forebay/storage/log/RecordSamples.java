@@ -116,7 +116,9 @@ public final class RecordSamples {
                                 new ProducerWindowRecord.Sent(12, 1238, 98769))),
                 new DeduplicationRecord(SendWindow.Kind.MESSAGE_ID, 1_800_000_000_021L),
                 new ExpiredRecord(1000, 1_800_000_000_022L, 17, ExpiredRecord.Cause.MAX_AGE),
-                new ExpiredRecord(1001, 1_800_000_000_023L, 0, ExpiredRecord.Cause.MAX_BYTES));
+                new ExpiredRecord(1001, 1_800_000_000_023L, 0, ExpiredRecord.Cause.MAX_BYTES),
+                new LostRecord(0),
+                new LostRecord(12));
     }
 
     static MessageRecord message() {

@@ -1,0 +1,155 @@
+package io.forebay.cli;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A node whose log is damaged after a {@code kill -9}, repaired by the command line. Invariants: I1 all messages but those in the
+ * damaged place are delivered; I2 none twice, none altered; I8 the node serves again; undo gives the same bytes.
+ */
+class LogRepairCommandTest {
+    private static final int COUNT = 400;
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aDamagedLogIsRepairedServedAndPutBack() throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < COUNT; i++) {
+            lines.add("alpha beta gamma " + i);
+        }
+        try (Fork.Node node = new Fork.Node(folder).start()) {
+            String data = node.data().toString();
+            run(0, "topic", "create", "t", "--queues", "2", "--connect", node.address());
+            run(0, "group", "create", "g", "--topic", "t", "--connect", node.address());
+            CliRunner.Result sent = CliRunner.runWith(
+                    (String.join("\n", lines) + "\n").getBytes(UTF_8),
+                    "send",
+                    "t",
+                    "--batch",
+                    "8",
+                    "--json",
+                    "--connect",
+                    node.address());
+            assertThat(sent.code()).as(sent.err()).isZero();
+            CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--apply"), 5, data);
+            node.kill();
+            assertThat(run(0, "log", "repair", data)).contains("nothing to repair");
+            String kept = receipt(sent, 1);
+            String gone = receipt(sent, 38);
+            assertThat(run(0, "log", "verify", data, "--receipt", kept, "--receipt", gone))
+                    .doesNotContain("receipt");
+            flip(node.data(), "beta gamma 37");
+            List<String> damaged = contents(node.data());
+
+            assertThat(run(1, "log", "verify", data, "--receipt", kept, "--receipt", gone))
+                    .contains("DAMAGED", "receipt " + gone + ": no record")
+                    .doesNotContain("receipt " + kept);
+            String plan = run(1, "log", "repair", data);
+            assertThat(plan).contains("DAMAGED", "damage: segment-", "lost: queue ", "into quarantine", "--apply");
+            assertThat(contents(node.data())).as("a plan writes nothing").isEqualTo(damaged);
+            String json = run(1, "log", "repair", data, "--json");
+            long lost = sum(json, "\"offsets\":(\\d+)");
+            assertThat(lost).isBetween(1L, 8L);
+
+            assertThat(run(0, "log", "repair", data, "--apply")).contains("repaired", "--undo 1");
+            assertThat(run(0, "log", "verify", data)).doesNotContain("DAMAGED");
+            assertThat(run(0, "log", "repair", data)).contains("nothing to repair");
+            run(0, "log", "repair", data, "--undo", "1");
+            assertThat(contents(node.data())).as("undone").isEqualTo(damaged);
+            run(0, "log", "repair", data, "--apply");
+
+            node.start();
+            String popped = run(0, "pop", "t", "--group", "g", "--idle-exit", "2s", "--connect", node.address());
+            List<String> got = popped.lines().toList();
+            Set<String> distinct = new HashSet<>(got);
+            assertThat(distinct).as("none twice").hasSameSizeAs(got).isSubsetOf(lines);
+            assertThat(got).hasSize((int) (COUNT - lost));
+            assertThat(distinct).doesNotContain("alpha beta gamma 37");
+            String described = run(0, "topic", "describe", "t", "--json", "--connect", node.address());
+            assertThat(sum(described, "\"unreadable\":(\\d+)")).isEqualTo(lost);
+            CliRunner.Result more = CliRunner.runWith("more\n".getBytes(UTF_8), "send", "t", "--connect", node.address());
+            assertThat(more.code()).isZero();
+            assertThat(node.stop()).isZero();
+
+            CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--undo", "2"), 5, "--force");
+            run(0, "log", "repair", data, "--undo", "2", "--force");
+            assertThat(run(1, "log", "verify", data)).contains("DAMAGED");
+            CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--undo", "7"), 5, "no repair 7");
+        }
+    }
+
+    /** Of a line that was sent. */
+    private static String receipt(CliRunner.Result sent, int line) {
+        for (String json : sent.outLines()) {
+            if (json.startsWith("{\"line\":" + line + ",")) {
+                return sum(json, "\"stripe\":(\\d+)") + "/" + sum(json, "\"sequence\":(\\d+)") + "/"
+                        + json.replaceAll(".*\"crc32c\":\"([0-9a-f]+)\".*", "$1");
+            }
+        }
+        throw new AssertionError("line " + line + " was not confirmed");
+    }
+
+    private static String run(int code, String... arguments) {
+        CliRunner.Result result = CliRunner.run(arguments);
+        assertThat(result.code())
+                .as("%s: %s%s", String.join(" ", arguments), result.out(), result.err())
+                .isEqualTo(code);
+        return result.out();
+    }
+
+    private static long sum(String text, String pattern) {
+        long sum = 0;
+        Matcher numbers = Pattern.compile(pattern).matcher(text);
+        while (numbers.find()) {
+            sum += Long.parseLong(numbers.group(1));
+        }
+        return sum;
+    }
+
+    /** The files that a repair may touch, and their bytes. */
+    private static List<String> contents(Path data) throws Exception {
+        List<String> contents = new ArrayList<>();
+        try (Stream<Path> paths = Files.walk(data)) {
+            for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
+                String name = data.relativize(path).toString();
+                if (!name.contains("repair-") && !name.equals("lock")) {
+                    contents.add(name + " " + java.util.Arrays.hashCode(Files.readAllBytes(path)));
+                }
+            }
+        }
+        return contents;
+    }
+
+    private static void flip(Path root, String text) throws Exception {
+        byte[] wanted = text.getBytes(UTF_8);
+        try (Stream<Path> paths = Files.walk(root)) {
+            for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
+                int at = new String(Files.readAllBytes(path), java.nio.charset.StandardCharsets.ISO_8859_1)
+                        .indexOf(new String(wanted, java.nio.charset.StandardCharsets.ISO_8859_1));
+                if (at >= 0) {
+                    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+                        file.seek(at);
+                        file.write('B');
+                    }
+                    return;
+                }
+            }
+        }
+        throw new AssertionError("'" + text + "' was not found under " + root);
+    }
+}

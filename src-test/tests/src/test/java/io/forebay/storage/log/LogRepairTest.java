@@ -1,0 +1,365 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/**
+ * A small log of several segments with a checkpoint in it is damaged everywhere, one place at a time, and repaired. Invariants: I1
+ * everything that was not in the damaged place is there, in order; I2 nothing is altered, comes twice, or comes back; no sequence and
+ * no offset is given again; I8 the log opens, nobody is stopped; undo gives the same bytes. With {@code -Dforebay.sweep=full} every
+ * byte is flipped.
+ */
+class LogRepairTest {
+    private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
+    private static final int STEP = IS_FULL ? 1 : 401;
+    private static final String CHECKPOINT = "checkpoint";
+
+    private static MemoryDisk stopped;
+    private static LogModel model;
+    private static Map<Integer, Long> released;
+    /** Sequences of the records of each frame, by file and by the place in it where the frame begins and ends. */
+    private static final List<Frames> FRAMES = new ArrayList<>();
+
+    private record Frames(String file, long from, long to, Set<Long> sequences) {}
+
+    @BeforeAll
+    static void write() throws IOException {
+        stopped = new MemoryDisk();
+        Random random = new Random(4711);
+        LogDriver driver = LogDriver.fresh(stopped);
+        fill(driver, random, 110);
+        driver.checkpoint(random, false);
+        fill(driver, random, 110);
+        driver.log.close(true);
+        driver = new LogDriver(stopped, driver.model, driver.released(), 0);
+        fill(driver, random, 30);
+        driver.log.close(true);
+        model = driver.model;
+        released = driver.released();
+        LogVerifier.Report report = LogVerifier.verify(stopped);
+        assertThat(report.problems()).isEmpty();
+        assertThat(report.segments()).isGreaterThan(3);
+        noteFrames();
+    }
+
+    private static void fill(LogDriver driver, Random random, int count) throws IOException {
+        for (int step = 0; step < count; step++) {
+            driver.append(random);
+            if (random.nextInt(4) == 0) {
+                driver.force();
+            }
+        }
+        driver.force();
+    }
+
+    private static void noteFrames() throws IOException {
+        try (LogFiles files = LogFiles.open(stopped)) {
+            for (LogFiles.Found found : files.all()) {
+                FrameWindow window = new FrameWindow();
+                long end = files.end(found);
+                long at = found.firstPosition();
+                while (found.isLinked() && at < end && window.check(found.file, found.base, at, end - at) == null) {
+                    int length = FrameCodec.length(window.bytes(), window.at());
+                    Set<Long> sequences = new TreeSet<>();
+                    long first = FrameCodec.firstSequence(window.bytes(), window.at());
+                    for (int i = 0; i < FrameCodec.recordCount(window.bytes(), window.at()); i++) {
+                        sequences.add(first + i);
+                    }
+                    FRAMES.add(new Frames(found.name, at - found.base, at - found.base + length, sequences));
+                    at += length;
+                }
+            }
+        }
+    }
+
+    private static Set<Long> sequencesAt(String file, long from, long to) {
+        Set<Long> sequences = new TreeSet<>();
+        for (Frames frame : FRAMES) {
+            if (frame.file.equals(file) && frame.from < to && frame.to > from) {
+                sequences.addAll(frame.sequences);
+            }
+        }
+        return sequences;
+    }
+
+    /** What each file comes to; what a power cut may take of the index is not looked at. */
+    private static Map<String, String> contents(MemoryDisk disk, boolean isWithIndex) throws IOException {
+        Map<String, String> contents = new TreeMap<>();
+        for (String name : disk.files()) {
+            if (!name.startsWith("repair-") && (isWithIndex || !name.startsWith("index/"))) {
+                byte[] bytes = disk.content(name);
+                contents.put(name, bytes.length + " bytes, " + Arrays.hashCode(bytes));
+            }
+        }
+        return contents;
+    }
+
+    @Test
+    void aSoundLogIsLeftAlone() throws IOException {
+        MemoryDisk disk = stopped.killImage();
+        RepairPlan plan = LogRepair.apply(disk, 1, 3_000);
+        assertThat(plan.isNeeded()).isFalse();
+        assertThat(disk.files()).isEqualTo(stopped.files());
+        assertThat(disk.operations()).isZero();
+    }
+
+    @Test
+    void everyFlippedByteOfASegmentIsRepaired() throws IOException {
+        int repaired = 0;
+        Set<String> seen = new HashSet<>();
+        for (Frames frame : FRAMES) {
+            if (seen.add(frame.file)) {
+                for (long at = 0; at < SegmentHeader.BYTES; at += IS_FULL ? 1 : 9) {
+                    MemoryDisk damaged = stopped.killImage();
+                    damaged.flip(frame.file, at, 1 << (at % 8));
+                    repaired += check(damaged, frame.file + " flipped at " + at, Set.of());
+                }
+            }
+            for (long at = frame.from; at < frame.to; at += at < frame.from + 56 ? Math.min(STEP, 29) : STEP) {
+                MemoryDisk damaged = stopped.killImage();
+                damaged.flip(frame.file, at, 1 << (at % 8));
+                repaired += check(damaged, frame.file + " flipped at " + at, frame.sequences);
+            }
+        }
+        assertThat(repaired).isGreaterThan(100);
+    }
+
+    @Test
+    void everyFlippedByteOfTheCheckpointFileIsRepaired() throws IOException {
+        for (long at = 0; at < 8192; at++) {
+            if (at % 4096 < 128 && (IS_FULL || at % 5 == 0)) {
+                MemoryDisk damaged = stopped.killImage();
+                damaged.flip(CHECKPOINT, at, 1 << (at % 8));
+                check(damaged, "checkpoint flipped at " + at, Set.of());
+            }
+        }
+        MemoryDisk both = stopped.killImage();
+        both.flip(CHECKPOINT, 20, 1);
+        both.flip(CHECKPOINT, 4096 + 20, 1);
+        assertThat(check(both, "both slots flipped", Set.of())).isOne();
+        MemoryDisk cut = stopped.killImage();
+        cut.truncate(CHECKPOINT, 100);
+        assertThat(check(cut, "checkpoint cut", Set.of())).isOne();
+        MemoryDisk gone = stopped.killImage();
+        gone.delete(CHECKPOINT);
+        assertThat(check(gone, "checkpoint gone", Set.of())).isOne();
+    }
+
+    @Test
+    void aSegmentThatIsCutShortOrZeroedOrGoneIsRepaired() throws IOException {
+        for (String file : files()) {
+            long size = stopped.sizeBytes(file);
+            for (long length = 0; length < size; length += IS_FULL ? 997 : 13_337) {
+                MemoryDisk cut = stopped.killImage();
+                cut.truncate(file, length);
+                check(cut, file + " cut to " + length, sequencesAt(file, length, size));
+            }
+            for (long from = 0; from < size; from += IS_FULL ? 4096 : 5 * 4096) {
+                MemoryDisk zeroed = stopped.killImage();
+                zeroed.overwrite(file, from, new byte[4096]);
+                check(zeroed, file + " zeroed at " + from, sequencesAt(file, from, from + 4096));
+            }
+            MemoryDisk gone = stopped.killImage();
+            gone.delete(file);
+            check(gone, file + " gone", sequencesAt(file, 0, size));
+        }
+    }
+
+    private static List<String> files() {
+        return FRAMES.stream().map(Frames::file).distinct().toList();
+    }
+
+    /** After a crash in the middle of a repair it is run again; before that a start may refuse, but takes nothing for granted. */
+    @Test
+    void aRepairThatIsCutOffAnywhereIsRunAgain() throws IOException {
+        Random random = new Random(11);
+        for (Frames frame : List.of(FRAMES.get(FRAMES.size() / 3), FRAMES.get(FRAMES.size() - 2))) {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.flip(frame.file, frame.from + 70, 4);
+            Map<String, String> before = contents(damaged, false);
+            MemoryDisk whole = damaged.killImage();
+            LogRepair.apply(whole, 1, 3_000);
+            for (long operation = 1; operation <= whole.operations(); operation++) {
+                MemoryDisk disk = damaged.killImage();
+                disk.crashAtOperation(disk.operations() + operation, random);
+                try {
+                    LogRepair.apply(disk, 1, 3_000);
+                } catch (IOException | DiskCrashed e) {
+                    assertThat(disk.isCrashed()).isTrue();
+                }
+                String what = frame + " crash at " + operation + " of " + whole.operations();
+                for (MemoryDisk image : List.of(disk.killImage(), disk.powerCutImage(random))) {
+                    checkStarts(image.killImage(), what, frame.sequences);
+                    int number = LogRepair.nextNumber(image);
+                    RepairPlan plan = LogRepair.apply(image, number, 3_000);
+                    assertThat(plan.refusalOrNull()).as(what).isNull();
+                    checkOpens(image.killImage(), what, plan, frame.sequences);
+                    assertThat(LogRepair.unfinished(image)).as(what).isEmpty();
+                    if (plan.isNeeded()) {
+                        LogRepair.undo(image, number);
+                        assertThat(contents(image, false))
+                                .as(what)
+                                .containsExactlyEntriesOf(before);
+                    }
+                }
+            }
+        }
+    }
+
+    /** A start on a repair that was cut off refuses, stops owners, or is right; then a repair goes on from there. */
+    private static void checkStarts(MemoryDisk image, String what, Set<Long> lost) throws IOException {
+        try (StripeLog log = StripeLog.open(image, LogDriver.OPTIONS, 4_000, new Handed())) {
+            assertThat(log.nextOffset(2)).as(what).isPositive();
+        } catch (CorruptLogException e) {
+            assertThat(e.getMessage()).contains("forebay log repair");
+        }
+        RepairPlan plan = LogRepair.apply(image, LogRepair.nextNumber(image), 3_000);
+        assertThat(plan.refusalOrNull()).as(what).isNull();
+        checkOpens(image, what, plan, lost);
+    }
+
+    @Test
+    void whatWasWrittenSinceIsNotOverwrittenUnasked() throws IOException {
+        MemoryDisk disk = stopped.killImage();
+        Frames frame = FRAMES.get(FRAMES.size() / 3);
+        disk.flip(frame.file, frame.from + 70, 4);
+        LogRepair.apply(disk, 1, 3_000);
+        assertThat(LogRepair.isApplied(disk, 1)).isTrue();
+        assertThat(LogRepair.changedSince(disk, 1)).isEmpty();
+        StripeLog.open(disk, LogDriver.OPTIONS, 4_000, new Handed()).close(true);
+        assertThat(LogRepair.changedSince(disk, 1)).contains(CHECKPOINT);
+        assertThat(LogRepair.nextNumber(disk)).isEqualTo(2);
+        LogRepair.undo(disk, 1);
+        assertThat(LogRepair.isApplied(disk, 1)).isFalse();
+    }
+
+    /** Sequences that are lost together with the last of their owner: nobody can tell by a gap whose they were. */
+    @Test
+    void theLastRecordsOfTheLogAreGivenUpAndTheirOffsetsNotGivenAgain() throws IOException {
+        Frames last = FRAMES.get(FRAMES.size() - 1);
+        for (long at = last.from; at < last.to; at += IS_FULL ? 1 : 11) {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.flip(last.file, at, 1 << (at % 8));
+            assertThat(check(damaged, "last frame flipped at " + at, last.sequences)).isOne();
+        }
+    }
+
+    /** @return 1 if there was something to repair */
+    private static int check(MemoryDisk damaged, String what, Set<Long> lost) throws IOException {
+        Map<String, String> before = contents(damaged, true);
+        long operations = damaged.operations();
+        RepairPlan plan = LogRepair.plan(damaged, 3_000);
+        assertThat(damaged.operations()).as("%s: a plan writes nothing", what).isEqualTo(operations);
+        assertThat(plan.refusalOrNull()).as(what).isNull();
+        assertThat(damaged.openFiles()).as(what).isEmpty();
+        if (!plan.isNeeded()) {
+            checkOpens(damaged, what, plan, Set.of());
+            return 0;
+        }
+        LogRepair.apply(damaged, 1, 3_000);
+        assertThat(damaged.openFiles()).as(what).isEmpty();
+        assertThat(LogVerifier.verify(damaged).problems()).as("%s: %s", what, plan).isEmpty();
+        assertThat(LogRepair.plan(damaged, 3_000).isNeeded()).as("%s: once is enough", what).isFalse();
+        checkOpens(damaged.killImage(), what, plan, lost);
+        assertThat(LogRepair.changedSince(damaged, 1)).as(what).isEmpty();
+        LogRepair.undo(damaged, 1);
+        assertThat(contents(damaged, true)).as("%s: undone", what).containsExactlyEntriesOf(before);
+        return 1;
+    }
+
+    /** What recovery hands out. */
+    private static final class Handed implements RecoverySink {
+        final Map<Owner, Long> held = new HashMap<>();
+        final Map<Long, LogRecord> records = new TreeMap<>();
+        final Map<Long, Owner> owners = new HashMap<>();
+        private long last;
+
+        @Override
+        public void snapshot(RecordView part) throws CorruptRecordException {
+            held.put(part.owner(), ((SnapshotRecord) part.decode()).heldSequence());
+        }
+
+        @Override
+        public void record(RecordView record) throws CorruptRecordException {
+            assertThat(record.sequence()).isGreaterThan(last);
+            last = record.sequence();
+            records.put(record.sequence(), record.decode());
+            owners.put(record.sequence(), record.owner());
+        }
+    }
+
+    private static void checkOpens(MemoryDisk repaired, String what, RepairPlan plan, Set<Long> lost)
+            throws IOException {
+        Handed handed = new Handed();
+        String as = what + ": " + plan;
+        try (StripeLog log = StripeLog.open(repaired, LogDriver.OPTIONS, 4_000, handed)) {
+            assertThat(log.report().stoppedOwners()).as(as).isEmpty();
+            for (LogModel.Entry entry : model.entries()) {
+                LogRecord record = handed.records.get(entry.sequence());
+                if (record instanceof LostRecord) {
+                    assertThat(lost).as("%s: %s", as, entry).contains(entry.sequence());
+                } else if (record != null) {
+                    assertThat(LogModel.content(record)).as("%s: %s", as, entry).isEqualTo(entry.content());
+                    assertThat(handed.owners.get(entry.sequence())).as(as).isEqualTo(entry.owner());
+                } else if (entry.isState() && !lost.contains(entry.sequence())) {
+                    assertThat(handed.held.getOrDefault(entry.owner(), 0L))
+                            .as("%s: %s is there", as, entry)
+                            .isGreaterThanOrEqualTo(entry.sequence());
+                }
+            }
+            checkMessages(log, as, lost);
+            Frame frame = Frame.builder(64)
+                    .add(Owner.queue(2), MessageRecord.builder().id("new").body(new byte[1]).build())
+                    .build();
+            log.append(frame, 5_000);
+            assertThat(frame.firstSequence()).as("%s: sequence", as).isGreaterThan(model.lastSequence());
+        }
+    }
+
+    private static void checkMessages(StripeLog log, String as, Set<Long> lost) throws IOException {
+        Map<Integer, Integer> sizes = new HashMap<>();
+        for (LogModel.Entry entry : model.entries()) {
+            int queue = entry.owner().queueId();
+            if (entry.queueOffset() < 0) {
+                continue;
+            }
+            sizes.merge(queue, 1, Integer::sum);
+            if (entry.queueOffset() < released.getOrDefault(queue, 0L)) {
+                continue;
+            }
+            List<Long> found = new ArrayList<>();
+            QueueReader.Result result = log.newReader(queue)
+                    .read(entry.queueOffset(), 1, Long.MAX_VALUE, (offset, message, body) -> found.add(
+                            body == null ? -1 : LogModel.content(body.decode())));
+            if (!lost.contains(entry.sequence()) && !isBodyLost(entry, lost)) {
+                assertThat(found).as("%s: %s %s", as, entry, result).containsExactly(entry.bodyContent());
+            } else if (!found.isEmpty()) {
+                assertThat(found).as(as).isSubsetOf(entry.bodyContent(), -1L);
+            }
+        }
+        sizes.forEach((queue, size) ->
+                assertThat(log.nextOffset(queue)).as("%s: queue %s", as, queue).isGreaterThanOrEqualTo(size));
+    }
+
+    /** Whether it is an entry whose body was lost. */
+    private static boolean isBodyLost(LogModel.Entry entry, Set<Long> lost) {
+        return entry.bodyContent() != entry.content()
+                && model.entries().stream()
+                        .anyMatch(other -> lost.contains(other.sequence()) && other.content() == entry.bodyContent());
+    }
+}
