@@ -36,7 +36,6 @@ import io.forebay.topic.core.RegistryLimits;
 import io.forebay.watch.NodeView;
 import io.forebay.watch.Watch;
 import java.net.InetSocketAddress;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -46,6 +45,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 
 /**
  * A node of Forebay inside an actor system, whatever its provider:
@@ -176,9 +176,10 @@ public final class Forebay implements Extension {
         }
         CompletableFuture<ActorRef<Registry.Command>> registryRef = new CompletableFuture<>();
         // The registry runs as soon as it is spawned, maybe before its reference is here.
+        RandomGenerator random = ForebayStorage.get(system).random();
         ActorRef<Registry.Command> registry = system.systemActorOf(
                 Registry.create(
-                        new Registry.Environment(settings, stripes, recovery, directory, new SecureRandom()),
+                        new Registry.Environment(settings, stripes, recovery, directory, random),
                         () -> registryRef.thenAccept(ref -> open(ref, stripes))),
                 NodeProtocol.ENTRY_NAME + "-registry",
                 dispatcherSelector());

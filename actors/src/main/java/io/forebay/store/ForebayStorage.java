@@ -22,6 +22,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -86,6 +87,11 @@ public final class ForebayStorage implements Extension {
     public synchronized void use(StorageEnvironment other) {
         checkNotOpening();
         environment = Objects.requireNonNull(other);
+    }
+
+    /** Where the nonces of receipt handles come from. */
+    public synchronized RandomGenerator random() {
+        return environment.random();
     }
 
     private void checkNotOpening() {

@@ -10,14 +10,21 @@ import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
 /**
- * What the stripes take from outside: directory, clocks, chance. Tests and simulations bring their own.
+ * What the stripes, and the node that serves them, take from outside: directory, wall clock, monotonic clock, chance. Tests and
+ * simulations bring their own.
  *
  * @param opener opens and locks the node's directory; blocks
  * @param wall read once, at the start
  * @param nanoTime monotonic
- * @param random for the numbers that tell new logs apart; thread-safe
+ * @param random for the nonces of receipt handles, and for the numbers that tell new logs apart: nobody may be able to guess what it
+ *     gives. Thread-safe
  */
 public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier nanoTime, RandomGenerator random) {
+    /** With nonces that nobody can guess. */
+    public StorageEnvironment(Opener opener, InstantSource wall, LongSupplier nanoTime) {
+        this(opener, wall, nanoTime, new SecureRandom());
+    }
+
     /** Opens the node's directory. */
     public interface Opener {
         /**
@@ -53,7 +60,12 @@ public record StorageEnvironment(Opener opener, InstantSource wall, LongSupplier
 
     /** One directory for everything, unlocked; for a disk in memory. */
     public static StorageEnvironment of(StorageDirectory root, InstantSource wall, LongSupplier nanoTime) {
-        return new StorageEnvironment(
-                (directory, nodeName) -> new Root(root, () -> {}), wall, nanoTime, new SecureRandom());
+        return of(root, wall, nanoTime, new SecureRandom());
+    }
+
+    /** The same, with a chance that a seed brings back; for simulations. */
+    public static StorageEnvironment of(
+            StorageDirectory root, InstantSource wall, LongSupplier nanoTime, RandomGenerator random) {
+        return new StorageEnvironment((directory, nodeName) -> new Root(root, () -> {}), wall, nanoTime, random);
     }
 }

@@ -126,7 +126,7 @@ public final class ForebayClient {
      */
     public static ForebayClient connect(
             ActorSystem<?> system, Target target, ClientSettings settings, Consumer<ClientNotice> notices) {
-        return connect(system, target, settings, ClientEnvironment.system(), notices);
+        return connect(system, target, settings, ClientWorld.get(system).environment(), notices);
     }
 
     static ForebayClient connect(

@@ -30,6 +30,7 @@ import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.Proof;
+import io.forebay.testkit.sim.VirtualScheduler;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -97,34 +98,8 @@ final class NodeFixture implements AutoCloseable {
         return new NodeFixture(config, disk, StorageEnvironment.of(disk, time, time::nanos)).started();
     }
 
-    /**
-     * Time that passes only when somebody says so. Kept over the lives of a node: one that starts reads the wall clock, one
-     * that runs does not see when it is set.
-     */
-    static final class VirtualTime implements InstantSource {
-        private final AtomicLong nanos = new AtomicLong();
-        private volatile long wallMillis = 1_800_000_000_000L;
-
-        @Override
-        public Instant instant() {
-            return Instant.ofEpochMilli(wallMillis);
-        }
-
-        long nanos() {
-            return nanos.get();
-        }
-
-        /** The wall clock is set, or time passes without a node. */
-        void shiftWall(long millis) {
-            wallMillis += millis;
-        }
-
-        /** For the timers; see {@link NodeFixture#pass}. */
-        void pass(long millis) {
-            wallMillis += millis;
-            nanos.addAndGet(TimeUnit.MILLISECONDS.toNanos(millis));
-        }
-    }
+    /** The time of nodes of this kind. */
+    static final class VirtualTime extends io.forebay.testkit.sim.VirtualTime {}
 
     /** Lets time pass, and what is due then begin. Whoever wants to see that it has happened asks for something. */
     void pass(VirtualTime time, long millis) {

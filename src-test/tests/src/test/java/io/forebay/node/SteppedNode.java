@@ -1,11 +1,9 @@
 package io.forebay.node;
 
-import akka.Done;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.Props;
-import akka.actor.typed.javadsl.Adapter;
 import akka.actor.typed.javadsl.Behaviors;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -24,32 +22,25 @@ import io.forebay.protocol.SettingsDescribed;
 import io.forebay.protocol.SettingsScope;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.store.ForebayStorage;
-import io.forebay.store.StorageEnvironment;
 import io.forebay.store.StripeHealth;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.SteppedExecutor;
+import io.forebay.testkit.sim.SteppedSystem;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 import java.util.stream.Stream;
 import org.slf4j.LoggerFactory;
-import scala.Function0;
-import scala.concurrent.BlockContext;
-import scala.concurrent.CanAwait;
-import scala.concurrent.Future;
 
 /**
- * A whole node without a thread of its own, on a disk in memory: its actors do one thing at a time, in an order drawn by chance,
- * when the test says so; time passes when the test says so. So every order in which threads could have done things can come up,
- * thousands of times a second. A node that is killed or loses its power is left where it stands.
- *
- * <p>What the node draws for itself (nonces, uids of actors) is not the test's: a seed brings back its choices, and nearly the same order.
+ * A {@link SteppedSystem} for tests of the node: a whole node without a thread of its own, on a disk in memory, that checks that it
+ * starts none, and clients that speak its protocol by hand. One seed brings back one run.
  */
 final class SteppedNode {
     private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
@@ -61,9 +52,9 @@ final class SteppedNode {
     final MemoryDisk disk;
     final NodeFixture.VirtualTime time;
     private final RandomGenerator random;
+    private final SteppedSystem stepped;
     private final ActorSystem<Void> system;
     private final Forebay forebay;
-    private final VirtualScheduler timers;
     /** Of somebody who listens. */
     private Throwable failure;
 
@@ -75,23 +66,9 @@ final class SteppedNode {
                 .withFallback(QUIET)
                 .withFallback(NodeFixture.SMALL)
                 .withFallback(ConfigFactory.load());
-        system = create(config);
-        timers = VirtualScheduler.of(Adapter.toClassic(system));
-        ForebayStorage.get(system).use(StorageEnvironment.of(disk, time, time::nanos));
-        forebay = Forebay.get(system);
-    }
-
-    /** Loggers are waited for; whoever waits does meanwhile what is to be done. */
-    private ActorSystem<Void> create(Config config) {
-        BlockContext working = new BlockContext() {
-            @Override
-            public <T> T blockOn(Function0<T> wait, CanAwait permission) {
-                runAll(VirtualScheduler.newestOfThread().tasks);
-                return wait.apply();
-            }
-        };
-        return BlockContext.withBlockContext(
-                working, () -> ActorSystem.create(Behaviors.empty(), "stepped-node", config));
+        stepped = new SteppedSystem("stepped-node", config, disk, time, random, this::check);
+        system = stepped.system();
+        forebay = stepped.forebay();
     }
 
     /**
@@ -101,12 +78,7 @@ final class SteppedNode {
      */
     static SteppedNode start(MemoryDisk disk, String settings, NodeFixture.VirtualTime time, RandomGenerator random) {
         SteppedNode node = new SteppedNode(disk, settings, time, random);
-        node.runAll();
-        CompletableFuture<Forebay> ready = node.forebay.whenReady().toCompletableFuture();
-        if (!ready.isDone()) {
-            throw new AssertionError("I8: the node has nothing more to do and does not serve");
-        }
-        ready.join();
+        node.stepped.start();
         return node;
     }
 
@@ -166,103 +138,61 @@ final class SteppedNode {
         }
     }
 
+    private void check() {
+        checkAlone();
+        if (failure != null) {
+            throw new AssertionError(failure.toString(), failure);
+        }
+    }
+
+    /** See {@link SteppedSystem#trace}. */
+    void trace(Consumer<String> trace) {
+        stepped.trace(trace);
+    }
+
     /** Forces take their time from now on: they are done when they have come up so often, or when all there is to do is done. */
     void slowForces(int times) {
-        timers.tasks.slowness(times);
+        stepped.slowForces(times);
     }
 
     /** Does so many things, or fewer if there are no more, and slow ones take their time. */
     void run(int steps) {
-        for (int i = 0; i < steps && runOne(timers.tasks, false); i++) {
-            checkPower();
-        }
+        stepped.run(steps);
     }
 
     /** Until nothing is left to do before time passes. */
     void runAll() {
-        while (runOne(timers.tasks, true)) {
-            checkPower();
-        }
-    }
-
-    private void runAll(SteppedExecutor.Tasks tasks) {
-        for (boolean isMore = true; isMore; ) {
-            isMore = runOne(tasks, true);
-        }
-    }
-
-    private boolean runOne(SteppedExecutor.Tasks tasks, boolean isPatient) {
-        boolean isDone = tasks.runOne(random, isPatient);
-        checkAlone();
-        return isDone;
-    }
-
-    private void checkPower() {
-        if (failure != null) {
-            throw new AssertionError(failure.toString(), failure);
-        }
-        if (disk.isCrashed()) {
-            timers.tasks.clear();
-            throw new DiskCrashed("the node is gone");
-        }
+        stepped.runAll();
     }
 
     /** Time passes from one timer to the next, and all there is to do is done in between. */
     void pass(long millis) {
-        long left = millis;
-        runAll();
-        while (left > 0) {
-            left -= step(left);
-            runAll();
-        }
+        stepped.pass(millis);
     }
 
     /** Time passes, and timers go off; what they begin waits to be done. */
     void passOnly(long millis) {
-        for (long left = millis; left > 0; ) {
-            left -= step(left);
-        }
-    }
-
-    private long step(long millisMax) {
-        long millis = Math.min(millisMax, timers.untilNext());
-        timers.pass(millis, time::pass);
-        checkAlone();
-        return millis;
+        stepped.passOnly(millis);
     }
 
     /** The process dies, wherever it is. @return what it leaves */
     MemoryDisk kill() {
-        MemoryDisk image = disk.killImage();
-        gone();
-        return image;
+        return stepped.kill();
     }
 
     /** The power goes. @return what is left */
     MemoryDisk cutPower() {
-        MemoryDisk image = disk.powerCutImage(random);
-        gone();
-        return image;
+        return stepped.cutPower();
     }
 
     /** A disk that is gone already leaves the rest behind, too. */
     void gone() {
-        disk.crash();
-        timers.tasks.clear();
+        stepped.gone();
     }
 
     /** A clean stop. @return what it leaves */
     MemoryDisk stop() {
-        system.terminate();
-        // Its stage for Java would start threads.
-        Future<Done> terminated = system.whenTerminated();
-        for (int i = 0; i < 600 && !terminated.isCompleted(); i++) {
-            pass(100);
-        }
-        if (!terminated.isCompleted()) {
-            throw new AssertionError("I8: the node does not stop");
-        }
-        return disk.killImage();
+        return stepped.stop();
     }
 
     ActorSystem<Void> system() {

@@ -50,10 +50,10 @@ public final class SeededRun {
      * @throws AssertionError what the run threw, with the seed in front
      */
     public static void run(String name, Body body) {
-        long seed = Long.getLong("forebay.seed", ThreadLocalRandom.current().nextLong() >>> 16);
+        long seed = newSeed();
         Progress progress = new Progress();
         try {
-            body.run(random(seed), progress);
+            body.run(randomOf(seed), progress);
         } catch (Exception | AssertionError e) {
             throw new AssertionError(
                     name + " failed at step " + progress.step + " (" + progress.note + "), repeat with -Dforebay.seed="
@@ -63,7 +63,13 @@ public final class SeededRun {
         System.out.println(name + ": seed " + seed + ", steps " + progress.step);
     }
 
-    private static RandomGenerator random(long seed) {
+    /** The one of {@code -Dforebay.seed}, else a new one. */
+    public static long newSeed() {
+        return Long.getLong("forebay.seed", ThreadLocalRandom.current().nextLong() >>> 16);
+    }
+
+    /** What a run with that seed draws from. */
+    public static RandomGenerator randomOf(long seed) {
         return RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
     }
 }

@@ -1,2 +1,5 @@
-/** What random runs share: seeds that replay a failure, sizes that a profile may change, and the account of what they proved. */
+/**
+ * Random runs: seeds that replay a failure, sizes that a profile may change, the account of what was proved, virtual time, and an actor
+ * system with a node that does one thing at a time.
+ */
 package io.forebay.testkit.sim;

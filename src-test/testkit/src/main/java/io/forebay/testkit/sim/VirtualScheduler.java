@@ -1,4 +1,4 @@
-package io.forebay.node;
+package io.forebay.testkit.sim;
 
 import akka.actor.AbstractScheduler;
 import akka.actor.ActorSystem;
@@ -16,10 +16,13 @@ import java.util.function.LongConsumer;
 import scala.concurrent.ExecutionContext;
 import scala.concurrent.duration.FiniteDuration;
 
-/** Timers of an actor system that go off when {@link #pass} is called, in order, and never by themselves. Thread-safe. */
+/**
+ * Timers of an actor system that go off when {@link #pass} is called, in order, and never by themselves. Made by Akka, see {@link
+ * #CONFIG}. Thread-safe.
+ */
 public final class VirtualScheduler extends AbstractScheduler implements Closeable {
     /** Of a system with these timers. */
-    static final Config CONFIG =
+    public static final Config CONFIG =
             ConfigFactory.parseString("akka.scheduler.implementation = \"" + VirtualScheduler.class.getName() + "\"");
 
     private record Key(long dueMillis, long number) implements Comparable<Key> {
@@ -33,7 +36,9 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
     private final class Timer implements Cancellable, Runnable {
         private final long intervalMillis;
         private final Runnable runnable;
+        /** Null: by whoever has time pass. */
         private final ExecutionContext executor;
+
         private final AtomicBoolean isCancelled = new AtomicBoolean();
 
         Timer(long intervalMillis, Runnable runnable, ExecutionContext executor) {
@@ -50,7 +55,11 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
             if (intervalMillis > 0) {
                 add(intervalMillis, this);
             }
-            executor.execute(runnable);
+            if (executor == null) {
+                runnable.run();
+            } else {
+                executor.execute(runnable);
+            }
         }
 
         @Override
@@ -84,16 +93,22 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
         return NEWEST.get();
     }
 
-    static VirtualScheduler of(ActorSystem system) {
+    static void forgetNewestOfThread() {
+        NEWEST.remove();
+    }
+
+    /** The one of a system with these timers. */
+    public static VirtualScheduler of(ActorSystem system) {
         return (VirtualScheduler) system.scheduler();
     }
 
     /**
      * Time passes from one timer to the next.
      *
+     * @param millis how much of it
      * @param clock is told first by how much it goes on
      */
-    void pass(long millis, LongConsumer clock) {
+    public void pass(long millis, LongConsumer clock) {
         long end;
         synchronized (timers) {
             end = nowMillis + millis;
@@ -120,9 +135,28 @@ public final class VirtualScheduler extends AbstractScheduler implements Closeab
     }
 
     /** Milliseconds until the next timer is due, {@link Long#MAX_VALUE} if there is none. */
-    long untilNext() {
+    public long untilNext() {
         synchronized (timers) {
             return timers.isEmpty() ? Long.MAX_VALUE : Math.max(0, timers.firstKey().dueMillis - nowMillis);
+        }
+    }
+
+    /** Something that no dispatcher does; at once if there are no timers any more. */
+    void later(long delayMillis, Runnable runnable) {
+        synchronized (timers) {
+            if (!isClosed) {
+                timers.put(new Key(nowMillis + delayMillis, ++lastNumber), new Timer(0, runnable, null));
+                return;
+            }
+        }
+        runnable.run();
+    }
+
+    /** The process is gone. */
+    void clear() {
+        tasks.clear();
+        synchronized (timers) {
+            timers.clear();
         }
     }
 
