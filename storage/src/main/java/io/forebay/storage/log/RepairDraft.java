@@ -29,6 +29,7 @@ final class RepairDraft {
     private final List<RepairPlan.Loss> losses = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
     private int stripeId = -1;
+    private long logId = LogIdentity.UNKNOWN;
     private boolean isIndexRebuilt;
     /** Whether what told of topics and groups cannot be read. */
     private boolean isNamesLost;
@@ -165,6 +166,7 @@ final class RepairDraft {
         try (CheckpointFile file = CheckpointFile.open(draft, StripeLog.CHECKPOINT_FILE)) {
             CheckpointSlot slot = file.found().orElse(null);
             stripeId = slot == null ? stripeId : slot.stripeId();
+            logId = slot == null ? logId : slot.logId();
             return slot;
         }
     }
@@ -247,6 +249,10 @@ final class RepairDraft {
 
     private Wanted wanted(LogFiles files, CheckpointSlot slot, ManifestRecord manifest, int segmentBytes)
             throws IOException {
+        for (Found found : files.all()) {
+            boolean isUnknown = logId == LogIdentity.UNKNOWN && found.isLinked();
+            logId = isUnknown ? found.header.logId() : logId;
+        }
         long durable = RepairScan.durable(files, slot);
         Map<Long, ManifestRecord.SegmentEntry> listed = new TreeMap<>();
         if (manifest != null) {
@@ -282,7 +288,8 @@ final class RepairDraft {
                                 0,
                                 before,
                                 before == entry.basePosition() - 1 ? before : files.end(files.at(before)),
-                                entry.firstSequence()));
+                                entry.firstSequence(),
+                                logId));
             }
         }
         return wantedInChain(files, slot, durable, segmentBytes);
@@ -340,7 +347,8 @@ final class RepairDraft {
                             0,
                             predecessorBase,
                             predecessorEnd,
-                            end.sequence));
+                            end.sequence,
+                            logId));
         }
         for (Found found : files.above(from)) {
             if (found.isDamaged(durable)) {
@@ -358,7 +366,8 @@ final class RepairDraft {
                                 0,
                                 predecessorBase,
                                 predecessorEnd,
-                                end.sequence));
+                                end.sequence,
+                                logId));
             }
         }
         return null;

@@ -78,7 +78,9 @@ final class RepairManifest {
                 slot.nextSequence(),
                 slot.addressLimit(),
                 Math.max(logTimeMillis, slot.logTimeMillis()),
-                slot.cleanEnd());
+                slot.cleanEnd(),
+                slot.logId(),
+                slot.logIdEpoch());
         writeSlot(fromHere);
         List<Frame> manifests;
         try (StripeLog log = StripeLog.open(directory, options, nowMillis, new RepairDraft.Ignoring())) {
@@ -103,7 +105,9 @@ final class RepairManifest {
                 closed.nextSequence(),
                 closed.addressLimit(),
                 closed.logTimeMillis(),
-                closed.cleanEnd()));
+                closed.cleanEnd(),
+                closed.logId(),
+                closed.logIdEpoch()));
         notes.add("a manifest is made out of what is in the log; the log is replayed from sequence " + replaySequence);
     }
 
