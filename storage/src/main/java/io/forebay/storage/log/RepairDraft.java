@@ -70,7 +70,11 @@ final class RepairDraft {
         } catch (Refused e) {
             refusal = e.getMessage();
         }
-        return plan(before, refusal == null ? draft.changes() : List.of(), refusal);
+        List<DraftDirectory.Change> changes = refusal == null ? draft.changes() : List.of();
+        if (refusal == null && changes.isEmpty()) {
+            refusal = "nothing that could be written would change it";
+        }
+        return plan(before, changes, refusal);
     }
 
     private Drafted plan(LogVerifier.Report before, List<DraftDirectory.Change> changes, String refusal) {
@@ -264,10 +268,9 @@ final class RepairDraft {
         long replayFrom = slot == null ? -1 : slot.replayPosition();
         for (ManifestRecord.SegmentEntry entry : listed.values()) {
             Found found = files.at(entry.basePosition());
-            boolean isReplayStart = entry.basePosition() < replayFrom
-                    && replayFrom <= entry.basePosition() + entry.sizeBytes()
-                    && found == null;
-            if (isReplayStart || (found != null && found.isDamaged(Long.MAX_VALUE))) {
+            // What follows the replay start is told by the chain.
+            boolean isMissing = found == null && entry.basePosition() < replayFrom;
+            if (isMissing || (found != null && found.isDamaged(Long.MAX_VALUE))) {
                 long before = listedBefore(listed, entry, files);
                 long size = entry.sizeBytes();
                 return new Wanted(

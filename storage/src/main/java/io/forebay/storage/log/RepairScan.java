@@ -182,10 +182,6 @@ final class RepairScan {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             Found found = files.at(listed.basePosition());
             if (found == null || !found.isLinked() || found.base >= start.base) {
-                if (found == null) {
-                    notes.add(Segment.fileName(listed.basePosition())
-                            + " is missing; what it held is quarantined when it is asked for");
-                }
                 continue;
             }
             sequence = found.header.firstSequence();
@@ -462,7 +458,8 @@ final class RepairScan {
         long offset = view.queueOffset();
         if (offset >= 0) {
             long next = nextOffsets.getOrDefault(view.queueId(), -1L);
-            if (offset != next && next >= 0) {
+            long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
+            if (offset > offsetMax || offset < next) {
                 return false;
             }
             nextOffsets.put(view.queueId(), offset + 1);
