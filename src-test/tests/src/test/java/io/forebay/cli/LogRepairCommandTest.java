@@ -81,7 +81,8 @@ class LogRepairCommandTest {
             assertThat(distinct).doesNotContain("alpha beta gamma 37");
             String described = run(0, "topic", "describe", "t", "--json", "--connect", node.address());
             assertThat(sum(described, "\"unreadable\":(\\d+)")).isEqualTo(lost);
-            CliRunner.Result more = CliRunner.runWith("more\n".getBytes(UTF_8), "send", "t", "--connect", node.address());
+            CliRunner.Result more =
+                    CliRunner.runWith("more\n".getBytes(UTF_8), "send", "t", "--connect", node.address());
             assertThat(more.code()).isZero();
             assertThat(node.stop()).isZero();
 

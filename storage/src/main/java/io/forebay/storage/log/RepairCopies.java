@@ -73,7 +73,9 @@ final class RepairCopies {
     /** Whether files may have been changed, and not all of them. */
     boolean isUnfinished() throws IOException {
         List<String> names = directory().list();
-        return names.contains(BEGUN) && !names.contains(UNDONE) && (!names.contains(APPLIED) || names.contains(UNDOING));
+        return names.contains(BEGUN)
+                && !names.contains(UNDONE)
+                && (!names.contains(APPLIED) || names.contains(UNDOING));
     }
 
     boolean isUndone() throws IOException {

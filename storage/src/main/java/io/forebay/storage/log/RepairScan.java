@@ -51,8 +51,7 @@ final class RepairScan {
         }
 
         LostFrames.Place place() {
-            return new LostFrames.Place(
-                    from, to, firstSequence, count, owners, epoch, durablePosition, logTimeMillis);
+            return new LostFrames.Place(from, to, firstSequence, count, owners, epoch, durablePosition, logTimeMillis);
         }
     }
 
@@ -429,8 +428,9 @@ final class RepairScan {
         }
         int recordAt = at + FrameCodec.HEADER_BYTES;
         while (recordAt < end) {
-            int recordLength = end - recordAt < FrameCodec.RECORD_HEADER_BYTES ? 0 : view.wrap(bytes, at, recordAt, 0)
-                    .lengthBytes();
+            int recordLength = end - recordAt < FrameCodec.RECORD_HEADER_BYTES
+                    ? 0
+                    : view.wrap(bytes, at, recordAt, 0).lengthBytes();
             if (recordLength < FrameCodec.RECORD_HEADER_BYTES
                     || (recordLength & 7) != 0
                     || recordLength > end - recordAt
@@ -486,13 +486,15 @@ final class RepairScan {
                     .computeIfAbsent(owner.queueId(), id -> new ArrayList<>())
                     .add(new long[] {next, unknown});
         }
-        notes.add("whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
-                + " queue that has no later record");
+        notes.add(
+                "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
+                        + " queue that has no later record");
     }
 
     private long listedOffset(int queueId) {
         long next = 0;
-        for (ManifestRecord.OwnerEntry listed : manifest == null ? List.<ManifestRecord.OwnerEntry>of() : manifest.owners()) {
+        for (ManifestRecord.OwnerEntry listed :
+                manifest == null ? List.<ManifestRecord.OwnerEntry>of() : manifest.owners()) {
             next = listed.queueId() == queueId && listed.groupId() == 0 ? listed.nextOffset() : next;
         }
         return next;

@@ -82,9 +82,10 @@ class LogRepairTest {
             }
             driver.checkpoint(random, false);
         }
-        fill(driver, random, 20);
+        fill(driver, random, 120);
         driver.log.close(true);
         cleaned = world(disk, driver);
+        assertThat(cleaned.files()).hasSizeGreaterThan(1);
         assertThat(cleaned.frames.get(0).sequences).doesNotContain(1L);
     }
 
@@ -118,10 +119,9 @@ class LogRepairTest {
                         sequences.add(first + i);
                     }
                     byte type = window.bytes()[window.at() + FrameCodec.HEADER_BYTES + 4];
-                    boolean isCheckpoint =
-                            type == RecordType.SNAPSHOT.number() || type == RecordType.MANIFEST.number();
-                    frames.add(new Frames(
-                            found.name, at - found.base, at - found.base + length, sequences, isCheckpoint));
+                    boolean isCheckpoint = type == RecordType.SNAPSHOT.number() || type == RecordType.MANIFEST.number();
+                    frames.add(
+                            new Frames(found.name, at - found.base, at - found.base + length, sequences, isCheckpoint));
                     at += length;
                 }
             }
@@ -166,8 +166,7 @@ class LogRepairTest {
                     repaired += flip(whole, frame.file, at, frame.sequences);
                 }
             } else if (index % 4 == 0 || frame.isCheckpoint) {
-                repaired += flip(
-                        whole, frame.file, frame.from + index * 7L % (frame.to - frame.from), frame.sequences);
+                repaired += flip(whole, frame.file, frame.from + index * 7L % (frame.to - frame.from), frame.sequences);
             }
         }
         assertThat(repaired).isGreaterThan(60);
@@ -268,9 +267,7 @@ class LogRepairTest {
                     assertThat(LogRepair.unfinished(image)).as(what).isEmpty();
                     if (plan.isNeeded()) {
                         LogRepair.undo(image, number);
-                        assertThat(contents(image, false))
-                                .as(what)
-                                .containsExactlyEntriesOf(before);
+                        assertThat(contents(image, false)).as(what).containsExactlyEntriesOf(before);
                     }
                 }
             }
@@ -311,7 +308,8 @@ class LogRepairTest {
         for (long at = last.from; at < last.to; at += IS_FULL ? 1 : 61) {
             MemoryDisk damaged = whole.disk.killImage();
             damaged.flip(last.file, at, 1 << (at % 8));
-            assertThat(check(whole, damaged, "last frame flipped at " + at, last.sequences)).isOne();
+            assertThat(check(whole, damaged, "last frame flipped at " + at, last.sequences))
+                    .isOne();
         }
     }
 
@@ -329,8 +327,12 @@ class LogRepairTest {
         }
         LogRepair.apply(damaged, 1, 3_000);
         assertThat(damaged.openFiles()).as(what).isEmpty();
-        assertThat(LogVerifier.verify(damaged).problems()).as("%s: %s", what, plan).isEmpty();
-        assertThat(LogRepair.plan(damaged, 3_000).isNeeded()).as("%s: once is enough", what).isFalse();
+        assertThat(LogVerifier.verify(damaged).problems())
+                .as("%s: %s", what, plan)
+                .isEmpty();
+        assertThat(LogRepair.plan(damaged, 3_000).isNeeded())
+                .as("%s: once is enough", what)
+                .isFalse();
         checkOpens(world, damaged.killImage(), what, plan, lost);
         assertThat(LogRepair.changedSince(damaged, 1)).as(what).isEmpty();
         LogRepair.undo(damaged, 1);
@@ -380,7 +382,9 @@ class LogRepairTest {
             }
             checkMessages(world, log, as, lost);
             Frame frame = Frame.builder(64)
-                    .add(Owner.queue(2), MessageRecord.builder().id("new").body(new byte[1]).build())
+                    .add(
+                            Owner.queue(2),
+                            MessageRecord.builder().id("new").body(new byte[1]).build())
                     .build();
             log.append(frame, 5_000);
             assertThat(frame.firstSequence()).as("%s: sequence", as).isGreaterThan(world.model.lastSequence());
@@ -407,8 +411,11 @@ class LogRepairTest {
             }
             List<Long> found = new ArrayList<>();
             QueueReader.Result result = log.newReader(queue)
-                    .read(entry.queueOffset(), 1, Long.MAX_VALUE, (offset, message, body) -> found.add(
-                            body == null ? -1 : LogModel.content(body.decode())));
+                    .read(
+                            entry.queueOffset(),
+                            1,
+                            Long.MAX_VALUE,
+                            (offset, message, body) -> found.add(body == null ? -1 : LogModel.content(body.decode())));
             if (!lost.contains(entry.sequence()) && !isBodyLost(world, entry, lost)) {
                 assertThat(found).as("%s: %s %s", as, entry, result).containsExactly(entry.bodyContent());
             } else if (!found.isEmpty()) {
