@@ -336,7 +336,9 @@ final class RepairScan {
             return;
         }
         long key = view.ownerKey();
-        boolean isKnown = owners.containsKey(key) || manifest == null;
+        // Where a manifest that cannot be read would say where the numbers stood, the first one met proves no gap.
+        boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
+        boolean isKnown = owners.containsKey(key) || (manifest == null && isFromBeginning);
         Seen seen = seen(key);
         long number = view.ownerNumber();
         if (isKnown && number > seen.number + 1) {
