@@ -97,12 +97,14 @@ final class LogRepairCommand implements Callable<Integer> {
             console.println(name + ": nothing to repair");
             return;
         }
-        console.println(name + ": " + (plan.refusalOrNull() != null ? "CANNOT BE REPAIRED" : isApplied ? "repaired" : "DAMAGED"));
+        console.println(name + ": "
+                + (plan.refusalOrNull() != null ? "CANNOT BE REPAIRED" : isApplied ? "repaired" : "DAMAGED"));
         for (LogVerifier.Problem damage : plan.damages()) {
             console.println("  damage: " + damage);
         }
         if (plan.refusalOrNull() != null) {
-            console.println("  reason: " + plan.refusalOrNull() + "; nothing was written, take the directory of a copy");
+            console.println(
+                    "  reason: " + plan.refusalOrNull() + "; nothing was written, take the directory of a copy");
             return;
         }
         for (RepairPlan.Loss loss : plan.losses()) {
@@ -122,13 +124,15 @@ final class LogRepairCommand implements Callable<Integer> {
         }
         console.println(
                 isApplied
-                        ? "  copies are in repair-" + number + "; back with 'forebay log repair " + directory + " --undo "
-                                + number + "'"
+                        ? "  copies are in repair-" + number + "; back with 'forebay log repair " + directory
+                                + " --undo " + number + "'"
                         : "  to do it: 'forebay log repair " + directory + " --apply'; copies go to repair-" + number);
     }
 
     private static String text(RepairPlan.Loss loss) {
-        String whose = loss.ownerOrNull() == null ? "nobody can tell whose" : loss.ownerOrNull().toString();
+        String whose = loss.ownerOrNull() == null
+                ? "nobody can tell whose"
+                : loss.ownerOrNull().toString();
         String offsets = loss.firstOffset() < 0
                 ? ""
                 : ", offsets " + loss.firstOffset() + " to " + (loss.firstOffset() + loss.offsetCount() - 1)
@@ -150,8 +154,12 @@ final class LogRepairCommand implements Callable<Integer> {
         List<Map<String, Object>> losses = new ArrayList<>();
         for (RepairPlan.Loss loss : plan.losses()) {
             Map<String, Object> one = new LinkedHashMap<>();
-            one.put("queueId", loss.ownerOrNull() == null ? null : loss.ownerOrNull().queueId());
-            one.put("groupId", loss.ownerOrNull() == null ? null : loss.ownerOrNull().groupId());
+            one.put(
+                    "queueId",
+                    loss.ownerOrNull() == null ? null : loss.ownerOrNull().queueId());
+            one.put(
+                    "groupId",
+                    loss.ownerOrNull() == null ? null : loss.ownerOrNull().groupId());
             one.put("records", loss.records());
             one.put("firstOffset", loss.firstOffset());
             one.put("offsets", loss.offsetCount());

@@ -82,10 +82,10 @@ final class Receipts implements LogVerifier.RecordSink {
     List<String> broken() {
         List<String> broken = new ArrayList<>();
         found.forEach((place, problem) -> {
-            String receipt =
-                    String.format("%d/%d/%08x", place.stripe, place.sequence, checksums.get(place));
+            String receipt = String.format("%d/%d/%08x", place.stripe, place.sequence, checksums.get(place));
             if (problem == null) {
-                broken.add("receipt " + receipt + ": no record with that sequence is stored (lost, or cleaned long ago)");
+                broken.add(
+                        "receipt " + receipt + ": no record with that sequence is stored (lost, or cleaned long ago)");
             } else if (!problem.isEmpty()) {
                 broken.add("receipt " + receipt + ": " + problem);
             }

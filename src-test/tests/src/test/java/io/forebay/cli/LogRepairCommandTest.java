@@ -48,7 +48,6 @@ class LogRepairCommandTest {
             assertThat(sent.code()).as(sent.err()).isZero();
             CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--apply"), 5, data);
             node.kill();
-            assertThat(run(0, "log", "repair", data)).contains("nothing to repair");
             String kept = receipt(sent, 1);
             String gone = receipt(sent, 38);
             assertThat(run(0, "log", "verify", data, "--receipt", kept, "--receipt", gone))
@@ -82,7 +81,8 @@ class LogRepairCommandTest {
             assertThat(distinct).doesNotContain("alpha beta gamma 37");
             String described = run(0, "topic", "describe", "t", "--json", "--connect", node.address());
             assertThat(sum(described, "\"unreadable\":(\\d+)")).isEqualTo(lost);
-            CliRunner.Result more = CliRunner.runWith("more\n".getBytes(UTF_8), "send", "t", "--connect", node.address());
+            CliRunner.Result more =
+                    CliRunner.runWith("more\n".getBytes(UTF_8), "send", "t", "--connect", node.address());
             assertThat(more.code()).isZero();
             assertThat(node.stop()).isZero();
 

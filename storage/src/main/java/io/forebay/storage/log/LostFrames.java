@@ -13,8 +13,7 @@ import java.util.zip.CRC32C;
 final class LostFrames {
     private static final int FRAME_BYTES_MAX = 4 << 20;
     private static final int RECORDS_MAX = 60_000;
-    private static final int MOVED_BYTES_MIN =
-            FrameCodec.HEADER_BYTES + LostRecord.BYTES_MIN + FrameCodec.MOVED_BYTES;
+    private static final int MOVED_BYTES_MIN = FrameCodec.HEADER_BYTES + LostRecord.BYTES_MIN + FrameCodec.MOVED_BYTES;
 
     private LostFrames() {}
 

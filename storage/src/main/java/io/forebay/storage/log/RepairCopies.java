@@ -73,7 +73,9 @@ final class RepairCopies {
     /** Whether files may have been changed, and not all of them. */
     boolean isUnfinished() throws IOException {
         List<String> names = directory().list();
-        return names.contains(BEGUN) && !names.contains(UNDONE) && (!names.contains(APPLIED) || names.contains(UNDOING));
+        return names.contains(BEGUN)
+                && !names.contains(UNDONE)
+                && (!names.contains(APPLIED) || names.contains(UNDOING));
     }
 
     boolean isUndone() throws IOException {
@@ -216,9 +218,15 @@ final class RepairCopies {
     private void change(DraftDirectory.Change change) throws IOException {
         try (StorageFile file = stripe.open(change.name())) {
             if (file.sizeBytes() == change.sizeBytes()) {
+                long from = Long.MAX_VALUE;
+                long to = 0;
                 for (var page : change.pages().entrySet()) {
                     file.write(page.getKey(), page.getValue(), 0, page.getValue().length);
-                    file.force(page.getKey(), page.getValue().length);
+                    from = Math.min(from, page.getKey());
+                    to = Math.max(to, page.getKey() + page.getValue().length);
+                }
+                if (from < to) {
+                    file.force(from, to - from);
                 }
                 return;
             }

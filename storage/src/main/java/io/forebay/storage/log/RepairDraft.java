@@ -71,7 +71,11 @@ final class RepairDraft {
         } catch (Refused e) {
             refusal = e.getMessage();
         }
-        return plan(before, refusal == null ? draft.changes() : List.of(), refusal);
+        List<DraftDirectory.Change> changes = refusal == null ? draft.changes() : List.of();
+        if (refusal == null && changes.isEmpty()) {
+            refusal = "nothing that could be written would change it";
+        }
+        return plan(before, changes, refusal);
     }
 
     private Drafted plan(LogVerifier.Report before, List<DraftDirectory.Change> changes, String refusal) {
@@ -89,7 +93,9 @@ final class RepairDraft {
     /** Null if a start in that directory, which is changed by it, finds everybody's records; else why not. */
     private String opens(StorageDirectory where) throws IOException {
         try (StripeLog log = StripeLog.open(where, options(where), nowMillis, new Ignoring())) {
-            return log.report().stoppedOwners().isEmpty() ? null : "stopped: " + log.report().stoppedOwners();
+            return log.report().stoppedOwners().isEmpty()
+                    ? null
+                    : "stopped: " + log.report().stoppedOwners();
         } catch (CorruptLogException e) {
             return e.file() + ", position " + e.position() + ": " + e.problem();
         }
@@ -270,10 +276,9 @@ final class RepairDraft {
         long replayFrom = slot == null ? -1 : slot.replayPosition();
         for (ManifestRecord.SegmentEntry entry : listed.values()) {
             Found found = files.at(entry.basePosition());
-            boolean isReplayStart = entry.basePosition() < replayFrom
-                    && replayFrom <= entry.basePosition() + entry.sizeBytes()
-                    && found == null;
-            if (isReplayStart || (found != null && found.isDamaged(Long.MAX_VALUE))) {
+            // What follows the replay start is told by the chain.
+            boolean isMissing = found == null && entry.basePosition() < replayFrom;
+            if (isMissing || (found != null && found.isDamaged(Long.MAX_VALUE))) {
                 long before = listedBefore(listed, entry, files);
                 long size = entry.sizeBytes();
                 return new Wanted(
@@ -315,6 +320,9 @@ final class RepairDraft {
         Found tip = start != null && start.isLinked() ? start : null;
         while (tip != null && files.successor(tip) != null) {
             tip = files.successor(tip);
+        }
+        if (tip == null) {
+            tip = lastBefore(files, slot);
         }
         long from = tip == null ? -1 : tip.base;
         End end = tip == null ? new End(0, 1, 1) : end(tip);
@@ -373,6 +381,18 @@ final class RepairDraft {
         return null;
     }
 
+    /** Where the segment with the replay start is gone: the last one before it that nothing follows. */
+    private static Found lastBefore(LogFiles files, CheckpointSlot slot) {
+        Found last = null;
+        for (Found found : files.all()) {
+            boolean isBefore = slot == null || slot.replayPosition() < 0 || found.base < slot.replayPosition();
+            if (isBefore && found.isLinked() && files.successor(found) == null) {
+                last = found;
+            }
+        }
+        return last;
+    }
+
     /** Of a segment whose header does not say it: a file that was cut short gets as much as there is room for. */
     private static long sizeOf(LogFiles files, Found found, int segmentBytes) {
         long room = Long.MAX_VALUE;
@@ -418,7 +438,9 @@ final class RepairDraft {
             Owner owner = Owner.ofKey(key);
             List<long[]> offsets = owner.isQueue() ? scan.lostOffsets().get(owner.queueId()) : null;
             long first = offsets == null ? -1 : offsets.get(0)[0];
-            long sum = offsets == null ? 0 : offsets.stream().mapToLong(range -> range[1]).sum();
+            long sum = offsets == null
+                    ? 0
+                    : offsets.stream().mapToLong(range -> range[1]).sum();
             losses.add(new RepairPlan.Loss(owner, count, first, sum));
         });
         scan.lostOffsets().forEach((queueId, ranges) -> {
@@ -440,14 +462,16 @@ final class RepairDraft {
             losses.add(new RepairPlan.Loss(null, unknown, -1, 0));
         }
         if (older > 0) {
-            notes.add(older + " records are lost in segments that a start does not replay; messages among them are put in"
-                    + " quarantine when they are asked for");
+            notes.add(
+                    older + " records are lost in segments that a start does not replay; messages among them are put in"
+                            + " quarantine when they are asked for");
         }
     }
 
     /** Notes in the log itself which offsets are gone. Nothing is written if there are none. */
     private void appendNotes(Map<Integer, List<long[]>> lostOffsets) throws IOException {
-        boolean areIdsLost = stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfStripe));
+        boolean areIdsLost =
+                stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfStripe));
         if (lostOffsets.isEmpty() && !areIdsLost) {
             return;
         }

@@ -142,6 +142,9 @@ final class RepairManifest {
                 files.listEnds(old);
             }
             List<Found> chain = chain(files);
+            if (chain.isEmpty()) {
+                throw new CorruptLogException(directory.path(), -1, "no segment of the log is left");
+            }
             Found first = chain.get(0);
             replayPosition = first.firstPosition();
             replaySequence = first.header.firstSequence();
@@ -295,9 +298,8 @@ final class RepairManifest {
             known.growing.heldNumber = part.heldOwnerNumber();
         }
         Snapshot growing = known.growing;
-        boolean isNext = growing != null
-                && part.heldOwnerNumber() == growing.heldNumber
-                && part.part() == growing.parts.size();
+        boolean isNext =
+                growing != null && part.heldOwnerNumber() == growing.heldNumber && part.part() == growing.parts.size();
         if (isNext) {
             growing.parts.add(part);
             if (growing.parts.size() == part.parts()) {
@@ -341,7 +343,8 @@ final class RepairManifest {
             Owner owner = Owner.ofKey(each.getKey());
             if (owner.equals(Owner.STRIPE)) {
                 areNamesLost = true;
-                notes.add("topics and groups that were made long ago may be missing: what tells of them cannot be read");
+                notes.add(
+                        "topics and groups that were made long ago may be missing: what tells of them cannot be read");
                 continue;
             }
             Known queue = known(Owner.key(owner.queueId(), 0));
@@ -408,7 +411,8 @@ final class RepairManifest {
                 entries);
         List<Frame> frames = new ArrayList<>();
         for (ManifestRecord part : manifest.split(log.frameBytesMax() / 2)) {
-            Frame frame = Frame.builder(part.bodyBytes() + 64).add(Owner.STRIPE, part).build();
+            Frame frame =
+                    Frame.builder(part.bodyBytes() + 64).add(Owner.STRIPE, part).build();
             log.append(frame, nowMillis);
             frames.add(frame);
         }

@@ -51,8 +51,7 @@ final class RepairScan {
         }
 
         LostFrames.Place place() {
-            return new LostFrames.Place(
-                    from, to, firstSequence, count, owners, epoch, durablePosition, logTimeMillis);
+            return new LostFrames.Place(from, to, firstSequence, count, owners, epoch, durablePosition, logTimeMillis);
         }
     }
 
@@ -182,10 +181,6 @@ final class RepairScan {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             Found found = files.at(listed.basePosition());
             if (found == null || !found.isLinked() || found.base >= start.base) {
-                if (found == null) {
-                    notes.add(Segment.fileName(listed.basePosition())
-                            + " is missing; what it held is quarantined when it is asked for");
-                }
                 continue;
             }
             sequence = found.header.firstSequence();
@@ -341,7 +336,9 @@ final class RepairScan {
             return;
         }
         long key = view.ownerKey();
-        boolean isKnown = owners.containsKey(key) || manifest == null;
+        // Where a manifest that cannot be read would say where the numbers stood, the first one met proves no gap.
+        boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
+        boolean isKnown = owners.containsKey(key) || (manifest == null && isFromBeginning);
         Seen seen = seen(key);
         long number = view.ownerNumber();
         if (isKnown && number > seen.number + 1) {
@@ -433,8 +430,9 @@ final class RepairScan {
         }
         int recordAt = at + FrameCodec.HEADER_BYTES;
         while (recordAt < end) {
-            int recordLength = end - recordAt < FrameCodec.RECORD_HEADER_BYTES ? 0 : view.wrap(bytes, at, recordAt, 0)
-                    .lengthBytes();
+            int recordLength = end - recordAt < FrameCodec.RECORD_HEADER_BYTES
+                    ? 0
+                    : view.wrap(bytes, at, recordAt, 0).lengthBytes();
             if (recordLength < FrameCodec.RECORD_HEADER_BYTES
                     || (recordLength & 7) != 0
                     || recordLength > end - recordAt
@@ -462,7 +460,8 @@ final class RepairScan {
         long offset = view.queueOffset();
         if (offset >= 0) {
             long next = nextOffsets.getOrDefault(view.queueId(), -1L);
-            if (offset != next && next >= 0) {
+            long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
+            if (offset > offsetMax || offset < next) {
                 return false;
             }
             nextOffsets.put(view.queueId(), offset + 1);
@@ -489,13 +488,15 @@ final class RepairScan {
                     .computeIfAbsent(owner.queueId(), id -> new ArrayList<>())
                     .add(new long[] {next, unknown});
         }
-        notes.add("whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
-                + " queue that has no later record");
+        notes.add(
+                "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
+                        + " queue that has no later record");
     }
 
     private long listedOffset(int queueId) {
         long next = 0;
-        for (ManifestRecord.OwnerEntry listed : manifest == null ? List.<ManifestRecord.OwnerEntry>of() : manifest.owners()) {
+        for (ManifestRecord.OwnerEntry listed :
+                manifest == null ? List.<ManifestRecord.OwnerEntry>of() : manifest.owners()) {
             next = listed.queueId() == queueId && listed.groupId() == 0 ? listed.nextOffset() : next;
         }
         return next;

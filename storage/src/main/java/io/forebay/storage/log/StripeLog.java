@@ -227,7 +227,8 @@ public final class StripeLog implements AutoCloseable {
             if (stopped.contains(Owner.key(frame.queueId(record), frame.groupId(record)))) {
                 throw new StripeException(
                         Reason.OWNER_STOPPED,
-                        frame.owner(record) + " is stopped: records of it are missing; stop the node and see what can be"
+                        frame.owner(record)
+                                + " is stopped: records of it are missing; stop the node and see what can be"
                                 + " mended with 'forebay log repair " + directory.path() + "'");
             }
         }

@@ -59,7 +59,9 @@ class LostGroupRecordsTest {
                 state.replay(record, index + 1, 10);
                 if (record instanceof AckRecord ack) {
                     for (int range = 0; range < ack.offsets().rangeCount(); range++) {
-                        for (long o = ack.offsets().rangeFirst(range); o <= ack.offsets().rangeLast(range); o++) {
+                        for (long o = ack.offsets().rangeFirst(range);
+                                o <= ack.offsets().rangeLast(range);
+                                o++) {
                             settled.add(o);
                         }
                     }
@@ -103,10 +105,10 @@ class LostGroupRecordsTest {
                     records.add(new DeadLetteredRecord(offset, 9, 3, "why"));
                     out.remove(offset);
                 }
-                case 3 ->
-                    records.add(new DeadlineRecord(OffsetSet.of(offset), 500, DeadlineRecord.Kind.EXTENDED, ""));
+                case 3 -> records.add(new DeadlineRecord(OffsetSet.of(offset), 500, DeadlineRecord.Kind.EXTENDED, ""));
                 default ->
-                    records.add(new GivenBackRecord(OffsetSet.of(offset), true, GivenBackRecord.Cause.CONSUMER_GONE, 5));
+                    records.add(
+                            new GivenBackRecord(OffsetSet.of(offset), true, GivenBackRecord.Cause.CONSUMER_GONE, 5));
             }
         }
         return records;
@@ -120,8 +122,8 @@ class LostGroupRecordsTest {
     private static List<Long> goneOut(GroupQueueState state, long readableEnd) {
         state.recovered(NEVER);
         List<Long> offsets = new ArrayList<>();
-        PopDecision decision =
-                state.decidePop(new PopCommand(9, 1 << 20, 1_000, Long.MAX_VALUE, 100), NEVER, readableEnd, 2, 78, null);
+        PopDecision decision = state.decidePop(
+                new PopCommand(9, 1 << 20, 1_000, Long.MAX_VALUE, 100), NEVER, readableEnd, 2, 78, null);
         for (DeliveryRange range : decision.record().deliveries()) {
             for (int i = 0; i < range.count(); i++) {
                 offsets.add(range.firstOffset() + i);
