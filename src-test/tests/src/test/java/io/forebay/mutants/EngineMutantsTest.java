@@ -354,7 +354,7 @@ class EngineMutantsTest {
                     MANIFESTS,
                     "isMoved &= held >= owners.beginStateNumber[slot];",
                     "",
-                    STRIPES),
+                    ofLog("StripeLogTest", "anOwnerThatKeepsQuietKeepsTheReplayStart")),
             new Mutant(
                     "frees a segment with a snapshot that counts",
                     MANIFESTS,
