@@ -378,6 +378,23 @@ final class RepairDraft {
                                 logId));
             }
         }
+        if (tip != null && durable > tip.limit()) {
+            // The last segment is gone, and nothing follows: it lay where what was durable ends.
+            long base = tip.base + (durable - 1 - tip.base) / segmentBytes * segmentBytes;
+            return new Wanted(
+                    Segment.fileName(base),
+                    segmentBytes,
+                    new SegmentHeader(
+                            true,
+                            stripeId,
+                            end.epoch,
+                            base,
+                            segmentBytes,
+                            0,
+                            predecessorBase,
+                            predecessorEnd,
+                            end.sequence));
+        }
         return null;
     }
 
