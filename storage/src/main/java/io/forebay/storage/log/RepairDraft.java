@@ -393,7 +393,8 @@ final class RepairDraft {
                             0,
                             predecessorBase,
                             predecessorEnd,
-                            end.sequence));
+                            end.sequence,
+                            logId));
         }
         return null;
     }
