@@ -102,11 +102,16 @@ final class Leftovers {
                 && header.predecessorEnd() > scanner.endPosition();
     }
 
-    /** Whether others are known as superseded by this file only, so that it has to go last. */
-    boolean isNeededAsProof(Found found) {
+    /**
+     * Whether the file has to stay until the log has passed it for good: others are known as superseded by it only, or the link by
+     * which the log passes it may be in memory only, left there by a start that was killed.
+     *
+     * @param startBase of the segment where the replay begins: what lies before is known by a slot, which is forced by now
+     */
+    boolean isNeededAsProof(Found found, long startBase) {
         boolean isLinked = found.claim != null && found.claim.isLinked();
         long base = found.claim == null ? found.base : found.claim.base();
-        return !isPassed(base) && (isLinked || isPredecessor(base));
+        return base > startBase && (isLinked || isPredecessor(base));
     }
 
     /** Of a file whose header is not sound. */

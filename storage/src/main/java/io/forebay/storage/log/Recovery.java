@@ -918,7 +918,7 @@ final class Recovery {
             if (strangeness != null) {
                 strange.put(found.base, strangeness);
             } else {
-                (leftovers.isNeededAsProof(found) ? cutOff : free).add(found);
+                (leftovers.isNeededAsProof(found, start == null ? NO_POSITION : start.base) ? cutOff : free).add(found);
             }
         }
         // Should this start die meanwhile, none of those left may name one that is gone.

@@ -102,6 +102,10 @@ class StripeLogFaultTest {
         assertThat(report.problems()).isEmpty();
         assertThat(report.lastSequence()).isEqualTo(model.lastSequence());
         assertThat(last.openFiles()).isEmpty();
+        assertThat(last.files())
+                .as("what a crash leaves is known for what it is")
+                .noneMatch(SegmentStore::isSetAside)
+                .noneMatch(name -> SegmentStore.givenUpBaseOf(name) >= 0);
         return Math.max(1, step - first);
     }
 
@@ -140,6 +144,10 @@ class StripeLogFaultTest {
             } else if (choice < 88) {
                 progress.note("prepare");
                 driver.log.prepareNext();
+                if (random.nextInt(4) == 0) {
+                    driver.log.keepReserve();
+                    driver.log.collect();
+                }
             } else if (choice < 91) {
                 progress.note("checkpoint");
                 driver.checkpoint(random, true);
