@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.function.LongSupplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -26,7 +25,6 @@ import picocli.CommandLine.Parameters;
         })
 final class LogRepairCommand implements Callable<Integer> {
     private final Shell shell;
-    private final LongSupplier wallMillis = System::currentTimeMillis;
 
     @Parameters(paramLabel = "DIR", description = "A node's data directory, or one stripe of it.")
     private String directory;
@@ -72,8 +70,8 @@ final class LogRepairCommand implements Callable<Integer> {
         LogCommand.forEachStripe(directory, isApplied, (name, stripe) -> {
             List<Integer> unfinished = LogRepair.unfinished(stripe);
             RepairPlan plan = isApplied
-                    ? LogRepair.apply(stripe, number[0], wallMillis.getAsLong())
-                    : LogRepair.plan(stripe, wallMillis.getAsLong());
+                    ? LogRepair.apply(stripe, number[0], shell.wall().millis())
+                    : LogRepair.plan(stripe, shell.wall().millis());
             boolean isDone = isApplied && plan.refusalOrNull() == null;
             isClean[0] &= isDone || (!plan.isNeeded() && unfinished.isEmpty());
             if (isJson) {

@@ -7,6 +7,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -128,7 +129,7 @@ class LogRepairCommandTest {
             for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
                 String name = data.relativize(path).toString();
                 if (!name.contains("repair-") && !name.equals("lock")) {
-                    contents.add(name + " " + java.util.Arrays.hashCode(Files.readAllBytes(path)));
+                    contents.add(name + " " + Arrays.hashCode(Files.readAllBytes(path)));
                 }
             }
         }

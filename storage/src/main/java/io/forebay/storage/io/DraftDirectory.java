@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -207,7 +208,7 @@ public final class DraftDirectory implements StorageDirectory {
 
         private void readBase(long at, byte[] target, int from, int length) throws IOException {
             if (file == null) {
-                java.util.Arrays.fill(target, from, from + length, (byte) 0);
+                Arrays.fill(target, from, from + length, (byte) 0);
             } else {
                 file.readCold(at, target, from, length);
             }

@@ -2,6 +2,7 @@ package io.forebay.storage.log;
 
 import io.forebay.storage.io.StorageDirectory;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -53,7 +54,7 @@ public final class LogRepair {
 
     /** Numbers of repairs, or of their undoing, that were begun and not finished. */
     public static List<Integer> unfinished(StorageDirectory stripe) throws IOException {
-        List<Integer> unfinished = new java.util.ArrayList<>();
+        List<Integer> unfinished = new ArrayList<>();
         for (int number : RepairCopies.numbers(stripe)) {
             if (new RepairCopies(stripe, number).isUnfinished()) {
                 unfinished.add(number);

@@ -1,5 +1,7 @@
 package io.forebay.storage.log;
 
+import java.util.Arrays;
+
 /**
  * Stands in the place of a record that was damaged and given up: {@code forebay log repair} writes one for each, so that
  * sequences and own numbers go on without a gap and none is given twice. Says nothing else. Owner: that of the lost record; the
@@ -28,7 +30,7 @@ public record LostRecord(int fillBytes) implements LogRecord {
     @Override
     public void encodeBody(byte[] target, int at) {
         new BodyWriter(target, at).i32(fillBytes);
-        java.util.Arrays.fill(target, at + 4, at + 4 + fillBytes, (byte) 0);
+        Arrays.fill(target, at + 4, at + 4 + fillBytes, (byte) 0);
     }
 
     static LostRecord decode(BodyReader in) throws CorruptRecordException {
