@@ -289,6 +289,9 @@ class ClockScenariosTest {
             world.killAndStart(TWO_DAYS);
             world.checkDue(world.now());
             assertThat(world.due).as("all of it was due within two days").isEmpty();
+            // What nobody has settled and is older than max-age by that clock goes, too.
+            world.node.pass(MINUTE);
+            world.checkKept(false, "aged");
             // What is granted from now on is kept, also when the wall clock is right again.
             world.fill();
             world.killAndStart(-TWO_DAYS);

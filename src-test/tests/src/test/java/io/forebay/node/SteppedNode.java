@@ -58,6 +58,8 @@ final class SteppedNode {
     /** Of somebody who listens. */
     private Throwable failure;
 
+    private Runnable afterEach = () -> {};
+
     private SteppedNode(MemoryDisk disk, String settings, NodeFixture.VirtualTime time, RandomGenerator random) {
         this.disk = disk;
         this.time = time;
@@ -140,6 +142,7 @@ final class SteppedNode {
 
     private void check() {
         checkAlone();
+        afterEach.run();
         if (failure != null) {
             throw new AssertionError(failure.toString(), failure);
         }
@@ -148,6 +151,11 @@ final class SteppedNode {
     /** See {@link SteppedSystem#trace}. */
     void trace(Consumer<String> trace) {
         stepped.trace(trace);
+    }
+
+    /** Is called after each thing that was done. */
+    void afterEach(Runnable newAfterEach) {
+        afterEach = newAfterEach;
     }
 
     /** Forces take their time from now on: they are done when they have come up so often, or when all there is to do is done. */
@@ -216,7 +224,8 @@ final class SteppedNode {
         }
     }
 
-    private boolean isServing() {
+    /** Whether every stripe takes records. */
+    boolean isServing() {
         return ForebayStorage.get(system).health().stream().allMatch(StripeHealth::isServing);
     }
 

@@ -1,0 +1,536 @@
+package io.forebay.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.client.ClientSettings;
+import io.forebay.client.ForebayClient;
+import io.forebay.client.PopRequest;
+import io.forebay.client.Target;
+import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.AckResult;
+import io.forebay.protocol.Changed;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.ForebayException;
+import io.forebay.protocol.GroupDescription;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.queue.DeadLetterForm;
+import io.forebay.testkit.check.Fact;
+import io.forebay.testkit.check.Invariant;
+import io.forebay.testkit.check.Journal;
+import io.forebay.testkit.check.Judge;
+import io.forebay.testkit.check.Rules;
+import io.forebay.testkit.check.Verdict;
+import io.forebay.testkit.faults.DiskCrashed;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.Fault;
+import io.forebay.testkit.faults.MemoryDisk;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+
+/**
+ * A whole node, the clients of an application in it, and everything that can go wrong with process, disk and clock. A {@link Judge}
+ * holds what the clients were told against what came in the end: I1 nothing acknowledged is missing, I2 nothing is altered, I3 order
+ * per key, I4 an acked message does not come back, I5 one valid handle, I6 attempts, I7 nothing before its time, I8 the node serves
+ * again. Survived are kills, power cuts, both in the middle of an operation of the disk and of a start, failing forces of files and
+ * directories, writes, reads and changes of names, pages that the kernel writes back by itself or drops, slow forces, a full disk, a
+ * process that stands still, and a wall clock that is set by days while the node runs and between two lives.
+ *
+ * <p>The clients live in the node's process and go with it; those that outlive it are in {@link KillLoopTest}. {@code
+ * -Dforebay.engine=true} runs it, {@code -Dforebay.steps} says how many steps.
+ */
+class EngineSimulationTest {
+    private static final String SETTINGS = """
+        forebay {
+          storage { stripes = 2, segment-size = 256 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
+          store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 512 KiB }
+          # A clock that is days ahead, or a device that does not give what it has, takes nothing away here.
+          topic { max-age = 0 s, dead-letter-max-age = 0 s, deduplication-window = 7 d }
+          queue { body-max = 16 KiB, batch-bytes-max = 64 KiB, quarantine-after = 7 d }
+          group.pop-bytes-max = 64 KiB
+          client { send { timeout = 1 h, deduplicated = on }, ack.timeout = 1 h, request-timeout = 10 s }
+        }
+        """;
+    private static final int STEPS_OF_A_WORLD = 300;
+    private static final int CLIENTS = 3;
+    private static final int ATTEMPTS_MAX = 4;
+    private static final int KEYS = 6;
+    private static final int BODY_MAX = 1500;
+    /** One message of so many cannot be processed. */
+    private static final int POISON_EVERY = 13;
+
+    private static final Pattern SEGMENT = Pattern.compile("stripe-(\\d+)/segment-.*");
+    private static final Duration INVISIBLE = Duration.ofSeconds(2);
+    private static final Rules RULES = Rules.of(Duration.ofSeconds(30), Duration.ofSeconds(30))
+            .withGroup(LoadClient.WORKERS, new Rules.Group(ATTEMPTS_MAX, false, Durability.WRITTEN))
+            .withGroup(LoadClient.LINES, new Rules.Group(0, true, Durability.WRITTEN))
+            .withDeduplicated(LoadClient.KEYED);
+
+    @Test
+    @EnabledIfSystemProperty(named = "forebay.engine", matches = "true")
+    void whatWasPromisedHoldsWhateverGoesWrong() {
+        SteppedWorld.liveInMany(
+                "engine",
+                3_000,
+                World::new,
+                "kill",
+                "power cut",
+                "end at an operation",
+                "operation that failed",
+                "force fails",
+                "directory force fails",
+                "write fails",
+                "name change fails",
+                "read fails",
+                "disk full",
+                "pause",
+                "wall clock set",
+                "wall clock set while it runs");
+    }
+
+    private static final class World extends SteppedWorld {
+        private final Journal journal = Journal.inMemory(() -> TimeUnit.NANOSECONDS.toMillis(time.nanos()));
+        private final List<User> users = new ArrayList<>();
+        private long lastNumber;
+        private int life;
+        /**
+         * Stripes of which the kernel has dropped pages whose force had failed, and the newest message of that time. Until they are
+         * written again, which a message that was sent later and is FLUSHED proves, a kill may take what was only WRITTEN.
+         */
+        private final Map<Integer, Long> dropped = new TreeMap<>();
+        /**
+         * A stripe takes nothing, or did not for a while: then it says of what is on its way that the outcome is unknown, and clients
+         * repeat that.
+         */
+        private boolean isAway;
+
+        World(Run run) {
+            super(run);
+        }
+
+        @Override
+        void live() {
+            start(SETTINGS);
+            ForebayClient admin = client();
+            await(admin.createTopic(LoadClient.PLAIN, 2, Map.of()));
+            await(admin.createTopic(
+                    LoadClient.KEYED, 3, new TreeMap<>(Map.of("ordered", "on", "deduplication", "producer"))));
+            await(admin.createGroup(
+                    LoadClient.WORKERS,
+                    LoadClient.PLAIN,
+                    new TreeMap<>(
+                            Map.of("max-attempts", String.valueOf(ATTEMPTS_MAX), "retry-backoff", "fixed 20 ms"))));
+            await(admin.createGroup(
+                    LoadClient.LINES,
+                    LoadClient.KEYED,
+                    new TreeMap<>(Map.of("ordered", "on", "max-attempts", "0", "retry-backoff", "none"))));
+            connect();
+            for (int step = 0; step < STEPS_OF_A_WORLD; step++) {
+                countStep();
+                try {
+                    step();
+                    tellAway();
+                } catch (DiskCrashed e) {
+                    crashed("");
+                }
+            }
+            end();
+        }
+
+        private ForebayClient client() {
+            return ForebayClient.connect(
+                    node.system(), Target.node(node.entry()), ClientSettings.of(node.system()), notice -> {});
+        }
+
+        private void connect() {
+            life++;
+            users.clear();
+            isAway = false;
+            node.afterEach(() -> isAway |= !node.isServing());
+            for (int i = 0; i < CLIENTS; i++) {
+                users.add(new User("user-" + i + "-" + life, client()));
+            }
+        }
+
+        /** What is answered from now on may have been repeated. */
+        private void noteAway() {
+            if (isAway) {
+                journal.note(new Fact.Fault(Fact.Fault.Kind.LINE));
+            }
+        }
+
+        private void tellAway() {
+            noteAway();
+            isAway = !node.isServing();
+        }
+
+        private <T> T await(CompletionStage<T> stage) {
+            CompletableFuture<T> future = stage.toCompletableFuture();
+            node.runAll();
+            for (int i = 0; i < 10_000 && !future.isDone(); i++) {
+                node.pass(20);
+            }
+            assertThat(future.isDone())
+                    .as("I8: an answer comes, %s", node.health())
+                    .isTrue();
+            return future.join();
+        }
+
+        // ---- steps ------------------------------------------------------------------------------------------------
+
+        private void step() {
+            int dice = random.nextInt(100);
+            User user = users.get(random.nextInt(CLIENTS));
+            if (dice < 35) {
+                progress.note("send");
+                for (int i = random.nextInt(5); i >= 0; i--) {
+                    user.send();
+                }
+            } else if (dice < 65) {
+                progress.note("pop");
+                user.pop();
+            } else if (dice < 80) {
+                progress.note("time");
+                node.pass(random.nextInt(8) == 0 ? random.nextInt(3_000) : random.nextInt(50));
+            } else if (dice < 97) {
+                fault(random.nextInt(20));
+            } else {
+                node.runAll();
+            }
+            node.run(random.nextInt(150));
+        }
+
+        private void fault(int which) {
+            switch (which) {
+                case 0, 1 -> {
+                    note("force fails");
+                    disk.failNextForces(1 + random.nextInt(3));
+                }
+                case 2 -> {
+                    note("directory force fails");
+                    disk.failNextDirectoryForces(1);
+                }
+                case 3 -> {
+                    note("write fails");
+                    disk.failNextWrites(1);
+                }
+                case 4 -> {
+                    note("name change fails");
+                    disk.failNextNameChanges(1);
+                }
+                case 5 -> {
+                    note("disk full");
+                    disk.fullAfter(random.nextInt(300_000));
+                }
+                case 6, 7, 8 -> disk.roomAgain();
+                case 9 -> node.slowForces(1 + random.nextInt(300));
+                case 10 -> {
+                    // The process stands still; its monotonic clock does not.
+                    note("pause");
+                    time.pass(random.nextInt(5) == 0 ? TimeUnit.HOURS.toMillis(3) : random.nextInt(10_000));
+                }
+                case 11 -> {
+                    note("crash is armed");
+                    disk.crashAtOperation(disk.operations() + 1 + random.nextInt(200), random);
+                }
+                case 12 -> {
+                    note("kill");
+                    down(Fact.Fault.Kind.KILL, node.kill());
+                }
+                case 13 -> {
+                    note("power cut");
+                    down(Fact.Fault.Kind.POWER_CUT, node.cutPower());
+                }
+                case 14 -> {
+                    note("read fails");
+                    Operation read = random.nextBoolean() ? Operation.READ : Operation.READ_COLD;
+                    disk.arm(Fault.of(read)
+                            .on(path -> path.contains("/segment-"))
+                            .from(1 + random.nextInt(4))
+                            .times(1 + random.nextInt(4)));
+                }
+                case 15 -> disk.writeBackSome(random);
+                case 16 -> dropPages(disk);
+                case 17 -> {
+                    note("wall clock set while it runs");
+                    time.shiftWall(days());
+                }
+                default -> node.slowForces(1);
+            }
+        }
+
+        /** Two days back to two days on. */
+        private long days() {
+            return TimeUnit.DAYS.toMillis(random.nextInt(5) - 2);
+        }
+
+        /** The kernel needs the memory. */
+        private void dropPages(MemoryDisk of) {
+            for (String path : of.evictCleanPages()) {
+                Matcher stripe = SEGMENT.matcher(path);
+                if (stripe.matches()) {
+                    note("pages dropped");
+                    dropped.put(Integer.valueOf(stripe.group(1)), lastNumber);
+                }
+            }
+        }
+
+        private void flushed(Message message, Receipt receipt) {
+            long number = numberOf(message.id());
+            dropped.computeIfPresent(receipt.stripe(), (stripe, newest) -> number > newest ? null : newest);
+        }
+
+        /** The armed crash has come. */
+        private void crashed(String where) {
+            saw("end at an operation", 1);
+            if (random.nextBoolean()) {
+                note("crash at an operation" + where);
+                down(Fact.Fault.Kind.KILL, disk.killImage());
+            } else {
+                note("power cut at an operation" + where);
+                down(Fact.Fault.Kind.POWER_CUT, disk.powerCutImage(random));
+            }
+        }
+
+        private void down(Fact.Fault.Kind kind, MemoryDisk image) {
+            node.gone();
+            users.forEach(User::leave);
+            saw("operation that failed", disk.faults());
+            if (kind == Fact.Fault.Kind.KILL && random.nextInt(4) == 0) {
+                dropPages(image);
+            }
+            // What is left then is what a power cut leaves, see docs/guarantees.md, "A failed force and a kill".
+            journal.note(new Fact.Fault(dropped.isEmpty() ? kind : Fact.Fault.Kind.POWER_CUT));
+            dropped.clear();
+            if (random.nextInt(4) == 0) {
+                note("wall clock set");
+                time.shiftWall(days());
+            }
+            disk = image;
+            disk.roomAgain();
+            if (random.nextInt(4) == 0) {
+                disk.crashAtOperation(1 + random.nextInt(60), random);
+            }
+            try {
+                start(SETTINGS);
+            } catch (DiskCrashed e) {
+                crashed(" of a start");
+                return;
+            }
+            journal.note(new Fact.Serving());
+            connect();
+        }
+
+        // ---- the end ----------------------------------------------------------------------------------------------
+
+        private void end() {
+            isDraining = true;
+            progress.note("the end");
+            saw("operation that failed", disk.faults());
+            disk.heal();
+            disk.crashAtOperation(Long.MAX_VALUE);
+            node.slowForces(1);
+            User last = users.get(0);
+            for (int i = 0; i < 3_000 && !isDone(last.client); i++) {
+                users.forEach(User::pop);
+                node.pass(200);
+                tellAway();
+            }
+            assertThat(isDone(last.client))
+                    .as("I8: everything comes to an end, %s", node.health())
+                    .isTrue();
+            ForebayClient undertaker = client();
+            PopRequest request =
+                    PopRequest.of(LoadClient.LETTERS, "undertakers", 100).withWaitMax(Duration.ZERO);
+            if (await(undertaker.listTopics()).contains(LoadClient.LETTERS)) {
+                await(undertaker.createGroup("undertakers", LoadClient.LETTERS, Map.of("start", "earliest")));
+                for (List<Delivery> some = await(undertaker.pop(request));
+                        !some.isEmpty();
+                        some = await(undertaker.pop(request))) {
+                    some.forEach(letter -> journal.note(letter(letter)));
+                    await(undertaker.ackBatch(
+                            "undertakers", some.stream().map(Delivery::handle).toList(), Durability.WRITTEN));
+                }
+            }
+            journal.note(new Fact.Drained(LoadClient.PLAIN, LoadClient.WORKERS));
+            journal.note(new Fact.Drained(LoadClient.KEYED, LoadClient.LINES));
+            Verdict verdict = Judge.judge(journal.noted(), RULES);
+            verdict.prove();
+            for (Invariant invariant : Invariant.values()) {
+                saw("tried " + invariant, verdict.triedOn(invariant));
+            }
+        }
+
+        private boolean isDone(ForebayClient client) {
+            return users.stream().allMatch(user -> user.unanswered == 0)
+                    && depth(client, LoadClient.WORKERS, LoadClient.PLAIN) == 0
+                    && depth(client, LoadClient.LINES, LoadClient.KEYED) == 0;
+        }
+
+        private long depth(ForebayClient client, String group, String topic) {
+            return await(client.describeGroup(group, topic)).stream()
+                    .mapToLong(GroupDescription::depth)
+                    .sum();
+        }
+
+        private static Fact.Letter letter(Delivery delivery) {
+            Map<String, String> properties = delivery.message().properties();
+            return new Fact.Letter(
+                    properties.get(DeadLetterForm.GROUP),
+                    delivery.queue(),
+                    delivery.queueOffset(),
+                    ReceiptHandle.nodeIdOf(properties.get(DeadLetterForm.NODE)),
+                    properties.get(DeadLetterForm.TOPIC),
+                    Integer.parseInt(properties.get(DeadLetterForm.QUEUE)),
+                    Long.parseLong(properties.get(DeadLetterForm.OFFSET)),
+                    Integer.parseInt(properties.get(DeadLetterForm.ATTEMPTS)),
+                    delivery.message().id(),
+                    Message.crcOf(delivery.body()));
+        }
+
+        private static long numberOf(String messageId) {
+            return Long.parseLong(messageId.substring(1));
+        }
+
+        // ---- one client, in one life of the process ---------------------------------------------------------------
+
+        private final class User {
+            private final String name;
+            private final ForebayClient client;
+            private boolean isGone;
+            private int unanswered;
+
+            User(String name, ForebayClient client) {
+                this.name = name;
+                this.client = client;
+            }
+
+            void leave() {
+                isGone = true;
+            }
+
+            void send() {
+                byte[] body = new byte[random.nextInt(BODY_MAX)];
+                random.nextBytes(body);
+                Message.Builder builder = random.nextBoolean()
+                        ? Message.builder(LoadClient.PLAIN)
+                        : Message.builder(LoadClient.KEYED).messageGroup("key-" + random.nextInt(KEYS));
+                long number = ++lastNumber;
+                Message message = builder.id("m" + number).body(body).build();
+                Durability level = random.nextBoolean() ? Durability.WRITTEN : Durability.FLUSHED;
+                journal.note(Fact.Sending.of(message, name, number));
+                unanswered++;
+                client.send(message, level).whenComplete((receipt, refused) -> {
+                    if (isGone) {
+                        return;
+                    }
+                    unanswered--;
+                    noteAway();
+                    if (refused == null && receipt.level() == Durability.FLUSHED) {
+                        flushed(message, receipt);
+                    }
+                    journal.note(
+                            refused == null
+                                    ? new Fact.Stored(message.id(), level, receipt)
+                                    : new Fact.NotStored(message.id(), ((ForebayException) refused).code()));
+                });
+            }
+
+            void pop() {
+                boolean isPlain = random.nextBoolean();
+                String topic = isPlain ? LoadClient.PLAIN : LoadClient.KEYED;
+                String group = isPlain ? LoadClient.WORKERS : LoadClient.LINES;
+                PopRequest request = PopRequest.of(topic, group, 1 + random.nextInt(8))
+                        .withInvisible(INVISIBLE)
+                        .withWaitMax(Duration.ofMillis(random.nextInt(500)))
+                        .withExtend(false);
+                client.pop(request).whenComplete((deliveries, refused) -> {
+                    if (isGone) {
+                        return;
+                    }
+                    noteAway();
+                    if (refused != null) {
+                        journal.note(new Fact.PopFailed(name, topic, group));
+                        return;
+                    }
+                    deliveries.forEach(delivery -> journal.note(Fact.Popped.of(name, delivery)));
+                    take(group, deliveries);
+                });
+            }
+
+            private void take(String group, List<Delivery> deliveries) {
+                List<ReceiptHandle> done = new ArrayList<>();
+                for (Delivery delivery : deliveries) {
+                    boolean isPoison = group.equals(LoadClient.WORKERS)
+                            && numberOf(delivery.message().id()) % POISON_EVERY == 0;
+                    switch (isPoison ? 0 : isDraining ? 4 : random.nextInt(20)) {
+                        case 0 -> nack(group, delivery.handle());
+                        case 1 -> {
+                            journal.note(new Fact.GivingBack(delivery.handle()));
+                            client.giveBack(group, List.of(delivery.handle()));
+                        }
+                        case 2 -> extend(group, delivery.handle());
+                        case 3 -> {} // forgotten: its deadline brings it back
+                        default -> done.add(delivery.handle());
+                    }
+                }
+                ack(group, done);
+            }
+
+            private void ack(String group, List<ReceiptHandle> handles) {
+                Durability level = random.nextBoolean() ? Durability.WRITTEN : Durability.FLUSHED;
+                handles.forEach(handle -> journal.note(new Fact.Acking(handle)));
+                client.ackBatch(group, handles, level).whenComplete((results, refused) -> {
+                    if (!isGone) {
+                        noteAway();
+                    }
+                    for (int i = 0; !isGone && refused == null && i < results.size(); i++) {
+                        noteAcked(handles.get(i), level, results.get(i));
+                    }
+                });
+            }
+
+            private void noteAcked(ReceiptHandle handle, Durability level, AckResult result) {
+                journal.note(
+                        result instanceof AckOutcome outcome
+                                ? new Fact.Acked(handle, level, outcome)
+                                : new Fact.NotAcked(handle, ((Refusal) result).code()));
+            }
+
+            private void nack(String group, ReceiptHandle handle) {
+                journal.note(new Fact.Nacking(handle));
+                client.nack(group, handle, Duration.ofMillis(30), "poison").whenComplete((result, refused) -> {
+                    if (!isGone && result instanceof Changed changed) {
+                        journal.note(new Fact.Nacked(handle, changed.invisibleUntilMillis()));
+                    }
+                });
+            }
+
+            private void extend(String group, ReceiptHandle handle) {
+                journal.note(new Fact.Extending(handle));
+                client.extend(group, handle, INVISIBLE.plusSeconds(1)).whenComplete((result, refused) -> {
+                    if (isGone) {
+                        return;
+                    }
+                    if (result instanceof Changed changed) {
+                        journal.note(new Fact.Extended(handle, changed.invisibleUntilMillis()));
+                    }
+                    ack(group, List.of(handle));
+                });
+            }
+        }
+    }
+}
