@@ -59,7 +59,7 @@ import java.util.random.RandomGenerator;
  *     Delivery second = kit.pop("orders", "billing", 1).get(0);
  *     assert second.attempt() == 2;
  *     kit.ack(second);
- *     kit.assertSettled("orders", "billing");
+ *     kit.assertSettled("billing", "orders");
  * }
  * }</pre>
  *
@@ -424,10 +424,12 @@ public final class ForebayTestKit implements AutoCloseable {
     }
 
     /**
-     * Pops what is there now, of all queues, with as many Pops as it takes; may be empty. Unlike what {@link PopRequest#of} asks for, the
+     * Pops what is there when all is done that is under way, of all queues, with as many Pops as it takes; may be empty. Unlike what {@link PopRequest#of} asks for, the
      * client does not extend the deadline: when the invisible duration has passed the message comes back.
      */
     public List<Delivery> pop(String topic, String group, int countMax) {
+        // A Send is answered before every group has heard of it.
+        settle();
         List<Delivery> all = new ArrayList<>();
         PopRequest request =
                 PopRequest.of(topic, group, countMax).withWaitMax(Duration.ZERO).withExtend(false);
@@ -452,8 +454,9 @@ public final class ForebayTestKit implements AutoCloseable {
 
     // ---------------------------------------------------------------- looking
 
-    /** Where a group stands in a topic. */
+    /** Where a group stands in a topic when all is done that is under way. */
     public GroupDescription group(String group, String topic) {
+        settle();
         return await(client().describeGroup(group, topic)).get(0);
     }
 
@@ -469,6 +472,7 @@ public final class ForebayTestKit implements AutoCloseable {
 
     /** Dead letters of a group, of all topics, oldest first in each queue; why is in their properties ({@code dead-letter.*}). */
     public List<StoredMessage> deadLetters(String group) {
+        settle();
         List<StoredMessage> letters = new ArrayList<>();
         String cursor = "";
         do {
