@@ -46,9 +46,11 @@ abstract class ClientSessionHarness {
 
     /**
      * The client works in the thread of whoever tells it something, so what follows from that has happened when telling
-     * returns. And the end of a test does not wait until its client has closed.
+     * returns; so do the probes, which then hold what they were told. And the end of a test does not wait until its client
+     * has closed.
      */
     static final String CONFIG = """
+        akka.actor.default-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         forebay.client.dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         forebay.client.callback-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         akka.coordinated-shutdown.run-by-actor-system-terminate = off
