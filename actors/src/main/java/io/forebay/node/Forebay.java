@@ -23,7 +23,6 @@ import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionLimits;
 import io.forebay.protocol.wire.WireFrames;
 import io.forebay.queue.GroupQueue;
-import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.store.Asker;
 import io.forebay.store.EventLog;
 import io.forebay.store.ForebayStorage;
@@ -32,7 +31,6 @@ import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.NodeRecovery;
 import io.forebay.topic.Registry;
 import io.forebay.topic.TopicDirectory;
-import io.forebay.topic.core.RegistryLimits;
 import io.forebay.watch.NodeView;
 import io.forebay.watch.Watch;
 import java.net.InetSocketAddress;
@@ -97,20 +95,10 @@ public final class Forebay implements Extension {
         if (watch != null) {
             system.getWhenTerminated().whenComplete((done, failure) -> watch.close());
         }
-        NodeRecovery recovery = new NodeRecovery(
-                new RegistryLimits(
-                        settings.topic().topicsMax(),
-                        settings.topic().groupsMax(),
-                        settings.topic().queuesMax(),
-                        settings.topic().subscriptionsMax(),
-                        settings.topic().settingsHistoryMax()),
-                new GroupQueueLimits(
-                        settings.group().lookAheadMax(), settings.group().inFlightMax()));
         ForebayStorage storage = ForebayStorage.get(system);
-        storage.register(recovery);
         storage.open().whenComplete((stripes, failure) -> {
             if (failure == null) {
-                serve(stripes, recovery);
+                serve(stripes, storage.recovered(NodeRecovery.class));
             } else {
                 fail(failure);
             }

@@ -13,32 +13,32 @@ import java.util.List;
  *
  * @param <P> what the actor wants to know of a batch when it is written
  */
-final class Outbox<P> {
+public final class Outbox<P> {
 
     /** A frame that is being filled, is full and waits, or is out. */
-    static final class Batch<P> {
+    public static final class Batch<P> {
         private final Frame.Builder frame;
         private long reservedBytes;
         private boolean wantsDurable;
         /** In the order they were added. */
-        final List<P> parts = new ArrayList<>();
+        public final List<P> parts = new ArrayList<>();
 
         private Batch(int expectedBytes) {
             frame = Frame.builder(expectedBytes);
         }
 
         /** Records so far: the index of the next one. */
-        int recordCount() {
+        public int recordCount() {
             return frame.recordCount();
         }
 
         /** Whether its {@code Durable} has been asked for. */
-        boolean wantsDurable() {
+        public boolean wantsDurable() {
             return wantsDurable;
         }
 
         /** Somebody waits for this batch to be flushed. */
-        void wantDurable() {
+        public void wantDurable() {
             wantsDurable = true;
         }
     }
@@ -54,14 +54,14 @@ final class Outbox<P> {
     private long reservedBytes;
 
     /** @param frameBytes size from which a frame is not filled further */
-    Outbox(StripePort port, Owner owner, int frameBytes) {
+    public Outbox(StripePort port, Owner owner, int frameBytes) {
         this.port = port;
         this.owner = owner;
         this.frameBytesMax = port.stripe().log().frameBytesMax();
         this.frameBytes = Math.min(frameBytes, frameBytesMax);
     }
 
-    int frameBytesMax() {
+    public int frameBytesMax() {
         return frameBytesMax;
     }
 
@@ -71,7 +71,7 @@ final class Outbox<P> {
      * @param expectedBytes size of what will follow it at once, itself included: a buffer that is larger than its frame
      *     counts as unflushed, and one that is too small has to grow
      */
-    Batch<P> batchFor(long recordBytes, long expectedBytes) {
+    public Batch<P> batchFor(long recordBytes, long expectedBytes) {
         if (gathering != null
                 && gathering.recordCount() > 0
                 && (gathering.frame.bytes() + recordBytes > frameBytes
@@ -94,7 +94,7 @@ final class Outbox<P> {
      * @param isReserved whether room was reserved for it
      * @return how much of the reservation it takes
      */
-    long add(Batch<P> batch, LogRecord record, long recordBytes, boolean isReserved) {
+    public long add(Batch<P> batch, LogRecord record, long recordBytes, boolean isReserved) {
         return add(batch, owner, record, recordBytes, isReserved);
     }
 
@@ -127,7 +127,7 @@ final class Outbox<P> {
     }
 
     /** The batch that is written last, of those on their way; null if there is none. */
-    Batch<P> newest() {
+    public Batch<P> newest() {
         return gathering != null ? gathering : !full.isEmpty() ? full.peekLast() : sent;
     }
 
@@ -142,7 +142,7 @@ final class Outbox<P> {
     }
 
     /** Sends the next frame if none is out. */
-    void sendNext() {
+    public void sendNext() {
         if (port.isBusy() || !hasWaiting()) {
             return;
         }
@@ -162,14 +162,14 @@ final class Outbox<P> {
     }
 
     /** The frame that was out is written. */
-    Batch<P> written() {
+    public Batch<P> written() {
         Batch<P> written = sent;
         sent = null;
         return written;
     }
 
     /** Nothing that is on its way will be written. */
-    void clear() {
+    public void clear() {
         sent = null;
         gathering = null;
         full.clear();

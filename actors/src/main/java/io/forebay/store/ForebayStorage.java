@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.ServiceLoader;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -44,6 +45,9 @@ public final class ForebayStorage implements Extension {
     private final Asker asker;
     private final CompletableFuture<List<StripeHandle>> ready = new CompletableFuture<>();
     private final List<StripeRecovery> recoveries = new ArrayList<>();
+    /** Those of the capabilities that are on the class path. */
+    private volatile List<StripeRecovery> found = List.of();
+
     private StorageEnvironment environment = StorageEnvironment.real();
     private boolean isOpening;
     private CompletableFuture<Done> stopped;
@@ -114,12 +118,16 @@ public final class ForebayStorage implements Extension {
                 return ready.minimalCompletionStage();
             }
             isOpening = true;
-            to = List.copyOf(recoveries);
+            to = new ArrayList<>(recoveries);
         }
         CoordinatedShutdown shutdown = CoordinatedShutdown.get(system);
         shutdown.addTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate(), "forebay-storage", this::stop);
         CompletableFuture.runAsync(() -> openRoot(), blocking)
-                .thenCompose(done -> openStripes(to))
+                .thenCompose(done -> {
+                    found = findRecoveries();
+                    to.addAll(found);
+                    return openStripes(to);
+                })
                 .whenComplete((handles, failure) -> {
                     if (failure == null) {
                         ready.complete(handles);
@@ -138,6 +146,29 @@ public final class ForebayStorage implements Extension {
                     }
                 });
         return ready.minimalCompletionStage();
+    }
+
+    private List<StripeRecovery> findRecoveries() {
+        List<StripeRecovery> all = new ArrayList<>();
+        ServiceLoader.load(StripeRecoveryFactory.class, ForebayStorage.class.getClassLoader())
+                .forEach(factory -> all.add(factory.create(settings)));
+        return List.copyOf(all);
+    }
+
+    /**
+     * What a capability has recovered, once {@link #open()} has completed.
+     *
+     * @param type that its {@link StripeRecoveryFactory} makes
+     */
+    public <T extends StripeRecovery> T recovered(Class<T> type) {
+        for (StripeRecovery recovery : found) {
+            if (type.isInstance(recovery)) {
+                return type.cast(recovery);
+            }
+        }
+        throw new IllegalStateException("nothing recovers a " + type.getName()
+                + ": does META-INF/services/" + StripeRecoveryFactory.class.getName()
+                + " of forebay-node lie on the class path, or has it been left out when jars were merged into one?");
     }
 
     /** As {@link #open()} when somebody else calls it; starts nothing. */

@@ -17,7 +17,8 @@ public record ForebaySettings(
         GroupSettings group,
         TopicSettings topic,
         SessionSettings session,
-        WatchSettings watch) {
+        WatchSettings watch,
+        PersistenceSettings persistence) {
     /** Room that a batch leaves in a segment: the segment's header page, the frame's header, records beside the batch. */
     private static final int SEGMENT_OVERHEAD_BYTES = 8 * 1024;
 

@@ -40,7 +40,8 @@ final class SettingsReader {
                     GroupSettings.from(new Section(root, GroupSettings.SECTION, keysRead)),
                     TopicSettings.from(new Section(root, TopicSettings.SECTION, keysRead)),
                     SessionSettings.from(new Section(root, SessionSettings.SECTION, keysRead)),
-                    WatchSettings.from(new Section(root, WatchSettings.SECTION, keysRead)));
+                    WatchSettings.from(new Section(root, WatchSettings.SECTION, keysRead)),
+                    PersistenceSettings.from(new Section(root, PersistenceSettings.SECTION, keysRead)));
             checkFlushThreads(root, settings.storage().stripes());
             return settings;
         } catch (SettingsException e) {
@@ -88,7 +89,7 @@ final class SettingsReader {
             if (value.valueType() != ConfigValueType.OBJECT) {
                 throw new SettingsException(key, render(value), "a section");
             }
-            // What may stand in a dispatcher or mailbox is Akka's matter.
+            // What may stand in a dispatcher, mailbox or plugin is Akka's matter.
             if (!isAkkaSection((ConfigObject) known)) {
                 refuseUnknown(root, (ConfigObject) value, (ConfigObject) known, key);
             }
@@ -102,7 +103,7 @@ final class SettingsReader {
     }
 
     static boolean isAkkaSection(ConfigObject section) {
-        return section.containsKey("executor") || section.containsKey("mailbox-type");
+        return section.containsKey("executor") || section.containsKey("mailbox-type") || section.containsKey("class");
     }
 
     private static SettingsException unknown(

@@ -1,0 +1,165 @@
+package io.forebay.persistence;
+
+import akka.actor.ActorSystem;
+import akka.actor.typed.javadsl.Adapter;
+import akka.persistence.AtomicWrite;
+import akka.persistence.PersistentRepr;
+import akka.persistence.journal.japi.AsyncWriteJournal;
+import com.typesafe.config.Config;
+import io.forebay.persistence.core.EventDraft;
+import io.forebay.persistence.core.EventTable;
+import io.forebay.persistence.core.UnreadableEventException;
+import io.forebay.protocol.ForebayException;
+import io.forebay.protocol.Refusal;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import scala.concurrent.Future;
+import scala.jdk.javaapi.CollectionConverters;
+import scala.jdk.javaapi.FutureConverters;
+
+/**
+ * Akka's journal on the log of this node, or of this application alone: {@code akka.persistence.journal.plugin =
+ * "forebay.persistence.journal"}. Requests that come before the log is recovered wait for it.
+ *
+ * <p>An event is stored at the level that {@code forebay.persistence.durability} names; those that are persisted together are in the
+ * log all or none. An event that cannot be serialized, or a group of events that no frame holds, is rejected; whatever else goes
+ * wrong is a failure, behind which the events may be stored. A number that is stored already is such a failure: two actors write
+ * under one id. What is replayed is flushed, whatever that level is.
+ */
+public final class ForebayJournal extends AsyncWriteJournal {
+    /** Pauses between tries to read what the device does not give now; all together about a quarter of a minute. */
+    private static final int READS_MAX = 300;
+
+    private static final Duration READ_PAUSE = Duration.ofMillis(50);
+
+    private final ForebayPersistence persistence;
+    private final EventCodec codec;
+    private final Executor replayExecutor;
+    private final ActorSystem system;
+
+    /** Called by Akka with the plugin's section. */
+    public ForebayJournal(Config config) {
+        system = context().system();
+        persistence = ForebayPersistence.get(Adapter.toTyped(system));
+        codec = new EventCodec(system);
+        replayExecutor = system.dispatchers().lookup(config.getString("replay-dispatcher"));
+    }
+
+    @Override
+    public Future<Iterable<Optional<Exception>>> doAsyncWriteMessages(Iterable<AtomicWrite> messages) {
+        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>();
+        for (AtomicWrite write : messages) {
+            results.add(write(write));
+        }
+        CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
+                        results.toArray(CompletableFuture[]::new))
+                .thenApply(done -> results.stream().map(CompletableFuture::join).toList());
+        return FutureConverters.asScala(all);
+    }
+
+    private CompletableFuture<Optional<Exception>> write(AtomicWrite write) {
+        List<EventDraft> events = new ArrayList<>(write.size());
+        try {
+            for (PersistentRepr event : CollectionConverters.asJava(write.payload())) {
+                events.add(codec.toDraft(event));
+            }
+        } catch (Exception e) {
+            return CompletableFuture.completedFuture(Optional.of(e));
+        }
+        CompletableFuture<Void> stored = new CompletableFuture<>();
+        persistence.request(write.persistenceId(), new EventShard.Write(write.persistenceId(), events, stored));
+        return stored.handle((done, failure) -> {
+            if (failure == null) {
+                return Optional.empty();
+            }
+            Throwable cause = causeOf(failure);
+            if (cause instanceof ForebayException refused && refused.refusal().code() == Refusal.Code.TOO_LARGE) {
+                return Optional.of(new UnsupportedOperationException(refused.getMessage(), refused));
+            }
+            throw new CompletionException(cause);
+        });
+    }
+
+    @Override
+    public Future<Void> doAsyncDeleteMessagesTo(String persistenceId, long toSequenceNr) {
+        CompletableFuture<Void> deleted = new CompletableFuture<>();
+        persistence.request(persistenceId, new EventShard.Delete(persistenceId, toSequenceNr, deleted));
+        return FutureConverters.asScala(deleted);
+    }
+
+    @Override
+    public Future<Long> doAsyncReadHighestSequenceNr(String persistenceId, long fromSequenceNr) {
+        return FutureConverters.asScala(locate(persistenceId).thenApply(EventTable.Place::highestSequenceNr));
+    }
+
+    @Override
+    public Future<Void> doAsyncReplayMessages(
+            String persistenceId,
+            long fromSequenceNr,
+            long toSequenceNr,
+            long max,
+            Consumer<PersistentRepr> replayCallback) {
+        CompletableFuture<Void> replayed = new CompletableFuture<>();
+        locate(persistenceId)
+                .thenCombine(persistence.whenReady(), (place, serving) -> new StoredEvents(
+                        serving.stripe(),
+                        Shards.eventsQueue(Shards.of(persistenceId)),
+                        place,
+                        fromSequenceNr,
+                        toSequenceNr,
+                        max))
+                .whenCompleteAsync(
+                        (events, failure) -> {
+                            if (failure != null) {
+                                replayed.completeExceptionally(causeOf(failure));
+                            } else {
+                                replay(persistenceId, events, replayCallback, replayed, 1);
+                            }
+                        },
+                        replayExecutor);
+        return FutureConverters.asScala(replayed);
+    }
+
+    private void replay(
+            String persistenceId,
+            StoredEvents events,
+            Consumer<PersistentRepr> replayCallback,
+            CompletableFuture<Void> replayed,
+            int reads) {
+        try {
+            events.handOut(event -> replayCallback.accept(codec.toRepr(persistenceId, event)));
+            replayed.complete(null);
+        } catch (StoredEvents.NotNowException notNow) {
+            if (reads >= READS_MAX) {
+                replayed.completeExceptionally(notNow);
+                return;
+            }
+            system.scheduler()
+                    .scheduleOnce(
+                            READ_PAUSE,
+                            () -> replayExecutor.execute(
+                                    () -> replay(persistenceId, events, replayCallback, replayed, reads + 1)),
+                            system.dispatcher());
+        } catch (UnreadableEventException | RuntimeException e) {
+            replayed.completeExceptionally(e);
+        }
+    }
+
+    private CompletableFuture<EventTable.Place> locate(String persistenceId) {
+        CompletableFuture<EventTable.Place> place = new CompletableFuture<>();
+        persistence.request(persistenceId, new EventShard.Locate(persistenceId, place));
+        return place;
+    }
+
+    private static Throwable causeOf(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null
+                ? causeOf(failure.getCause())
+                : failure;
+    }
+}

@@ -1,0 +1,258 @@
+package io.forebay.persistence;
+
+import akka.actor.typed.ActorRef;
+import io.forebay.protocol.Refusal;
+import io.forebay.queue.FrameSize;
+import io.forebay.queue.Outbox;
+import io.forebay.queue.StoreRefusals;
+import io.forebay.queue.StripePort;
+import io.forebay.storage.log.Frame;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.store.StoreWriter;
+import io.forebay.store.StripeBudget;
+import io.forebay.store.StripeHandle;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * An actor's side of one reserved queue: writes what was decided, in order, one frame out while the next one fills, and tells when
+ * it is written or flushed. Gives snapshots of the actor's state between two frames, which is why the actor decides nothing while
+ * {@link #isHoldingBack()}. Confined to its actor.
+ */
+final class ShardLog {
+    /** What is told of one decision, once. */
+    private static final class Waiting {
+        private final boolean wantsFlushed;
+        private final Runnable done;
+        private final Consumer<Refusal> refused;
+        private boolean isAnswered;
+
+        Waiting(boolean wantsFlushed, Runnable done, Consumer<Refusal> refused) {
+            this.wantsFlushed = wantsFlushed;
+            this.done = done;
+            this.refused = refused;
+        }
+
+        void done() {
+            if (!isAnswered) {
+                isAnswered = true;
+                done.run();
+            }
+        }
+
+        void refuse(Refusal refusal) {
+            if (!isAnswered) {
+                isAnswered = true;
+                refused.accept(refusal);
+            }
+        }
+    }
+
+    /** Room for a frame's header, and for what a batch that is begun anew takes beside its records. */
+    private static final int BATCH_BYTES = 2 * 64;
+
+    private final Owner owner;
+    private final StripeHandle stripe;
+    private final StripePort port;
+    private final Outbox<Waiting> outbox;
+    private final Supplier<byte[]> snapshot;
+    private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
+    private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
+    private long heldSequence;
+    private long heldOwnerNumber;
+    private Refusal closed;
+
+    /**
+     * @param origin where the actor hears the stripe's events, for {@link #onEvent}
+     * @param frameBytes size from which a frame is not filled further
+     * @param recovered how far what was recovered goes
+     * @param snapshot the state, encoded
+     */
+    ShardLog(
+            StripeHandle stripe,
+            int queueId,
+            ActorRef<StoreWriter.Event> origin,
+            int frameBytes,
+            ShardRecovery.Held recovered,
+            Supplier<byte[]> snapshot) {
+        this.stripe = stripe;
+        this.owner = Owner.queue(queueId);
+        this.snapshot = snapshot;
+        heldSequence = recovered.sequence();
+        heldOwnerNumber = recovered.ownerNumber();
+        port = new StripePort(stripe, owner, origin);
+        outbox = new Outbox<>(port, owner, frameBytes);
+    }
+
+    /** Why nothing is written any more; null while it is. */
+    Refusal closed() {
+        return closed;
+    }
+
+    /** Whether nothing may be decided for now. */
+    boolean isHoldingBack() {
+        return !snapshotsWanted.isEmpty();
+    }
+
+    /** Most bytes of records that may be added together. */
+    long bytesMax() {
+        return outbox.frameBytesMax() - BATCH_BYTES;
+    }
+
+    /** What these take, and have to be reserved for. */
+    static long bytesOf(List<LogRecord> together) {
+        long bytes = BATCH_BYTES;
+        for (LogRecord record : together) {
+            bytes += FrameSize.ofRecord(record);
+        }
+        return bytes;
+    }
+
+    /** Null if there is room, which is taken by {@link #add}. */
+    StripeBudget.NoRoom tryReserve(long bytes) {
+        return port.account().tryReserve(bytes, StripeBudget.Tier.SEND)
+                ? null
+                : stripe.budget().refusal(StripeBudget.Tier.SEND);
+    }
+
+    /** Calls that once there is room, on any thread. */
+    void whenRoom(long bytes, Runnable wakeUp) {
+        stripe.budget().whenRoom(StripeBudget.Tier.SEND, bytes, wakeUp);
+    }
+
+    /**
+     * Adds records that are in the log all or none; room for {@link #bytesOf} them is reserved.
+     *
+     * @param wantsFlushed whether it is done when they are flushed, or as soon as they are written
+     * @param refused told why it is not done, or not known to be
+     */
+    void add(List<LogRecord> together, boolean wantsFlushed, Runnable done, Consumer<Refusal> refused) {
+        long reserved = bytesOf(together);
+        long bytes = reserved - BATCH_BYTES;
+        Outbox.Batch<Waiting> batch = outbox.batchFor(bytes, bytes);
+        long left = reserved;
+        for (LogRecord record : together) {
+            left -= outbox.add(batch, record, FrameSize.ofRecord(record), true);
+        }
+        port.account().giveBack(left);
+        if (wantsFlushed) {
+            batch.wantDurable();
+        }
+        wait(batch, new Waiting(wantsFlushed, done, refused));
+    }
+
+    private void wait(Outbox.Batch<Waiting> batch, Waiting waiting) {
+        batch.parts.add(waiting);
+        unanswered.addLast(waiting);
+    }
+
+    /** Done when everything added so far, and whatever was there at the start, is flushed. */
+    void awaitFlushed(Runnable done, Consumer<Refusal> refused) {
+        Outbox.Batch<Waiting> newest = outbox.newest();
+        Waiting waiting = new Waiting(true, done, refused);
+        if (newest != null) {
+            wait(newest, waiting);
+        } else {
+            unanswered.addLast(waiting);
+            port.awaitDurable(port.lastSequence(), waiting::done);
+        }
+    }
+
+    /** Sends what was added, unless a frame is out. */
+    void sendNext() {
+        if (closed == null) {
+            outbox.sendNext();
+        }
+    }
+
+    void onEvent(StoreWriter.Event event) {
+        if (event instanceof StoreWriter.Written written) {
+            onWritten(written);
+        } else if (event instanceof StoreWriter.Durable durable) {
+            port.onDurable(durable);
+        } else if (event instanceof StoreWriter.FlushFailed failed) {
+            port.onFlushFailed(failed);
+        } else if (event instanceof StoreWriter.Rewritten rewritten) {
+            port.onRewritten(rewritten);
+        } else if (event instanceof StoreWriter.SnapshotRequested requested) {
+            snapshotsWanted.addLast(requested);
+        } else if (event instanceof StoreWriter.Unavailable unavailable) {
+            port.onUnavailable();
+            refuseUnanswered(StoreRefusals.outcomeUnknown(unavailable.detail()));
+        } else if (event instanceof StoreWriter.Available) {
+            port.onAvailable();
+        } else if (event instanceof StoreWriter.Rejected rejected) {
+            port.onRejected(rejected);
+            outbox.clear();
+            snapshotsWanted.clear();
+            close(StoreRefusals.of(rejected));
+        } else {
+            throw new AssertionError(event);
+        }
+        answerSnapshots();
+        while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered) {
+            unanswered.pollFirst();
+        }
+    }
+
+    /** Nothing is written from now on. */
+    void close(Refusal reason) {
+        closed = reason;
+        refuseUnanswered(reason);
+    }
+
+    private void onWritten(StoreWriter.Written written) {
+        long lastSequence = port.onWritten(written);
+        Frame frame = written.frame();
+        heldSequence = lastSequence;
+        heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
+        Outbox.Batch<Waiting> batch = outbox.written();
+        sendNext();
+        for (Waiting waiting : batch.parts) {
+            if (!waiting.wantsFlushed && !port.isRewriting()) {
+                waiting.done();
+            } else if (batch.wantsDurable()) {
+                port.whenDurable(lastSequence, waiting::done);
+            } else {
+                port.awaitDurable(lastSequence, waiting::done);
+            }
+        }
+    }
+
+    private void answerSnapshots() {
+        if (snapshotsWanted.isEmpty() || port.isBusy()) {
+            return;
+        }
+        sendNext();
+        if (port.isBusy()) {
+            return;
+        }
+        while (!snapshotsWanted.isEmpty()) {
+            List<Frame> frames = new ArrayList<>();
+            if (heldSequence >= 0) {
+                for (SnapshotRecord part : SnapshotRecord.split(
+                        heldSequence,
+                        heldOwnerNumber,
+                        stripe.log().nextOffset(owner.queueId()),
+                        snapshot.get(),
+                        outbox.frameBytesMax() / 2)) {
+                    frames.add(Frame.builder((int) FrameSize.ofRecord(part))
+                            .add(owner, part)
+                            .build());
+                }
+            }
+            stripe.writer()
+                    .tell(new StoreWriter.Snapshot(snapshotsWanted.pollFirst().checkpointId(), owner, frames));
+        }
+    }
+
+    private void refuseUnanswered(Refusal refusal) {
+        unanswered.forEach(waiting -> waiting.refuse(refusal));
+        unanswered.clear();
+    }
+}

@@ -1,0 +1,257 @@
+package io.forebay.persistence.core;
+
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.EventsSnapshot;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.PersistenceEventRecord;
+import io.forebay.storage.log.PersistenceEventsDeletedRecord;
+import io.forebay.storage.log.PersistenceIdRecord;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The persistence ids of one reserved queue: the highest number of each, what of it is deleted, and where its newest event lies.
+ * Decides what is written; {@link #apply} is the one way in which it changes, at run time and at a start. Some 150 bytes for each
+ * id; what helps to find older events is kept of the ids used last.
+ *
+ * <p>Confined to whoever holds it.
+ */
+public final class EventTable {
+    /** Akka's slices: of a persistence id it is the one its hash code falls into. */
+    public static final int SLICES = 1024;
+
+    private static final char ENTITY_TYPE_END = '|';
+
+    /** One persistence id. */
+    private static final class Id {
+        final long number;
+        final String persistenceId;
+        long highestSequenceNr;
+        long deletedTo;
+        long lastOffset = -1;
+        /** Null if it was not used lately. */
+        OffsetTrail trail;
+
+        Id(long number, String persistenceId) {
+            this.number = number;
+            this.persistenceId = persistenceId;
+        }
+    }
+
+    /**
+     * Where the events of a persistence id are.
+     *
+     * @param highestSequenceNr 0 if nothing was ever stored
+     * @param deletedTo the events up to this number are gone
+     * @param lastOffset of the newest event, -1 if there is none
+     */
+    public record Place(long number, long highestSequenceNr, long deletedTo, long lastOffset) {
+        /** Of an id that nothing is stored of. */
+        public static final Place NOWHERE = new Place(0, 0, 0, -1);
+    }
+
+    private final Map<String, Id> byName = new HashMap<>();
+    /** Those of the number 1 first. */
+    private final List<Id> byNumber = new ArrayList<>();
+    /** Those with a trail, by their numbers. */
+    private final Map<Long, Id> trailed;
+
+    private long nextOffset;
+
+    /** @param trailsMax ids of which the newest offsets are kept */
+    public EventTable(int trailsMax) {
+        trailed = new LinkedHashMap<>(16, 0.75f, true) {
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<Long, Id> eldest) {
+                if (size() <= trailsMax) {
+                    return false;
+                }
+                eldest.getValue().trail = null;
+                return true;
+            }
+        };
+    }
+
+    /** As it was when the snapshot was taken. */
+    public static EventTable restore(int trailsMax, EventsSnapshot snapshot) throws CorruptRecordException {
+        EventTable table = new EventTable(trailsMax);
+        for (EventsSnapshot.Id id : snapshot.ids()) {
+            Id made = table.add(id.persistenceId());
+            made.highestSequenceNr = id.highestSequenceNr();
+            made.deletedTo = id.deletedTo();
+            made.lastOffset = id.lastOffset();
+        }
+        return table;
+    }
+
+    public EventsSnapshot toSnapshot() {
+        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
+        for (Id id : byNumber) {
+            ids.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
+        }
+        return new EventsSnapshot(ids);
+    }
+
+    /** The next event of the queue gets this offset: the log says so at a start. */
+    public void begin(long offset) {
+        nextOffset = Math.max(nextOffset, offset);
+    }
+
+    /** How many ids there are; their numbers are 1 to this. */
+    public int count() {
+        return byNumber.size();
+    }
+
+    /** The id with that number, which is there. */
+    public String persistenceId(long number) {
+        return byNumber.get((int) number - 1).persistenceId;
+    }
+
+    /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
+    public Place place(String persistenceId) {
+        Id id = byName.get(persistenceId);
+        return id == null
+                ? Place.NOWHERE
+                : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
+    }
+
+    // ---- deciding -------------------------------------------------------------------------------------------------
+
+    /**
+     * What has to be in the log, in one frame and in this order, for these events to be stored. Changes nothing: the records take
+     * effect when they are {@linkplain #apply applied}, and nothing else may be decided before.
+     *
+     * @param events at least one, of ascending numbers
+     * @param nowMillis of a persistence id that is new, and of events without a time of their own
+     * @throws IllegalArgumentException if a number has been used, says the message; then nothing may be stored
+     */
+    public List<LogRecord> decideWrite(String persistenceId, List<EventDraft> events, long nowMillis) {
+        List<LogRecord> records = new ArrayList<>(events.size() + 1);
+        Id id = byName.get(persistenceId);
+        long number = id == null ? byNumber.size() + 1 : id.number;
+        long highest = id == null ? 0 : id.highestSequenceNr;
+        long previous = id == null ? -1 : id.lastOffset;
+        byte[] earlier = id == null || id.trail == null ? new byte[0] : id.trail.list();
+        if (id == null) {
+            records.add(new PersistenceIdRecord(
+                    number, nowMillis, persistenceId, entityTypeOf(persistenceId), sliceOf(persistenceId)));
+        }
+        long offset = nextOffset;
+        for (EventDraft event : events) {
+            if (event.sequenceNr() <= highest) {
+                throw new IllegalArgumentException("event " + event.sequenceNr() + " of persistence id '" + persistenceId
+                        + "': number " + highest + " is stored already; is the same id written to from two places?");
+            }
+            records.add(new PersistenceEventRecord(
+                    offset,
+                    event.serializerId(),
+                    number,
+                    event.sequenceNr(),
+                    event.timestampMillis() == 0 ? nowMillis : event.timestampMillis(),
+                    previous,
+                    event.metadataSerializerId(),
+                    event.writerUuid(),
+                    event.adapterManifest(),
+                    event.serializerManifest(),
+                    event.metadataManifest(),
+                    event.tags(),
+                    event.metadata(),
+                    earlier,
+                    event.payload()));
+            highest = event.sequenceNr();
+            previous = offset++;
+            // Of more events in one write the second names the first, and no list.
+            earlier = new byte[0];
+        }
+        return records;
+    }
+
+    /**
+     * As {@link #decideWrite}: what has to be in the log for the events up to a number to be gone.
+     *
+     * @return null if they are, or there are none
+     */
+    public LogRecord decideDelete(String persistenceId, long toSequenceNr) {
+        Id id = byName.get(persistenceId);
+        if (id == null || Math.min(toSequenceNr, id.highestSequenceNr) <= id.deletedTo) {
+            return null;
+        }
+        return new PersistenceEventsDeletedRecord(
+                id.number, Math.min(toSequenceNr, id.highestSequenceNr), id.highestSequenceNr);
+    }
+
+    // ---- changing -------------------------------------------------------------------------------------------------
+
+    /**
+     * Takes what was decided, or what the log holds; in the order of the log. An event's offset is the one that it has there.
+     *
+     * @throws IllegalStateException if the record contradicts what was taken before, says the message
+     */
+    public void apply(LogRecord record) {
+        if (record instanceof PersistenceEventRecord event) {
+            Id id = ofNumber(event.number());
+            if (event.sequenceNr() <= id.highestSequenceNr) {
+                throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '" + id.persistenceId
+                        + "' behind event " + id.highestSequenceNr);
+            }
+            id.highestSequenceNr = event.sequenceNr();
+            id.lastOffset = event.offset();
+            trailOf(id).add(event.offset());
+            nextOffset = event.offset() + 1;
+        } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
+            Id id = ofNumber(deleted.number());
+            id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
+            id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
+        } else if (record instanceof PersistenceIdRecord named) {
+            if (named.number() != byNumber.size() + 1) {
+                throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
+                        + named.number() + " behind " + byNumber.size());
+            }
+            add(named.persistenceId());
+        } else {
+            throw new IllegalStateException("a record of type " + record.type() + " in a queue of events");
+        }
+    }
+
+    private Id add(String persistenceId) {
+        Id id = new Id(byNumber.size() + 1, persistenceId);
+        if (byName.putIfAbsent(persistenceId, id) != null) {
+            throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
+        }
+        byNumber.add(id);
+        return id;
+    }
+
+    private Id ofNumber(long number) {
+        if (number > byNumber.size()) {
+            throw new IllegalStateException("persistence id number " + number + " has no name");
+        }
+        return byNumber.get((int) number - 1);
+    }
+
+    private OffsetTrail trailOf(Id id) {
+        if (id.trail == null) {
+            id.trail = new OffsetTrail();
+            trailed.put(id.number, id);
+        } else {
+            trailed.get(id.number); // used last
+        }
+        return id.trail;
+    }
+
+    // ---- names ----------------------------------------------------------------------------------------------------
+
+    /** As Akka has it: {@code abs(hashCode % 1024)}. */
+    public static int sliceOf(String persistenceId) {
+        return Math.abs(persistenceId.hashCode() % SLICES);
+    }
+
+    /** What stands before the separator {@code |}, "" if there is none. */
+    public static String entityTypeOf(String persistenceId) {
+        int end = persistenceId.indexOf(ENTITY_TYPE_END);
+        return end < 0 ? "" : persistenceId.substring(0, end);
+    }
+}

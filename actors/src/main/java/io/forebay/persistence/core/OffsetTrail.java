@@ -1,0 +1,112 @@
+package io.forebay.persistence.core;
+
+import io.forebay.storage.log.PersistenceEventRecord;
+import java.util.Arrays;
+
+/**
+ * How the events of one persistence id are found in a queue that holds those of many: each names the one before it, and every
+ * 64th the 64 before it, so that an event that lies <i>n</i> back is some <i>n</i> / 64 reads away and nothing of it has to be
+ * kept in memory.
+ *
+ * <p>A trail is the offsets of the newest events of one id, oldest first; it is only a help for writing the lists, and may begin
+ * anew at any event: what is not listed is still named one by one. Confined to its table.
+ */
+final class OffsetTrail {
+    /** Events between two that list what lies before them. */
+    static final int BLOCK_EVENTS = 64;
+
+    private static final byte[] NOTHING = {};
+
+    private long[] offsets = new long[4];
+    private int count;
+
+    /** The event at this offset is the newest now. */
+    void add(long offset) {
+        if (count == BLOCK_EVENTS) {
+            count = 0;
+        }
+        if (count == offsets.length) {
+            offsets = Arrays.copyOf(offsets, Math.min(BLOCK_EVENTS, count * 2));
+        }
+        offsets[count++] = offset;
+    }
+
+    /**
+     * What the next event lists beside the one before it: the others of a full trail, newest first, each as the distance from the
+     * one behind it, unsigned LEB128; else nothing.
+     */
+    byte[] list() {
+        if (count < BLOCK_EVENTS) {
+            return NOTHING;
+        }
+        byte[] list = new byte[(BLOCK_EVENTS - 1) * 9];
+        int at = 0;
+        for (int i = count - 2; i >= 0; i--) {
+            long distance = offsets[i + 1] - offsets[i];
+            while (distance >= 0x80) {
+                list[at++] = (byte) (distance | 0x80);
+                distance >>>= 7;
+            }
+            list[at++] = (byte) distance;
+        }
+        return Arrays.copyOf(list, at);
+    }
+
+    /** Offsets that were found, newest first. */
+    static final class Found {
+        private long[] offsets = new long[64];
+        private int count;
+
+        int count() {
+            return count;
+        }
+
+        void add(long offset) {
+            if (count == offsets.length) {
+                offsets = Arrays.copyOf(offsets, count * 2);
+            }
+            offsets[count++] = offset;
+        }
+
+        /** In the order in which the events were written. */
+        long[] ascending() {
+            long[] all = new long[count];
+            for (int i = 0; i < count; i++) {
+                all[i] = offsets[count - 1 - i];
+            }
+            return all;
+        }
+    }
+
+    /**
+     * Adds the offsets that an event names.
+     *
+     * @return the lowest of them, which is the next one to look at; -1 if it names none
+     */
+    static long follow(PersistenceEventRecord event, Found found) {
+        long offset = event.previousOffset();
+        if (offset < 0) {
+            return -1;
+        }
+        found.add(offset);
+        byte[] list = event.earlier();
+        int at = 0;
+        while (at < list.length) {
+            long distance = 0;
+            int shift = 0;
+            byte next;
+            do {
+                next = list[at++];
+                distance |= (long) (next & 0x7F) << shift;
+                shift += 7;
+            } while (next < 0 && at < list.length);
+            offset -= distance;
+            if (distance <= 0 || offset < 0) {
+                throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id number "
+                        + event.number() + " names an event at offset " + offset + " before itself");
+            }
+            found.add(offset);
+        }
+        return offset;
+    }
+}
