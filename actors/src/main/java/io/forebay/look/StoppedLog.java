@@ -199,7 +199,7 @@ public final class StoppedLog {
             LogWalker.walk(stripe, EVERYTHING, record -> {
                 if (own.record == null && record.queueId() == queueId) {
                     own.stripe = index[0];
-                    if (record.isMessage() && record.queueOffset() == offset) {
+                    if (record.hasOffset() && record.queueOffset() == offset) {
                         own.origin = LifeReader.Origin.of(record);
                         own.record = record.decode();
                     }

@@ -24,7 +24,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Builds from what the stripes recover where the registry, each queue and each group goes on. Each stripe's part is
+ * Builds from what the stripes recover where the registry, each queue and each group goes on. What lies in reserved queues
+ * is nothing to it. Each stripe's part is
  * confined to the thread that recovers it, and is read when all are open.
  */
 public final class NodeRecovery implements StripeRecovery {
@@ -115,6 +116,9 @@ public final class NodeRecovery implements StripeRecovery {
 
         @Override
         public void snapshot(RecordView view) throws CorruptRecordException {
+            if (Owner.isReserved(view.queueId())) {
+                return;
+            }
             if (!(view.decode() instanceof SnapshotRecord part)) {
                 throw new CorruptRecordException("a snapshot of type " + view.type());
             }
@@ -157,6 +161,9 @@ public final class NodeRecovery implements StripeRecovery {
 
         @Override
         public void record(RecordView view) throws CorruptRecordException {
+            if (Owner.isReserved(view.queueId())) {
+                return;
+            }
             if (view.queueId() == 0) {
                 registryRecord(view);
             } else if (view.groupId() == 0) {

@@ -129,7 +129,7 @@ public final class LifeReader {
         boolean isOurs = type == RecordType.ENTRY
                 || type == RecordType.REDRIVE_RECEIVED
                 || (view.queueId() == queueId
-                        && (!view.isMessage() || view.queueOffset() == offset)
+                        && (!view.hasOffset() || view.queueOffset() == offset)
                         && (type != RecordType.SNAPSHOT || isToState(view.groupId())));
         if (isOurs) {
             record(Origin.of(view), view.decode());

@@ -82,7 +82,7 @@ public final class QueueState {
         if (record.sequence() <= heldSequence) {
             return;
         }
-        if (record.isMessage()) {
+        if (record.hasOffset()) {
             long offset = record.queueOffset();
             writtenEnd = Math.max(writtenEnd, offset + 1);
             retention.written(offset + 1, record.logTimeMillis(), record.lengthBytes());

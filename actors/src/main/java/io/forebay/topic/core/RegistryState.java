@@ -4,6 +4,7 @@ import io.forebay.protocol.Names;
 import io.forebay.storage.log.GroupDeletedRecord;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SettingsChangedRecord;
 import io.forebay.storage.log.SettingsChangedRecord.Scope;
@@ -34,6 +35,9 @@ import java.util.stream.Stream;
  * <p>Queue, topic and group ids begin at 1: 0 stands for "none" in records. Confined to its actor. Times are log times.
  */
 public final class RegistryState {
+    /** Ids beyond it are kept for what is no queue of a topic, {@link Owner#RESERVED_FROM} among them. */
+    private static final int QUEUE_ID_MAX = 0x6FFF_FFFF;
+
     private record Pair(int topicId, int groupId) implements Comparable<Pair> {
         @Override
         public int compareTo(Pair other) {
@@ -161,10 +165,13 @@ public final class RegistryState {
         if (topicsByName.size() >= limits.topicsMax()) {
             return limit("topics", limits.topicsMax());
         }
+        if (queueCount > queueIdsLeft()) {
+            return queueIdsUsedUp();
+        }
         int[] queueIds = new int[queueCount];
         int[] stripes = new int[queueCount];
         for (int i = 0; i < queueCount; i++) {
-            queueIds[i] = Math.addExact(nextQueueId, i);
+            queueIds[i] = nextQueueId + i;
             stripes[i] = (queueIds[i] - 1) % stripeCount;
         }
         return RegistryDecision.decided(new TopicRecord(nextTopicId, name, queueIds, stripes, settings, nowMillis));
@@ -195,8 +202,11 @@ public final class RegistryState {
         int[] missing = IntStream.range(0, stripeCount)
                 .filter(stripe -> IntStream.of(homes).noneMatch(home -> home == stripe))
                 .toArray();
-        return missing.length == 0
-                ? RegistryDecision.exists(topic)
+        if (missing.length == 0) {
+            return RegistryDecision.exists(topic);
+        }
+        return missing.length > queueIdsLeft()
+                ? queueIdsUsedUp()
                 : RegistryDecision.decided(withQueues(topic, missing));
     }
 
@@ -323,6 +333,9 @@ public final class RegistryState {
             String problem = problemOfQueues(topic, queues, isOrdered);
             if (problem != null) {
                 return RegistryDecision.refused(RegistryOutcome.ILLEGAL_ARGUMENT, problem);
+            }
+            if (Integer.parseInt(queues) - topic.queueIds().length > queueIdsLeft()) {
+                return queueIdsUsedUp();
             }
         }
         return ifVersion(expectedVersion, topicHistory(topic.topicId()).version(), "topic " + name, record);
@@ -589,7 +602,7 @@ public final class RegistryState {
         int[] queueIds = Arrays.copyOf(topic.queueIds(), before + stripesToAdd.length);
         int[] stripes = Arrays.copyOf(topic.stripes(), before + stripesToAdd.length);
         for (int i = 0; i < stripesToAdd.length; i++) {
-            queueIds[before + i] = Math.addExact(nextQueueId, i);
+            queueIds[before + i] = nextQueueId + i;
             stripes[before + i] = stripesToAdd[i];
         }
         return new TopicRecord(
@@ -633,6 +646,17 @@ public final class RegistryState {
     private static <R extends LogRecord> RegistryDecision<R> unknownGroup(String name) {
         return RegistryDecision.refused(
                 RegistryOutcome.UNKNOWN_GROUP, "group " + name + " does not exist or does not consume this topic");
+    }
+
+    private int queueIdsLeft() {
+        return Math.max(0, QUEUE_ID_MAX - nextQueueId + 1);
+    }
+
+    private static <R extends LogRecord> RegistryDecision<R> queueIdsUsedUp() {
+        return RegistryDecision.refused(
+                RegistryOutcome.LIMIT,
+                "too few ids of queues are left up to " + QUEUE_ID_MAX
+                        + "; those of deleted topics are not given again");
     }
 
     private static <R extends LogRecord> RegistryDecision<R> limit(String kind, int max) {

@@ -703,7 +703,7 @@ final class StripeWorld {
             } else {
                 assertThat(record.type()).isEqualTo(RecordType.MANIFEST);
             }
-            if (record.isMessage()) {
+            if (record.hasOffset()) {
                 walked.computeIfAbsent(record.queueId(), id -> new BitSet()).set((int) record.queueOffset());
             }
             return true;

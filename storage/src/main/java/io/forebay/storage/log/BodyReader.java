@@ -65,6 +65,16 @@ final class BodyReader {
         return value;
     }
 
+    /** What the body of a record in a reserved queue begins with. */
+    long offset() throws CorruptRecordException {
+        long offset = i64();
+        int tagHash = i32();
+        if (tagHash != 0) {
+            throw corrupt("a tag hash of " + tagHash + " where there are no tags to look for");
+        }
+        return offset;
+    }
+
     int i32() throws CorruptRecordException {
         need(4);
         int value = LittleEndian.getInt(source, at);

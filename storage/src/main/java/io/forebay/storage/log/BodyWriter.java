@@ -42,6 +42,11 @@ final class BodyWriter {
         return this;
     }
 
+    /** What the body of a record in a reserved queue begins with. */
+    BodyWriter offset(long offset) {
+        return i64(offset).i32(0);
+    }
+
     /** Unsigned LEB128: seven bits a byte, lowest first, the top bit says that more follow. */
     BodyWriter varint(long value) {
         long rest = value;

@@ -4,20 +4,23 @@ import java.util.Arrays;
 
 /**
  * Part of the state of a durable-state actor; a deleted state keeps its revision. Counts when all parts are there. Owner:
- * the stripe.
- * <pre> byte  0  i64  number      of the persistence id
- * byte  8  i64  revision      from 1
- * byte 16  i64  timestampMillis
- * byte 24  i32  serializerId
- * byte 28  i32  part      0 …
- * byte 32  i32  parts
- * byte 36  u8   deleted      1 if there is no state any more
- * byte 37  text serializerManifest
+ * a reserved queue.
+ * <pre> byte  0  i64  offset      in its queue; 0 until the append gives it
+ * byte  8  i32  tagHash      0
+ * byte 12  i64  number      of the persistence id
+ * byte 20  i64  revision      from 1
+ * byte 28  i64  timestampMillis
+ * byte 36  i32  serializerId
+ * byte 40  i32  part      0 …
+ * byte 44  i32  parts
+ * byte 48  u8   deleted      1 if there is no state any more
+ * byte 49  text serializerManifest
  *          text tag      empty if there is none
  *          i32 length and bytes: payload </pre>
  * The payload array is not copied and must not be changed.
  */
 public record DurableStateRecord(
+        long offset,
         long number,
         long revision,
         long timestampMillis,
@@ -30,6 +33,7 @@ public record DurableStateRecord(
         byte[] payload)
         implements LogRecord {
     public DurableStateRecord {
+        Fields.notNegative("offset", offset);
         Fields.positive("number", number);
         Fields.positive("revision", revision);
         Fields.part(part, parts);
@@ -44,12 +48,13 @@ public record DurableStateRecord(
 
     @Override
     public int bodyBytes() {
-        return 37 + BodyWriter.textBytes(serializerManifest) + BodyWriter.textBytes(tag) + 4 + payload.length;
+        return 49 + BodyWriter.textBytes(serializerManifest) + BodyWriter.textBytes(tag) + 4 + payload.length;
     }
 
     @Override
     public void encodeBody(byte[] target, int at) {
         new BodyWriter(target, at)
+                .offset(offset)
                 .i64(number)
                 .i64(revision)
                 .i64(timestampMillis)
@@ -64,12 +69,23 @@ public record DurableStateRecord(
 
     static DurableStateRecord decode(BodyReader in) throws CorruptRecordException {
         return new DurableStateRecord(
-                in.i64(), in.i64(), in.i64(), in.i32(), in.i32(), in.i32(), in.flag(), in.text(), in.text(), in.blob());
+                in.offset(),
+                in.i64(),
+                in.i64(),
+                in.i64(),
+                in.i32(),
+                in.i32(),
+                in.i32(),
+                in.flag(),
+                in.text(),
+                in.text(),
+                in.blob());
     }
 
     @Override
     public boolean equals(Object other) {
         return other instanceof DurableStateRecord that
+                && offset == that.offset
                 && number == that.number
                 && revision == that.revision
                 && timestampMillis == that.timestampMillis
@@ -89,7 +105,8 @@ public record DurableStateRecord(
 
     @Override
     public String toString() {
-        return "DurableStateRecord[number=" + number + ", revision=" + revision + ", timestampMillis=" + timestampMillis
+        return "DurableStateRecord[offset=" + offset + ", number=" + number + ", revision=" + revision
+                + ", timestampMillis=" + timestampMillis
                 + ", serializerId=" + serializerId + ", part=" + part + ", parts=" + parts + ", deleted=" + deleted
                 + ", serializerManifest=" + serializerManifest + ", tag=" + tag + ", payloadBytes=" + payload.length
                 + "]";

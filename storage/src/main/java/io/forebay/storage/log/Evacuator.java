@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Finds segments that little is needed of, and what that is: messages and entries that the index sends readers to and that
+ * Finds segments that little is needed of, and what that is: records with an offset that the index sends readers to and that
  * are not released, or are named as a body. Blocking threads, one at a time, beside the StoreWriter.
  */
 final class Evacuator {
@@ -108,7 +108,7 @@ final class Evacuator {
          * @throws StripeException if it is needed and the index does not know where it is
          */
         private boolean isNeeded(RecordView record, long position) throws IOException {
-            if (!record.isMessage()) {
+            if (!record.hasOffset()) {
                 return false;
             }
             int queueId = record.queueId();

@@ -96,10 +96,10 @@ public final class Frame {
         return LittleEndian.getLong(image, at(recordIndex) + 16);
     }
 
-    /** The offset that a message or entry got in its queue, -1 for other records. Valid after append. */
+    /** The offset that a record got in its queue, -1 for those that have none. Valid after append. */
     public long queueOffset(int recordIndex) {
         int at = at(recordIndex);
-        return isMessage(image[at + 4]) ? LittleEndian.getLong(image, at + FrameCodec.RECORD_HEADER_BYTES) : -1;
+        return hasOffset(image[at + 4]) ? LittleEndian.getLong(image, at + FrameCodec.RECORD_HEADER_BYTES) : -1;
     }
 
     private int at(int recordIndex) {
@@ -124,11 +124,22 @@ public final class Frame {
         }
     }
 
-    static boolean isMessage(byte typeNumber) {
-        return typeNumber == MESSAGE || typeNumber == ENTRY;
+    /**
+     * Whether records of that type lie in a queue: their bodies begin with the offset (i64), which the append gives, and a tag hash
+     * (i32), and the queue index names them.
+     */
+    static boolean hasOffset(byte typeNumber) {
+        return typeNumber == MESSAGE
+                || typeNumber == ENTRY
+                || typeNumber == PERSISTENCE_EVENT
+                || typeNumber == PERSISTENCE_SNAPSHOT
+                || typeNumber == DURABLE_STATE;
     }
 
     private static final byte MESSAGE = (byte) RecordType.MESSAGE.number();
+    private static final byte PERSISTENCE_EVENT = (byte) RecordType.PERSISTENCE_EVENT.number();
+    private static final byte PERSISTENCE_SNAPSHOT = (byte) RecordType.PERSISTENCE_SNAPSHOT.number();
+    private static final byte DURABLE_STATE = (byte) RecordType.DURABLE_STATE.number();
     private static final byte ENTRY = (byte) RecordType.ENTRY.number();
 
     byte[] image() {

@@ -67,7 +67,7 @@ final class Numbering {
                     owners.leftOutFrom[slot] = 0;
                 }
                 byte type = image[at + 4];
-                if (Frame.isMessage(type)) {
+                if (Frame.hasOffset(type)) {
                     QueueMarks queue = owners.marks[slot];
                     if (queue == null) {
                         queue = marks.computeIfAbsent(queueId, QueueMarks::new);
@@ -79,7 +79,7 @@ final class Numbering {
                         }
                         touched[touchedCount++] = queue;
                     }
-                    numberMessage(frame, done, queue, position, isFileMade);
+                    giveOffset(frame, done, queue, position, isFileMade);
                     hasEntries |= type == ENTRY;
                 }
                 LittleEndian.putLong(image, at + 16, ++owners.lastNumber[slot]);
@@ -104,7 +104,7 @@ final class Numbering {
         }
     }
 
-    private void numberMessage(Frame frame, int record, QueueMarks queue, long position, boolean isFileMade)
+    private void giveOffset(Frame frame, int record, QueueMarks queue, long position, boolean isFileMade)
             throws IOException {
         byte[] image = frame.image();
         int at = frame.recordAt(record);
@@ -144,7 +144,7 @@ final class Numbering {
             long number = --owners.lastNumber[slot];
             // At worst an owner counts as changed that is not.
             owners.lastStateNumber[slot] = Math.min(owners.lastStateNumber[slot], number);
-            if (Frame.isMessage(frame.image()[frame.recordAt(record) + 4])) {
+            if (Frame.hasOffset(frame.image()[frame.recordAt(record) + 4])) {
                 owners.marks[slot].takeBackOffset();
             }
         }

@@ -8,6 +8,9 @@ public record Owner(int queueId, int groupId) {
     /** The stripe's own records: names, manifests. */
     public static final Owner STRIPE = new Owner(0, 0);
 
+    /** Queue ids from here on belong to Akka Persistence: topics never get them. */
+    public static final int RESERVED_FROM = 0x7FFF_0000;
+
     public Owner {
         if (queueId < 0 || groupId < 0 || (queueId == 0 && groupId != 0)) {
             throw new IllegalArgumentException("no owner: queue " + queueId + ", group " + groupId);
@@ -17,6 +20,11 @@ public record Owner(int queueId, int groupId) {
     /** The queue with that id; ids start at 1. */
     public static Owner queue(int queueId) {
         return new Owner(queueId, 0);
+    }
+
+    /** Whether it is the id of a queue that is no topic's. */
+    public static boolean isReserved(int queueId) {
+        return queueId >= RESERVED_FROM;
     }
 
     /** What a group keeps about one queue. */

@@ -4,26 +4,32 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * One event of a persistent actor; the events of an atomic write share a frame. Owner: the stripe.
- * <pre> byte  0  i64  number      of the persistence id
- * byte  8  i64  sequenceNr      of the event, from 1
- * byte 16  i64  timestampMillis
- * byte 24  i32  serializerId
- * byte 28  i32  metadataSerializerId      0 without metadata
- * byte 32  text writerUuid
+ * One event of a persistent actor; the events of an atomic write share a frame. Owner: a reserved queue.
+ * <pre> byte  0  i64  offset      in its queue; 0 until the append gives it
+ * byte  8  i32  tagHash      0
+ * byte 12  i32  serializerId
+ * byte 16  i64  number      of the persistence id
+ * byte 24  i64  sequenceNr      of the event, from 1
+ * byte 32  i64  timestampMillis
+ * byte 40  i64  previousOffset      of the event of this persistence id before it; −1 if there is none or it is not needed
+ * byte 48  i32  metadataSerializerId      0 without metadata
+ * byte 52  text writerUuid
  *          text adapterManifest
  *          text serializerManifest
  *          text metadataManifest
  *          u16 count, then texts: tags
  *          i32 length and bytes: metadata      empty without metadata
+ *          i32 length and bytes: earlier      offsets of more events before it; empty in most
  *          i32 length and bytes: payload </pre>
- * The metadata and payload arrays are not copied and must not be changed.
+ * The metadata, earlier and payload arrays are not copied and must not be changed.
  */
 public record PersistenceEventRecord(
+        long offset,
+        int serializerId,
         long number,
         long sequenceNr,
         long timestampMillis,
-        int serializerId,
+        long previousOffset,
         int metadataSerializerId,
         String writerUuid,
         String adapterManifest,
@@ -31,11 +37,14 @@ public record PersistenceEventRecord(
         String metadataManifest,
         List<String> tags,
         byte[] metadata,
+        byte[] earlier,
         byte[] payload)
         implements LogRecord {
     public PersistenceEventRecord {
+        Fields.notNegative("offset", offset);
         Fields.positive("number", number);
         Fields.positive("sequenceNr", sequenceNr);
+        Fields.check(previousOffset >= -1, "previousOffset", previousOffset, "-1 or more");
         Fields.text("writerUuid", writerUuid);
         Fields.text("adapterManifest", adapterManifest);
         Fields.text("serializerManifest", serializerManifest);
@@ -50,7 +59,7 @@ public record PersistenceEventRecord(
 
     @Override
     public int bodyBytes() {
-        return 32
+        return 52
                 + BodyWriter.textBytes(writerUuid)
                 + BodyWriter.textBytes(adapterManifest)
                 + BodyWriter.textBytes(serializerManifest)
@@ -59,16 +68,20 @@ public record PersistenceEventRecord(
                 + 4
                 + metadata.length
                 + 4
+                + earlier.length
+                + 4
                 + payload.length;
     }
 
     @Override
     public void encodeBody(byte[] target, int at) {
         new BodyWriter(target, at)
+                .offset(offset)
+                .i32(serializerId)
                 .i64(number)
                 .i64(sequenceNr)
                 .i64(timestampMillis)
-                .i32(serializerId)
+                .i64(previousOffset)
                 .i32(metadataSerializerId)
                 .text(writerUuid)
                 .text(adapterManifest)
@@ -76,15 +89,18 @@ public record PersistenceEventRecord(
                 .text(metadataManifest)
                 .texts(tags)
                 .blob(metadata)
+                .blob(earlier)
                 .blob(payload);
     }
 
     static PersistenceEventRecord decode(BodyReader in) throws CorruptRecordException {
         return new PersistenceEventRecord(
-                in.i64(),
-                in.i64(),
-                in.i64(),
+                in.offset(),
                 in.i32(),
+                in.i64(),
+                in.i64(),
+                in.i64(),
+                in.i64(),
                 in.i32(),
                 in.text(),
                 in.text(),
@@ -92,15 +108,18 @@ public record PersistenceEventRecord(
                 in.text(),
                 in.texts(),
                 in.blob(),
+                in.blob(),
                 in.blob());
     }
 
     @Override
     public boolean equals(Object other) {
         return other instanceof PersistenceEventRecord that
+                && offset == that.offset
                 && number == that.number
                 && sequenceNr == that.sequenceNr
                 && timestampMillis == that.timestampMillis
+                && previousOffset == that.previousOffset
                 && serializerId == that.serializerId
                 && metadataSerializerId == that.metadataSerializerId
                 && writerUuid.equals(that.writerUuid)
@@ -109,6 +128,7 @@ public record PersistenceEventRecord(
                 && metadataManifest.equals(that.metadataManifest)
                 && tags.equals(that.tags)
                 && Arrays.equals(metadata, that.metadata)
+                && Arrays.equals(earlier, that.earlier)
                 && Arrays.equals(payload, that.payload);
     }
 
@@ -119,10 +139,12 @@ public record PersistenceEventRecord(
 
     @Override
     public String toString() {
-        return "PersistenceEventRecord[number=" + number + ", sequenceNr=" + sequenceNr + ", timestampMillis="
-                + timestampMillis + ", serializerId=" + serializerId + ", metadataSerializerId=" + metadataSerializerId
+        return "PersistenceEventRecord[offset=" + offset + ", number=" + number + ", sequenceNr=" + sequenceNr
+                + ", timestampMillis="
+                + timestampMillis + ", previousOffset=" + previousOffset + ", serializerId=" + serializerId
+                + ", metadataSerializerId=" + metadataSerializerId
                 + ", writerUuid=" + writerUuid + ", adapterManifest=" + adapterManifest + ", serializerManifest="
                 + serializerManifest + ", metadataManifest=" + metadataManifest + ", tags=" + tags + ", metadataBytes="
-                + metadata.length + ", payloadBytes=" + payload.length + "]";
+                + metadata.length + ", earlierBytes=" + earlier.length + ", payloadBytes=" + payload.length + "]";
     }
 }

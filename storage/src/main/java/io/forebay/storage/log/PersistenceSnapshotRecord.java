@@ -3,21 +3,24 @@ package io.forebay.storage.log;
 import java.util.Arrays;
 
 /**
- * Part of a snapshot of a persistent actor; it counts when all parts are there. Owner: the stripe.
- * <pre> byte  0  i64  number      of the persistence id
- * byte  8  i64  sequenceNr
- * byte 16  i64  timestampMillis
- * byte 24  i32  serializerId
- * byte 28  i32  metadataSerializerId      0 without metadata
- * byte 32  i32  part      0 …
- * byte 36  i32  parts
- * byte 40  text serializerManifest
+ * Part of a snapshot of a persistent actor; it counts when all parts are there. Owner: a reserved queue.
+ * <pre> byte  0  i64  offset      in its queue; 0 until the append gives it
+ * byte  8  i32  tagHash      0
+ * byte 12  i64  number      of the persistence id
+ * byte 20  i64  sequenceNr
+ * byte 28  i64  timestampMillis
+ * byte 36  i32  serializerId
+ * byte 40  i32  metadataSerializerId      0 without metadata
+ * byte 44  i32  part      0 …
+ * byte 48  i32  parts
+ * byte 52  text serializerManifest
  *          text metadataManifest
  *          i32 length and bytes: metadata      empty without metadata
  *          i32 length and bytes: payload </pre>
  * The metadata and payload arrays are not copied and must not be changed.
  */
 public record PersistenceSnapshotRecord(
+        long offset,
         long number,
         long sequenceNr,
         long timestampMillis,
@@ -31,6 +34,7 @@ public record PersistenceSnapshotRecord(
         byte[] payload)
         implements LogRecord {
     public PersistenceSnapshotRecord {
+        Fields.notNegative("offset", offset);
         Fields.positive("number", number);
         Fields.part(part, parts);
         Fields.text("serializerManifest", serializerManifest);
@@ -44,7 +48,7 @@ public record PersistenceSnapshotRecord(
 
     @Override
     public int bodyBytes() {
-        return 40
+        return 52
                 + BodyWriter.textBytes(serializerManifest)
                 + BodyWriter.textBytes(metadataManifest)
                 + 4
@@ -56,6 +60,7 @@ public record PersistenceSnapshotRecord(
     @Override
     public void encodeBody(byte[] target, int at) {
         new BodyWriter(target, at)
+                .offset(offset)
                 .i64(number)
                 .i64(sequenceNr)
                 .i64(timestampMillis)
@@ -71,13 +76,24 @@ public record PersistenceSnapshotRecord(
 
     static PersistenceSnapshotRecord decode(BodyReader in) throws CorruptRecordException {
         return new PersistenceSnapshotRecord(
-                in.i64(), in.i64(), in.i64(), in.i32(), in.i32(), in.i32(), in.i32(), in.text(), in.text(), in.blob(),
+                in.offset(),
+                in.i64(),
+                in.i64(),
+                in.i64(),
+                in.i32(),
+                in.i32(),
+                in.i32(),
+                in.i32(),
+                in.text(),
+                in.text(),
+                in.blob(),
                 in.blob());
     }
 
     @Override
     public boolean equals(Object other) {
         return other instanceof PersistenceSnapshotRecord that
+                && offset == that.offset
                 && number == that.number
                 && sequenceNr == that.sequenceNr
                 && timestampMillis == that.timestampMillis
@@ -98,7 +114,8 @@ public record PersistenceSnapshotRecord(
 
     @Override
     public String toString() {
-        return "PersistenceSnapshotRecord[number=" + number + ", sequenceNr=" + sequenceNr + ", timestampMillis="
+        return "PersistenceSnapshotRecord[offset=" + offset + ", number=" + number + ", sequenceNr=" + sequenceNr
+                + ", timestampMillis="
                 + timestampMillis + ", serializerId=" + serializerId + ", metadataSerializerId=" + metadataSerializerId
                 + ", part=" + part + ", parts=" + parts + ", serializerManifest=" + serializerManifest
                 + ", metadataManifest=" + metadataManifest + ", metadataBytes=" + metadata.length + ", payloadBytes="

@@ -56,8 +56,9 @@ public final class QueueReader {
          * Takes one message.
          *
          * @param offset the message's number in its queue
-         * @param message a {@link RecordType#MESSAGE} or {@link RecordType#ENTRY}; valid during the call
-         * @param body of an entry the message it names, or null if that cannot be read any more; of a message itself
+         * @param message a {@link RecordType#MESSAGE} or {@link RecordType#ENTRY}, of a reserved queue what that holds; valid
+         *     during the call
+         * @param body of an entry the message it names, or null if that cannot be read any more; else of the record itself
          */
         void message(long offset, RecordView message, RecordView body) throws CorruptRecordException;
     }
@@ -327,7 +328,7 @@ public final class QueueReader {
             recordAt += LittleEndian.getInt(buffer, recordAt);
         }
         view.wrap(buffer, frameAt, recordAt, ordinal);
-        if (!view.isMessage() || view.queueId() != queueId() || view.queueOffset() != offset) {
+        if (!view.hasOffset() || view.queueId() != queueId() || view.queueOffset() != offset) {
             return bad(QuarantinedRecord.Cause.BAD_FRAME, "record " + wanted + " of the frame is not it: " + view);
         }
         return Found.FOUND;

@@ -118,17 +118,17 @@ public final class RecordView {
         return FrameCodec.epoch(bytes, frameAt);
     }
 
-    /** Whether it is a message or an entry: has an offset in a queue. */
-    public boolean isMessage() {
-        return Frame.isMessage(bytes[at + 4]);
+    /** Whether it lies in a queue: a message, an entry, or what Akka Persistence stores. */
+    public boolean hasOffset() {
+        return Frame.hasOffset(bytes[at + 4]);
     }
 
-    /** Of a message or entry its offset in the queue, else -1. */
+    /** Its offset in the queue, -1 if it has none. */
     public long queueOffset() {
-        return isMessage() && bodyBytes() >= 12 ? LittleEndian.getLong(bytes, bodyAt) : -1;
+        return hasOffset() && bodyBytes() >= 12 ? LittleEndian.getLong(bytes, bodyAt) : -1;
     }
 
-    /** Of a message or entry. */
+    /** Of a record with an offset. */
     int tagHash() {
         return LittleEndian.getInt(bytes, bodyAt + 8);
     }

@@ -568,7 +568,7 @@ final class Recovery {
 
     private void indexMessage(RecordView record, int ordinal, long position) throws IOException {
         // What the queue has released, too: an entry of another queue may name it as its body.
-        if (!record.isMessage() || record.bodyBytes() < 12) {
+        if (!record.hasOffset() || record.bodyBytes() < 12) {
             return;
         }
         int queueId = record.queueId();
@@ -637,7 +637,7 @@ final class Recovery {
                         directory.path() + "/" + found.name + ", position " + position + ": record type "
                                 + record.typeNumber() + " version " + record.version() + " is not known");
             }
-            if (record.isMessage()) {
+            if (record.hasOffset()) {
                 if (!isMoved) {
                     queueMarks(owners.slot(Owner.key(record.queueId(), 0)), record.queueId())
                             .raise(record.queueOffset() + 1);

@@ -341,6 +341,15 @@ final class RepairManifest {
         });
         for (Map.Entry<Long, Known> each : new TreeMap<>(wanting).entrySet()) {
             Owner owner = Owner.ofKey(each.getKey());
+            if (Owner.isReserved(owner.queueId())) {
+                // What its snapshots hold is not known here. Without one its next number tells its owner that what was
+                // before
+                // has to be gathered from its records.
+                notes.add(owner
+                        + ": its state cannot be read; it is one of Akka Persistence, which makes it anew out of the"
+                        + " records that are stored, so that what was deleted may come back");
+                continue;
+            }
             if (owner.equals(Owner.STRIPE)) {
                 areNamesLost = true;
                 notes.add(

@@ -131,7 +131,7 @@ final class Rewriting {
         byte[] image = frame.image();
         for (int record = 0; record < frame.recordCount(); record++) {
             int at = frame.recordAt(record);
-            if (Frame.isMessage(image[at + 4])) {
+            if (Frame.hasOffset(image[at + 4])) {
                 int body = at + FrameCodec.RECORD_HEADER_BYTES;
                 index.put(
                         frame.queueId(record),

@@ -9,7 +9,10 @@ import io.forebay.storage.io.LittleEndian;
 enum SnapshotKind {
     QUEUE(1, 3),
     GROUP(2, 2),
-    REGISTRY(3, 2);
+    REGISTRY(3, 2),
+    PERSISTENCE_EVENTS(4, 1),
+    PERSISTENCE_SNAPSHOTS(5, 1),
+    DURABLE_STATES(6, 1);
 
     static final int HEADER_BYTES = 2;
 

@@ -8,7 +8,7 @@ package io.forebay.storage.log;
  * @param groups what groups keep about them: Pops, acks, deadlines, dead letters
  * @param checkpoints snapshots and manifests
  * @param moved copies that cleaning made
- * @param others names, settings, purges, seeks and the like
+ * @param others names, settings, purges, seeks and the like, and what Akka Persistence stores
  */
 public record WrittenBytes(long messages, long groups, long checkpoints, long moved, long others) {
     public long total() {

@@ -59,6 +59,9 @@ final class LogModel {
         if (record instanceof EntryRecord entry) {
             return entry.bodyQueueId() * 31L + entry.bodyOffset();
         }
+        if (record instanceof PersistenceEventRecord event) {
+            return event.number() * 31 + event.sequenceNr() * 7 + java.util.Arrays.hashCode(event.payload());
+        }
         return record.hashCode();
     }
 

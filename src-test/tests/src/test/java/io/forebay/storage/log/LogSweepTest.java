@@ -65,6 +65,7 @@ class LogSweepTest {
     private static Owner owner(LogRecord record) {
         return switch (record.type()) {
             case MESSAGE, ENTRY -> Owner.queue(QUEUE);
+            case PERSISTENCE_EVENT, PERSISTENCE_SNAPSHOT, DURABLE_STATE -> Owner.queue(Owner.RESERVED_FROM);
             case TOPIC, TOPIC_DELETED, GROUP, GROUP_DELETED, SUBSCRIPTION, MANIFEST -> Owner.STRIPE;
             default -> Owner.group(QUEUE, 5);
         };
@@ -78,7 +79,7 @@ class LogSweepTest {
         Frame frame = builder.build();
         log.append(frame, 2_000);
         for (int index = 0; index < records.length; index++) {
-            if (frame.queueOffset(index) >= 0) {
+            if (frame.queueOffset(index) >= 0 && owner.queueId() == QUEUE) {
                 MESSAGES.put(
                         frame.queueOffset(index),
                         records[index].type() == RecordType.MESSAGE ? content(records[index]) : null);

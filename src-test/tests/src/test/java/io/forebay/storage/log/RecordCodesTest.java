@@ -54,7 +54,7 @@ class RecordCodesTest {
                                 22, 9, TransactionRolledBackRecord.Cause.values()[0], "15 checks"),
                         16,
                         TransactionRolledBackRecord.Cause.values()),
-                Place.flag(new DurableStateRecord(32, 6, 9, 0, 0, 1, false, "", "", new byte[0]), 36),
+                Place.flag(new DurableStateRecord(0, 32, 6, 9, 0, 0, 1, false, "", "", new byte[0]), 48),
                 Place.code(
                         new KeyUnparkedRecord(700, 701, 9, KeyUnparkedRecord.How.SKIPPED, "k"),
                         24,

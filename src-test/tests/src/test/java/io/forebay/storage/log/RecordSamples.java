@@ -86,10 +86,12 @@ public final class RecordSamples {
                 new TransactionCheckedRecord(22, 2, 1_800_000_120_000L),
                 new PersistenceIdRecord(31, 1_800_000_000_013L, "Order|o-1", "Order", 512),
                 new PersistenceEventRecord(
+                        17,
+                        33,
                         31,
                         1,
                         1_800_000_000_014L,
-                        33,
+                        -1,
                         0,
                         "8c2f6f0e-writer",
                         "",
@@ -97,14 +99,15 @@ public final class RecordSamples {
                         "",
                         List.of("orders", "new"),
                         new byte[0],
+                        new byte[] {3, 1},
                         bytes("{\"id\":1}")),
                 new PersistenceEventsDeletedRecord(31, 10, 12),
                 new PersistenceSnapshotRecord(
-                        31, 12, 1_800_000_000_015L, 33, 34, 0, 1, "Order", "Meta", bytes("meta"), bytes("state")),
+                        18, 31, 12, 1_800_000_000_015L, 33, 34, 0, 1, "Order", "Meta", bytes("meta"), bytes("state")),
                 new PersistenceSnapshotsDeletedRecord(31, 0, 11, 0, Long.MAX_VALUE),
                 new DurableStateRecord(
-                        32, 5, 1_800_000_000_016L, 33, 0, 1, false, "Cart", "carts", bytes("{\"items\":[]}")),
-                new DurableStateRecord(32, 6, 1_800_000_000_017L, 0, 0, 1, true, "", "", new byte[0]),
+                        19, 32, 5, 1_800_000_000_016L, 33, 0, 1, false, "Cart", "carts", bytes("{\"items\":[]}")),
+                new DurableStateRecord(20, 32, 6, 1_800_000_000_017L, 0, 0, 1, true, "", "", new byte[0]),
                 new KeyParkedRecord(700, 16, 1_800_000_000_018L, "customer-7", "always fails"),
                 new KeyUnparkedRecord(700, 701, 1_800_000_000_019L, KeyUnparkedRecord.How.SKIPPED, "customer-7"),
                 new ProducerWindowRecord(

@@ -7,6 +7,7 @@ import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SettingsChangedRecord;
 import io.forebay.storage.log.SettingsHistory;
@@ -121,6 +122,25 @@ class RegistryStateTest {
         assertThat(state.decideSubscribe("t1", "g1", StartAt.LATEST, new long[1], new long[1], Map.of(), 0)
                         .outcome())
                 .isEqualTo(RegistryOutcome.LIMIT);
+    }
+
+    /** Queue ids from {@link Owner#RESERVED_FROM} on are no topic's. */
+    @Test
+    void idsOfQueuesEndFarBelowThoseThatAreReserved() {
+        group("g");
+        state.apply(new TopicRecord(1, "last", new int[] {0x6FFF_FFFD}, new int[] {0}, Map.of(), 0));
+        assertThat(state.decideCreateTopic("too-many", 3, Map.of(), 1, 0).outcome())
+                .isEqualTo(RegistryOutcome.LIMIT);
+        assertThat(state.decideDeadLetterTopic(1, Map.of(), 3, 0).outcome()).isEqualTo(RegistryOutcome.LIMIT);
+        assertThat(state.decideChangeTopic("last", Map.of("queues", "4"), 0, "", false, 0)
+                        .outcome())
+                .isEqualTo(RegistryOutcome.LIMIT);
+        assertThat(topic("fits", 2).queueIds()).containsExactly(0x6FFF_FFFE, 0x6FFF_FFFF);
+        RegistryDecision<TopicRecord> none = state.decideCreateTopic("none", 1, Map.of(), 1, 0);
+        assertThat(none.outcome()).isEqualTo(RegistryOutcome.LIMIT);
+        assertThat(none.detail()).contains("ids");
+        assertThat(Owner.isReserved(0x6FFF_FFFF)).isFalse();
+        assertThat(Owner.isReserved(Owner.RESERVED_FROM)).isTrue();
     }
 
     @Test
