@@ -73,7 +73,8 @@ public final class ForebayJournal extends AsyncWriteJournal {
             return CompletableFuture.completedFuture(Optional.of(e));
         }
         CompletableFuture<Void> stored = new CompletableFuture<>();
-        persistence.request(write.persistenceId(), new EventShard.Write(write.persistenceId(), events, stored));
+        persistence.request(
+                ShardKind.EVENTS, write.persistenceId(), new EventShard.Write(write.persistenceId(), events, stored));
         return stored.handle((done, failure) -> {
             if (failure == null) {
                 return Optional.empty();
@@ -89,7 +90,8 @@ public final class ForebayJournal extends AsyncWriteJournal {
     @Override
     public Future<Void> doAsyncDeleteMessagesTo(String persistenceId, long toSequenceNr) {
         CompletableFuture<Void> deleted = new CompletableFuture<>();
-        persistence.request(persistenceId, new EventShard.Delete(persistenceId, toSequenceNr, deleted));
+        persistence.request(
+                ShardKind.EVENTS, persistenceId, new EventShard.Delete(persistenceId, toSequenceNr, deleted));
         return FutureConverters.asScala(deleted);
     }
 
@@ -107,13 +109,15 @@ public final class ForebayJournal extends AsyncWriteJournal {
             Consumer<PersistentRepr> replayCallback) {
         CompletableFuture<Void> replayed = new CompletableFuture<>();
         locate(persistenceId)
-                .thenCombine(persistence.whenReady(), (place, serving) -> new StoredEvents(
-                        serving.stripe(),
-                        Shards.eventsQueue(Shards.of(persistenceId)),
-                        place,
-                        fromSequenceNr,
-                        toSequenceNr,
-                        max))
+                .thenCombine(
+                        persistence.stripe(),
+                        (place, stripe) -> new StoredEvents(
+                                stripe,
+                                ShardKind.EVENTS.queueId(ShardKind.shardOf(persistenceId)),
+                                place,
+                                fromSequenceNr,
+                                toSequenceNr,
+                                max))
                 .whenCompleteAsync(
                         (events, failure) -> {
                             if (failure != null) {
@@ -153,7 +157,7 @@ public final class ForebayJournal extends AsyncWriteJournal {
 
     private CompletableFuture<EventTable.Place> locate(String persistenceId) {
         CompletableFuture<EventTable.Place> place = new CompletableFuture<>();
-        persistence.request(persistenceId, new EventShard.Locate(persistenceId, place));
+        persistence.request(ShardKind.EVENTS, persistenceId, new EventShard.Locate(persistenceId, place));
         return place;
     }
 

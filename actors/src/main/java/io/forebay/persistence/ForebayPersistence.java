@@ -2,17 +2,20 @@ package io.forebay.persistence;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Extension;
 import akka.actor.typed.ExtensionId;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.config.QueueSettings;
-import io.forebay.storage.log.Owner;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
@@ -23,15 +26,18 @@ import java.util.concurrent.CompletionStage;
 public final class ForebayPersistence implements Extension {
     private static final Id ID = new Id();
 
-    /** Who is asked for what. */
-    record Serving(StripeHandle stripe, List<ActorRef<EventShard.Command>> events) {}
+    /**
+     * When everything is recovered.
+     *
+     * @param stripe in which the reserved queues live
+     */
+    private record Serving(StripeHandle stripe, Map<ShardKind, List<ActorRef<Shard.Command>>> shards) {}
 
     private final ActorSystem<?> system;
     private final PersistenceSettings settings;
     private final CompletableFuture<Serving> ready = new CompletableFuture<>();
     /** What is to be done when it is ready, in order; null when that has begun. Guarded by this. */
     private List<Runnable> waiting = new ArrayList<>();
-
 
     private ForebayPersistence(ActorSystem<?> system) {
         this.system = system;
@@ -51,66 +57,65 @@ public final class ForebayPersistence implements Extension {
         });
     }
 
+    /** The one of this system; the first call starts it and waits for nothing. */
+    public static ForebayPersistence get(ActorSystem<?> system) {
+        return ID.apply(system);
+    }
+
+    /** The stripe that the reserved queues lie in, when what was stored is recovered. Fails if the stripes cannot be opened. */
+    CompletionStage<StripeHandle> stripe() {
+        return ready.thenApply(Serving::stripe);
+    }
+
     /**
-     * Asks the one who writes the events of an id, at once or when what was stored is recovered. In the order of the calls; the
-     * promise fails if that does not come to pass.
+     * Asks the one who writes what there is of that kind for an id, at once or when what was stored is recovered. In the order of the
+     * calls; the promise fails if that does not come to pass.
      */
-    void request(String persistenceId, EventShard.Request request) {
+    void request(ShardKind kind, String persistenceId, Shard.Request request) {
+        request(kind, ShardKind.shardOf(persistenceId), request);
+    }
+
+    /** The same by the number of the queue. */
+    void request(ShardKind kind, int shard, Shard.Request request) {
         synchronized (this) {
             if (waiting != null) {
-                waiting.add(() -> tell(persistenceId, request));
+                waiting.add(() -> tell(kind, shard, request));
                 return;
             }
         }
-        tell(persistenceId, request);
+        tell(kind, shard, request);
     }
 
-    private void tell(String persistenceId, EventShard.Request request) {
+    private void tell(ShardKind kind, int shard, Shard.Request request) {
         ready.whenComplete((serving, failure) -> {
             if (failure == null) {
-                serving.events().get(Shards.of(persistenceId)).tell(request);
+                serving.shards().get(kind).get(shard).tell(request);
             } else {
                 request.reply().completeExceptionally(failure);
             }
         });
     }
 
-    /** The one of this system; the first call starts it and waits for nothing. */
-    public static ForebayPersistence get(ActorSystem<?> system) {
-        return ID.apply(system);
-    }
-
-    /** Done when what was stored is recovered, and requests are taken. Fails if the stripes cannot be opened. */
-    CompletionStage<Serving> whenReady() {
-        return ready;
-    }
-
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
-        List<ActorRef<EventShard.Command>> events = new ArrayList<>();
-        for (int shard = 0; shard < Shards.COUNT; shard++) {
-            int queueId = Shards.eventsQueue(shard);
-            events.add(system.systemActorOf(
-                    EventShard.create(
-                            stripe,
-                            queueId,
-                            settings,
-                            recovery.events(queueId),
-                            recovery.held(queueId),
-                            contradiction(stripe, queueId, recovery)),
-                    "forebay-events-" + shard,
-                    DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
+        Map<ShardKind, List<ActorRef<Shard.Command>>> shards = new EnumMap<>(ShardKind.class);
+        for (ShardKind kind : ShardKind.values()) {
+            List<ActorRef<Shard.Command>> actors = new ArrayList<>();
+            for (int shard = 0; shard < ShardKind.COUNT; shard++) {
+                actors.add(system.systemActorOf(
+                        writer(kind, stripe, kind.queueId(shard), recovery.take(kind, shard)),
+                        "forebay-" + kind.name().toLowerCase(Locale.ROOT) + "-" + shard,
+                        DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
+            }
+            shards.put(kind, List.copyOf(actors));
         }
-        recovery.done();
-        return new Serving(stripe, List.copyOf(events));
+        return new Serving(stripe, shards);
     }
 
-    private static String contradiction(StripeHandle stripe, int queueId, ShardRecovery recovery) {
-        Owner owner = Owner.queue(queueId);
-        if (stripe.recovery().stoppedOwners().contains(owner)) {
-            return "records of " + owner + " in stripe " + stripe.stripeId()
-                    + " are missing from the log; `forebay log verify` says which, `forebay log repair` goes on without them";
-        }
-        return recovery.contradiction(queueId);
+    private Behavior<Shard.Command> writer(
+            ShardKind kind, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered) {
+        return switch (kind) {
+            case EVENTS -> EventShard.create(stripe, queueId, settings, recovered);
+        };
     }
 
     /** For {@code akka.actor.typed.extensions}. */

@@ -1,8 +1,7 @@
 package io.forebay.persistence;
 
-import io.forebay.persistence.core.EventTable;
+import io.forebay.persistence.core.ShardTable;
 import io.forebay.storage.log.CorruptRecordException;
-import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
@@ -28,25 +27,25 @@ final class ShardRecovery implements StripeRecovery {
         static final Held NOTHING = new Held(-1, 0);
     }
 
-    /** A state that is being recovered. */
-    private static final class Recovered<T> {
-        final T table;
+    /** Where a queue goes on; nobody else touches the table any more. */
+    static final class Recovered {
+        final ShardTable table;
         Held held;
         /** Why the table is not to be trusted, null if it is. */
         String contradiction;
 
-        Recovered(T table, Held held) {
+        private Recovered(ShardTable table, Held held) {
             this.table = table;
             this.held = held;
         }
     }
 
-    private final int trailsMax;
-    private final Map<Integer, Recovered<EventTable>> events = new HashMap<>();
+    private final int activeIdsMax;
+    private final Map<Integer, Recovered> queues = new HashMap<>();
 
-    /** @param trailsMax as {@link EventTable#EventTable} has it, of each queue */
-    ShardRecovery(int trailsMax) {
-        this.trailsMax = trailsMax;
+    /** @param activeIdsMax of each queue, as {@link io.forebay.config.PersistenceSettings} has it of all */
+    ShardRecovery(int activeIdsMax) {
+        this.activeIdsMax = activeIdsMax;
     }
 
     @Override
@@ -54,26 +53,10 @@ final class ShardRecovery implements StripeRecovery {
         return stripeId == 0 ? new Sink() : new Nothing();
     }
 
-    /** The events' state of a queue; empty if nothing of it was found. */
-    EventTable events(int queueId) {
-        Recovered<EventTable> found = events.get(queueId);
-        return found == null ? new EventTable(trailsMax) : found.table;
-    }
-
-    Held held(int queueId) {
-        Recovered<EventTable> found = events.get(queueId);
-        return found == null ? Held.NOTHING : found.held;
-    }
-
-    /** Why a queue's state is not to be trusted, null if it is. */
-    String contradiction(int queueId) {
-        Recovered<EventTable> found = events.get(queueId);
-        return found == null ? null : found.contradiction;
-    }
-
-    /** Lets go of what was handed over. */
-    void done() {
-        events.clear();
+    /** What was found of a queue, which may be nothing. Handed over: a second call gives an empty one. */
+    Recovered take(ShardKind kind, int shard) {
+        Recovered found = queues.remove(kind.queueId(shard));
+        return found == null ? new Recovered(kind.create(activeIdsMax), Held.NOTHING) : found;
     }
 
     /** Queues live in other stripes, too, but reserved ones do not. */
@@ -88,11 +71,21 @@ final class ShardRecovery implements StripeRecovery {
     private final class Sink implements RecoverySink {
         private final List<SnapshotRecord> parts = new ArrayList<>();
 
+        private ShardKind kindOf(RecordView view) throws CorruptRecordException {
+            ShardKind kind = ShardKind.ofQueueOrNull(view.queueId());
+            if (kind == null || view.groupId() != 0) {
+                throw new CorruptRecordException(
+                        "nothing is known of " + view.owner() + ": written by a newer version");
+            }
+            return kind;
+        }
+
         @Override
         public void snapshot(RecordView view) throws CorruptRecordException {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
+            ShardKind kind = kindOf(view);
             if (!(view.decode() instanceof SnapshotRecord part)) {
                 throw new CorruptRecordException("a snapshot of type " + view.type());
             }
@@ -105,15 +98,14 @@ final class ShardRecovery implements StripeRecovery {
             }
             byte[] payload = SnapshotRecord.join(parts);
             parts.clear();
-            Held held = new Held(part.heldSequence(), part.heldOwnerNumber());
-            if (Shards.isEvents(view.queueId())) {
-                try {
-                    events.put(
-                            view.queueId(),
-                            new Recovered<>(EventTable.restore(trailsMax, EventsSnapshot.decode(payload)), held));
-                } catch (IllegalStateException e) {
-                    throw new CorruptRecordException("snapshot of " + view.owner() + ": " + e.getMessage());
-                }
+            try {
+                queues.put(
+                        view.queueId(),
+                        new Recovered(
+                                kind.restore(activeIdsMax, payload),
+                                new Held(part.heldSequence(), part.heldOwnerNumber())));
+            } catch (IllegalStateException e) {
+                throw new CorruptRecordException("snapshot of " + view.owner() + ": " + e.getMessage());
             }
         }
 
@@ -122,19 +114,18 @@ final class ShardRecovery implements StripeRecovery {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
-            if (Shards.isEvents(view.queueId())) {
-                Recovered<EventTable> queue = events.computeIfAbsent(
-                        view.queueId(), id -> new Recovered<>(new EventTable(trailsMax), Held.NOTHING));
-                if (queue.contradiction != null || view.sequence() <= queue.held.sequence()) {
-                    return;
-                }
-                try {
-                    queue.table.apply(view.decode());
-                } catch (IllegalStateException e) {
-                    // This queue alone is stopped; the others have nothing to do with it.
-                    queue.contradiction = view.owner() + ", record " + view.sequence() + ": " + e.getMessage();
-                }
+            ShardKind kind = kindOf(view);
+            Recovered queue = queues.computeIfAbsent(
+                    view.queueId(), id -> new Recovered(kind.create(activeIdsMax), Held.NOTHING));
+            if (queue.contradiction != null || view.sequence() <= queue.held.sequence()) {
+                return;
+            }
+            try {
+                queue.table.apply(view.decode());
                 queue.held = new Held(view.sequence(), view.ownerNumber());
+            } catch (IllegalStateException e) {
+                // This queue alone is stopped; the others have nothing to do with it.
+                queue.contradiction = view.owner() + ", record " + view.sequence() + ": " + e.getMessage();
             }
         }
     }

@@ -8,6 +8,6 @@ import io.forebay.store.StripeRecoveryFactory;
 public final class ShardRecoveryFactory implements StripeRecoveryFactory {
     @Override
     public StripeRecovery create(ForebaySettings settings) {
-        return new ShardRecovery(Math.max(1, settings.persistence().activeIdsMax() / Shards.COUNT));
+        return new ShardRecovery(Math.max(1, settings.persistence().activeIdsMax() / ShardKind.COUNT));
     }
 }

@@ -38,7 +38,12 @@ final class StoredEvents {
      * @param max events at most
      */
     StoredEvents(
-            StripeHandle stripe, int queueId, EventTable.Place place, long fromSequenceNr, long toSequenceNr, long max) {
+            StripeHandle stripe,
+            int queueId,
+            EventTable.Place place,
+            long fromSequenceNr,
+            long toSequenceNr,
+            long max) {
         reader = stripe.log().newReader(queueId);
         this.place = place;
         this.fromSequenceNr = Math.max(fromSequenceNr, place.deletedTo() + 1);
@@ -105,8 +110,8 @@ final class StoredEvents {
         long offset = firstOffset;
         long end = firstOffset + count;
         while (offset < end && left > 0 && fromSequenceNr <= toSequenceNr) {
-            QueueReader.Result result = reader.read(
-                    offset, (int) Math.min(end - offset, left + 64), Long.MAX_VALUE, (at, record, body) -> {
+            QueueReader.Result result =
+                    reader.read(offset, (int) Math.min(end - offset, left + 64), Long.MAX_VALUE, (at, record, body) -> {
                         if (!(record.decode() instanceof PersistenceEventRecord event)) {
                             throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
                         }

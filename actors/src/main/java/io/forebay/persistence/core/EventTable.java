@@ -19,7 +19,7 @@ import java.util.Map;
  *
  * <p>Confined to whoever holds it.
  */
-public final class EventTable {
+public final class EventTable implements ShardTable {
     /** Akka's slices: of a persistence id it is the one its hash code falls into. */
     public static final int SLICES = 1024;
 
@@ -87,15 +87,16 @@ public final class EventTable {
         return table;
     }
 
-    public EventsSnapshot toSnapshot() {
+    @Override
+    public byte[] snapshot() {
         List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
         for (Id id : byNumber) {
             ids.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids);
+        return new EventsSnapshot(ids).encode();
     }
 
-    /** The next event of the queue gets this offset: the log says so at a start. */
+    @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
     }
@@ -113,9 +114,7 @@ public final class EventTable {
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
     public Place place(String persistenceId) {
         Id id = byName.get(persistenceId);
-        return id == null
-                ? Place.NOWHERE
-                : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
+        return id == null ? Place.NOWHERE : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
     }
 
     // ---- deciding -------------------------------------------------------------------------------------------------
@@ -142,8 +141,9 @@ public final class EventTable {
         long offset = nextOffset;
         for (EventDraft event : events) {
             if (event.sequenceNr() <= highest) {
-                throw new IllegalArgumentException("event " + event.sequenceNr() + " of persistence id '" + persistenceId
-                        + "': number " + highest + " is stored already; is the same id written to from two places?");
+                throw new IllegalArgumentException(
+                        "event " + event.sequenceNr() + " of persistence id '" + persistenceId + "': number " + highest
+                                + " is stored already; is the same id written to from two places?");
             }
             records.add(new PersistenceEventRecord(
                     offset,
@@ -185,17 +185,13 @@ public final class EventTable {
 
     // ---- changing -------------------------------------------------------------------------------------------------
 
-    /**
-     * Takes what was decided, or what the log holds; in the order of the log. An event's offset is the one that it has there.
-     *
-     * @throws IllegalStateException if the record contradicts what was taken before, says the message
-     */
+    @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
             Id id = ofNumber(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
-                throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '" + id.persistenceId
-                        + "' behind event " + id.highestSequenceNr);
+                throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
+                        + id.persistenceId + "' behind event " + id.highestSequenceNr);
             }
             id.highestSequenceNr = event.sequenceNr();
             id.lastOffset = event.offset();

@@ -1,0 +1,62 @@
+package io.forebay.persistence;
+
+import io.forebay.persistence.core.EventTable;
+import io.forebay.persistence.core.ShardTable;
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.EventsSnapshot;
+import io.forebay.storage.log.Owner;
+
+/**
+ * What the reserved queues hold. A persistence id's slice says which of the {@value #COUNT} queues of a kind is its: 64 slices lie
+ * together, so a query of a range of slices reads the queues of that range. Given once: what is stored stays where it is.
+ */
+enum ShardKind {
+    EVENTS(0) {
+        @Override
+        ShardTable create(int activeIdsMax) {
+            return new EventTable(activeIdsMax);
+        }
+
+        @Override
+        ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException {
+            return EventTable.restore(activeIdsMax, EventsSnapshot.decode(snapshot));
+        }
+    };
+
+    /** Queues of each kind. */
+    static final int COUNT = 16;
+
+    private static final int SLICES_EACH = EventTable.SLICES / COUNT;
+    private static final int IDS_EACH = 0x100;
+
+    private final int firstQueueId;
+
+    ShardKind(int number) {
+        firstQueueId = Owner.RESERVED_FROM + IDS_EACH * number;
+    }
+
+    /** An empty one. */
+    abstract ShardTable create(int activeIdsMax);
+
+    /** @throws IllegalStateException if the snapshot contradicts itself */
+    abstract ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException;
+
+    /** 0 to {@link #COUNT} - 1. */
+    static int shardOf(String persistenceId) {
+        return EventTable.sliceOf(persistenceId) / SLICES_EACH;
+    }
+
+    int queueId(int shard) {
+        return firstQueueId + shard;
+    }
+
+    /** Null if no kind is known that has this queue. */
+    static ShardKind ofQueueOrNull(int queueId) {
+        for (ShardKind kind : values()) {
+            if (queueId >= kind.firstQueueId && queueId < kind.firstQueueId + COUNT) {
+                return kind;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,20 @@
+package io.forebay.persistence.core;
+
+import io.forebay.storage.log.LogRecord;
+
+/** What one reserved queue holds, as far as it is kept in memory. Confined to whoever holds it. */
+public interface ShardTable {
+    /** What is stored next in the queue gets this offset: the log says so at a start. */
+    void begin(long nextOffset);
+
+    /**
+     * Takes what was decided, or what the log holds; in the order of the log. What has an offset comes with the one that it has
+     * there.
+     *
+     * @throws IllegalStateException if the record contradicts what was taken before, says the message
+     */
+    void apply(LogRecord record);
+
+    /** All of it, as a snapshot's payload. */
+    byte[] snapshot();
+}
