@@ -63,7 +63,7 @@ final class StoredEvents {
         }
         long[] offsets;
         try {
-            offsets = EventWalk.offsets(place, fromSequenceNr, this::single);
+            offsets = EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
         } catch (NotNow notNow) {
             throw new NotNowException(notNow.getMessage());
         }
@@ -111,9 +111,13 @@ final class StoredEvents {
         long end = firstOffset + count;
         while (offset < end && left > 0 && fromSequenceNr <= toSequenceNr) {
             QueueReader.Result result =
-                    reader.read(offset, (int) Math.min(end - offset, left + 64), Long.MAX_VALUE, (at, record, body) -> {
+                    reader.read(offset, (int) (end - offset), Long.MAX_VALUE, (at, record, body) -> {
                         if (!(record.decode() instanceof PersistenceEventRecord event)) {
                             throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
+                        }
+                        if (event.number() != place.number()) {
+                            throw new CorruptRecordException("an event of persistence id number " + event.number()
+                                    + " instead of " + place.number());
                         }
                         take(event, taker);
                     });

@@ -3,6 +3,7 @@ package io.forebay.persistence.core;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.PersistenceEventsDeletedRecord;
 import io.forebay.storage.log.PersistenceIdRecord;
@@ -24,6 +25,7 @@ public final class EventTable implements ShardTable {
     public static final int SLICES = 1024;
 
     private static final char ENTITY_TYPE_END = '|';
+    private static final byte[] NOTHING = {};
 
     /** One persistence id. */
     private static final class Id {
@@ -31,6 +33,9 @@ public final class EventTable implements ShardTable {
         final String persistenceId;
         long highestSequenceNr;
         long deletedTo;
+        /** The offsets of the deleted events up to this number are released, or were not found. */
+        long releasedTo;
+
         long lastOffset = -1;
         /** Null if it was not used lately. */
         OffsetTrail trail;
@@ -60,6 +65,8 @@ public final class EventTable implements ShardTable {
     private final Map<Long, Id> trailed;
 
     private long nextOffset;
+    /** What nobody needs any more, above what the log knows to be released altogether. */
+    private OffsetSet released = OffsetSet.empty();
 
     /** @param trailsMax ids of which the newest offsets are kept */
     public EventTable(int trailsMax) {
@@ -83,7 +90,9 @@ public final class EventTable implements ShardTable {
             made.highestSequenceNr = id.highestSequenceNr();
             made.deletedTo = id.deletedTo();
             made.lastOffset = id.lastOffset();
+            made.releasedTo = id.releasedTo();
         }
+        table.released = snapshot.released();
         return table;
     }
 
@@ -91,9 +100,10 @@ public final class EventTable implements ShardTable {
     public byte[] snapshot() {
         List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
         for (Id id : byNumber) {
-            ids.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
+            ids.add(new EventsSnapshot.Id(
+                    id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids).encode();
+        return new EventsSnapshot(ids, released).encode();
     }
 
     @Override
@@ -133,7 +143,8 @@ public final class EventTable implements ShardTable {
         long number = id == null ? byNumber.size() + 1 : id.number;
         long highest = id == null ? 0 : id.highestSequenceNr;
         long previous = id == null ? -1 : id.lastOffset;
-        byte[] earlier = id == null || id.trail == null ? new byte[0] : id.trail.list();
+        boolean isNext = events.get(0).sequenceNr() == highest + 1;
+        byte[] earlier = id == null || id.trail == null || !isNext ? NOTHING : id.trail.list();
         if (id == null) {
             records.add(new PersistenceIdRecord(
                     number, nowMillis, persistenceId, entityTypeOf(persistenceId), sliceOf(persistenceId)));
@@ -164,7 +175,7 @@ public final class EventTable implements ShardTable {
             highest = event.sequenceNr();
             previous = offset++;
             // Of more events in one write the second names the first, and no list.
-            earlier = new byte[0];
+            earlier = NOTHING;
         }
         return records;
     }
@@ -192,6 +203,9 @@ public final class EventTable implements ShardTable {
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
+            }
+            if (event.sequenceNr() != id.highestSequenceNr + 1) {
+                id.trail = null; // what it lists would be taken for what it is not
             }
             id.highestSequenceNr = event.sequenceNr();
             id.lastOffset = event.offset();
@@ -236,6 +250,59 @@ public final class EventTable implements ShardTable {
             trailed.get(id.number); // used last
         }
         return id.trail;
+    }
+
+    // ---- giving space back ----------------------------------------------------------------------------------------
+
+    /**
+     * Deleted events whose offsets are not released.
+     *
+     * @param place of the id, to look for them from
+     */
+    public record Deletion(Place place, long fromSequenceNr, long toSequenceNr) {}
+
+    /** Of one id, null if there is nothing of it to release. */
+    public Deletion deletion(String persistenceId) {
+        Id id = byName.get(persistenceId);
+        return id == null ? null : deletion(id);
+    }
+
+    private static Deletion deletion(Id id) {
+        return id.releasedTo >= id.deletedTo
+                ? null
+                : new Deletion(
+                        new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset),
+                        id.releasedTo + 1,
+                        id.deletedTo);
+    }
+
+    /** Of all ids: what was left to do at the last stop. */
+    public List<Deletion> deletions() {
+        List<Deletion> all = new ArrayList<>();
+        for (Id id : byNumber) {
+            Deletion deletion = deletion(id);
+            if (deletion != null) {
+                all.add(deletion);
+            }
+        }
+        return all;
+    }
+
+    /**
+     * The deleted events have been looked for; the deletion is flushed.
+     *
+     * @param found their offsets, as far as they are still stored
+     * @param releasedBelow what the log knows to be released altogether
+     */
+    public void released(Deletion deletion, OffsetSet found, long releasedBelow) {
+        Id id = ofNumber(deletion.place.number);
+        id.releasedTo = Math.max(id.releasedTo, deletion.toSequenceNr);
+        released = released.union(found).from(releasedBelow);
+    }
+
+    /** The offsets that nobody needs, as far as they are known and above what is released altogether. */
+    public OffsetSet released() {
+        return released;
     }
 
     // ---- names ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ package io.forebay.persistence.core;
 
 import io.forebay.storage.log.PersistenceEventRecord;
 
-/** Finds where the events of a persistence id lie, backwards from its newest. One walk, one thread. */
+/** Finds where the events of a persistence id lie, backwards from its newest. */
 public final class EventWalk {
     private EventWalk() {}
 
@@ -13,31 +13,33 @@ public final class EventWalk {
     }
 
     /**
-     * The offsets of the events from a number on, ascending. What lies before that number may be among them, up to a block of it;
-     * what is deleted may, too.
+     * The offsets of the events with such numbers, ascending; of those that have been given back none.
      *
      * @param fromSequenceNr from 1
-     * @throws UnreadableEventException as {@link Events#at}
+     * @throws UnreadableEventException as {@link Events#at}, and if an event names one of another id
      */
-    public static long[] offsets(EventTable.Place place, long fromSequenceNr, Events events)
+    public static long[] offsets(EventTable.Place place, long fromSequenceNr, long toSequenceNr, Events events)
             throws UnreadableEventException {
-        if (place.lastOffset() < 0 || fromSequenceNr > place.highestSequenceNr()) {
-            return new long[0];
-        }
         OffsetTrail.Found found = new OffsetTrail.Found();
-        found.add(place.lastOffset());
-        long offset = place.lastOffset();
+        long offset = fromSequenceNr > place.highestSequenceNr() ? -1 : place.lastOffset();
         while (offset >= 0) {
             PersistenceEventRecord event = events.at(offset);
-            if (event == null || event.sequenceNr() <= fromSequenceNr) {
+            if (event == null) {
                 break;
             }
             if (event.number() != place.number()) {
                 throw new UnreadableEventException("the event at offset " + offset + " is of persistence id number "
                         + event.number() + ", not " + place.number());
             }
+            found.add(offset, event.sequenceNr());
+            if (event.sequenceNr() <= fromSequenceNr) {
+                break;
+            }
             offset = OffsetTrail.follow(event, found);
+            if (found.oldestSequenceNr() <= fromSequenceNr) {
+                break; // what lies before it may be gone
+            }
         }
-        return found.ascending();
+        return found.ascending(fromSequenceNr, toSequenceNr);
     }
 }

@@ -8,7 +8,7 @@ import java.util.Arrays;
  * 64th the 64 before it, so that an event that lies <i>n</i> back is some <i>n</i> / 64 reads away and nothing of it has to be
  * kept in memory.
  *
- * <p>A trail is the offsets of the newest events of one id, oldest first; it is only a help for writing the lists, and may begin
+ * <p>A trail is the offsets of the newest events of one id, oldest first, whose numbers have no gap; it is only a help for writing the lists, and may begin
  * anew at any event: what is not listed is still named one by one. Confined to its table.
  */
 final class OffsetTrail {
@@ -33,7 +33,7 @@ final class OffsetTrail {
 
     /**
      * What the next event lists beside the one before it: the others of a full trail, newest first, each as the distance from the
-     * one behind it, unsigned LEB128; else nothing.
+     * one behind it, unsigned LEB128; else nothing. Their numbers have no gap, nor has the next one's.
      */
     byte[] list() {
         if (count < BLOCK_EVENTS) {
@@ -52,46 +52,56 @@ final class OffsetTrail {
         return Arrays.copyOf(list, at);
     }
 
-    /** Offsets that were found, newest first. */
+    /** Events that were found, newest first, with their numbers. */
     static final class Found {
         private long[] offsets = new long[64];
+        private long[] sequenceNrs = new long[64];
         private int count;
 
-        int count() {
-            return count;
-        }
-
-        void add(long offset) {
+        void add(long offset, long sequenceNr) {
             if (count == offsets.length) {
                 offsets = Arrays.copyOf(offsets, count * 2);
+                sequenceNrs = Arrays.copyOf(sequenceNrs, count * 2);
             }
-            offsets[count++] = offset;
+            offsets[count] = offset;
+            sequenceNrs[count++] = sequenceNr;
         }
 
-        /** In the order in which the events were written. */
-        long[] ascending() {
-            long[] all = new long[count];
-            for (int i = 0; i < count; i++) {
-                all[i] = offsets[count - 1 - i];
+        /** Of the one that was found last. */
+        long oldestSequenceNr() {
+            return sequenceNrs[count - 1];
+        }
+
+        /** The offsets of those with such numbers, in the order in which they were written. */
+        long[] ascending(long fromSequenceNr, long toSequenceNr) {
+            int first = 0;
+            while (first < count && sequenceNrs[first] > toSequenceNr) {
+                first++;
+            }
+            int end = first;
+            while (end < count && sequenceNrs[end] >= fromSequenceNr) {
+                end++;
+            }
+            long[] all = new long[end - first];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = offsets[end - 1 - i];
             }
             return all;
         }
     }
 
     /**
-     * Adds the offsets that an event names.
+     * Adds the events that an event names, but for the oldest of them, which is to be looked at next: only its offset is sure.
      *
-     * @return the lowest of them, which is the next one to look at; -1 if it names none
+     * @return the offset of that; -1 if there is none
      */
     static long follow(PersistenceEventRecord event, Found found) {
         long offset = event.previousOffset();
-        if (offset < 0) {
-            return -1;
-        }
-        found.add(offset);
+        long sequenceNr = event.sequenceNr() - 1;
         byte[] list = event.earlier();
         int at = 0;
         while (at < list.length) {
+            found.add(offset, sequenceNr--);
             long distance = 0;
             int shift = 0;
             byte next;
@@ -105,7 +115,6 @@ final class OffsetTrail {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id number "
                         + event.number() + " names an event at offset " + offset + " before itself");
             }
-            found.add(offset);
         }
         return offset;
     }

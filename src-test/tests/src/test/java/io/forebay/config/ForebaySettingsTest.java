@@ -133,7 +133,10 @@ class ForebaySettingsTest {
             out("watch.host", "\"\"", "\" \""),
             out("watch.port", "-1", "65536", "http"),
             out("watch.groups-max", "-1", "10001"),
-            out("watch.stall-limit", "99 ms", "11 minutes", "10"));
+            out("watch.stall-limit", "99 ms", "11 minutes", "10"),
+            out("persistence.durability", "perhaps"),
+            out("persistence.journal", "5"),
+            out("persistence.active-ids-max", "15", "100000001"));
 
     @Test
     void defaultsAreValid() {
@@ -251,7 +254,7 @@ class ForebaySettingsTest {
     void unknownSectionIsRefusedWithThoseThereAre() {
         assertThat(refusal("forebay.replication.factor = 3").getMessage())
                 .startsWith("forebay.replication is an unknown setting")
-                .contains("group, node, queue, session, storage, store, topic, watch");
+                .contains("group, node, persistence, queue, session, storage, store, topic, watch");
     }
 
     @Test

@@ -49,7 +49,7 @@ class DocumentationTest {
             Pattern.compile("(?:actors|config|protocol|storage|src-test|docs|\\.ci)(?:/[A-Za-z0-9._-]+)+/?");
 
     private static final Pattern SETTING =
-            Pattern.compile("forebay\\.(?:node|storage|store|queue|group|topic|session|watch|client)(?:\\.[a-z-]+)*");
+            Pattern.compile("forebay\\.(?:node|storage|store|queue|group|topic|session|watch|client|persistence)(?:\\.[a-z-]+)*");
     private static final Pattern TYPE = Pattern.compile("io\\.forebay(?:\\.[a-z]+)+\\.[A-Z][A-Za-z]+");
     /** A test, or one of its methods. */
     private static final Pattern TEST = Pattern.compile("([A-Z][A-Za-z]+Test)(?:#([a-zA-Z]+))?");

@@ -1,0 +1,226 @@
+package io.forebay.persistence;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.Done;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.persistence.typed.PersistenceId;
+import akka.persistence.typed.javadsl.CommandHandler;
+import akka.persistence.typed.javadsl.EventHandler;
+import akka.persistence.typed.javadsl.EventSourcedBehavior;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.storage.io.StorageDirectory;
+import io.forebay.store.ForebayStorage;
+import io.forebay.store.StorageEnvironment;
+import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.testkit.sim.Proof;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Actors of Akka's own kind on this journal, on a disk that loses what was not forced. <b>I1</b>: an event whose handler has run is
+ * there behind a kill or a power cut. <b>I2</b>: what is recovered is what was persisted, in order, without a gap or a repetition;
+ * events of one {@code persist} are there all or none.
+ */
+class PersistentActorsTest {
+    static final Config CONFIG = ConfigFactory.parseString("""
+        akka.actor.provider = local
+        akka.loglevel = WARNING
+        akka.log-dead-letters = off
+        akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
+        akka.coordinated-shutdown.exit-jvm = off
+        akka.persistence.journal.plugin = "forebay.persistence.journal"
+        forebay {
+          storage { segment-size = 4 MiB, low-space = 0 B }
+          store { flush-bytes = 256 KiB, max-unflushed = 32 MiB, flush-interval = 20 ms }
+          queue { body-max = 1 MiB, batch-bytes-max = 2 MiB }
+        }
+        """);
+
+    /** The numbers that an actor was told, in order. */
+    private static final class Numbers {
+        final List<String> all = new ArrayList<>();
+    }
+
+    interface Command {}
+
+    /** Persists that many events together. */
+    record Add(int count, CompletableFuture<Integer> added) implements Command {}
+
+    private record Get(CompletableFuture<List<String>> all) implements Command {}
+
+    static final class Counter extends EventSourcedBehavior<Command, String, Numbers> {
+        Counter(String id) {
+            super(PersistenceId.ofUniqueId(id));
+        }
+
+        @Override
+        public Numbers emptyState() {
+            return new Numbers();
+        }
+
+        @Override
+        public CommandHandler<Command, String, Numbers> commandHandler() {
+            return newCommandHandlerBuilder()
+                    .forAnyState()
+                    .onCommand(Add.class, (state, add) -> {
+                        List<String> events = new ArrayList<>();
+                        for (int i = 1; i <= add.count; i++) {
+                            events.add(persistenceId().id() + "/" + (state.all.size() + i));
+                        }
+                        return Effect().persist(events).thenRun(after -> add.added.complete(after.all.size()));
+                    })
+                    .onCommand(Get.class, (state, get) -> {
+                        get.all.complete(List.copyOf(state.all));
+                        return Effect().none();
+                    })
+                    .build();
+        }
+
+        @Override
+        public EventHandler<Numbers, String> eventHandler() {
+            return newEventHandlerBuilder().forAnyState().onAnyEvent((state, event) -> {
+                state.all.add(event);
+                return state;
+            });
+        }
+    }
+
+    static ActorSystem<Void> start(StorageDirectory disk, String settings) {
+        ActorSystem<Void> system = ActorSystem.create(
+                Behaviors.empty(),
+                "app",
+                ConfigFactory.parseString(settings).withFallback(CONFIG).withFallback(ConfigFactory.load()));
+        ForebayStorage.get(system)
+                .use(StorageEnvironment.of(disk, InstantSource.system(), System::nanoTime));
+        return system;
+    }
+
+    static void stop(ActorSystem<Void> system) throws Exception {
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
+    }
+
+    static ActorRef<Command> spawn(ActorSystem<Void> system, String id) {
+        Behavior<Command> behavior = new Counter(id);
+        return system.systemActorOf(behavior, id, akka.actor.typed.Props.empty());
+    }
+
+    static int add(ActorRef<Command> actor, int count) throws Exception {
+        CompletableFuture<Integer> added = new CompletableFuture<>();
+        actor.tell(new Add(count, added));
+        return added.get(60, TimeUnit.SECONDS);
+    }
+
+    static List<String> get(ActorRef<Command> actor) throws Exception {
+        CompletableFuture<List<String>> all = new CompletableFuture<>();
+        actor.tell(new Get(all));
+        return all.get(60, TimeUnit.SECONDS);
+    }
+
+    static List<String> numbers(String id, int count) {
+        List<String> all = new ArrayList<>();
+        for (int i = 1; i <= count; i++) {
+            all.add(id + "/" + i);
+        }
+        return all;
+    }
+
+    @Test
+    void whatWasPersistedIsThereBehindACleanStop() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        ActorSystem<Void> system = start(disk, "");
+        for (int i = 0; i < 40; i++) {
+            ActorRef<Command> actor = spawn(system, "id-" + i);
+            for (int count = 0; count < 5; count++) {
+                add(actor, 1);
+            }
+            assertThat(add(actor, 3)).isEqualTo(8);
+        }
+        stop(system);
+        system = start(disk, "");
+        for (int i = 0; i < 40; i++) {
+            ActorRef<Command> actor = spawn(system, "id-" + i);
+            assertThat(get(actor)).isEqualTo(numbers("id-" + i, 8));
+            assertThat(add(actor, 1)).isEqualTo(9);
+        }
+        stop(system);
+    }
+
+    /** Small checkpoints and segments, so that what is recovered comes of snapshots and of replay. */
+    @Test
+    void whatWasPersistedIsThereBehindAKillOrAPowerCut() throws Exception {
+        Random random = new Random(Proof.class.getName().hashCode());
+        MemoryDisk disk = new MemoryDisk();
+        Map<String, Integer> persisted = new ConcurrentHashMap<>();
+        for (int life = 0; life < 8; life++) {
+            ActorSystem<Void> system = start(disk, "forebay.store.checkpoint-bytes = 64 KiB");
+            List<CompletableFuture<Integer>> underWay = new ArrayList<>();
+            for (int i = 0; i < 24; i++) {
+                String id = "id-" + i;
+                ActorRef<Command> actor = spawn(system, id);
+                List<String> all = get(actor);
+                assertThat(all).isEqualTo(numbers(id, all.size()));
+                assertThat(all.size()).isGreaterThanOrEqualTo(persisted.getOrDefault(id, 0));
+                // Three that go together are there all or none.
+                assertThat(all.size() % 3).as(id).isZero();
+                persisted.put(id, all.size());
+                for (int count = random.nextInt(20); count >= 0; count--) {
+                    CompletableFuture<Integer> added = new CompletableFuture<>();
+                    added.thenAccept(size -> persisted.put(id, size));
+                    actor.tell(new Add(3, added));
+                    underWay.add(added);
+                }
+            }
+            underWay.get(random.nextInt(underWay.size())).get(60, TimeUnit.SECONDS);
+            disk.crash();
+            MemoryDisk image = random.nextBoolean() ? disk.killImage() : disk.powerCutImage(random);
+            Map<String, Integer> promised = Map.copyOf(persisted);
+            system.terminate();
+            system.getWhenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
+            Proof.kills.increment();
+            persisted.clear();
+            persisted.putAll(promised);
+            disk = image;
+        }
+    }
+
+    @Test
+    void eventsThatNoFrameHoldsAreRejectedAndTheActorGoesOn() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        ActorSystem<Void> system = start(disk, "");
+        ActorRef<Command> actor = spawn(system, "large");
+        assertThat(add(actor, 1)).isEqualTo(1);
+        CompletableFuture<Integer> added = new CompletableFuture<>();
+        actor.tell(new Add(200_000, added));
+        // A rejected event ends the actor, as Akka has it; what was stored before is there, and nothing of the rest.
+        CompletableFuture<Done> gone = new CompletableFuture<>();
+        system.systemActorOf(
+                Behaviors.setup(context -> {
+                    context.watch(actor);
+                    return Behaviors.receiveSignal((ignored, signal) -> {
+                        gone.complete(Done.getInstance());
+                        return Behaviors.stopped();
+                    });
+                }),
+                "watcher",
+                akka.actor.typed.Props.empty());
+        gone.get(60, TimeUnit.SECONDS);
+        assertThat(added).isNotDone();
+        stop(system);
+        system = start(disk, "");
+        assertThat(get(spawn(system, "large"))).isEqualTo(numbers("large", 1));
+        stop(system);
+    }
+}
