@@ -15,8 +15,10 @@ import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
 
 /**
  * The one who writes to a reserved queue. Takes what it is told in order; what there is no room for waits, and so does whatever
@@ -40,6 +42,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private record FromStore(StoreWriter.Event event) implements Command {}
 
+    private record Begun(
+            Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
+
     private static final int FRAME_BYTES = 64 * 1024;
 
     private final ActorRef<Command> self;
@@ -50,6 +55,8 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
 
     private boolean isWaitingForRoom;
+    /** What the first of those that wait has decided and not all written, for want of room; else null. */
+    private Begun begun;
 
     /** @param table that was recovered */
     Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
@@ -119,7 +126,10 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         while (!waiting.isEmpty() && !isWaitingForRoom && (log.closed() != null || !log.isHoldingBack())) {
             Request request = waiting.peekFirst();
             if (log.closed() != null) {
+                begun = null;
                 fail(request, log.closed());
+            } else if (begun != null) {
+                storeBegun();
             } else {
                 take(request);
             }
@@ -131,10 +141,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         return this;
     }
 
-    /**
-     * Decides, and either {@linkplain #store stores}, {@linkplain #awaitFlushed waits} or answers. Called again for the same
-     * request if there was no room: until {@link #store} nothing may have changed.
-     */
+    /** Decides, and either {@linkplain #store stores}, {@linkplain #awaitFlushed waits} or answers. */
     abstract void take(Request request);
 
     /**
@@ -143,26 +150,82 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * @param wantsFlushed whether it is done when that is flushed, or as soon as it is written
      */
     void store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
-        long bytes = ShardLog.bytesOf(together);
-        if (bytes > log.bytesMax()) {
-            fail(
-                    request,
-                    Refusal.tooLarge(
-                            "an atomic write of " + together.size() + " records",
-                            bytes + " bytes",
-                            "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
-            return;
+        storeInOrder(request, List.of(together), wantsFlushed, done);
+    }
+
+    /**
+     * The same for what may take more than one frame. What is together is in the log all or none, the first of them first, and
+     * nothing else comes between; it is done when all are. Whoever decides this knows what the first of them alone come to.
+     */
+    void storeInOrder(Request request, List<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {
+        for (List<LogRecord> together : groups) {
+            long bytes = ShardLog.bytesOf(together);
+            if (bytes > log.bytesMax()) {
+                fail(
+                        request,
+                        Refusal.tooLarge(
+                                "an atomic write of " + together.size() + " records",
+                                bytes + " bytes",
+                                "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
+                return;
+            }
         }
-        StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
-        if (noRoom == null) {
-            together.forEach(table::apply);
-            log.add(together, wantsFlushed, done, refusal -> fail(request, refusal));
-        } else if (noRoom.reason() == StripeBudget.Reason.BUSY) {
-            isWaitingForRoom = true;
-            log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
-        } else {
-            fail(request, StoreRefusals.of(noRoom));
+        begun = new Begun(request, new ArrayDeque<>(groups), wantsFlushed, done);
+        storeBegun();
+    }
+
+    private void storeBegun() {
+        Request request = begun.request;
+        while (!begun.groups.isEmpty()) {
+            List<LogRecord> together = begun.groups.peekFirst();
+            long bytes = ShardLog.bytesOf(together);
+            StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
+            if (noRoom != null && noRoom.reason() == StripeBudget.Reason.BUSY) {
+                isWaitingForRoom = true;
+                log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
+                return;
+            }
+            if (noRoom != null) {
+                fail(request, StoreRefusals.of(noRoom));
+                break;
+            }
+            begun.groups.pollFirst();
+            boolean isLast = begun.groups.isEmpty();
+            log.add(
+                    together,
+                    isLast && begun.wantsFlushed,
+                    apply(together),
+                    isLast ? begun.done : () -> {},
+                    refusal -> fail(request, refusal));
+            if (isLast) {
+                onStored(together.get(together.size() - 1));
+            }
         }
+        begun = null;
+    }
+
+    /** What was decided is applied and on its way; the last record of it. */
+    void onStored(LogRecord last) {}
+
+    /** Runs when all that was decided before is flushed, however long that takes; never if that does not come to pass. */
+    void whenFlushed(Runnable action) {
+        log.whenFlushed(action);
+    }
+
+    /** Returns who is told the sequence of the first. */
+    private LongConsumer apply(List<LogRecord> together) {
+        List<LongConsumer> sequenceTakers = new ArrayList<>(together.size());
+        for (LogRecord record : together) {
+            table.apply(record);
+            sequenceTakers.add(table.sequenceTaker(record));
+        }
+        return firstSequence -> {
+            for (int index = 0; index < sequenceTakers.size(); index++) {
+                if (sequenceTakers.get(index) != null) {
+                    sequenceTakers.get(index).accept(firstSequence + index);
+                }
+            }
+        };
     }
 
     /** Done when all that was decided before is flushed. */
