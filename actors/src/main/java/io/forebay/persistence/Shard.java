@@ -10,6 +10,7 @@ import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.StoreRefusals;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
@@ -49,6 +50,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private final ActorRef<Command> self;
     private final StripeHandle stripe;
+    private final int queueId;
     private final T table;
     private final ShardLog log;
     /** In the order in which they came. */
@@ -62,6 +64,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
         super(context);
         this.stripe = stripe;
+        this.queueId = queueId;
         this.table = table;
         self = context.getSelf();
         table.begin(stripe.log().nextOffset(queueId));
@@ -231,6 +234,20 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     /** Done when all that was decided before is flushed. */
     void awaitFlushed(Request request, Runnable done) {
         log.awaitFlushed(done, refusal -> fail(request, refusal));
+    }
+
+    /** What lies there is of no use any more, and can be given back when the records that say so, stored last, are flushed. */
+    void releaseOnceFlushed(OffsetSet offsets) {
+        if (!offsets.isEmpty()) {
+            log.onceFlushed(() -> release(offsets));
+        }
+    }
+
+    /** Gives back what lies there; the records that say so are flushed. Nothing, if what is known of the queue is not all. */
+    void release(OffsetSet offsets) {
+        if (!offsets.isEmpty() && log.closed() == null) {
+            stripe.log().releaseOffsets(queueId, offsets);
+        }
     }
 
     static void fail(Request request, Refusal refusal) {

@@ -5,7 +5,6 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
-import io.forebay.persistence.core.OffsetRange;
 import io.forebay.persistence.core.StateDraft;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.Refusal;
@@ -167,17 +166,9 @@ final class StateShard extends Shard<StateTable> {
 
     @Override
     void onStored(LogRecord last) {
-        List<OffsetRange> dead = table().takeDead();
-        if (!dead.isEmpty()) {
-            whenFlushed(() -> release(dead));
-        }
+        releaseOnceFlushed(table().takeDead());
         if (last instanceof DurableStateRecord state && watchers.containsKey(state.tag())) {
             whenFlushed(() -> watchers.getOrDefault(state.tag(), Set.of()).forEach(Runnable::run));
         }
-    }
-
-    /** Nobody needs what lies there any more, not even after a power cut. */
-    private void release(List<OffsetRange> dead) {
-        // Nothing yet: a log gives back what lies below an offset, not what lies between two that are needed.
     }
 }

@@ -3,11 +3,11 @@ package io.forebay.persistence.core;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DurableStateRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PersistenceIdRecord;
 import io.forebay.storage.log.StatesSnapshot;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -91,7 +91,7 @@ public final class StateTable implements ShardTable {
 
     private Begun begun;
     private long nextOffset;
-    private List<OffsetRange> dead = new ArrayList<>();
+    private OffsetSet.Builder dead = OffsetSet.builder();
 
     /** As it was when the snapshot was taken. */
     public static StateTable restore(StatesSnapshot snapshot) throws CorruptRecordException {
@@ -150,18 +150,11 @@ public final class StateTable implements ShardTable {
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
         begun = null;
-        dead = new ArrayList<>();
-        OffsetRange[] needed = byNumber.stream()
-                .filter(id -> id.revision > 0)
-                .map(id -> new OffsetRange(id.firstOffset, id.parts))
-                .sorted(Comparator.comparingLong(OffsetRange::firstOffset))
-                .toArray(OffsetRange[]::new);
-        long at = 0;
-        for (OffsetRange range : needed) {
-            addDead(at, range.firstOffset() - at);
-            at = range.endOffset();
+        OffsetSet.Builder needed = OffsetSet.builder();
+        for (Id id : byNumber) {
+            needed.addRange(id.firstOffset, id.parts);
         }
-        addDead(at, nextOffset - at);
+        dead = OffsetSet.builder().addAll(OffsetSet.range(0, nextOffset).minus(needed.build()));
     }
 
     /** Where the state of an id is, {@link Place#NOWHERE} if the id is not known. */
@@ -207,9 +200,9 @@ public final class StateTable implements ShardTable {
      * What nobody needs any more when all that was applied so far is durable: what was replaced or deleted, and beginnings that
      * came to nothing. Each is told once.
      */
-    public List<OffsetRange> takeDead() {
-        List<OffsetRange> taken = dead;
-        dead = new ArrayList<>();
+    public OffsetSet takeDead() {
+        OffsetSet taken = dead.build();
+        dead = OffsetSet.builder();
         return taken;
     }
 
@@ -351,7 +344,7 @@ public final class StateTable implements ShardTable {
         }
         begun = null;
         if (id.revision > 0) {
-            addDead(id.firstOffset, id.parts);
+            dead.addRange(id.firstOffset, id.parts);
             unlist(id);
         }
         id.revision = part.revision();
@@ -399,14 +392,8 @@ public final class StateTable implements ShardTable {
 
     private void forgetBegun() {
         if (begun != null) {
-            addDead(begun.firstOffset, begun.found);
+            dead.addRange(begun.firstOffset, begun.found);
             begun = null;
-        }
-    }
-
-    private void addDead(long firstOffset, long count) {
-        if (count > 0) {
-            dead.add(new OffsetRange(firstOffset, count));
         }
     }
 

@@ -27,8 +27,10 @@ import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.SinkQueueWithCancel;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
+import io.forebay.storage.log.StripeLog;
 import io.forebay.store.ForebayStorage;
 import io.forebay.support.PatientTestKits;
 import java.io.IOException;
@@ -40,6 +42,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -294,6 +297,36 @@ class DurableStateStoreTest {
         changes.remove("id|7");
         changes.add("id|7");
         assertThat(idsOf(current("tag1", Offset.noOffset()))).isEqualTo(changes);
+    }
+
+    /** All but the newest revision of each may go, also what is known to be replaced from what a start finds. */
+    @Test
+    void whatWasReplacedKeepsNoSpace() throws IOException {
+        start(DIES);
+        for (int revision = 1; revision <= 20; revision++) {
+            upsert("a", revision, "x".repeat(revision * 10_000), "");
+        }
+        assertState("a", "x".repeat(200_000), 20);
+        assertNewestAloneIsKept();
+        startWithoutCheckpoint();
+        assertState("a", "x".repeat(200_000), 20);
+        assertNewestAloneIsKept();
+        startAgain();
+        assertState("a", "x".repeat(200_000), 20);
+        assertNewestAloneIsKept();
+        get(store.deleteObject("a", 21));
+        assertState("a", null, 21);
+        assertNewestAloneIsKept();
+    }
+
+    private void assertNewestAloneIsKept() {
+        StripeLog log = get(ForebayStorage.get(testKit.system()).open()).get(0).log();
+        int queueId = ShardKind.STATES.queueId(ShardKind.shardOf("a"));
+        CompletableFuture<StateTable.Place> place = new CompletableFuture<>();
+        ForebayPersistence.get(testKit.system())
+                .request(ShardKind.STATES, "a", new StateShard.Locate("a", place));
+        assertThat(get(place).firstOffset() + get(place).parts()).isEqualTo(log.nextOffset(queueId));
+        assertThat(log.releasedBelow(queueId)).isEqualTo(get(place).firstOffset());
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DurableStateRecord;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.StatesSnapshot;
 import io.forebay.testkit.sim.SeededRun;
 import java.util.ArrayDeque;
@@ -111,7 +112,7 @@ class StateTableTest {
         assertThatThrownBy(() -> table.apply(first.get(2))).isInstanceOf(IllegalStateException.class);
         assertThat(table.place("a").revision()).isZero();
         assertThat(table.place("b")).isEqualTo(new StateTable.Place(2, 1, false, 1, 3));
-        assertThat(table.takeDead()).containsExactly(new OffsetRange(0, 1));
+        assertThat(table.takeDead()).isEqualTo(OffsetSet.of(0));
     }
 
     @Test
@@ -327,11 +328,10 @@ class StateTableTest {
         }
 
         private void checkDead() {
-            for (OffsetRange range : table.takeDead()) {
-                for (long offset = range.firstOffset(); offset < range.endOffset(); offset++) {
-                    assertThat(dead.add(offset)).as("offset " + offset + " is dead once").isTrue();
-                }
-            }
+            table.takeDead()
+                    .forEach(offset -> assertThat(dead.add(offset))
+                            .as("offset " + offset + " is dead once")
+                            .isTrue());
             Set<Long> expected = new HashSet<>();
             for (long offset = 0; offset < nextOffset; offset++) {
                 expected.add(offset);
