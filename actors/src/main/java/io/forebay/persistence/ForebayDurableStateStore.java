@@ -11,7 +11,6 @@ import akka.persistence.state.javadsl.GetObjectResult;
 import akka.stream.javadsl.Source;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -71,17 +70,6 @@ final class ForebayDurableStateStore
 
     /** What an application adds to a stage shall not run on a thread of the store. */
     private <T> CompletionStage<T> handedOver(CompletableFuture<T> stage) {
-        CompletableFuture<T> handed = new CompletableFuture<>();
-        stage.whenCompleteAsync(
-                (value, failure) -> {
-                    if (failure == null) {
-                        handed.complete(value);
-                    } else {
-                        handed.completeExceptionally(
-                                failure instanceof CompletionException ? failure.getCause() : failure);
-                    }
-                },
-                store.applicationExecutor());
-        return handed;
+        return StateStore.handedOver(stage, store.applicationExecutor());
     }
 }

@@ -30,7 +30,7 @@ final class ForebayScalaDurableStateStore
 
     @Override
     public Future<GetObjectResult<Object>> getObject(String persistenceId) {
-        return FutureConverters.asScala(store.get(persistenceId)
+        return asScala(store.get(persistenceId)
                 .thenApply(found -> new GetObjectResult<>(Option.apply(found.stateOrNull()), found.revision())));
     }
 
@@ -68,6 +68,11 @@ final class ForebayScalaDurableStateStore
     }
 
     private static Future<Done> done(CompletableFuture<Void> stage) {
-        return FutureConverters.asScala(stage.thenApply(nothing -> Done.getInstance()));
+        return asScala(stage.thenApply(nothing -> Done.getInstance()));
+    }
+
+    /** What is added to a future brings its own executor. */
+    private static <T> Future<T> asScala(CompletableFuture<T> stage) {
+        return FutureConverters.asScala(StateStore.handedOver(stage, Runnable::run));
     }
 }

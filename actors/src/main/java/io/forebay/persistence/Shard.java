@@ -16,7 +16,6 @@ import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongConsumer;
@@ -43,6 +42,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private record FromStore(StoreWriter.Event event) implements Command {}
 
+    /** What a request has decided and not all written. */
     private record Begun(
             Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
@@ -57,7 +57,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
 
     private boolean isWaitingForRoom;
-    /** What the first of those that wait has decided and not all written, for want of room; else null. */
+    /** Of the first of those that wait, if there was no room for all of it; else null. */
     private Begun begun;
 
     /** @param table that was recovered */
@@ -217,18 +217,17 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     /** Returns who is told the sequence of the first. */
     private LongConsumer apply(List<LogRecord> together) {
-        List<LongConsumer> sequenceTakers = new ArrayList<>(together.size());
-        for (LogRecord record : together) {
+        LongConsumer all = firstSequence -> {};
+        for (int index = 0; index < together.size(); index++) {
+            LogRecord record = together.get(index);
             table.apply(record);
-            sequenceTakers.add(table.sequenceTaker(record));
-        }
-        return firstSequence -> {
-            for (int index = 0; index < sequenceTakers.size(); index++) {
-                if (sequenceTakers.get(index) != null) {
-                    sequenceTakers.get(index).accept(firstSequence + index);
-                }
+            LongConsumer taker = table.sequenceTaker(record);
+            if (taker != null) {
+                int ahead = index;
+                all = all.andThen(firstSequence -> taker.accept(firstSequence + ahead));
             }
-        };
+        }
+        return all;
     }
 
     /** Done when all that was decided before is flushed. */

@@ -2,6 +2,7 @@ package io.forebay.persistence;
 
 import akka.actor.ActorSystem;
 import akka.actor.typed.javadsl.Adapter;
+import akka.dispatch.MessageDispatcher;
 import akka.persistence.query.DeletedDurableState;
 import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
@@ -71,7 +72,7 @@ final class StateStore {
     private final ActorSystem system;
     private final ForebayPersistence persistence;
     private final StateCodec codec;
-    private final Executor readExecutor;
+    private final MessageDispatcher readExecutor;
 
     /** @param readDispatcher where states are read and decoded; its threads may block */
     StateStore(ActorSystem system, String readDispatcher) {
@@ -79,6 +80,21 @@ final class StateStore {
         persistence = ForebayPersistence.get(Adapter.toTyped(system));
         codec = new StateCodec(system);
         readExecutor = system.dispatchers().lookup(readDispatcher);
+    }
+
+    /** The same as its caller is to have it: failed with the reason itself, and completed by that executor. */
+    static <T> CompletableFuture<T> handedOver(CompletableFuture<T> stage, Executor executor) {
+        CompletableFuture<T> handed = new CompletableFuture<>();
+        stage.whenCompleteAsync(
+                (value, failure) -> {
+                    if (failure == null) {
+                        handed.complete(value);
+                    } else {
+                        handed.completeExceptionally(causeOf(failure));
+                    }
+                },
+                executor);
+        return handed;
     }
 
     /** Where an application's own code runs. */
@@ -157,7 +173,8 @@ final class StateStore {
         }
         try {
             return action.get();
-        } catch (RuntimeException e) {
+        } catch (Exception e) {
+            // Whatever a serializer throws: of those in Scala none says what.
             return CompletableFuture.failedFuture(e);
         }
     }
@@ -308,7 +325,7 @@ final class StateStore {
                 result.complete(value);
             } else if (tries < TRIES_MAX && mayPass(cause)) {
                 system.scheduler()
-                        .scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), system.dispatcher());
+                        .scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), readExecutor);
             } else {
                 result.completeExceptionally(cause instanceof AgainException ? cause.getCause() : cause);
             }

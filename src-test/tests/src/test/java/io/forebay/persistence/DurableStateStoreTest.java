@@ -345,7 +345,8 @@ class DurableStateStoreTest {
         assertThat(get(FutureConverters.asJava(scala.getObject("a"))).value().isEmpty())
                 .isTrue();
         assertState("a", null, 3);
-        assertThat(failureOf(FutureConverters.asJava(scala.upsertObject("a", 3, "x", ""))))
+        assertThat(get(FutureConverters.asJava(scala.upsertObject("a", 3, "x", ""))
+                        .handle((done, failure) -> failure)))
                 .isInstanceOf(ForebayException.class);
         var queries = (akka.persistence.query.scaladsl.DurableStateStoreQuery<Object>)
                 (akka.persistence.state.scaladsl.DurableStateStore<Object>) scala;

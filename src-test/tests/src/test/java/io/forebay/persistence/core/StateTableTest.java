@@ -137,7 +137,7 @@ class StateTableTest {
     @Test
     void randomHistoriesAreHeldAsAModelHoldsThem() {
         SeededRun.run("StateTableTest", (random, progress) -> {
-            long steps = SeededRun.steps(60_000);
+            long steps = SeededRun.steps(12_000);
             Life life = new Life(random);
             for (long step = 1; step <= steps; step++) {
                 progress.at(step);
