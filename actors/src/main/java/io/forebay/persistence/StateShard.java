@@ -61,6 +61,8 @@ final class StateShard extends Shard<StateTable> {
     record Unwatch(String tag, Runnable watcher, CompletableFuture<Void> reply) implements Request {}
 
     private static final int PART_BYTES_MAX = 1024 * 1024;
+    /** An id that is new, and parts that come to 4 MiB. */
+    private static final int RECORDS_TOGETHER_MAX = 5;
 
     private final boolean isFlushedWanted;
     private final int partBytesMax;
@@ -152,9 +154,9 @@ final class StateShard extends Shard<StateTable> {
         }
     }
 
-    /** All of it in one frame if that holds it, else a frame for each part; where a frame ends nothing is lost but the state. */
+    /** All of it in one frame if it is not large, else a frame for each part: a large one would wait until nothing else does. */
     private List<List<LogRecord>> inFrames(List<LogRecord> records) {
-        if (ShardLog.bytesOf(records) <= bytesMax()) {
+        if (records.size() <= RECORDS_TOGETHER_MAX && ShardLog.bytesOf(records) <= bytesMax()) {
             return List.of(records);
         }
         List<List<LogRecord>> frames = new ArrayList<>(records.size());

@@ -242,10 +242,10 @@ class DurableStateStoreTest {
         assertState("", "of nobody", 1);
     }
 
-    /** More than a frame holds, more than a segment, and what fits exactly or not quite. */
+    /** More than a frame holds, more than a segment, what fits exactly or not quite; and most of it has to wait for room. */
     @Test
     void aStateMayBeLargerThanASegment() throws IOException {
-        start(DIES);
+        start(DIES, "forebay.store { max-unflushed = 256 KiB, flush-bytes = 64 KiB }");
         RandomGenerator random = new SplittableRandom(3);
         Map<String, String> states = new HashMap<>();
         int id = 0;
