@@ -43,8 +43,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private record FromStore(StoreWriter.Event event) implements Command {}
 
     /** What a request has decided and not all written. */
-    private record Begun(
-            Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
+    private record Begun(Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
     private static final int FRAME_BYTES = 64 * 1024;
 

@@ -37,12 +37,7 @@ final class ShardLog {
         private final Consumer<Refusal> refused;
         private boolean isAnswered;
 
-        Waiting(
-                boolean wantsFlushed,
-                LongConsumer written,
-                int recordIndex,
-                Runnable done,
-                Consumer<Refusal> refused) {
+        Waiting(boolean wantsFlushed, LongConsumer written, int recordIndex, Runnable done, Consumer<Refusal> refused) {
             this.written = written;
             this.recordIndex = recordIndex;
             this.wantsFlushed = wantsFlushed;

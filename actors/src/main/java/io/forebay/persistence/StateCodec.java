@@ -36,7 +36,8 @@ final class StateCodec {
         DurableStateRecord first = parts.get(0);
         byte[] bytes = first.payload();
         if (parts.size() > 1) {
-            bytes = new byte[parts.stream().mapToInt(part -> part.payload().length).reduce(0, Math::addExact)];
+            bytes = new byte
+                    [parts.stream().mapToInt(part -> part.payload().length).reduce(0, Math::addExact)];
             int at = 0;
             for (DurableStateRecord part : parts) {
                 System.arraycopy(part.payload(), 0, bytes, at, part.payload().length);

@@ -70,12 +70,15 @@ final class StateReader {
                 case GONE -> {
                     return null;
                 }
-                case NOT_READABLE -> throw new NotNowException(text(persistenceId, place, result)
-                        + " cannot be read: the stripe makes a failed force good, or is closed");
-                case FAILED -> throw new NotNowException(text(persistenceId, place, result) + " cannot be read: "
-                        + result.problem().text());
-                case QUARANTINED -> throw new UnreadableStateException(text(persistenceId, place, result)
-                        + " cannot be read: " + result.problem().text());
+                case NOT_READABLE ->
+                    throw new NotNowException(text(persistenceId, place, result)
+                            + " cannot be read: the stripe makes a failed force good, or is closed");
+                case FAILED ->
+                    throw new NotNowException(text(persistenceId, place, result) + " cannot be read: "
+                            + result.problem().text());
+                case QUARANTINED ->
+                    throw new UnreadableStateException(text(persistenceId, place, result) + " cannot be read: "
+                            + result.problem().text());
             }
         }
         return parts;

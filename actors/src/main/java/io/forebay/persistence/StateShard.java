@@ -121,12 +121,7 @@ final class StateShard extends Shard<StateTable> {
         List<LogRecord> records;
         try {
             records = table().decideUpsert(
-                            upsert.persistenceId,
-                            upsert.revision,
-                            upsert.state,
-                            upsert.tag,
-                            partBytesMax,
-                            nowMillis());
+                            upsert.persistenceId, upsert.revision, upsert.state, upsert.tag, partBytesMax, nowMillis());
         } catch (IllegalArgumentException e) {
             fail(upsert, Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
             return;

@@ -153,8 +153,7 @@ final class StateStore {
     }
 
     CompletableFuture<Void> delete(String persistenceId) {
-        return ofId(
-                persistenceId, () -> asked(persistenceId, reply -> new StateShard.DeleteAny(persistenceId, reply)));
+        return ofId(persistenceId, () -> asked(persistenceId, reply -> new StateShard.DeleteAny(persistenceId, reply)));
     }
 
     private interface Asking {
@@ -203,8 +202,7 @@ final class StateStore {
     /** Has that called, on any thread, when there may be changes under a tag; until {@link #unwatch}. */
     void watch(String tag, Runnable watcher) {
         for (int shard = 0; shard < ShardKind.COUNT; shard++) {
-            persistence.request(
-                    ShardKind.STATES, shard, new StateShard.Watch(tag, watcher, new CompletableFuture<>()));
+            persistence.request(ShardKind.STATES, shard, new StateShard.Watch(tag, watcher, new CompletableFuture<>()));
         }
     }
 
@@ -222,7 +220,8 @@ final class StateStore {
      */
     CompletableFuture<Round> changes(String tag, long afterSequence, long toSequenceMax) {
         return retried(() -> persistence.stripe().toCompletableFuture().thenCompose(stripe -> {
-            // Read before the shards are asked: what it covers they have written before, and know of, or hear of before they reply.
+            // Read before the shards are asked: what it covers they have written before, and know of, or hear of before
+            // they reply.
             long durableSequence = stripe.log().durableSequence();
             long toSequence = Math.min(durableSequence, toSequenceMax);
             if (toSequence <= afterSequence) {
@@ -301,8 +300,7 @@ final class StateStore {
 
     // ---- both -------------------------------------------------------------------------------------------------------
 
-    private static List<DurableStateRecord> read(
-            StripeHandle stripe, String persistenceId, StateTable.Place place) {
+    private static List<DurableStateRecord> read(StripeHandle stripe, String persistenceId, StateTable.Place place) {
         try {
             return StateReader.readOrNull(stripe, persistenceId, place);
         } catch (StateReader.NotNowException e) {
@@ -324,8 +322,7 @@ final class StateStore {
             if (cause == null) {
                 result.complete(value);
             } else if (tries < TRIES_MAX && mayPass(cause)) {
-                system.scheduler()
-                        .scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), readExecutor);
+                system.scheduler().scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), readExecutor);
             } else {
                 result.completeExceptionally(cause instanceof AgainException ? cause.getCause() : cause);
             }

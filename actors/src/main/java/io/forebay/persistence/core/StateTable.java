@@ -87,6 +87,7 @@ public final class StateTable implements ShardTable {
     private final Map<String, Id> byName = new HashMap<>();
     /** Those of the number 1 first. */
     private final List<Id> byNumber = new ArrayList<>();
+
     private final Map<String, Tagged> byTag = new HashMap<>();
 
     private Begun begun;
@@ -185,8 +186,9 @@ public final class StateTable implements ShardTable {
         List<Change> changes = new ArrayList<>();
         Tagged tagged = byTag.get(tag);
         if (tagged != null && afterSequence < toSequence) {
-            for (Id id :
-                    tagged.bySequence.subMap(afterSequence, false, toSequence, true).values()) {
+            for (Id id : tagged.bySequence
+                    .subMap(afterSequence, false, toSequence, true)
+                    .values()) {
                 if (changes.size() == countMax) {
                     return new Changes(changes, changes.get(countMax - 1).sequence());
                 }
@@ -255,17 +257,7 @@ public final class StateTable implements ShardTable {
         long number = decideNumber(persistenceId, nowMillis, records);
         Id id = byName.get(persistenceId);
         records.add(new DurableStateRecord(
-                nextOffset,
-                number,
-                revision,
-                nowMillis,
-                0,
-                0,
-                1,
-                true,
-                "",
-                id == null ? "" : id.tag,
-                new byte[0]));
+                nextOffset, number, revision, nowMillis, 0, 0, 1, true, "", id == null ? "" : id.tag, new byte[0]));
         return records;
     }
 
@@ -372,8 +364,8 @@ public final class StateTable implements ShardTable {
     private void list(Id id, long sequence) {
         Tagged tagged = byTag.computeIfAbsent(id.tag, Tagged::new);
         if (id.sequence >= 0 || tagged.bySequence.put(sequence, id) != null) {
-            throw new IllegalStateException(
-                    "sequence " + sequence + " of persistence id '" + id.persistenceId + "' is another one's, or its second");
+            throw new IllegalStateException("sequence " + sequence + " of persistence id '" + id.persistenceId
+                    + "' is another one's, or its second");
         }
         id.tag = tagged.tag; // one string for all
         id.sequence = sequence;

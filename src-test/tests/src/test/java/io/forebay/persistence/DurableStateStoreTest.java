@@ -323,8 +323,7 @@ class DurableStateStoreTest {
         StripeLog log = get(ForebayStorage.get(testKit.system()).open()).get(0).log();
         int queueId = ShardKind.STATES.queueId(ShardKind.shardOf("a"));
         CompletableFuture<StateTable.Place> place = new CompletableFuture<>();
-        ForebayPersistence.get(testKit.system())
-                .request(ShardKind.STATES, "a", new StateShard.Locate("a", place));
+        ForebayPersistence.get(testKit.system()).request(ShardKind.STATES, "a", new StateShard.Locate("a", place));
         assertThat(get(place).firstOffset() + get(place).parts()).isEqualTo(log.nextOffset(queueId));
         assertThat(log.releasedBelow(queueId)).isEqualTo(get(place).firstOffset());
     }
@@ -345,14 +344,12 @@ class DurableStateStoreTest {
         assertThat(get(FutureConverters.asJava(scala.getObject("a"))).value().isEmpty())
                 .isTrue();
         assertState("a", null, 3);
-        assertThat(get(FutureConverters.asJava(scala.upsertObject("a", 3, "x", ""))
-                        .handle((done, failure) -> failure)))
-                .isInstanceOf(ForebayException.class);
+        Throwable failure = get(FutureConverters.asJava(scala.upsertObject("a", 3, "x", ""))
+                .handle((done, asGiven) -> asGiven));
+        assertThat(failure).isInstanceOf(ForebayException.class);
         var queries = (akka.persistence.query.scaladsl.DurableStateStoreQuery<Object>)
                 (akka.persistence.state.scaladsl.DurableStateStore<Object>) scala;
-        assertThat(get(queries.currentChanges("t", Offset.noOffset())
-                        .asJava()
-                        .runWith(Sink.seq(), testKit.system())))
+        assertThat(get(queries.currentChanges("t", Offset.noOffset()).asJava().runWith(Sink.seq(), testKit.system())))
                 .hasSize(1);
     }
 
@@ -377,7 +374,8 @@ class DurableStateStoreTest {
                 changes.stream().map(DurableStateChange::persistenceId).toList());
     }
 
-    private static void assertChange(DurableStateChange<Object> change, String persistenceId, Object state, long revision) {
+    private static void assertChange(
+            DurableStateChange<Object> change, String persistenceId, Object state, long revision) {
         assertThat(change.persistenceId()).isEqualTo(persistenceId);
         if (state == null) {
             assertThat(((DeletedDurableState<Object>) change).revision()).isEqualTo(revision);
@@ -514,8 +512,7 @@ class DurableStateStoreTest {
         List<String> found = new ArrayList<>();
         Optional<String> after = Optional.empty();
         while (true) {
-            List<String> page =
-                    get(queries.currentPersistenceIds(after, 7).runWith(Sink.seq(), testKit.system()));
+            List<String> page = get(queries.currentPersistenceIds(after, 7).runWith(Sink.seq(), testKit.system()));
             if (page.isEmpty()) {
                 break;
             }
@@ -562,12 +559,10 @@ class DurableStateStoreTest {
         public CommandHandler<CounterCommand, Integer> commandHandler() {
             return newCommandHandlerBuilder()
                     .forAnyState()
-                    .onCommand(Add.class, (state, add) -> Effect()
-                            .persist(state + add.value)
-                            .thenReply(add.replyTo, now -> now))
-                    .onCommand(Clear.class, (state, clear) -> Effect()
-                            .delete()
-                            .thenReply(clear.replyTo, now -> now))
+                    .onCommand(
+                            Add.class,
+                            (state, add) -> Effect().persist(state + add.value).thenReply(add.replyTo, now -> now))
+                    .onCommand(Clear.class, (state, clear) -> Effect().delete().thenReply(clear.replyTo, now -> now))
                     .onCommand(Look.class, (state, look) -> Effect().reply(look.replyTo, state))
                     .build();
         }

@@ -184,20 +184,15 @@ class StateTableTest {
                 case 0, 1, 2, 3 -> {
                     String tag = random.nextInt(3) == 0 ? "" : "tag" + random.nextInt(2);
                     int bytes = random.nextInt(4) == 0 ? 0 : random.nextInt(45);
-                    List<LogRecord> records = table.decideUpsert(
-                            persistenceId, state.revision + 1, draft(bytes), tag, PART_BYTES, 1);
+                    List<LogRecord> records =
+                            table.decideUpsert(persistenceId, state.revision + 1, draft(bytes), tag, PART_BYTES, 1);
                     int parts = Math.max(1, (bytes + PART_BYTES - 1) / PART_BYTES);
                     int count = random.nextInt(4) == 0 ? random.nextInt(records.size()) + 1 : records.size();
                     apply(records.subList(0, count), persistenceId, tag, false, parts);
                     return "upsert " + persistenceId + ", " + count + " of " + records.size();
                 }
                 case 4 -> {
-                    apply(
-                            table.decideDelete(persistenceId, state.revision + 1, 1),
-                            persistenceId,
-                            state.tag,
-                            true,
-                            1);
+                    apply(table.decideDelete(persistenceId, state.revision + 1, 1), persistenceId, state.tag, true, 1);
                     return "delete " + persistenceId;
                 }
                 case 5 -> {
@@ -238,8 +233,7 @@ class StateTableTest {
             }
         }
 
-        private void apply(
-                List<LogRecord> records, String persistenceId, String tag, boolean isDeletion, int parts) {
+        private void apply(List<LogRecord> records, String persistenceId, String tag, boolean isDeletion, int parts) {
             for (LogRecord record : records) {
                 table.apply(record);
                 LongConsumer taker = table.sequenceTaker(record);
@@ -256,8 +250,7 @@ class StateTableTest {
                 if (part.part() == parts - 1) {
                     begun.clear();
                     model.put(
-                            persistenceId,
-                            new State(part.revision(), isDeletion, tag, nextOffset - parts, parts, -1));
+                            persistenceId, new State(part.revision(), isDeletion, tag, nextOffset - parts, parts, -1));
                     unsequenced.add(new Unsequenced(taker, persistenceId, part.revision()));
                 } else {
                     assertThat(taker).isNull();
@@ -292,11 +285,7 @@ class StateTableTest {
                 } else {
                     assertThat(place)
                             .isEqualTo(new StateTable.Place(
-                                    place.number(),
-                                    state.revision,
-                                    state.isDeleted,
-                                    state.firstOffset,
-                                    state.parts));
+                                    place.number(), state.revision, state.isDeleted, state.firstOffset, state.parts));
                 }
             }
             assertThat(table.persistenceIds()).containsExactlyInAnyOrderElementsOf(model.keySet());
@@ -319,12 +308,11 @@ class StateTableTest {
             StateTable.Changes changes = table.changes(tag, after, to, max);
             assertThat(changes.changes())
                     .extracting(StateTable.Change::persistenceId)
-                    .isEqualTo(expected.stream()
-                            .limit(max)
-                            .map(Map.Entry::getKey)
-                            .toList());
+                    .isEqualTo(
+                            expected.stream().limit(max).map(Map.Entry::getKey).toList());
             assertThat(changes.toSequence())
-                    .isEqualTo(expected.size() <= max ? to : expected.get(max - 1).getValue().sequence);
+                    .isEqualTo(
+                            expected.size() <= max ? to : expected.get(max - 1).getValue().sequence);
         }
 
         private void checkDead() {
