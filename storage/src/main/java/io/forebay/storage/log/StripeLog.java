@@ -699,7 +699,8 @@ public final class StripeLog implements AutoCloseable {
      */
     public void releaseOffsets(int queueId, OffsetSet offsets) {
         if (!Owner.isReserved(queueId)) {
-            throw new IllegalArgumentException("single offsets are released of reserved queues only, not of queue " + queueId);
+            throw new IllegalArgumentException(
+                    "single offsets are released of reserved queues only, not of queue " + queueId);
         }
         queueMarks(queueId).release(offsets);
     }

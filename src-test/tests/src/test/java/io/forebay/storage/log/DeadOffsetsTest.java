@@ -54,7 +54,8 @@ class DeadOffsetsTest {
         OffsetSet.Builder builder = OffsetSet.builder();
         for (int ranges = 1 + random.nextInt(4); ranges > 0; ranges--) {
             int first = random.nextInt(1_000);
-            int count = Math.min(1_000 - first, random.nextInt(10) == 0 ? 1 + random.nextInt(200) : 1 + random.nextInt(3));
+            int count =
+                    Math.min(1_000 - first, random.nextInt(10) == 0 ? 1 + random.nextInt(200) : 1 + random.nextInt(3));
             builder.addRange(BASE + first, count);
             released.set(first, first + count);
         }
