@@ -1,5 +1,6 @@
 package io.forebay.persistence.core;
 
+import io.forebay.persistence.core.EventIds.Id;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.LogRecord;
@@ -25,22 +26,6 @@ public final class EventTable implements ShardTable {
 
     private static final char ENTITY_TYPE_END = '|';
 
-    /** One persistence id. */
-    private static final class Id {
-        final long number;
-        final String persistenceId;
-        long highestSequenceNr;
-        long deletedTo;
-        long lastOffset = -1;
-        /** Null if it was not used lately. */
-        OffsetTrail trail;
-
-        Id(long number, String persistenceId) {
-            this.number = number;
-            this.persistenceId = persistenceId;
-        }
-    }
-
     /**
      * Where the events of a persistence id are.
      *
@@ -54,8 +39,7 @@ public final class EventTable implements ShardTable {
     }
 
     private final Map<String, Id> byName = new HashMap<>();
-    /** Those of the number 1 first. */
-    private final List<Id> byNumber = new ArrayList<>();
+    private final EventIds byNumber = new EventIds();
     /** Those with a trail, by their numbers. */
     private final Map<Long, Id> trailed;
 
@@ -89,8 +73,9 @@ public final class EventTable implements ShardTable {
 
     @Override
     public byte[] snapshot() {
-        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
-        for (Id id : byNumber) {
+        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.count());
+        for (int number = 1; number <= byNumber.count(); number++) {
+            Id id = byNumber.get(number);
             ids.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
         }
         return new EventsSnapshot(ids).encode();
@@ -103,12 +88,12 @@ public final class EventTable implements ShardTable {
 
     /** How many ids there are; their numbers are 1 to this. */
     public int count() {
-        return byNumber.size();
+        return byNumber.count();
     }
 
-    /** The id with that number, which is there. */
-    public String persistenceId(long number) {
-        return byNumber.get((int) number - 1).persistenceId;
+    /** Its ids by their numbers, for whichever thread. */
+    public EventIds ids() {
+        return byNumber;
     }
 
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
@@ -130,7 +115,7 @@ public final class EventTable implements ShardTable {
     public List<LogRecord> decideWrite(String persistenceId, List<EventDraft> events, long nowMillis) {
         List<LogRecord> records = new ArrayList<>(events.size() + 1);
         Id id = byName.get(persistenceId);
-        long number = id == null ? byNumber.size() + 1 : id.number;
+        long number = id == null ? byNumber.count() + 1 : id.number;
         long highest = id == null ? 0 : id.highestSequenceNr;
         long previous = id == null ? -1 : id.lastOffset;
         byte[] earlier = id == null || id.trail == null ? new byte[0] : id.trail.list();
@@ -188,7 +173,7 @@ public final class EventTable implements ShardTable {
     @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
-            Id id = ofNumber(event.number());
+            Id id = byNumber.get(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
@@ -198,13 +183,13 @@ public final class EventTable implements ShardTable {
             trailOf(id).add(event.offset());
             nextOffset = event.offset() + 1;
         } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
-            Id id = ofNumber(deleted.number());
+            Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
         } else if (record instanceof PersistenceIdRecord named) {
-            if (named.number() != byNumber.size() + 1) {
+            if (named.number() != byNumber.count() + 1) {
                 throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
-                        + named.number() + " behind " + byNumber.size());
+                        + named.number() + " behind " + byNumber.count());
             }
             add(named.persistenceId());
         } else {
@@ -213,19 +198,12 @@ public final class EventTable implements ShardTable {
     }
 
     private Id add(String persistenceId) {
-        Id id = new Id(byNumber.size() + 1, persistenceId);
+        Id id = new Id(byNumber.count() + 1, persistenceId);
         if (byName.putIfAbsent(persistenceId, id) != null) {
             throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
         }
         byNumber.add(id);
         return id;
-    }
-
-    private Id ofNumber(long number) {
-        if (number > byNumber.size()) {
-            throw new IllegalStateException("persistence id number " + number + " has no name");
-        }
-        return byNumber.get((int) number - 1);
     }
 
     private OffsetTrail trailOf(Id id) {
