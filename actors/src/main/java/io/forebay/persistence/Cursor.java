@@ -1,6 +1,5 @@
 package io.forebay.persistence;
 
-import akka.Done;
 import akka.NotUsed;
 import akka.stream.javadsl.Source;
 import io.forebay.persistence.core.EventTable;
@@ -73,25 +72,28 @@ abstract class Cursor<T> implements EventListeners.Listener {
 
     /** A stream of what such a cursor finds, each time anew. */
     static <T> Source<T, NotUsed> source(Supplier<Cursor<T>> cursor) {
-        return Source.<List<T>, Cursor<T>>unfoldResourceAsync(
-                        () -> CompletableFuture.completedFuture(cursor.get().opened()), Cursor::next, Cursor::close)
-                .mapConcat(batch -> batch);
+        return Source.fromGraph(new CursorStage<>(cursor));
     }
 
-    Cursor<T> opened() {
+    /** Before anything else. */
+    void open() {
         if (isLive) {
             listeners.forEach(of -> of.add(this));
         }
-        return this;
     }
 
-    CompletionStage<Done> close() {
+    /** Nothing more is asked of it; an answer that is waited for is the end. Any thread. */
+    void close() {
         isClosed = true;
         listeners.forEach(of -> of.remove(this));
         wake();
-        return CompletableFuture.completedFuture(Done.getInstance());
     }
 
+    /**
+     * Asks for the next batch, which is not empty; one at a time.
+     *
+     * @return empty when there is no more
+     */
     CompletionStage<Optional<List<T>>> next() {
         CompletableFuture<Optional<List<T>>> batch = new CompletableFuture<>();
         executor.execute(() -> turn(batch));

@@ -21,7 +21,7 @@ final class Envelopes {
 
     Envelopes(ActorSystem system, String journalPluginId) {
         codec = new EventCodec(system);
-        adapters = ((Persistence) Persistence.lookup().get(system)).adaptersFor(journalPluginId);
+        adapters = Persistence.get(system).adaptersFor(journalPluginId);
     }
 
     /** Adds what the adapters make of an event: one envelope, more, or none. */

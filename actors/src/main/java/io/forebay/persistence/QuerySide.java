@@ -75,6 +75,27 @@ final class QuerySide {
         return count;
     }
 
+    /** Log time. As {@link #stripe}. */
+    long nowMillis() {
+        return stripe().clock().millis();
+    }
+
+    /**
+     * Reads a queue. As {@link #stripe}.
+     *
+     * @param share of how many queues it is one: together they hold a batch
+     */
+    QueueEvents queue(int shard, int share, QueueEvents.Start start, QueueEvents.Filter filter) {
+        return new QueueEvents(
+                stripe().log(),
+                ShardKind.EVENTS.queueId(shard),
+                ids(shard),
+                start,
+                filter,
+                Math.max(16, batchEvents / share),
+                Math.max(4096, batchBytes / share));
+    }
+
     /** As {@link #stripe}. */
     StoredEvents events(
             String persistenceId, EventTable.Place place, long fromSequenceNr, long toSequenceNr, long max) {

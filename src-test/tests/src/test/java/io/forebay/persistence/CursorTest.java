@@ -88,7 +88,7 @@ class CursorTest {
     @Test
     void currentEndsAtWhatWasFlushed() {
         Numbers cursor = new Numbers(false);
-        cursor.opened();
+        cursor.open();
         assertTrue(listeners.isEmpty());
         cursor.flushed = 3;
         assertEquals(Optional.of(List.of(1, 2)), next(cursor).join());
@@ -101,7 +101,7 @@ class CursorTest {
     @Test
     void liveSleepsUntilItIsWoken() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         CompletableFuture<Optional<List<Integer>>> first = next(cursor);
         assertFalse(first.isDone());
         assertEquals(1, cursor.prepared);
@@ -120,7 +120,7 @@ class CursorTest {
     @Test
     void whatIsFlushedMeanwhileIsNotSleptOver() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         cursor.whenPrepared = () -> {
             cursor.whenPrepared = () -> {};
             cursor.flushed = 1;
@@ -132,7 +132,7 @@ class CursorTest {
     @Test
     void whoCancelsListensNoMore() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         CompletableFuture<Optional<List<Integer>>> asleep = next(cursor);
         assertEquals(1, listeners.count());
         cursor.close();
@@ -145,7 +145,7 @@ class CursorTest {
     @Test
     void whatCannotBeReadNowIsReadLater() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         cursor.flushed = 1;
         cursor.problem = new NotNowException("not now");
         assertEquals(Optional.of(List.of(1)), next(cursor).join());
@@ -165,7 +165,7 @@ class CursorTest {
     @Test
     void whatIsNeverReadFailsTheStreamInTheEnd() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         cursor.problem = new NotNowException("never");
         CompletableFuture<Optional<List<Integer>>> first = next(cursor);
         while (!first.isDone()) {
@@ -178,7 +178,7 @@ class CursorTest {
     @Test
     void whatIsDamagedFailsTheStreamBehindWhatIsNot() {
         Numbers cursor = new Numbers(false);
-        cursor.opened();
+        cursor.open();
         cursor.flushed = 1;
         cursor.problem = new UnreadableEventException("damaged");
         assertEquals(Optional.of(List.of(1)), next(cursor).join());
@@ -190,7 +190,7 @@ class CursorTest {
     @Test
     void whenNothingIsStoredAnyMoreTheRestIsHandedOutFirst() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         CompletableFuture<Optional<List<Integer>>> first = next(cursor);
         cursor.flushed = 1;
         listeners.closed(Refusal.of(Refusal.Code.FAILED, "closed"));
@@ -204,7 +204,7 @@ class CursorTest {
     @Test
     void manyWakeUpsAreOne() {
         Numbers cursor = new Numbers(true);
-        cursor.opened();
+        cursor.open();
         List<CompletableFuture<Optional<List<Integer>>>> answers = new ArrayList<>();
         answers.add(next(cursor));
         for (int told = 0; told < 100; told++) {
