@@ -75,7 +75,8 @@ final class Envelopes {
 
     private List<Object> payloads(PersistenceEventRecord event) {
         Object payload = codec.payload(event);
-        return CollectionConverters.asJava(
-                adapters.get(payload.getClass()).fromJournal(payload, event.adapterManifest()).events());
+        return CollectionConverters.asJava(adapters.get(payload.getClass())
+                .fromJournal(payload, event.adapterManifest())
+                .events());
     }
 }

@@ -38,7 +38,11 @@ final class EventShard extends Shard<EventTable> {
 
     /** @param listeners told of what is flushed */
     static Behavior<Command> create(
-            StripeHandle stripe, int queueId, PersistenceSettings settings, ShardRecovery.Recovered recovered, EventListeners listeners) {
+            StripeHandle stripe,
+            int queueId,
+            PersistenceSettings settings,
+            ShardRecovery.Recovered recovered,
+            EventListeners listeners) {
         return Behaviors.setup(context -> new EventShard(context, stripe, queueId, settings, recovered, listeners));
     }
 

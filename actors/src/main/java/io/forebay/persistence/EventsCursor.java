@@ -67,8 +67,8 @@ final class EventsCursor<E> extends Cursor<E> {
 
     @Override
     Progress read(List<E> batch) throws NotNowException, UnreadableEventException {
-        boolean hasMore = merge.handOut(
-                flushedTo, side.batchEvents(), side.batchBytes(), stored -> mapping.add(stored, batch));
+        boolean hasMore =
+                merge.handOut(flushedTo, side.batchEvents(), side.batchBytes(), stored -> mapping.add(stored, batch));
         return hasMore ? Progress.MORE : Progress.CAUGHT_UP;
     }
 

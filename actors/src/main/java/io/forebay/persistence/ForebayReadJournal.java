@@ -37,7 +37,7 @@ import java.util.concurrent.CompletionStage;
  *
  * <p>A query tells of nothing that is not flushed, whatever {@code forebay.persistence.durability} is, and never of an event before
  * one that precedes it. Live queries sleep until more is flushed; who writes wakes them. A stream that is not asked for more holds
- * no more than {@code forebay.persistence.query.batch-events} and {@code batch-bytes} say. It fails if an event is damaged, if one
+ * no more than {@code forebay.persistence.query-batch-events} and {@code query-batch-bytes} say. It fails if an event is damaged, if one
  * cannot be read for about a quarter of a minute, or if nothing is stored any more; started anew behind the last offset that was
  * dealt with it goes on with exactly what is left.
  */
@@ -90,8 +90,8 @@ public final class ForebayReadJournal
 
     private Source<EventEnvelope, NotUsed> eventsById(
             boolean isLive, String persistenceId, long fromSequenceNr, long toSequenceNr) {
-        return Cursor.source(() -> new EventsByIdCursor<>(
-                side, isLive, persistenceId, fromSequenceNr, toSequenceNr, envelopes::add));
+        return Cursor.source(() ->
+                new EventsByIdCursor<>(side, isLive, persistenceId, fromSequenceNr, toSequenceNr, envelopes::add));
     }
 
     /** All persistence ids of which an event was ever stored, each once, in no order, and those that come later. */
@@ -215,7 +215,8 @@ public final class ForebayReadJournal
                         int slice = EventTable.sliceOf(stored.persistenceId());
                         return slice >= minSlice
                                 && slice <= maxSlice
-                                && EventTable.entityTypeOf(stored.persistenceId()).equals(entityType)
+                                && EventTable.entityTypeOf(stored.persistenceId())
+                                        .equals(entityType)
                                 && offsets.isWanted(stored);
                     },
                     (stored, batch) -> envelopes.add(stored, offsets.next(stored), batch));
@@ -235,8 +236,8 @@ public final class ForebayReadJournal
     /** When the log took an event: the time of its {@link TimestampOffset}; nothing if it is not stored, or deleted. */
     @Override
     public CompletionStage<Optional<Instant>> timestampOf(String persistenceId, long sequenceNr) {
-        return event(persistenceId, sequenceNr).thenApply(found -> found.map(
-                envelope -> ((TimestampOffset) envelope.offset()).timestamp()));
+        return event(persistenceId, sequenceNr)
+                .thenApply(found -> found.map(envelope -> ((TimestampOffset) envelope.offset()).timestamp()));
     }
 
     /** One event; fails with {@link NoSuchElementException} if it is not stored, or deleted. */

@@ -42,8 +42,7 @@ final class QueueEvents implements EventMerge.Source {
      * @param eventsMax that are read at once
      * @param bytesMax that are read at once, unless one event is larger
      */
-    QueueEvents(
-            StripeLog log, int queueId, EventIds ids, Start start, Filter filter, int eventsMax, long bytesMax) {
+    QueueEvents(StripeLog log, int queueId, EventIds ids, Start start, Filter filter, int eventsMax, long bytesMax) {
         this.log = log;
         reader = log.newReader(queueId);
         this.ids = ids;
@@ -104,11 +103,11 @@ final class QueueEvents implements EventMerge.Source {
             throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
         }
         if (event.number() > ids.count()) {
-            throw new CorruptRecordException("an event of persistence id number " + event.number()
-                    + ", of which there are " + ids.count());
+            throw new CorruptRecordException(
+                    "an event of persistence id number " + event.number() + ", of which there are " + ids.count());
         }
-        StoredEvent stored = new StoredEvent(
-                ids.persistenceId(event.number()), event, record.sequence(), record.logTimeMillis());
+        StoredEvent stored =
+                new StoredEvent(ids.persistenceId(event.number()), event, record.sequence(), record.logTimeMillis());
         if (!isDeleted(stored) && filter.accepts(stored)) {
             ahead.addLast(stored);
         }

@@ -51,8 +51,7 @@ final class SliceOffsets {
             seen = TimestampOffset.Zero().seen();
         }
         seen = with(seen, stored);
-        return new TimestampOffset(
-                Instant.ofEpochMilli(seenMillis), Instant.ofEpochMilli(nowMillis.getAsLong()), seen);
+        return new TimestampOffset(Instant.ofEpochMilli(seenMillis), Instant.ofEpochMilli(nowMillis.getAsLong()), seen);
     }
 
     /** Of one event alone. */

@@ -19,8 +19,8 @@ public record PersistenceSettings(
 
     public PersistenceSettings {
         checkCount(SECTION + ".active-ids-max", activeIdsMax, 16, 100_000_000);
-        checkCount(SECTION + ".query.batch-events", queryBatchEvents, 16, 100_000);
-        checkBytes(SECTION + ".query.batch-bytes", queryBatchBytes, 64 * KIB, 256 * MIB);
+        checkCount(SECTION + ".query-batch-events", queryBatchEvents, 16, 100_000);
+        checkBytes(SECTION + ".query-batch-bytes", queryBatchBytes, 64 * KIB, 256 * MIB);
     }
 
     static PersistenceSettings from(Section section) {
@@ -29,7 +29,7 @@ public record PersistenceSettings(
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class),
                 section.count("active-ids-max"),
-                section.count("query.batch-events"),
-                section.intBytes("query.batch-bytes"));
+                section.count("query-batch-events"),
+                section.intBytes("query-batch-bytes"));
     }
 }

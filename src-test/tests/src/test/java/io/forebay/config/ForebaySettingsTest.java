@@ -133,7 +133,13 @@ class ForebaySettingsTest {
             out("watch.host", "\"\"", "\" \""),
             out("watch.port", "-1", "65536", "http"),
             out("watch.groups-max", "-1", "10001"),
-            out("watch.stall-limit", "99 ms", "11 minutes", "10"));
+            out("watch.stall-limit", "99 ms", "11 minutes", "10"),
+            out("persistence.durability", "replicated"),
+            out("persistence.active-ids-max", "15", "100000001"),
+            out("persistence.query-batch-events", "15", "100001"),
+            out("persistence.query-batch-bytes", "63 KiB", "257 MiB"),
+            out("persistence.journal", "5"),
+            out("persistence.query", "5"));
 
     @Test
     void defaultsAreValid() {

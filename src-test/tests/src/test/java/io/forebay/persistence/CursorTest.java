@@ -172,7 +172,9 @@ class CursorTest {
             timers.removeFirst().run();
             runAll();
         }
-        assertSame(cursor.problem, assertThrows(CompletionException.class, first::join).getCause());
+        assertSame(
+                cursor.problem,
+                assertThrows(CompletionException.class, first::join).getCause());
     }
 
     @Test
@@ -184,7 +186,8 @@ class CursorTest {
         assertEquals(Optional.of(List.of(1)), next(cursor).join());
         assertSame(
                 cursor.problem,
-                assertThrows(CompletionException.class, () -> next(cursor).join()).getCause());
+                assertThrows(CompletionException.class, () -> next(cursor).join())
+                        .getCause());
     }
 
     @Test
@@ -196,11 +199,12 @@ class CursorTest {
         listeners.closed(Refusal.of(Refusal.Code.FAILED, "closed"));
         runAll();
         assertEquals(Optional.of(List.of(1)), first.join());
-        Throwable cause = assertThrows(CompletionException.class, () -> next(cursor).join()).getCause();
+        Throwable cause = assertThrows(
+                        CompletionException.class, () -> next(cursor).join())
+                .getCause();
         assertEquals(Refusal.Code.FAILED, ((ForebayException) cause).refusal().code());
     }
 
-    /** Of all that is told while it is busy, or of nothing. */
     @Test
     void manyWakeUpsAreOne() {
         Numbers cursor = new Numbers(true);
@@ -212,6 +216,6 @@ class CursorTest {
         }
         runAll();
         assertFalse(answers.get(0).isDone());
-        assertEquals(3, cursor.prepared, "one wake-up, and one for all that came meanwhile");
+        assertEquals(2, cursor.prepared, "once at the start, and once for all that was told");
     }
 }

@@ -36,18 +36,22 @@ final class QueryFixture implements AutoCloseable {
         Config config = ConfigFactory.parseString(settings).withFallback(PluginConfig.in(directory));
         system = ActorSystem.create("query", config);
         persistence = ForebayPersistence.get(Adapter.toTyped(system));
-        journal = PersistenceQuery.get(system)
-                .getReadJournalFor(ForebayReadJournal.class, ForebayReadJournal.IDENTIFIER);
+        journal =
+                PersistenceQuery.get(system).getReadJournalFor(ForebayReadJournal.class, ForebayReadJournal.IDENTIFIER);
         codec = new EventCodec(system);
     }
 
     /** Stores events together; kept at the level of the settings. */
-    CompletableFuture<Void> writeLater(String persistenceId, long firstSequenceNr, List<String> tags, String... events) {
+    CompletableFuture<Void> writeLater(
+            String persistenceId, long firstSequenceNr, List<String> tags, String... events) {
         List<EventDraft> drafts = new ArrayList<>();
         long sequenceNr = firstSequenceNr;
         for (String event : events) {
-            Object payload =
-                    tags.isEmpty() ? event : new Tagged(event, CollectionConverters.asScala(Set.copyOf(tags)).<String>toSet());
+            Object payload = tags.isEmpty()
+                    ? event
+                    : new Tagged(
+                            event,
+                            CollectionConverters.asScala(Set.copyOf(tags)).<String>toSet());
             drafts.add(codec.toDraft(PersistentRepr.apply(
                             payload, sequenceNr++, persistenceId, "", false, akka.actor.ActorRef.noSender(), "writer")
                     .withTimestamp(1_000 + sequenceNr)));

@@ -47,6 +47,7 @@ class QueueEventsTest {
         private final List<EventTable> tables = new ArrayList<>();
         /** By sequence. */
         private final TreeMap<Long, Written> written = new TreeMap<>();
+
         private long millis = 1_000;
 
         Run(RandomGenerator random) throws IOException {
@@ -67,7 +68,14 @@ class QueueEventsTest {
             long number = table.place(id).highestSequenceNr();
             for (int count = random.nextInt(1, 5); count > 0; count--) {
                 drafts.add(EventDraft.of(
-                        ++number, 1, 1, "", new byte[random.nextInt(3_000)], "", "", isWanted ? List.of("t") : List.of()));
+                        ++number,
+                        1,
+                        1,
+                        "",
+                        new byte[random.nextInt(3_000)],
+                        "",
+                        "",
+                        isWanted ? List.of("t") : List.of()));
             }
             List<LogRecord> records = table.decideWrite(id, drafts, millis);
             Frame.Builder builder = Frame.builder(500);
@@ -117,21 +125,14 @@ class QueueEventsTest {
         }
 
         private boolean isDeleted(Written event) {
-            return event.sequenceNr
-                    <= tables.get(event.queue).place(event.id).deletedTo();
+            return event.sequenceNr <= tables.get(event.queue).place(event.id).deletedTo();
         }
 
         EventMerge merge(QueueEvents.Start start, QueueEvents.Filter filter) {
             List<QueueEvents> queues = new ArrayList<>();
             for (int queue = 0; queue < QUEUES; queue++) {
                 queues.add(new QueueEvents(
-                        log,
-                        queueId(queue),
-                        tables.get(queue).ids(),
-                        start,
-                        filter,
-                        READ_AT_ONCE,
-                        4_096));
+                        log, queueId(queue), tables.get(queue).ids(), start, filter, READ_AT_ONCE, 4_096));
             }
             return new EventMerge(queues);
         }
@@ -167,15 +168,15 @@ class QueueEventsTest {
                 hasMore = merge.handOut(durable, eventsMax, Long.MAX_VALUE, told::add);
                 assertThat(told.size() - before).isLessThanOrEqualTo(eventsMax);
             } while (isAll && hasMore);
-            long end = hasMore ? told.isEmpty() ? toldTo : told.get(told.size() - 1).sequence() : durable;
+            long end = hasMore
+                    ? told.isEmpty() ? toldTo : told.get(told.size() - 1).sequence()
+                    : durable;
             List<Long> expected = new ArrayList<>();
-            run.written
-                    .subMap(toldTo, false, Math.max(toldTo, end), true)
-                    .forEach((sequence, event) -> {
-                        if (event.isWanted && !run.isDeleted(event)) {
-                            expected.add(sequence);
-                        }
-                    });
+            run.written.subMap(toldTo, false, Math.max(toldTo, end), true).forEach((sequence, event) -> {
+                if (event.isWanted && !run.isDeleted(event)) {
+                    expected.add(sequence);
+                }
+            });
             assertThat(told).extracting(StoredEvent::sequence).isEqualTo(expected);
             for (StoredEvent event : told) {
                 Written of = run.written.get(event.sequence());

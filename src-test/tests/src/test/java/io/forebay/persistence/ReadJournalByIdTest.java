@@ -29,7 +29,7 @@ class ReadJournalByIdTest {
 
     @BeforeAll
     static void start() {
-        app = new QueryFixture(directory, "forebay.persistence.query.batch-events = 16");
+        app = new QueryFixture(directory, "forebay.persistence.query-batch-events = 16");
     }
 
     @AfterAll
@@ -207,14 +207,13 @@ class ReadJournalByIdTest {
         }
         try (QueryFixture second = new QueryFixture(own, "")) {
             assertEquals(before, second.all(second.journal.currentEventsByPersistenceId("x", 0, Long.MAX_VALUE)));
-            assertEquals(
-                    Set.of("x", "y"), Set.copyOf(second.all(second.journal.currentPersistenceIds())));
+            assertEquals(Set.of("x", "y"), Set.copyOf(second.all(second.journal.currentPersistenceIds())));
             second.write("x", 4, "4");
-            List<EventEnvelope> after =
-                    second.all(second.journal.currentEventsByPersistenceId("x", 0, Long.MAX_VALUE));
+            List<EventEnvelope> after = second.all(second.journal.currentEventsByPersistenceId("x", 0, Long.MAX_VALUE));
             assertEquals(before, after.subList(0, 2));
             assertTrue(((Sequence) after.get(2).offset())
-                    .compareTo((Sequence) before.get(1).offset()) > 0);
+                            .compareTo((Sequence) before.get(1).offset())
+                    > 0);
         }
     }
 }

@@ -43,7 +43,7 @@ class ReadJournalInOrderTest {
 
     @BeforeAll
     static void start() {
-        app = new QueryFixture(directory, "forebay.persistence.query.batch-events = 16");
+        app = new QueryFixture(directory, "forebay.persistence.query-batch-events = 16");
     }
 
     @AfterAll
@@ -110,7 +110,8 @@ class ReadJournalInOrderTest {
     @Test
     void aCurrentQueryDoesNotTellWhatComesLater() throws Exception {
         tag("c-1", 1, "current", "1", "2");
-        SinkQueueWithCancel<EventEnvelope> stream = app.run(app.journal.currentEventsByTag("current", Offset.noOffset()));
+        SinkQueueWithCancel<EventEnvelope> stream =
+                app.run(app.journal.currentEventsByTag("current", Offset.noOffset()));
         assertThat(events(QueryFixture.take(stream, 1))).containsExactly("1");
         tag("c-1", 3, "current", "3");
         assertThat(events(QueryFixture.take(stream, 1))).containsExactly("2");
@@ -154,10 +155,8 @@ class ReadJournalInOrderTest {
         assertThat(bodies(slices("Cart", slice, slice, Offset.noOffset()))).contains("cart7");
         assertThatThrownBy(() -> slices("Cart", 0, SLICES, Offset.noOffset()))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> slices("Cart", 2, 1, Offset.noOffset()))
-                .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> slices("Cart", 0, 1, Offset.sequence(1)))
-                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> slices("Cart", 2, 1, Offset.noOffset())).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> slices("Cart", 0, 1, Offset.sequence(1))).isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
@@ -189,7 +188,8 @@ class ReadJournalInOrderTest {
                 .isInstanceOf(akka.persistence.query.typed.scaladsl.EventsBySliceQuery.class)
                 .isInstanceOf(akka.persistence.query.typed.scaladsl.EventTimestampQuery.class)
                 .isInstanceOf(akka.persistence.query.typed.scaladsl.LoadEventQuery.class);
-        assertThat(events(app.all(journal.currentEventsByTag("scala", Offset.noOffset()).asJava())))
+        assertThat(events(app.all(
+                        journal.currentEventsByTag("scala", Offset.noOffset()).asJava())))
                 .containsExactly("1");
         assertThat(bodies(app.all(journal.<String>currentEventsBySlices("Scala", 0, SLICES - 1, Offset.noOffset())
                         .asJava())))
@@ -222,7 +222,9 @@ class ReadJournalInOrderTest {
         List<EventEnvelope> byTag = new ArrayList<>();
         List<akka.persistence.query.typed.EventEnvelope<String>> bySlices = new ArrayList<>();
         while (byTag.size() < writers * 3 * each / 3 * 2) {
-            Offset behind = byTag.isEmpty() ? Offset.noOffset() : byTag.get(byTag.size() - 1).offset();
+            Offset behind = byTag.isEmpty()
+                    ? Offset.noOffset()
+                    : byTag.get(byTag.size() - 1).offset();
             SinkQueueWithCancel<EventEnvelope> live = app.run(app.journal.eventsByTag("many", behind));
             byTag.addAll(QueryFixture.take(live, 120));
             live.cancel();
@@ -282,8 +284,8 @@ class ReadJournalInOrderTest {
             QueryFixture.get(second.writeLater("X|1", 3, List.of("t"), "4"));
             assertThat(events(second.all(second.journal.currentEventsByTag("t", tagOffset))))
                     .containsExactly("3", "4");
-            assertThat(bodies(second.all(
-                            second.journal.<String>currentEventsBySlices("X", 0, SLICES - 1, sliceOffset))))
+            assertThat(bodies(
+                            second.all(second.journal.<String>currentEventsBySlices("X", 0, SLICES - 1, sliceOffset))))
                     .containsExactly("3", "4");
             assertThat(second.listeners()).isZero();
         }

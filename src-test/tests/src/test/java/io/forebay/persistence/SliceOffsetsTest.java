@@ -17,7 +17,21 @@ class SliceOffsetsTest {
         return new StoredEvent(
                 id,
                 new PersistenceEventRecord(
-                        0, 1, 1, sequenceNr, 1, -1, 0, "", "", "", "", List.of(), new byte[0], new byte[0], new byte[0]),
+                        0,
+                        1,
+                        1,
+                        sequenceNr,
+                        1,
+                        -1,
+                        0,
+                        "",
+                        "",
+                        "",
+                        "",
+                        List.of(),
+                        new byte[0],
+                        new byte[0],
+                        new byte[0]),
                 sequence,
                 millis);
     }
@@ -37,7 +51,10 @@ class SliceOffsetsTest {
     @Test
     void aTimeBetweenMillisecondsIsBehindTheEarlierOne() {
         SliceOffsets offsets = new SliceOffsets(
-                TimestampOffset.apply(Instant.ofEpochMilli(5).plusNanos(1), TimestampOffset.Zero().seen()), () -> 0);
+                TimestampOffset.apply(
+                        Instant.ofEpochMilli(5).plusNanos(1),
+                        TimestampOffset.Zero().seen()),
+                () -> 0);
         assertThat(offsets.isBehind(5)).isTrue();
         assertThat(offsets.isBehind(6)).isFalse();
         assertThat(offsets.isWanted(event("a", 1, 1, 5))).isFalse();
