@@ -11,6 +11,7 @@ import akka.serialization.Serializers;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.storage.log.PersistenceEventRecord;
 import java.util.List;
+import java.util.Optional;
 import scala.jdk.javaapi.CollectionConverters;
 
 /** Between Akka's events and stored ones, by the serializers that the application has bound. Thread-safe. */
@@ -71,10 +72,15 @@ final class EventCodec {
                         ActorRef.noSender(),
                         event.writerUuid())
                 .withTimestamp(event.timestampMillis());
+        return metadata(event).map(repr::withMetadata).orElse(repr);
+    }
+
+    /** What was persisted beside it. */
+    Optional<Object> metadata(PersistenceEventRecord event) {
         if (event.metadata().length == 0 && event.metadataSerializerId() == 0) {
-            return repr;
+            return Optional.empty();
         }
-        return repr.withMetadata(serialization
+        return Optional.of(serialization
                 .deserialize(event.metadata(), event.metadataSerializerId(), event.metadataManifest())
                 .get());
     }

@@ -30,11 +30,20 @@ final class EventShard extends Shard<EventTable> {
     /** Where the events of an id are; kept when everything that was written before is flushed. */
     record Locate(String persistenceId, CompletableFuture<EventTable.Place> reply) implements Request {}
 
-    private final boolean isFlushedWanted;
+    /** How many persistence ids there are; kept when everything that was written before is flushed. */
+    record AwaitFlushed(CompletableFuture<Integer> reply) implements Request {}
 
+    private final boolean isFlushedWanted;
+    private final EventListeners listeners;
+
+    /** @param listeners told of what is flushed */
     static Behavior<Command> create(
-            StripeHandle stripe, int queueId, PersistenceSettings settings, ShardRecovery.Recovered recovered) {
-        return Behaviors.setup(context -> new EventShard(context, stripe, queueId, settings, recovered));
+            StripeHandle stripe,
+            int queueId,
+            PersistenceSettings settings,
+            ShardRecovery.Recovered recovered,
+            EventListeners listeners) {
+        return Behaviors.setup(context -> new EventShard(context, stripe, queueId, settings, recovered, listeners));
     }
 
     private EventShard(
@@ -42,8 +51,10 @@ final class EventShard extends Shard<EventTable> {
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
-            ShardRecovery.Recovered recovered) {
+            ShardRecovery.Recovered recovered,
+            EventListeners listeners) {
         super(context, stripe, queueId, recovered, (EventTable) recovered.table);
+        this.listeners = listeners;
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
     }
 
@@ -56,9 +67,27 @@ final class EventShard extends Shard<EventTable> {
         } else if (request instanceof Locate locate) {
             EventTable.Place place = table().place(locate.persistenceId);
             awaitFlushed(locate, () -> locate.reply.complete(place));
+        } else if (request instanceof AwaitFlushed await) {
+            int count = table().count();
+            awaitFlushed(await, () -> await.reply.complete(count));
         } else {
             throw new AssertionError(request);
         }
+    }
+
+    @Override
+    boolean isWatched() {
+        return !listeners.isEmpty();
+    }
+
+    @Override
+    void flushed() {
+        listeners.flushed(table());
+    }
+
+    @Override
+    void closed(Refusal reason) {
+        listeners.closed(reason);
     }
 
     private void write(Write write) {

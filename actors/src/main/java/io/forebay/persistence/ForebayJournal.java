@@ -114,6 +114,7 @@ public final class ForebayJournal extends AsyncWriteJournal {
                         (place, stripe) -> new StoredEvents(
                                 stripe,
                                 ShardKind.EVENTS.queueId(ShardKind.shardOf(persistenceId)),
+                                persistenceId,
                                 place,
                                 fromSequenceNr,
                                 toSequenceNr,
@@ -137,9 +138,9 @@ public final class ForebayJournal extends AsyncWriteJournal {
             CompletableFuture<Void> replayed,
             int reads) {
         try {
-            events.handOut(event -> replayCallback.accept(codec.toRepr(persistenceId, event)));
+            events.handOut(stored -> replayCallback.accept(codec.toRepr(persistenceId, stored.event())));
             replayed.complete(null);
-        } catch (StoredEvents.NotNowException notNow) {
+        } catch (NotNowException notNow) {
             if (reads >= READS_MAX) {
                 replayed.completeExceptionally(notNow);
                 return;
@@ -161,7 +162,7 @@ public final class ForebayJournal extends AsyncWriteJournal {
         return place;
     }
 
-    private static Throwable causeOf(Throwable failure) {
+    static Throwable causeOf(Throwable failure) {
         return failure instanceof CompletionException && failure.getCause() != null
                 ? causeOf(failure.getCause())
                 : failure;

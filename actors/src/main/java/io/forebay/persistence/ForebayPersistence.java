@@ -9,6 +9,8 @@ import akka.actor.typed.ExtensionId;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.config.QueueSettings;
+import io.forebay.persistence.core.EventIds;
+import io.forebay.persistence.core.EventTable;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayList;
@@ -30,17 +32,23 @@ public final class ForebayPersistence implements Extension {
      * When everything is recovered.
      *
      * @param stripe in which the reserved queues live
+     * @param eventIds of the queues of events
      */
-    private record Serving(StripeHandle stripe, Map<ShardKind, List<ActorRef<Shard.Command>>> shards) {}
+    private record Serving(
+            StripeHandle stripe, Map<ShardKind, List<ActorRef<Shard.Command>>> shards, List<EventIds> eventIds) {}
 
     private final ActorSystem<?> system;
     private final PersistenceSettings settings;
     private final CompletableFuture<Serving> ready = new CompletableFuture<>();
+    private final List<EventListeners> eventListeners = new ArrayList<>();
     /** What is to be done when it is ready, in order; null when that has begun. Guarded by this. */
     private List<Runnable> waiting = new ArrayList<>();
 
     private ForebayPersistence(ActorSystem<?> system) {
         this.system = system;
+        for (int shard = 0; shard < ShardKind.COUNT; shard++) {
+            eventListeners.add(new EventListeners(shard));
+        }
         settings = ForebaySettings.from(system.settings().config()).persistence();
         ForebayStorage storage = ForebayStorage.get(system);
         storage.open().whenComplete((stripes, failure) -> {
@@ -65,6 +73,20 @@ public final class ForebayPersistence implements Extension {
     /** The stripe that the reserved queues lie in, when what was stored is recovered. Fails if the stripes cannot be opened. */
     CompletionStage<StripeHandle> stripe() {
         return ready.thenApply(Serving::stripe);
+    }
+
+    PersistenceSettings settings() {
+        return settings;
+    }
+
+    /** The persistence ids of a queue of events; of a system whose {@link #stripe} is there. */
+    EventIds eventIds(int shard) {
+        return ready.join().eventIds().get(shard);
+    }
+
+    /** Who is told of what is flushed in a queue of events. */
+    EventListeners eventListeners(int shard) {
+        return eventListeners.get(shard);
     }
 
     /**
@@ -98,24 +120,30 @@ public final class ForebayPersistence implements Extension {
 
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
         Map<ShardKind, List<ActorRef<Shard.Command>>> shards = new EnumMap<>(ShardKind.class);
+        List<EventIds> eventIds = new ArrayList<>();
         for (ShardKind kind : ShardKind.values()) {
             List<ActorRef<Shard.Command>> actors = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
+                ShardRecovery.Recovered recovered = recovery.take(kind, shard);
+                if (kind == ShardKind.EVENTS) {
+                    eventIds.add(((EventTable) recovered.table).ids());
+                }
                 actors.add(system.systemActorOf(
-                        writer(kind, stripe, kind.queueId(shard), recovery.take(kind, shard)),
+                        writer(kind, stripe, shard, recovered),
                         "forebay-" + kind.name().toLowerCase(Locale.ROOT) + "-" + shard,
                         DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
             }
             shards.put(kind, List.copyOf(actors));
         }
-        return new Serving(stripe, shards);
+        return new Serving(stripe, shards, List.copyOf(eventIds));
     }
 
     private Behavior<Shard.Command> writer(
-            ShardKind kind, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered) {
+            ShardKind kind, StripeHandle stripe, int shard, ShardRecovery.Recovered recovered) {
+        int queueId = kind.queueId(shard);
         return switch (kind) {
-            case EVENTS -> EventShard.create(stripe, queueId, settings, recovered);
             case STATES -> StateShard.create(stripe, queueId, settings, recovered);
+            case EVENTS -> EventShard.create(stripe, queueId, settings, recovered, eventListeners.get(shard));
         };
     }
 

@@ -58,6 +58,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private boolean isWaitingForRoom;
     /** Of the first of those that wait, if there was no room for all of it; else null. */
     private Begun begun;
+    private boolean isClosingTold;
 
     /** @param table that was recovered */
     Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
@@ -73,7 +74,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 context.messageAdapter(StoreWriter.Event.class, FromStore::new),
                 FRAME_BYTES,
                 recovered.held,
-                table::snapshot);
+                table::snapshot,
+                this::isWatched,
+                this::flushed);
         Owner owner = Owner.queue(queueId);
         if (stripe.recovery().stoppedOwners().contains(owner)) {
             log.close(Refusal.of(
@@ -125,6 +128,10 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     }
 
     private Behavior<Command> proceed() {
+        if (log.closed() != null && !isClosingTold) {
+            isClosingTold = true;
+            closed(log.closed());
+        }
         while (!waiting.isEmpty() && !isWaitingForRoom && (log.closed() != null || !log.isHoldingBack())) {
             Request request = waiting.peekFirst();
             if (log.closed() != null) {
@@ -228,6 +235,17 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         }
         return all;
     }
+
+    /** Whether {@link #flushed} is wanted of a frame that was just written. */
+    boolean isWatched() {
+        return false;
+    }
+
+    /** A frame that was written while this was watched is flushed, and all before it. */
+    void flushed() {}
+
+    /** Nothing is written from now on; told once. */
+    void closed(Refusal reason) {}
 
     /** Done when all that was decided before is flushed. */
     void awaitFlushed(Request request, Runnable done) {

@@ -56,7 +56,12 @@ enum ShardKind {
 
     /** 0 to {@link #COUNT} - 1. */
     static int shardOf(String persistenceId) {
-        return EventTable.sliceOf(persistenceId) / SLICES_EACH;
+        return shardOfSlice(EventTable.sliceOf(persistenceId));
+    }
+
+    /** The same for all ids of a slice. */
+    static int shardOfSlice(int slice) {
+        return slice / SLICES_EACH;
     }
 
     int queueId(int shard) {

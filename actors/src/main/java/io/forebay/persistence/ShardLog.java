@@ -16,6 +16,7 @@ import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
@@ -76,6 +77,8 @@ final class ShardLog {
     /** In the order of their sequences. */
     private final ArrayDeque<Later> later = new ArrayDeque<>();
 
+    private final BooleanSupplier isWatched;
+    private final Runnable flushed;
     private long heldSequence;
     private long heldOwnerNumber;
     private Refusal closed;
@@ -85,6 +88,8 @@ final class ShardLog {
      * @param frameBytes size from which a frame is not filled further
      * @param recovered how far what was recovered goes
      * @param snapshot the state, encoded
+     * @param isWatched whether somebody wants to hear {@code flushed} of a frame that was written
+     * @param flushed called when such a frame, and all before it, is flushed
      */
     ShardLog(
             StripeHandle stripe,
@@ -92,7 +97,11 @@ final class ShardLog {
             ActorRef<StoreWriter.Event> origin,
             int frameBytes,
             ShardRecovery.Held recovered,
-            Supplier<byte[]> snapshot) {
+            Supplier<byte[]> snapshot,
+            BooleanSupplier isWatched,
+            Runnable flushed) {
+        this.isWatched = isWatched;
+        this.flushed = flushed;
         this.stripe = stripe;
         this.owner = Owner.queue(queueId);
         this.snapshot = snapshot;
@@ -272,6 +281,13 @@ final class ShardLog {
                 port.whenDurable(lastSequence, waiting::done);
             } else {
                 port.awaitDurable(lastSequence, waiting::done);
+            }
+        }
+        if (isWatched.getAsBoolean()) {
+            if (batch.wantsDurable()) {
+                port.whenDurable(lastSequence, flushed);
+            } else {
+                port.awaitDurable(lastSequence, flushed);
             }
         }
     }

@@ -15,23 +15,21 @@ import io.forebay.store.StripeHandle;
 final class StoredEvents {
     /** Takes events in order. */
     interface Taker {
-        void take(PersistenceEventRecord event);
-    }
-
-    /** The stripe cannot be read for now, or the device did not give something: what is left may be tried again. */
-    static final class NotNowException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        NotNowException(String message) {
-            super(message);
-        }
+        void take(StoredEvent event);
     }
 
     private final QueueReader reader;
+    private final String persistenceId;
     private final EventTable.Place place;
     private final long toSequenceNr;
     private long fromSequenceNr;
     private long left;
+    /** Where they lie, null before that is known; 8 bytes for each. */
+    private long[] offsets;
+    /** The first of those that was not read. */
+    private int at;
+    /** What this call of {@link #handOut} has read. */
+    private long bytes;
 
     /**
      * @param place where the id's events are
@@ -40,42 +38,61 @@ final class StoredEvents {
     StoredEvents(
             StripeHandle stripe,
             int queueId,
+            String persistenceId,
             EventTable.Place place,
             long fromSequenceNr,
             long toSequenceNr,
             long max) {
         reader = stripe.log().newReader(queueId);
+        this.persistenceId = persistenceId;
         this.place = place;
         this.fromSequenceNr = Math.max(fromSequenceNr, place.deletedTo() + 1);
         this.toSequenceNr = Math.min(toSequenceNr, place.highestSequenceNr());
         left = max;
     }
 
+    /** Hands out all that has not been handed out. As {@link #handOut(int, long, Taker)}. */
+    void handOut(Taker taker) throws NotNowException, UnreadableEventException {
+        while (handOut(Integer.MAX_VALUE, Long.MAX_VALUE, taker)) {}
+    }
+
     /**
-     * Hands out what has not been handed out.
+     * Hands out some of what has not been handed out.
      *
+     * @param eventsMax from which no further ones are read
+     * @param bytesMax of stored events, from which no further ones are read
+     * @return whether there may be more
      * @throws NotNowException if there is more, for a later call
      * @throws UnreadableEventException if one of them is damaged
      */
-    void handOut(Taker taker) throws NotNowException, UnreadableEventException {
-        if (fromSequenceNr > toSequenceNr || left <= 0) {
-            return;
+    boolean handOut(int eventsMax, long bytesMax, Taker taker) throws NotNowException, UnreadableEventException {
+        if (isDone()) {
+            return false;
         }
-        long[] offsets;
-        try {
-            offsets = EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
-        } catch (NotNow notNow) {
-            throw new NotNowException(notNow.getMessage());
+        if (offsets == null) {
+            try {
+                offsets = EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
+            } catch (NotNow notNow) {
+                throw new NotNowException(notNow.getMessage());
+            }
         }
-        int at = 0;
-        while (at < offsets.length && left > 0 && fromSequenceNr <= toSequenceNr) {
+        long leftBehind = Math.max(0, left - eventsMax);
+        bytes = 0;
+        while (at < offsets.length && !isDone()) {
+            if (left <= leftBehind || bytes >= bytesMax) {
+                return true;
+            }
             int run = 1;
             while (at + run < offsets.length && offsets[at + run] == offsets[at] + run) {
                 run++;
             }
-            read(offsets[at], run, taker);
-            at += run;
+            at += read(offsets[at], (int) Math.min(run, left - leftBehind), bytesMax - bytes, taker);
         }
+        return false;
+    }
+
+    private boolean isDone() {
+        return left <= 0 || fromSequenceNr > toSequenceNr;
     }
 
     /** As an unchecked one: it passes through the walk. */
@@ -101,52 +118,45 @@ final class StoredEvents {
             case GONE -> {
                 return null;
             }
-            case NOT_READABLE, FAILED -> throw new NotNow(reasonOf(result));
-            default -> throw new UnreadableEventException(reasonOf(result));
+            case NOT_READABLE, FAILED -> throw new NotNow(NotNowException.reasonOf(result));
+            default -> throw new UnreadableEventException(NotNowException.reasonOf(result));
         }
     }
 
-    private void read(long firstOffset, int count, Taker taker) throws NotNowException, UnreadableEventException {
-        long offset = firstOffset;
-        long end = firstOffset + count;
-        while (offset < end && left > 0 && fromSequenceNr <= toSequenceNr) {
-            QueueReader.Result result =
-                    reader.read(offset, (int) (end - offset), Long.MAX_VALUE, (at, record, body) -> {
-                        if (!(record.decode() instanceof PersistenceEventRecord event)) {
-                            throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
-                        }
-                        if (event.number() != place.number()) {
-                            throw new CorruptRecordException("an event of persistence id number " + event.number()
-                                    + " instead of " + place.number());
-                        }
-                        take(event, taker);
-                    });
-            offset = result.nextOffset();
-            switch (result.status()) {
-                case READ -> {
-                    if (result.count() == 0) {
-                        throw new UnreadableEventException("the event at offset " + offset + " is not stored");
-                    }
-                }
-                case GONE -> offset++; // deleted meanwhile
-                case NOT_READABLE, FAILED -> throw new NotNowException(reasonOf(result));
-                case QUARANTINED -> throw new UnreadableEventException(reasonOf(result));
+    /** Returns how many offsets it has got behind it. */
+    private int read(long offset, int count, long bytesMax, Taker taker)
+            throws NotNowException, UnreadableEventException {
+        QueueReader.Result result = reader.read(offset, count, bytesMax, (at, record, body) -> {
+            if (!(record.decode() instanceof PersistenceEventRecord event)) {
+                throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
+            }
+            if (event.number() != place.number()) {
+                throw new CorruptRecordException("an event of persistence id number " + event.number() + " instead of "
+                        + place.number());
+            }
+            take(new StoredEvent(persistenceId, event, record.sequence(), record.logTimeMillis()), taker);
+        });
+        bytes += result.bytes();
+        if (result.count() > 0) {
+            // What ended it ends the next one at once.
+            return result.count();
+        }
+        switch (result.status()) {
+            case READ -> throw new UnreadableEventException("the event at offset " + offset + " is not stored");
+            case NOT_READABLE, FAILED -> throw new NotNowException(NotNowException.reasonOf(result));
+            case QUARANTINED -> throw new UnreadableEventException(NotNowException.reasonOf(result));
+            default -> {
+                return 1; // deleted meanwhile
             }
         }
     }
 
-    private void take(PersistenceEventRecord event, Taker taker) {
-        if (event.sequenceNr() >= fromSequenceNr && event.sequenceNr() <= toSequenceNr && left > 0) {
-            taker.take(event);
-            fromSequenceNr = event.sequenceNr() + 1;
+    private void take(StoredEvent stored, Taker taker) {
+        long sequenceNr = stored.event().sequenceNr();
+        if (sequenceNr >= fromSequenceNr && sequenceNr <= toSequenceNr && left > 0) {
+            taker.take(stored);
+            fromSequenceNr = sequenceNr + 1;
             left--;
         }
-    }
-
-    private static String reasonOf(QueueReader.Result result) {
-        return "the event at offset " + result.nextOffset() + " cannot be read: "
-                + (result.problem() == null
-                        ? "the stripe makes a failed force good, or is closed"
-                        : result.problem().text());
     }
 }

@@ -1,5 +1,8 @@
 package io.forebay.config;
 
+import static io.forebay.config.Checks.KIB;
+import static io.forebay.config.Checks.MIB;
+import static io.forebay.config.Checks.checkBytes;
 import static io.forebay.config.Checks.checkCount;
 
 /**
@@ -7,18 +10,27 @@ import static io.forebay.config.Checks.checkCount;
  *
  * @param durability what an event or a state is told to be stored at
  * @param activeIdsMax persistence ids of which memory is spent on finding older events faster
+ * @param queryBatchEvents events that a query reads ahead at most, about
+ * @param queryBatchBytes the same in stored bytes
  */
-public record PersistenceSettings(DurabilitySetting durability, int activeIdsMax) {
+public record PersistenceSettings(
+        DurabilitySetting durability, int activeIdsMax, int queryBatchEvents, int queryBatchBytes) {
     static final String SECTION = "forebay.persistence";
 
     public PersistenceSettings {
         checkCount(SECTION + ".active-ids-max", activeIdsMax, 16, 100_000_000);
+        checkCount(SECTION + ".query-batch-events", queryBatchEvents, 16, 100_000);
+        checkBytes(SECTION + ".query-batch-bytes", queryBatchBytes, 64 * KIB, 256 * MIB);
     }
 
     static PersistenceSettings from(Section section) {
         section.akkaSection("journal");
         section.akkaSection("state-store");
+        section.akkaSection("query");
         return new PersistenceSettings(
-                section.choice("durability", DurabilitySetting.class), section.count("active-ids-max"));
+                section.choice("durability", DurabilitySetting.class),
+                section.count("active-ids-max"),
+                section.count("query-batch-events"),
+                section.intBytes("query-batch-bytes"));
     }
 }

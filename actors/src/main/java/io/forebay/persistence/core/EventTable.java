@@ -1,5 +1,6 @@
 package io.forebay.persistence.core;
 
+import io.forebay.persistence.core.EventIds.Id;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.LogRecord;
@@ -27,25 +28,6 @@ public final class EventTable implements ShardTable {
     private static final char ENTITY_TYPE_END = '|';
     private static final byte[] NOTHING = {};
 
-    /** One persistence id. */
-    private static final class Id {
-        final long number;
-        final String persistenceId;
-        long highestSequenceNr;
-        long deletedTo;
-        /** The offsets of the deleted events up to this number are released, or were not found. */
-        long releasedTo;
-
-        long lastOffset = -1;
-        /** Null if it was not used lately. */
-        OffsetTrail trail;
-
-        Id(long number, String persistenceId) {
-            this.number = number;
-            this.persistenceId = persistenceId;
-        }
-    }
-
     /**
      * Where the events of a persistence id are.
      *
@@ -59,8 +41,7 @@ public final class EventTable implements ShardTable {
     }
 
     private final Map<String, Id> byName = new HashMap<>();
-    /** Those of the number 1 first. */
-    private final List<Id> byNumber = new ArrayList<>();
+    private final EventIds byNumber = new EventIds();
     /** Those with a trail, by their numbers. */
     private final Map<Long, Id> trailed;
 
@@ -98,8 +79,9 @@ public final class EventTable implements ShardTable {
 
     @Override
     public byte[] snapshot() {
-        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
-        for (Id id : byNumber) {
+        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.count());
+        for (int number = 1; number <= byNumber.count(); number++) {
+            Id id = byNumber.get(number);
             ids.add(new EventsSnapshot.Id(
                     id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
@@ -113,12 +95,12 @@ public final class EventTable implements ShardTable {
 
     /** How many ids there are; their numbers are 1 to this. */
     public int count() {
-        return byNumber.size();
+        return byNumber.count();
     }
 
-    /** The id with that number, which is there. */
-    public String persistenceId(long number) {
-        return byNumber.get((int) number - 1).persistenceId;
+    /** Its ids by their numbers, for whichever thread. */
+    public EventIds ids() {
+        return byNumber;
     }
 
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
@@ -140,7 +122,7 @@ public final class EventTable implements ShardTable {
     public List<LogRecord> decideWrite(String persistenceId, List<EventDraft> events, long nowMillis) {
         List<LogRecord> records = new ArrayList<>(events.size() + 1);
         Id id = byName.get(persistenceId);
-        long number = id == null ? byNumber.size() + 1 : id.number;
+        long number = id == null ? byNumber.count() + 1 : id.number;
         long highest = id == null ? 0 : id.highestSequenceNr;
         long previous = id == null ? -1 : id.lastOffset;
         boolean isNext = events.get(0).sequenceNr() == highest + 1;
@@ -199,7 +181,7 @@ public final class EventTable implements ShardTable {
     @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
-            Id id = ofNumber(event.number());
+            Id id = byNumber.get(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
@@ -212,13 +194,13 @@ public final class EventTable implements ShardTable {
             trailOf(id).add(event.offset());
             nextOffset = event.offset() + 1;
         } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
-            Id id = ofNumber(deleted.number());
+            Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
         } else if (record instanceof PersistenceIdRecord named) {
-            if (named.number() != byNumber.size() + 1) {
+            if (named.number() != byNumber.count() + 1) {
                 throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
-                        + named.number() + " behind " + byNumber.size());
+                        + named.number() + " behind " + byNumber.count());
             }
             add(named.persistenceId());
         } else {
@@ -227,19 +209,12 @@ public final class EventTable implements ShardTable {
     }
 
     private Id add(String persistenceId) {
-        Id id = new Id(byNumber.size() + 1, persistenceId);
+        Id id = new Id(byNumber.count() + 1, persistenceId);
         if (byName.putIfAbsent(persistenceId, id) != null) {
             throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
         }
         byNumber.add(id);
         return id;
-    }
-
-    private Id ofNumber(long number) {
-        if (number > byNumber.size()) {
-            throw new IllegalStateException("persistence id number " + number + " has no name");
-        }
-        return byNumber.get((int) number - 1);
     }
 
     private OffsetTrail trailOf(Id id) {
@@ -279,7 +254,8 @@ public final class EventTable implements ShardTable {
     /** Of all ids: what was left to do at the last stop. */
     public List<Deletion> deletions() {
         List<Deletion> all = new ArrayList<>();
-        for (Id id : byNumber) {
+        for (int number = 1; number <= byNumber.count(); number++) {
+            Id id = byNumber.get(number);
             Deletion deletion = deletion(id);
             if (deletion != null) {
                 all.add(deletion);
@@ -295,7 +271,7 @@ public final class EventTable implements ShardTable {
      * @param releasedBelow what the log knows to be released altogether
      */
     public void released(Deletion deletion, OffsetSet found, long releasedBelow) {
-        Id id = ofNumber(deletion.place.number);
+        Id id = byNumber.get(deletion.place.number);
         id.releasedTo = Math.max(id.releasedTo, deletion.toSequenceNr);
         released = released.union(found).from(releasedBelow);
     }

@@ -134,9 +134,13 @@ class ForebaySettingsTest {
             out("watch.port", "-1", "65536", "http"),
             out("watch.groups-max", "-1", "10001"),
             out("watch.stall-limit", "99 ms", "11 minutes", "10"),
-            out("persistence.durability", "perhaps"),
+            out("persistence.durability", "perhaps", "replicated"),
+            out("persistence.active-ids-max", "15", "100000001"),
+            out("persistence.query-batch-events", "15", "100001"),
+            out("persistence.query-batch-bytes", "63 KiB", "257 MiB"),
             out("persistence.journal", "5"),
-            out("persistence.active-ids-max", "15", "100000001"));
+            out("persistence.query", "5"),
+            out("persistence.state-store", "5"));
 
     @Test
     void defaultsAreValid() {
