@@ -7,7 +7,6 @@ import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.PersistenceEventsDeletedRecord;
 import io.forebay.storage.log.PersistenceIdRecord;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,9 +25,7 @@ public final class EventTable implements ShardTable {
     private static final char ENTITY_TYPE_END = '|';
 
     /** One persistence id. */
-    private static final class Id {
-        final long number;
-        final String persistenceId;
+    private static final class Id extends IdTable.Entry {
         long highestSequenceNr;
         long deletedTo;
         long lastOffset = -1;
@@ -36,8 +33,7 @@ public final class EventTable implements ShardTable {
         OffsetTrail trail;
 
         Id(long number, String persistenceId) {
-            this.number = number;
-            this.persistenceId = persistenceId;
+            super(number, persistenceId);
         }
     }
 
@@ -53,9 +49,7 @@ public final class EventTable implements ShardTable {
         public static final Place NOWHERE = new Place(0, 0, 0, -1);
     }
 
-    private final Map<String, Id> byName = new HashMap<>();
-    /** Those of the number 1 first. */
-    private final List<Id> byNumber = new ArrayList<>();
+    private final IdTable<Id> ids = new IdTable<>(Id::new);
     /** Those with a trail, by their numbers. */
     private final Map<Long, Id> trailed;
 
@@ -79,7 +73,7 @@ public final class EventTable implements ShardTable {
     public static EventTable restore(int trailsMax, EventsSnapshot snapshot) throws CorruptRecordException {
         EventTable table = new EventTable(trailsMax);
         for (EventsSnapshot.Id id : snapshot.ids()) {
-            Id made = table.add(id.persistenceId());
+            Id made = table.ids.add(id.persistenceId());
             made.highestSequenceNr = id.highestSequenceNr();
             made.deletedTo = id.deletedTo();
             made.lastOffset = id.lastOffset();
@@ -89,11 +83,11 @@ public final class EventTable implements ShardTable {
 
     @Override
     public byte[] snapshot() {
-        List<EventsSnapshot.Id> ids = new ArrayList<>(byNumber.size());
-        for (Id id : byNumber) {
-            ids.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
+        List<EventsSnapshot.Id> all = new ArrayList<>(ids.count());
+        for (Id id : ids.all()) {
+            all.add(new EventsSnapshot.Id(id.persistenceId, id.highestSequenceNr, id.deletedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids).encode();
+        return new EventsSnapshot(all).encode();
     }
 
     @Override
@@ -103,17 +97,17 @@ public final class EventTable implements ShardTable {
 
     /** How many ids there are; their numbers are 1 to this. */
     public int count() {
-        return byNumber.size();
+        return ids.count();
     }
 
     /** The id with that number, which is there. */
     public String persistenceId(long number) {
-        return byNumber.get((int) number - 1).persistenceId;
+        return ids.ofNumber(number).persistenceId;
     }
 
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
     public Place place(String persistenceId) {
-        Id id = byName.get(persistenceId);
+        Id id = ids.findOrNull(persistenceId);
         return id == null ? Place.NOWHERE : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
     }
 
@@ -129,14 +123,13 @@ public final class EventTable implements ShardTable {
      */
     public List<LogRecord> decideWrite(String persistenceId, List<EventDraft> events, long nowMillis) {
         List<LogRecord> records = new ArrayList<>(events.size() + 1);
-        Id id = byName.get(persistenceId);
-        long number = id == null ? byNumber.size() + 1 : id.number;
+        Id id = ids.findOrNull(persistenceId);
+        long number = id == null ? ids.count() + 1 : id.number;
         long highest = id == null ? 0 : id.highestSequenceNr;
         long previous = id == null ? -1 : id.lastOffset;
         byte[] earlier = id == null || id.trail == null ? new byte[0] : id.trail.list();
         if (id == null) {
-            records.add(new PersistenceIdRecord(
-                    number, nowMillis, persistenceId, entityTypeOf(persistenceId), sliceOf(persistenceId)));
+            records.add(ids.decideNext(persistenceId, nowMillis));
         }
         long offset = nextOffset;
         for (EventDraft event : events) {
@@ -175,7 +168,7 @@ public final class EventTable implements ShardTable {
      * @return null if they are, or there are none
      */
     public LogRecord decideDelete(String persistenceId, long toSequenceNr) {
-        Id id = byName.get(persistenceId);
+        Id id = ids.findOrNull(persistenceId);
         if (id == null || Math.min(toSequenceNr, id.highestSequenceNr) <= id.deletedTo) {
             return null;
         }
@@ -188,7 +181,7 @@ public final class EventTable implements ShardTable {
     @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
-            Id id = ofNumber(event.number());
+            Id id = ids.ofNumber(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
@@ -198,34 +191,14 @@ public final class EventTable implements ShardTable {
             trailOf(id).add(event.offset());
             nextOffset = event.offset() + 1;
         } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
-            Id id = ofNumber(deleted.number());
+            Id id = ids.ofNumber(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
         } else if (record instanceof PersistenceIdRecord named) {
-            if (named.number() != byNumber.size() + 1) {
-                throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
-                        + named.number() + " behind " + byNumber.size());
-            }
-            add(named.persistenceId());
+            ids.apply(named);
         } else {
             throw new IllegalStateException("a record of type " + record.type() + " in a queue of events");
         }
-    }
-
-    private Id add(String persistenceId) {
-        Id id = new Id(byNumber.size() + 1, persistenceId);
-        if (byName.putIfAbsent(persistenceId, id) != null) {
-            throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
-        }
-        byNumber.add(id);
-        return id;
-    }
-
-    private Id ofNumber(long number) {
-        if (number > byNumber.size()) {
-            throw new IllegalStateException("persistence id number " + number + " has no name");
-        }
-        return byNumber.get((int) number - 1);
     }
 
     private OffsetTrail trailOf(Id id) {
