@@ -1,14 +1,17 @@
 package io.forebay.persistence;
 
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
+import io.forebay.config.StoreSettings;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.PersistenceEventsDeletedRecord;
 import io.forebay.store.StripeHandle;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -35,6 +38,9 @@ final class EventShard extends Shard<EventTable> {
 
     private final boolean isFlushedWanted;
     private final EventListeners listeners;
+    private final StripeHandle stripe;
+    private final int queueId;
+    private final EventReleases releases;
 
     /** @param listeners told of what is flushed */
     static Behavior<Command> create(
@@ -55,7 +61,18 @@ final class EventShard extends Shard<EventTable> {
             EventListeners listeners) {
         super(context, stripe, queueId, recovered, (EventTable) recovered.table);
         this.listeners = listeners;
+        this.stripe = stripe;
+        this.queueId = queueId;
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
+        releases = new EventReleases(
+                stripe,
+                queueId,
+                context.getSelf(),
+                context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.READ_DISPATCHER)),
+                context.getLog());
+        // What was recovered is flushed, deletions included.
+        release(table().released());
+        table().deletions().forEach(releases::add);
     }
 
     @Override
@@ -70,6 +87,8 @@ final class EventShard extends Shard<EventTable> {
         } else if (request instanceof AwaitFlushed await) {
             int count = table().count();
             awaitFlushed(await, () -> await.reply.complete(count));
+        } else if (request instanceof EventReleases.Found found) {
+            found(found);
         } else {
             throw new AssertionError(request);
         }
@@ -102,11 +121,25 @@ final class EventShard extends Shard<EventTable> {
     }
 
     private void delete(Delete delete) {
-        LogRecord record = table().decideDelete(delete.persistenceId, delete.toSequenceNr);
+        PersistenceEventsDeletedRecord record = table().decideDelete(delete.persistenceId, delete.toSequenceNr);
         if (record == null) {
             awaitFlushed(delete, () -> delete.reply.complete(null));
         } else {
-            store(delete, List.of(record), true, () -> delete.reply.complete(null));
+            store(delete, List.of(record), true, () -> {
+                delete.reply.complete(null);
+                EventTable.Deletion deletion = table().deletion(delete.persistenceId, record.toSequenceNr());
+                if (deletion != null) {
+                    releases.add(deletion);
+                }
+            });
         }
+    }
+
+    private void found(EventReleases.Found found) {
+        if (found.offsets() != null) {
+            table().released(found.deletion(), found.offsets(), stripe.log().releasedBelow(queueId));
+            release(found.offsets());
+        }
+        releases.found();
     }
 }

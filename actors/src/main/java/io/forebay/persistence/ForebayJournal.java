@@ -8,16 +8,13 @@ import akka.persistence.journal.japi.AsyncWriteJournal;
 import com.typesafe.config.Config;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
-import io.forebay.persistence.core.UnreadableEventException;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.Executor;
 import java.util.function.Consumer;
 import scala.concurrent.Future;
 import scala.jdk.javaapi.CollectionConverters;
@@ -33,22 +30,16 @@ import scala.jdk.javaapi.FutureConverters;
  * under one id. What is replayed is flushed, whatever that level is.
  */
 public final class ForebayJournal extends AsyncWriteJournal {
-    /** Pauses between tries to read what the device does not give now; all together about a quarter of a minute. */
-    private static final int READS_MAX = 300;
-
-    private static final Duration READ_PAUSE = Duration.ofMillis(50);
-
     private final ForebayPersistence persistence;
     private final EventCodec codec;
-    private final Executor replayExecutor;
-    private final ActorSystem system;
+    private final PatientReads reads;
 
     /** Called by Akka with the plugin's section. */
     public ForebayJournal(Config config) {
-        system = context().system();
+        ActorSystem system = context().system();
         persistence = ForebayPersistence.get(Adapter.toTyped(system));
         codec = new EventCodec(system);
-        replayExecutor = system.dispatchers().lookup(config.getString("replay-dispatcher"));
+        reads = new PatientReads(system, config.getString("replay-dispatcher"));
     }
 
     @Override
@@ -124,36 +115,17 @@ public final class ForebayJournal extends AsyncWriteJournal {
                             if (failure != null) {
                                 replayed.completeExceptionally(causeOf(failure));
                             } else {
-                                replay(persistenceId, events, replayCallback, replayed, 1);
+                                reads.read(
+                                        () -> {
+                                            events.handOut(
+                                                    stored -> replayCallback.accept(codec.toRepr(persistenceId, stored.event())));
+                                            replayed.complete(null);
+                                        },
+                                        replayed);
                             }
                         },
-                        replayExecutor);
+                        reads.executor());
         return FutureConverters.asScala(replayed);
-    }
-
-    private void replay(
-            String persistenceId,
-            StoredEvents events,
-            Consumer<PersistentRepr> replayCallback,
-            CompletableFuture<Void> replayed,
-            int reads) {
-        try {
-            events.handOut(stored -> replayCallback.accept(codec.toRepr(persistenceId, stored.event())));
-            replayed.complete(null);
-        } catch (NotNowException notNow) {
-            if (reads >= READS_MAX) {
-                replayed.completeExceptionally(notNow);
-                return;
-            }
-            system.scheduler()
-                    .scheduleOnce(
-                            READ_PAUSE,
-                            () -> replayExecutor.execute(
-                                    () -> replay(persistenceId, events, replayCallback, replayed, reads + 1)),
-                            system.dispatcher());
-        } catch (UnreadableEventException | RuntimeException e) {
-            replayed.completeExceptionally(e);
-        }
     }
 
     private CompletableFuture<EventTable.Place> locate(String persistenceId) {

@@ -144,6 +144,7 @@ public final class ForebayPersistence implements Extension {
         return switch (kind) {
             case STATES -> StateShard.create(stripe, queueId, settings, recovered);
             case EVENTS -> EventShard.create(stripe, queueId, settings, recovered, eventListeners.get(shard));
+            case SNAPSHOTS -> SnapshotShard.create(stripe, queueId, settings, recovered);
         };
     }
 

@@ -107,7 +107,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Request.class, request -> {
-                    waiting.addLast(request);
+                    if (isNotInOrder(request) && log.closed() == null) {
+                        take(request);
+                    } else {
+                        waiting.addLast(request);
+                    }
                     return proceed();
                 })
                 .onMessage(FromStore.class, message -> {
@@ -141,10 +145,14 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 storeBegun();
             } else {
                 take(request);
+                if (isUnfinished()) {
+                    break;
+                }
             }
-            if (!isWaitingForRoom) {
-                waiting.pollFirst();
+            if (isWaitingForRoom) {
+                break;
             }
+            waiting.pollFirst();
         }
         log.sendNext();
         return this;
@@ -153,13 +161,62 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     /** Decides, and either {@linkplain #store stores}, {@linkplain #awaitFlushed waits} or answers. */
     abstract void take(Request request);
 
+    /** Whether it changes nothing, and need not wait for what was asked for before and is not decided yet. */
+    boolean isNotInOrder(Request request) {
+        return false;
+    }
+
+    /** Whether the request that was taken last is to be taken again when something was written or flushed. */
+    boolean isUnfinished() {
+        return false;
+    }
+
+    /** Whether the request that was taken last is to be taken again when there is room. */
+    boolean isWaitingForRoom() {
+        return isWaitingForRoom;
+    }
+
     /**
      * Applies and writes what was decided, all or none of it; the last that is done for a request.
      *
      * @param wantsFlushed whether it is done when that is flushed, or as soon as it is written
+     * @return whether it was; else there is no room, or the request has failed
      */
-    void store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
-        storeInOrder(request, List.of(together), wantsFlushed, done);
+    boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
+        return store(request, together, wantsFlushed, done, () -> {});
+    }
+
+    /**
+     * The same for a request of which more may follow.
+     *
+     * @param refused called instead of {@code done} when what was applied is not known to be done; the request has failed then
+     */
+    boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done, Runnable refused) {
+        long bytes = ShardLog.bytesOf(together);
+        if (bytes > log.bytesMax()) {
+            fail(
+                    request,
+                    Refusal.tooLarge(
+                            "an atomic write of " + together.size() + " records",
+                            bytes + " bytes",
+                            "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
+            return false;
+        }
+        StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
+        if (noRoom == null) {
+            log.add(together, wantsFlushed, apply(together), done, refusal -> {
+                refused.run();
+                fail(request, refusal);
+            });
+            return true;
+        }
+        if (noRoom.reason() == StripeBudget.Reason.BUSY) {
+            isWaitingForRoom = true;
+            log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
+        } else {
+            fail(request, StoreRefusals.of(noRoom));
+        }
+        return false;
     }
 
     /**

@@ -2,10 +2,12 @@ package io.forebay.persistence;
 
 import io.forebay.persistence.core.EventTable;
 import io.forebay.persistence.core.ShardTable;
+import io.forebay.persistence.core.SnapshotTable;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.SnapshotsSnapshot;
 import io.forebay.storage.log.StatesSnapshot;
 
 /**
@@ -22,6 +24,17 @@ enum ShardKind {
         @Override
         ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException {
             return EventTable.restore(activeIdsMax, EventsSnapshot.decode(snapshot));
+        }
+    },
+    SNAPSHOTS(1) {
+        @Override
+        ShardTable create(int activeIdsMax) {
+            return new SnapshotTable();
+        }
+
+        @Override
+        ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException {
+            return SnapshotTable.restore(SnapshotsSnapshot.decode(snapshot));
         }
     },
     STATES(2) {

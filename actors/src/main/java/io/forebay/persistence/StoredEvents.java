@@ -70,11 +70,7 @@ final class StoredEvents {
             return false;
         }
         if (offsets == null) {
-            try {
-                offsets = EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
-            } catch (NotNow notNow) {
-                throw new NotNowException(notNow.getMessage());
-            }
+            offsets = offsets();
         }
         long leftBehind = Math.max(0, left - eventsMax);
         bytes = 0;
@@ -89,6 +85,15 @@ final class StoredEvents {
             at += read(offsets[at], (int) Math.min(run, left - leftBehind), bytesMax - bytes, taker);
         }
         return false;
+    }
+
+    /** Where those lie that have not been handed out, ascending. */
+    long[] offsets() throws NotNowException, UnreadableEventException {
+        try {
+            return EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
+        } catch (NotNow notNow) {
+            throw new NotNowException(notNow.getMessage());
+        }
     }
 
     private boolean isDone() {

@@ -8,7 +8,7 @@ import static io.forebay.config.Checks.checkCount;
 /**
  * Section {@code forebay.persistence}: how Akka's persistence plugins store. The plugins' own sections within it are Akka's.
  *
- * @param durability what an event or a state is told to be stored at
+ * @param durability what an event, a snapshot or a state is told to be stored at
  * @param activeIdsMax persistence ids of which memory is spent on finding older events faster
  * @param queryBatchEvents events that a query reads ahead at most, about
  * @param queryBatchBytes the same in stored bytes
@@ -27,6 +27,7 @@ public record PersistenceSettings(
         section.akkaSection("journal");
         section.akkaSection("state-store");
         section.akkaSection("query");
+        section.akkaSection("snapshot-store");
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class),
                 section.count("active-ids-max"),

@@ -167,7 +167,7 @@ public final class EventTable implements ShardTable {
      *
      * @return null if they are, or there are none
      */
-    public LogRecord decideDelete(String persistenceId, long toSequenceNr) {
+    public PersistenceEventsDeletedRecord decideDelete(String persistenceId, long toSequenceNr) {
         Id id = byName.get(persistenceId);
         if (id == null || Math.min(toSequenceNr, id.highestSequenceNr) <= id.deletedTo) {
             return null;
@@ -232,31 +232,36 @@ public final class EventTable implements ShardTable {
     /**
      * Deleted events whose offsets are not released.
      *
-     * @param place of the id, to look for them from
+     * @param place of the id, as if nothing were deleted, to look for them from
      */
     public record Deletion(Place place, long fromSequenceNr, long toSequenceNr) {}
 
-    /** Of one id, null if there is nothing of it to release. */
-    public Deletion deletion(String persistenceId) {
+    /**
+     * Of one id, null if there is nothing of it to release.
+     *
+     * @param flushedTo the deletion up to this number is flushed; one that goes further may not be
+     */
+    public Deletion deletion(String persistenceId, long flushedTo) {
         Id id = byName.get(persistenceId);
-        return id == null ? null : deletion(id);
+        return id == null ? null : deletion(id, flushedTo);
     }
 
-    private static Deletion deletion(Id id) {
-        return id.releasedTo >= id.deletedTo
+    private static Deletion deletion(Id id, long flushedTo) {
+        long toSequenceNr = Math.min(id.deletedTo, flushedTo);
+        return id.releasedTo >= toSequenceNr
                 ? null
                 : new Deletion(
-                        new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset),
+                        new Place(id.number, id.highestSequenceNr, 0, id.lastOffset),
                         id.releasedTo + 1,
-                        id.deletedTo);
+                        toSequenceNr);
     }
 
-    /** Of all ids: what was left to do at the last stop. */
+    /** Of all ids: what was left to do at the last stop; all deletions are flushed. */
     public List<Deletion> deletions() {
         List<Deletion> all = new ArrayList<>();
         for (int number = 1; number <= byNumber.count(); number++) {
             Id id = byNumber.get(number);
-            Deletion deletion = deletion(id);
+            Deletion deletion = deletion(id, Long.MAX_VALUE);
             if (deletion != null) {
                 all.add(deletion);
             }

@@ -13,6 +13,8 @@ import akka.persistence.typed.javadsl.EventHandler;
 import akka.persistence.typed.javadsl.EventSourcedBehavior;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.persistence.core.EventDraft;
+import io.forebay.persistence.core.EventTable;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
@@ -47,6 +49,13 @@ class PersistentActorsTest {
           queue { body-max = 1 MiB, batch-bytes-max = 2 MiB }
         }
         """);
+
+    private static final String SMALL_LOG = """
+        forebay.storage { segment-size = 1 MiB, spare-segments = 1 }
+        forebay.store { checkpoint-bytes = 1 MiB, flush-bytes = 64 KiB, max-unflushed = 2 MiB, evacuation-share = 100 }
+        forebay.queue { body-max = 128 KiB, batch-bytes-max = 256 KiB }
+        forebay.group.pop-bytes-max = 256 KiB
+        """;
 
     /** The numbers that an actor was told, in order. */
     private static final class Numbers {
@@ -194,6 +203,52 @@ class PersistentActorsTest {
             persisted.putAll(promised);
             disk = image;
         }
+    }
+
+    /** Disk use stays flat while one actor deletes what it does not need, though another one's first event lies before all of it. */
+    @Test
+    void theSpaceOfDeletedEventsIsGivenBack() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        ActorSystem<Void> system = start(disk, SMALL_LOG);
+        // In the same queue, so that its event holds back whatever is released in the order of the log alone.
+        String pinned = "pinned";
+        String busy = java.util.stream.IntStream.range(0, 1000)
+                .mapToObj(i -> "busy-" + i)
+                .filter(id -> ShardKind.shardOf(id) == ShardKind.shardOf(pinned))
+                .findFirst()
+                .orElseThrow();
+        assertThat(add(spawn(system, pinned), 1)).isEqualTo(1);
+        ForebayPersistence persistence = ForebayPersistence.get(system);
+        long sequenceNr = 0;
+        long most = 0;
+        for (int round = 0; round < 60; round++) {
+            List<CompletableFuture<Void>> writes = new ArrayList<>();
+            for (int i = 0; i < 32; i++) {
+                CompletableFuture<Void> written = new CompletableFuture<>();
+                EventDraft event = EventDraft.of(
+                        ++sequenceNr, 0, 20, "", new byte[16 * 1024], "writer", "", List.of());
+                persistence.request(ShardKind.EVENTS, busy, new EventShard.Write(busy, List.of(event), written));
+                writes.add(written);
+            }
+            CompletableFuture<Void> deleted = new CompletableFuture<>();
+            persistence.request(ShardKind.EVENTS, busy, new EventShard.Delete(busy, sequenceNr - 4, deleted));
+            CompletableFuture.allOf(writes.toArray(CompletableFuture[]::new)).get(60, TimeUnit.SECONDS);
+            deleted.get(60, TimeUnit.SECONDS);
+            long stored = ForebayStorage.get(system).stripes().get(0).log().storedBytes();
+            if (round == 20) {
+                most = stored;
+            } else if (round > 20) {
+                assertThat(stored).isLessThanOrEqualTo(2 * most);
+            }
+        }
+        stop(system);
+        system = start(disk, SMALL_LOG);
+        assertThat(get(spawn(system, pinned))).isEqualTo(numbers(pinned, 1));
+        CompletableFuture<EventTable.Place> place = new CompletableFuture<>();
+        ForebayPersistence.get(system).request(ShardKind.EVENTS, busy, new EventShard.Locate(busy, place));
+        assertThat(place.get(60, TimeUnit.SECONDS).highestSequenceNr()).isEqualTo(sequenceNr);
+        assertThat(place.get().deletedTo()).isEqualTo(sequenceNr - 4);
+        stop(system);
     }
 
     @Test

@@ -3,7 +3,8 @@ package io.forebay.storage.log;
 import java.util.Arrays;
 
 /**
- * Part of a snapshot of a persistent actor; it counts when all parts are there. Owner: a reserved queue.
+ * Part of a snapshot of a persistent actor; it counts when all parts are there, one behind the other with nothing of the queue
+ * between them. Owner: a reserved queue.
  * <pre> byte  0  i64  offset      in its queue; 0 until the append gives it
  * byte  8  i32  tagHash      0
  * byte 12  i64  number      of the persistence id
@@ -17,6 +18,7 @@ import java.util.Arrays;
  *          text metadataManifest
  *          i32 length and bytes: metadata      empty without metadata
  *          i32 length and bytes: payload </pre>
+ * Manifests and metadata are those of the first part; the others have none.
  * The metadata and payload arrays are not copied and must not be changed.
  */
 public record PersistenceSnapshotRecord(

@@ -1,7 +1,7 @@
 package io.forebay.storage.log;
 
 /**
- * Snapshots of a persistence id within bounds are gone, all inclusive. Owner: the stripe.
+ * Snapshots of a persistence id within bounds are gone, all inclusive. Owner: a reserved queue.
  * <pre> byte  0  i64  number
  * byte  8  i64  fromSequenceNr
  * byte 16  i64  toSequenceNr

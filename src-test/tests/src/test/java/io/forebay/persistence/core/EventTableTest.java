@@ -160,9 +160,10 @@ class EventTableTest {
             write(table, "other", List.of(event(number)));
         }
         table.apply(table.decideDelete("one", 100));
-        assertThat(table.deletion("other")).isNull();
-        assertThat(table.deletions()).containsExactly(table.deletion("one"));
-        release(table, table.deletion("one"));
+        assertThat(table.deletion("other", 300)).isNull();
+        assertThat(table.deletion("one", 60).toSequenceNr()).isEqualTo(60);
+        assertThat(table.deletions()).containsExactly(table.deletion("one", 300));
+        release(table, table.deletion("one", 300));
         assertThat(table.released().count()).isEqualTo(100);
         table.released().forEach(offset -> {
             assertThat(stored.get((int) offset).number()).isEqualTo(1);
@@ -172,7 +173,7 @@ class EventTableTest {
         assertThat(table.released().count()).isEqualTo(100);
         assertThat(table.deletions()).isEmpty();
         table.apply(table.decideDelete("one", 300));
-        EventTable.Deletion rest = table.deletion("one");
+        EventTable.Deletion rest = table.deletion("one", 300);
         assertThat(rest.fromSequenceNr()).isEqualTo(101);
         release(table, rest);
         assertThat(table.released().count()).isEqualTo(300);
@@ -194,7 +195,7 @@ class EventTableTest {
             String id = "id-" + random.nextInt(7);
             long next = highest.getOrDefault(id, 0L) + 1;
             List<LogRecord> records = random.nextInt(10) == 0 && next > 1
-                    ? java.util.Optional.ofNullable(table.decideDelete(id, random.nextInt((int) next)))
+                    ? java.util.Optional.<LogRecord>ofNullable(table.decideDelete(id, random.nextInt((int) next)))
                             .map(List::of)
                             .orElse(List.of())
                     : table.decideWrite(id, events(next, 1), 0);
