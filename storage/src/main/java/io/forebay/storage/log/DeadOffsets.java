@@ -83,6 +83,8 @@ final class DeadOffsets {
 
     /** Memory it takes, about. */
     synchronized long retainedBytes() {
-        return parts.values().stream().mapToLong(RoaringBitmap::getLongSizeInBytes).sum();
+        return parts.values().stream()
+                .mapToLong(RoaringBitmap::getLongSizeInBytes)
+                .sum();
     }
 }
