@@ -458,6 +458,10 @@ final class RepairScan {
             return false;
         }
         long offset = view.queueOffset();
+        if (offset < 0 && Owner.ofKey(key).isQueue() && !isWhole()) {
+            // If its type is what is damaged it may have been a message.
+            offset = Math.max(nextOffsets.getOrDefault(view.queueId(), 0L), listedOffset(view.queueId()));
+        }
         if (offset >= 0) {
             long next = nextOffsets.getOrDefault(view.queueId(), -1L);
             long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
@@ -473,6 +477,16 @@ final class RepairScan {
             lostRecords.merge(key, 1L, Long::sum);
         }
         return true;
+    }
+
+    /** Whether it is what its type says. */
+    private boolean isWhole() {
+        try {
+            view.decode();
+            return true;
+        } catch (CorruptRecordException e) {
+            return false;
+        }
     }
 
     /** Offsets that may have been given are not given again. */

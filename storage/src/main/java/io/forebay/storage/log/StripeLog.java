@@ -685,8 +685,9 @@ public final class StripeLog implements AutoCloseable {
      * <p>What may be said, and when, so that nothing is lost that is needed: the record by which the owner gives the offsets
      * up is durable, and it is a record of a kind that its snapshots and its replay know. A segment goes only with a checkpoint,
      * and never from the replay start on; there lie all records that the newest snapshots do not hold. So whenever one of these
-     * offsets is gone, a start finds either a snapshot that knows it was given up, or the record behind the replay start. An
-     * owner whose record is not durable yet could be set back by a crash to a state that needs what is gone.
+     * offsets is gone, a start finds either a snapshot that knows it was given up, or the record behind the replay start. (One
+     * that is only written lies below the manifest that lets a segment go, and is durable when that is; but what was given up by a
+     * record that is not even written would be needed again.)
      *
      * <p>The log keeps this in memory only, about two bytes for an offset that lies alone. After a start nothing but
      * {@link #releasedBelow} is known: the offsets are needed again, what is left of them may be moved, and reading what has gone is an

@@ -313,6 +313,16 @@ class LogRepairTest {
         }
     }
 
+    /** Before, what was left of it was taken for a record without an offset, so that the offset was given again. */
+    @Test
+    void aMessageWhoseTypeIsDamagedKeepsItsOffset() throws IOException {
+        for (World world : List.of(whole, cleaned)) {
+            for (Frames frame : world.frames.subList(world.frames.size() - 40, world.frames.size())) {
+                flip(world, frame.file, frame.from + FrameCodec.HEADER_BYTES + 4, frame.sequences);
+            }
+        }
+    }
+
     /** @return 1 if there was something to repair */
     private static int check(World world, MemoryDisk damaged, String what, Set<Long> lost) throws IOException {
         Map<String, String> before = contents(damaged, true);
