@@ -10,6 +10,7 @@ import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.StoreRefusals;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
@@ -44,6 +45,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private final ActorRef<Command> self;
     private final StripeHandle stripe;
+    private final int queueId;
     private final T table;
     private final ShardLog log;
     /** In the order in which they came. */
@@ -55,6 +57,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
         super(context);
         this.stripe = stripe;
+        this.queueId = queueId;
         this.table = table;
         self = context.getSelf();
         table.begin(stripe.log().nextOffset(queueId));
@@ -95,7 +98,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Request.class, request -> {
-                    waiting.addLast(request);
+                    if (isNotInOrder(request) && log.closed() == null) {
+                        take(request);
+                    } else {
+                        waiting.addLast(request);
+                    }
                     return proceed();
                 })
                 .onMessage(FromStore.class, message -> {
@@ -122,10 +129,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 fail(request, log.closed());
             } else {
                 take(request);
+                if (isWaitingForRoom || isUnfinished()) {
+                    break;
+                }
             }
-            if (!isWaitingForRoom) {
-                waiting.pollFirst();
-            }
+            waiting.pollFirst();
         }
         log.sendNext();
         return this;
@@ -137,12 +145,37 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      */
     abstract void take(Request request);
 
+    /** Whether it changes nothing, and need not wait for what was asked for before and is not decided yet. */
+    boolean isNotInOrder(Request request) {
+        return false;
+    }
+
+    /** Whether the request that was taken last is to be taken again when something was written or flushed. */
+    boolean isUnfinished() {
+        return false;
+    }
+
+    /** Whether the request that was taken last is to be taken again when there is room. */
+    boolean isWaitingForRoom() {
+        return isWaitingForRoom;
+    }
+
     /**
      * Applies and writes what was decided, all or none of it; the last that is done for a request.
      *
      * @param wantsFlushed whether it is done when that is flushed, or as soon as it is written
+     * @return whether it was; else there is no room, or the request has failed
      */
-    void store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
+    boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
+        return store(request, together, wantsFlushed, done, () -> {});
+    }
+
+    /**
+     * The same for a request of which more may follow.
+     *
+     * @param refused called instead of {@code done} when what was applied is not known to be done; the request has failed then
+     */
+    boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done, Runnable refused) {
         long bytes = ShardLog.bytesOf(together);
         if (bytes > log.bytesMax()) {
             fail(
@@ -151,23 +184,43 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             "an atomic write of " + together.size() + " records",
                             bytes + " bytes",
                             "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
-            return;
+            return false;
         }
         StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
         if (noRoom == null) {
             together.forEach(table::apply);
-            log.add(together, wantsFlushed, done, refusal -> fail(request, refusal));
-        } else if (noRoom.reason() == StripeBudget.Reason.BUSY) {
+            log.add(together, wantsFlushed, done, refusal -> {
+                refused.run();
+                fail(request, refusal);
+            });
+            return true;
+        }
+        if (noRoom.reason() == StripeBudget.Reason.BUSY) {
             isWaitingForRoom = true;
             log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
         } else {
             fail(request, StoreRefusals.of(noRoom));
         }
+        return false;
     }
 
     /** Done when all that was decided before is flushed. */
     void awaitFlushed(Request request, Runnable done) {
         log.awaitFlushed(done, refusal -> fail(request, refusal));
+    }
+
+    /** What lies there is of no use any more, and can be given back when the records that say so, stored last, are flushed. */
+    void releaseOnceFlushed(OffsetSet offsets) {
+        if (!offsets.isEmpty()) {
+            log.onceFlushed(() -> release(offsets));
+        }
+    }
+
+    /** Gives back what lies there, unless what is known of the queue cannot be relied on; the records that say so are flushed. */
+    void release(OffsetSet offsets) {
+        if (log.closed() == null) {
+            stripe.log().releaseOffsets(queueId, offsets);
+        }
     }
 
     static void fail(Request request, Refusal refusal) {

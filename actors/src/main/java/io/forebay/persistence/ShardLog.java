@@ -53,6 +53,9 @@ final class ShardLog {
         }
     }
 
+    /** What can wait until a sequence is flushed without anybody's asking for it. */
+    private record Later(long sequence, Runnable action) {}
+
     /** Room for a frame's header, and for what a batch that is begun anew takes beside its records. */
     private static final int BATCH_BYTES = 2 * 64;
 
@@ -63,6 +66,9 @@ final class ShardLog {
     private final Supplier<byte[]> snapshot;
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
     private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
+    /** In the order of their sequences. */
+    private final ArrayDeque<Later> later = new ArrayDeque<>();
+
     private long heldSequence;
     private long heldOwnerNumber;
     private Refusal closed;
@@ -163,6 +169,19 @@ final class ShardLog {
         }
     }
 
+    /** Does it when everything added so far is flushed: that is not hastened, and noticed with one of the stripe's later events. */
+    void onceFlushed(Runnable action) {
+        Outbox.Batch<Waiting> newest = outbox.newest();
+        if (newest == null) {
+            later.addLast(new Later(port.lastSequence(), action));
+        } else {
+            // Among those that wait, so that it gets to know the sequence; it is told of no refusal.
+            Waiting written =
+                    new Waiting(false, () -> later.addLast(new Later(port.lastSequence(), action)), refusal -> {});
+            newest.parts.add(written);
+        }
+    }
+
     /** Sends what was added, unless a frame is out. */
     void sendNext() {
         if (closed == null) {
@@ -193,6 +212,9 @@ final class ShardLog {
             close(StoreRefusals.of(rejected));
         } else {
             throw new AssertionError(event);
+        }
+        while (!later.isEmpty() && later.peekFirst().sequence <= stripe.log().durableSequence()) {
+            later.pollFirst().action.run();
         }
         answerSnapshots();
         while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered) {

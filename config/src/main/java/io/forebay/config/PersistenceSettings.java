@@ -5,7 +5,7 @@ import static io.forebay.config.Checks.checkCount;
 /**
  * Section {@code forebay.persistence}: how Akka's persistence plugins store. The plugins' own sections within it are Akka's.
  *
- * @param durability what an event or a state is told to be stored at
+ * @param durability what an event, a snapshot or a state is told to be stored at
  * @param activeIdsMax persistence ids of which memory is spent on finding older events faster
  */
 public record PersistenceSettings(DurabilitySetting durability, int activeIdsMax) {
@@ -17,6 +17,7 @@ public record PersistenceSettings(DurabilitySetting durability, int activeIdsMax
 
     static PersistenceSettings from(Section section) {
         section.akkaSection("journal");
+        section.akkaSection("snapshot-store");
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class), section.count("active-ids-max"));
     }
