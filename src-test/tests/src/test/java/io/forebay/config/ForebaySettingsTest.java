@@ -257,7 +257,7 @@ class ForebaySettingsTest {
     void unknownSectionIsRefusedWithThoseThereAre() {
         assertThat(refusal("forebay.replication.factor = 3").getMessage())
                 .startsWith("forebay.replication is an unknown setting")
-                .contains("group, node, queue, session, storage, store, topic, watch");
+                .contains("group, node, persistence, queue, session, storage, store, topic, watch");
     }
 
     @Test
