@@ -85,16 +85,22 @@ class CursorTest {
         return next;
     }
 
+    /** What is answered by now: waiting would be for ever. */
+    private static Optional<List<Integer>> got(CompletableFuture<Optional<List<Integer>>> answer) {
+        assertTrue(answer.isDone(), "nothing is answered");
+        return answer.join();
+    }
+
     @Test
     void currentEndsAtWhatWasFlushed() {
         Numbers cursor = new Numbers(false);
         cursor.open();
         assertTrue(listeners.isEmpty());
         cursor.flushed = 3;
-        assertEquals(Optional.of(List.of(1, 2)), next(cursor).join());
+        assertEquals(Optional.of(List.of(1, 2)), got(next(cursor)));
         cursor.flushed = 5;
-        assertEquals(Optional.of(List.of(3)), next(cursor).join());
-        assertEquals(Optional.empty(), next(cursor).join());
+        assertEquals(Optional.of(List.of(3)), got(next(cursor)));
+        assertEquals(Optional.empty(), got(next(cursor)));
         assertEquals(1, cursor.prepared);
     }
 
@@ -109,7 +115,7 @@ class CursorTest {
         cursor.flushed = 1;
         listeners.flushed(table);
         runAll();
-        assertEquals(Optional.of(List.of(1)), first.join());
+        assertEquals(Optional.of(List.of(1)), got(first));
         assertEquals(2, cursor.prepared);
         assertFalse(next(cursor).isDone());
         assertEquals(3, cursor.prepared);
@@ -126,7 +132,7 @@ class CursorTest {
             cursor.flushed = 1;
             listeners.flushed(table);
         };
-        assertEquals(Optional.of(List.of(1)), next(cursor).join());
+        assertEquals(Optional.of(List.of(1)), got(next(cursor)));
     }
 
     @Test
@@ -138,7 +144,7 @@ class CursorTest {
         cursor.close();
         runAll();
         assertEquals(0, listeners.count());
-        assertEquals(Optional.empty(), asleep.join());
+        assertEquals(Optional.empty(), got(asleep));
         assertEquals(1, cursor.prepared);
     }
 
@@ -148,7 +154,7 @@ class CursorTest {
         cursor.open();
         cursor.flushed = 1;
         cursor.problem = new NotNowException("not now");
-        assertEquals(Optional.of(List.of(1)), next(cursor).join());
+        assertEquals(Optional.of(List.of(1)), got(next(cursor)));
         CompletableFuture<Optional<List<Integer>>> second = next(cursor);
         for (int tries = 0; tries < 100; tries++) {
             assertFalse(second.isDone());
@@ -159,7 +165,7 @@ class CursorTest {
         cursor.problem = null;
         timers.pollFirst().run();
         runAll();
-        assertEquals(Optional.of(List.of(2)), second.join());
+        assertEquals(Optional.of(List.of(2)), got(second));
     }
 
     @Test
@@ -174,7 +180,7 @@ class CursorTest {
         }
         assertSame(
                 cursor.problem,
-                assertThrows(CompletionException.class, first::join).getCause());
+                assertThrows(CompletionException.class, () -> got(first)).getCause());
     }
 
     @Test
@@ -183,11 +189,10 @@ class CursorTest {
         cursor.open();
         cursor.flushed = 1;
         cursor.problem = new UnreadableEventException("damaged");
-        assertEquals(Optional.of(List.of(1)), next(cursor).join());
+        assertEquals(Optional.of(List.of(1)), got(next(cursor)));
         assertSame(
                 cursor.problem,
-                assertThrows(CompletionException.class, () -> next(cursor).join())
-                        .getCause());
+                assertThrows(CompletionException.class, () -> got(next(cursor))).getCause());
     }
 
     @Test
@@ -198,10 +203,9 @@ class CursorTest {
         cursor.flushed = 1;
         listeners.closed(Refusal.of(Refusal.Code.FAILED, "closed"));
         runAll();
-        assertEquals(Optional.of(List.of(1)), first.join());
-        Throwable cause = assertThrows(
-                        CompletionException.class, () -> next(cursor).join())
-                .getCause();
+        assertEquals(Optional.of(List.of(1)), got(first));
+        Throwable cause =
+                assertThrows(CompletionException.class, () -> got(next(cursor))).getCause();
         assertEquals(Refusal.Code.FAILED, ((ForebayException) cause).refusal().code());
     }
 
