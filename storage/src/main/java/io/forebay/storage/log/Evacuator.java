@@ -131,11 +131,17 @@ final class Evacuator {
         private boolean isNeeded(int queueId, long offset) {
             Long released = releasedBelow.get(queueId);
             if (released != null && offset >= released) {
-                return true;
+                // In a reserved queue no entry names a body, so that there what was released meanwhile is gone, too.
+                return !Owner.isReserved(queueId) || isNeededAlone(queueId, offset);
             }
             long[] offsets = pinned.get(queueId);
             return offsets != null && Arrays.binarySearch(offsets, offset) >= 0;
         }
+    }
+
+    private boolean isNeededAlone(int queueId, long offset) {
+        QueueMarks queue = marks.get(queueId);
+        return queue != null && !queue.isReleased(offset);
     }
 
     /**

@@ -45,10 +45,10 @@ final class Needed {
 
     /** Or an address below; a damaged index entry does not free its message. */
     private long lowestPosition(QueueMarks queue) {
-        long offset = Math.max(queue.releasedBelow(), queue.unmovedFrom());
         long next = queue.nextOffset();
+        long offset = queue.nextNeeded(queue.unmovedFrom());
         long position = Long.MAX_VALUE;
-        for (; offset < next; offset++) {
+        for (; offset < next; offset = queue.nextNeeded(offset + 1)) {
             boolean isFound = false;
             try {
                 isFound = lookups++ < LOOKUPS_MAX && index.lookup(queue.queueId(), offset, entry);

@@ -9,6 +9,12 @@ final class QueueMarks {
     private final AtomicLong nextOffset = new AtomicLong();
     private final AtomicLong releasedBelow = new AtomicLong();
 
+    /** What the releases of single offsets come to: it grows with each. */
+    private final AtomicLong releasedAlone = new AtomicLong();
+
+    /** Null while no offset was released but with all below it. */
+    private volatile DeadOffsets dead;
+
     /** What the newest finished checkpoint states as released, and what the running one does. The writer's. */
     private long releasedForGood;
 
@@ -74,7 +80,59 @@ final class QueueMarks {
     void releaseBelow(long offset) {
         if (offset > releasedBelow.get()) {
             releasedBelow.accumulateAndGet(offset, Math::max);
+            if (dead != null) {
+                releaseDeadPrefix();
+            }
         }
+    }
+
+    /** Nobody needs these any more either; all of them are written. Any thread. */
+    void release(OffsetSet offsets) {
+        if (offsets.isEmpty()) {
+            return;
+        }
+        if (offsets.last() >= nextOffset.get()) {
+            throw new IllegalArgumentException("offset " + offsets.last() + " of queue " + queueId
+                    + " is released, but the next one to be given is " + nextOffset);
+        }
+        synchronized (releasedAlone) {
+            if (dead == null) {
+                dead = new DeadOffsets();
+            }
+        }
+        dead.add(offsets, releasedBelow.get());
+        releasedAlone.incrementAndGet();
+        releaseDeadPrefix();
+    }
+
+    /**
+     * Whoever comes last, of those that add an offset and those that release what is below it, sees both. What is dropped here is
+     * released before, so that who asks meanwhile finds it in one of the two.
+     */
+    private void releaseDeadPrefix() {
+        long below = releasedBelow.get();
+        long live = dead.nextAbsent(below);
+        long now = releasedBelow.accumulateAndGet(live, Math::max);
+        dead.dropBelow(now);
+    }
+
+    /** Whether nobody needs it, as far as its owner has said since the start. Any thread. */
+    boolean isReleased(long offset) {
+        // In this order: it is in the first before it is taken out of the second.
+        DeadOffsets alone = dead;
+        return offset < releasedBelow.get()
+                || (alone != null && (alone.contains(offset) || offset < releasedBelow.get()));
+    }
+
+    /** The lowest offset from there on that is not released. Any thread. */
+    long nextNeeded(long from) {
+        long at = Math.max(from, releasedBelow.get());
+        return dead == null ? at : Math.max(dead.nextAbsent(at), releasedBelow.get());
+    }
+
+    /** Memory that releases of single offsets take. Any thread. */
+    long releasedAloneBytes() {
+        return dead == null ? 0 : dead.retainedBytes();
     }
 
     /** The writer's: what the manifest says of {@link #releasedBelow()}. */
@@ -129,7 +187,7 @@ final class QueueMarks {
     static long releasedInAll(Collection<QueueMarks> queues) {
         long sum = 0;
         for (QueueMarks queue : queues) {
-            sum += queue.releasedBelow();
+            sum += queue.releasedBelow() + queue.releasedAlone.get();
         }
         return sum;
     }

@@ -213,7 +213,7 @@ public final class QueueReader {
     private Found find(long offset, long bytesMax, long generation) throws IOException {
         triedPosition = NO_FRAME;
         if (!index.lookup(queueId(), offset, entry)) {
-            return offset < queue.releasedBelow()
+            return queue.isReleased(offset)
                     ? Found.GONE
                     : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "the queue index has no entry for it");
         }
@@ -234,7 +234,7 @@ public final class QueueReader {
                 if (isElsewhere) {
                     return Found.MOVED;
                 }
-                return offset < queue.releasedBelow()
+                return queue.isReleased(offset)
                         ? Found.GONE
                         : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "no segment holds this position");
             }

@@ -639,7 +639,7 @@ public final class StripeLog implements AutoCloseable {
         return queue == null ? 0 : queue.nextOffset();
     }
 
-    /** Nobody has said to need anything below this offset. Any thread. */
+    /** Everything below this offset is released. Any thread. */
     public long releasedBelow(int queueId) {
         QueueMarks queue = marks.get(queueId);
         return queue == null ? 0 : queue.releasedBelow();
@@ -675,6 +675,39 @@ public final class StripeLog implements AutoCloseable {
     /** Segments from this base on are in memory. */
     boolean isHot(Segment segment) {
         return segment.base() >= state.hotBase;
+    }
+
+    /**
+     * Says that offsets of a reserved queue are not needed any more though lower ones are: what lies there is not moved, keeps
+     * nothing from being cleaned, and reads as GONE once it is. When all below an offset are released, {@link #releasedBelow}
+     * follows. Any thread.
+     *
+     * <p>What may be said, and when, so that nothing is lost that is needed: the record by which the owner gives the offsets
+     * up is durable, and it is a record of a kind that its snapshots and its replay know. A segment goes only with a checkpoint,
+     * and never from the replay start on; there lie all records that the newest snapshots do not hold. So whenever one of these
+     * offsets is gone, a start finds either a snapshot that knows it was given up, or the record behind the replay start. An
+     * owner whose record is not durable yet could be set back by a crash to a state that needs what is gone.
+     *
+     * <p>The log keeps this in memory only, about two bytes for an offset that lies alone. After a start nothing but
+     * {@link #releasedBelow} is known: the offsets are needed again, what is left of them may be moved, and reading what has gone is an
+     * error, until the owner says it again out of its snapshot and replay. Entries of the queue index stay until all
+     * below them is released.
+     *
+     * @param offsets of records that are written
+     * @throws IllegalArgumentException if the queue is not reserved: of another queue an entry may still name a body; or if an
+     *     offset was not given yet
+     */
+    public void releaseOffsets(int queueId, OffsetSet offsets) {
+        if (!Owner.isReserved(queueId)) {
+            throw new IllegalArgumentException("single offsets are released of reserved queues only, not of queue " + queueId);
+        }
+        queueMarks(queueId).release(offsets);
+    }
+
+    /** Memory that {@link #releaseOffsets} has taken for a queue, in bytes. Any thread. */
+    public long releasedOffsetsBytes(int queueId) {
+        QueueMarks queue = marks.get(queueId);
+        return queue == null ? 0 : queue.releasedAloneBytes();
     }
 
     /** The lowest offset that any group still needs. Any thread. */
