@@ -1,6 +1,7 @@
 package io.forebay.persistence.core;
 
 import io.forebay.storage.log.LogRecord;
+import java.util.function.LongConsumer;
 
 /** What one reserved queue holds, as far as it is kept in memory. Confined to whoever holds it. */
 public interface ShardTable {
@@ -15,6 +16,14 @@ public interface ShardTable {
      */
     void apply(LogRecord record);
 
-    /** All of it, as a snapshot's payload. */
+    /**
+     * Who wants to know which sequence a record has; asked when it has been {@linkplain #apply applied}, and told once it is written,
+     * in the order of the log; null if nobody does.
+     */
+    default LongConsumer sequenceTaker(LogRecord record) {
+        return null;
+    }
+
+    /** All of it, as a snapshot's payload; when all that was applied is written. */
     byte[] snapshot();
 }

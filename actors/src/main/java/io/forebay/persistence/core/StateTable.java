@@ -1,0 +1,407 @@
+package io.forebay.persistence.core;
+
+import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.DurableStateRecord;
+import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.PersistenceIdRecord;
+import io.forebay.storage.log.StatesSnapshot;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.LongConsumer;
+
+/**
+ * The persistence ids of one reserved queue with the revision of the state of each, its tag, and where its parts lie. Decides what is
+ * written; {@link #apply} is the one way in which it changes, at run time and at a start; the sequences follow. Some 250 bytes for
+ * each id.
+ *
+ * <p>A state counts when its last part is there. Parts follow each other in the queue: nothing else comes between. A state of
+ * which the beginning alone was stored is forgotten when another one begins, and at a start. Confined to whoever holds it.
+ */
+public final class StateTable implements ShardTable {
+    /** One persistence id. */
+    private static final class Id {
+        final long number;
+        final String persistenceId;
+        long revision;
+        boolean isDeleted;
+        String tag = "";
+        long firstOffset;
+        int parts;
+        /** Of the record of the last part, -1 while it is not known. */
+        long sequence = -1;
+
+        Id(long number, String persistenceId) {
+            this.number = number;
+            this.persistenceId = persistenceId;
+        }
+
+        Place place() {
+            return new Place(number, revision, isDeleted, firstOffset, parts);
+        }
+    }
+
+    /** The newest change of each id under a tag, by its sequence. */
+    private static final class Tagged {
+        final String tag;
+        final TreeMap<Long, Id> bySequence = new TreeMap<>();
+
+        Tagged(String tag) {
+            this.tag = tag;
+        }
+    }
+
+    /** A state of which not all parts are there. */
+    private record Begun(Id id, long revision, long firstOffset, int parts, int found) {}
+
+    /**
+     * Where the state of a persistence id is.
+     *
+     * @param revision 0 if there never was one
+     * @param isDeleted whether its last revision is that there is none
+     * @param parts that follow each other from the first offset on; 0 without a revision
+     */
+    public record Place(long number, long revision, boolean isDeleted, long firstOffset, int parts) {
+        /** Of an id of which there never was a state. */
+        public static final Place NOWHERE = new Place(0, 0, false, 0, 0);
+    }
+
+    /**
+     * The newest change of a state.
+     *
+     * @param sequence of the record that completed it
+     */
+    public record Change(String persistenceId, long sequence, Place place) {}
+
+    /**
+     * Changes in the order of their sequences.
+     *
+     * @param toSequence there are no others up to this one
+     */
+    public record Changes(List<Change> changes, long toSequence) {}
+
+    private final Map<String, Id> byName = new HashMap<>();
+    /** Those of the number 1 first. */
+    private final List<Id> byNumber = new ArrayList<>();
+
+    private final Map<String, Tagged> byTag = new HashMap<>();
+
+    private Begun begun;
+    private long nextOffset;
+    private OffsetSet.Builder dead = OffsetSet.builder();
+
+    /** As it was when the snapshot was taken. */
+    public static StateTable restore(StatesSnapshot snapshot) throws CorruptRecordException {
+        StateTable table = new StateTable();
+        for (StatesSnapshot.Id id : snapshot.ids()) {
+            Id made = table.add(id.persistenceId());
+            if (id.revision() > 0) {
+                made.revision = id.revision();
+                made.isDeleted = id.isDeleted();
+                made.tag = id.tag();
+                made.firstOffset = id.firstOffset();
+                made.parts = id.parts();
+                table.list(made, id.sequence());
+            }
+        }
+        StatesSnapshot.Begun begun = snapshot.begun();
+        if (begun != null) {
+            table.begun = new Begun(
+                    table.ofNumber(begun.number()),
+                    begun.revision(),
+                    begun.firstOffset(),
+                    begun.parts(),
+                    begun.found());
+        }
+        return table;
+    }
+
+    /** {@inheritDoc} The sequences of all that was applied are known. */
+    @Override
+    public byte[] snapshot() {
+        List<StatesSnapshot.Id> ids = new ArrayList<>(byNumber.size());
+        for (Id id : byNumber) {
+            ids.add(
+                    id.revision == 0
+                            ? StatesSnapshot.Id.of(id.persistenceId)
+                            : new StatesSnapshot.Id(
+                                    id.persistenceId,
+                                    id.revision,
+                                    id.isDeleted,
+                                    id.tag,
+                                    id.firstOffset,
+                                    id.parts,
+                                    id.sequence));
+        }
+        return new StatesSnapshot(
+                        ids,
+                        begun == null
+                                ? null
+                                : new StatesSnapshot.Begun(
+                                        begun.id.number, begun.revision, begun.firstOffset, begun.parts, begun.found))
+                .encode();
+    }
+
+    /** {@inheritDoc} Whatever no state needs of what lies before is {@linkplain #takeDead dead} now. */
+    @Override
+    public void begin(long offset) {
+        nextOffset = Math.max(nextOffset, offset);
+        begun = null;
+        OffsetSet.Builder needed = OffsetSet.builder();
+        for (Id id : byNumber) {
+            needed.addRange(id.firstOffset, id.parts);
+        }
+        dead = OffsetSet.builder().addAll(OffsetSet.range(0, nextOffset).minus(needed.build()));
+    }
+
+    /** Where the state of an id is, {@link Place#NOWHERE} if the id is not known. */
+    public Place place(String persistenceId) {
+        Id id = byName.get(persistenceId);
+        return id == null || id.revision == 0 ? Place.NOWHERE : id.place();
+    }
+
+    /** All ids that have, or had, a state; in no order. */
+    public String[] persistenceIds() {
+        String[] ids = new String[byNumber.size()];
+        int count = 0;
+        for (Id id : byNumber) {
+            if (id.revision > 0) {
+                ids[count++] = id.persistenceId;
+            }
+        }
+        return Arrays.copyOf(ids, count);
+    }
+
+    /**
+     * The newest change of each id under a tag, of those whose sequence is known.
+     *
+     * @param afterSequence -1 for all
+     * @param countMax at least 1
+     */
+    public Changes changes(String tag, long afterSequence, long toSequence, int countMax) {
+        List<Change> changes = new ArrayList<>();
+        Tagged tagged = byTag.get(tag);
+        if (tagged != null && afterSequence < toSequence) {
+            for (Id id : tagged.bySequence
+                    .subMap(afterSequence, false, toSequence, true)
+                    .values()) {
+                if (changes.size() == countMax) {
+                    return new Changes(changes, changes.get(countMax - 1).sequence());
+                }
+                changes.add(new Change(id.persistenceId, id.sequence, id.place()));
+            }
+        }
+        return new Changes(changes, toSequence);
+    }
+
+    /**
+     * What nobody needs any more when all that was applied so far is durable: what was replaced or deleted, and beginnings that
+     * came to nothing. Each is told once.
+     */
+    public OffsetSet takeDead() {
+        OffsetSet taken = dead.build();
+        dead = OffsetSet.builder();
+        return taken;
+    }
+
+    // ---- deciding -------------------------------------------------------------------------------------------------
+
+    /**
+     * What has to be in the log, in this order and nothing between, for a state to be stored. Changes nothing: the records take
+     * effect when they are {@linkplain #apply applied}, and nothing else may be decided before.
+     *
+     * @param revision one more than the one that is stored
+     * @param tag "" for none
+     * @param partBytesMax size of a part
+     * @throws IllegalArgumentException if it is another revision, says the message; then nothing may be stored
+     */
+    public List<LogRecord> decideUpsert(
+            String persistenceId, long revision, StateDraft draft, String tag, int partBytesMax, long nowMillis) {
+        checkNext("stored as", persistenceId, revision);
+        List<LogRecord> records = new ArrayList<>();
+        long number = decideNumber(persistenceId, nowMillis, records);
+        byte[] payload = draft.payload();
+        int parts = Math.max(1, (int) (((long) payload.length + partBytesMax - 1) / partBytesMax));
+        for (int part = 0; part < parts; part++) {
+            int from = part * partBytesMax;
+            byte[] bytes = parts == 1
+                    ? payload
+                    : Arrays.copyOfRange(payload, from, (int) Math.min(payload.length, (long) from + partBytesMax));
+            records.add(new DurableStateRecord(
+                    nextOffset + part,
+                    number,
+                    revision,
+                    nowMillis,
+                    draft.serializerId(),
+                    part,
+                    parts,
+                    false,
+                    draft.serializerManifest(),
+                    tag,
+                    bytes));
+        }
+        return records;
+    }
+
+    /**
+     * As {@link #decideUpsert}: for a state to be gone. The revision stays, and so does the tag, under which the deletion is a
+     * change.
+     */
+    public List<LogRecord> decideDelete(String persistenceId, long revision, long nowMillis) {
+        checkNext("deleted by", persistenceId, revision);
+        List<LogRecord> records = new ArrayList<>();
+        long number = decideNumber(persistenceId, nowMillis, records);
+        Id id = byName.get(persistenceId);
+        records.add(new DurableStateRecord(
+                nextOffset, number, revision, nowMillis, 0, 0, 1, true, "", id == null ? "" : id.tag, new byte[0]));
+        return records;
+    }
+
+    /** As {@link #decideDelete}, whatever the revision is; nothing if there is no state. */
+    public List<LogRecord> decideDelete(String persistenceId, long nowMillis) {
+        Place place = place(persistenceId);
+        return place.revision() == 0 || place.isDeleted()
+                ? List.of()
+                : decideDelete(persistenceId, place.revision() + 1, nowMillis);
+    }
+
+    private void checkNext(String what, String persistenceId, long revision) {
+        long stored = place(persistenceId).revision();
+        if (revision != stored + 1) {
+            throw new IllegalArgumentException("the state of persistence id '" + persistenceId + "' cannot be " + what
+                    + " revision " + revision + ": revision " + stored + " is stored, so it has to be " + (stored + 1)
+                    + "; is the same id written to from two places?");
+        }
+    }
+
+    private long decideNumber(String persistenceId, long nowMillis, List<LogRecord> records) {
+        Id id = byName.get(persistenceId);
+        if (id != null) {
+            return id.number;
+        }
+        long number = byNumber.size() + 1L;
+        records.add(new PersistenceIdRecord(
+                number,
+                nowMillis,
+                persistenceId,
+                EventTable.entityTypeOf(persistenceId),
+                EventTable.sliceOf(persistenceId)));
+        return number;
+    }
+
+    // ---- changing -------------------------------------------------------------------------------------------------
+
+    @Override
+    public void apply(LogRecord record) {
+        if (record instanceof DurableStateRecord part) {
+            apply(part);
+        } else if (record instanceof PersistenceIdRecord named) {
+            if (named.number() != byNumber.size() + 1) {
+                throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
+                        + named.number() + " behind " + byNumber.size());
+            }
+            add(named.persistenceId());
+        } else {
+            throw new IllegalStateException("a record of type " + record.type() + " in a queue of durable states");
+        }
+    }
+
+    private void apply(DurableStateRecord part) {
+        Id id = ofNumber(part.number());
+        if (part.revision() != id.revision + 1) {
+            throw new IllegalStateException("revision " + part.revision() + " of the state of persistence id '"
+                    + id.persistenceId + "' behind revision " + id.revision);
+        }
+        if (part.part() == 0) {
+            forgetBegun();
+        } else if (begun == null
+                || begun.id != id
+                || begun.revision != part.revision()
+                || begun.parts != part.parts()
+                || begun.found != part.part()
+                || begun.firstOffset + begun.found != part.offset()) {
+            throw new IllegalStateException("part " + part.part() + " of " + part.parts() + " of revision "
+                    + part.revision() + " of the state of persistence id '" + id.persistenceId + "', at offset "
+                    + part.offset() + ", behind " + begun);
+        }
+        nextOffset = part.offset() + 1;
+        long firstOffset = part.offset() - part.part();
+        if (part.part() < part.parts() - 1) {
+            begun = new Begun(id, part.revision(), firstOffset, part.parts(), part.part() + 1);
+            return;
+        }
+        begun = null;
+        if (id.revision > 0) {
+            dead.addRange(id.firstOffset, id.parts);
+            unlist(id);
+        }
+        id.revision = part.revision();
+        id.isDeleted = part.deleted();
+        id.tag = part.tag();
+        id.firstOffset = firstOffset;
+        id.parts = part.parts();
+    }
+
+    /** {@inheritDoc} From then on a {@linkplain #changes change} is found by it. */
+    @Override
+    public LongConsumer sequenceTaker(LogRecord record) {
+        if (!(record instanceof DurableStateRecord part) || part.part() < part.parts() - 1) {
+            return null;
+        }
+        Id id = ofNumber(part.number());
+        long revision = part.revision();
+        return sequence -> {
+            if (id.revision == revision) {
+                list(id, sequence);
+            }
+        };
+    }
+
+    private void list(Id id, long sequence) {
+        Tagged tagged = byTag.computeIfAbsent(id.tag, Tagged::new);
+        if (id.sequence >= 0 || tagged.bySequence.put(sequence, id) != null) {
+            throw new IllegalStateException("sequence " + sequence + " of persistence id '" + id.persistenceId
+                    + "' is another one's, or its second");
+        }
+        id.tag = tagged.tag; // one string for all
+        id.sequence = sequence;
+    }
+
+    private void unlist(Id id) {
+        if (id.sequence >= 0) {
+            Tagged tagged = byTag.get(id.tag);
+            tagged.bySequence.remove(id.sequence);
+            if (tagged.bySequence.isEmpty()) {
+                byTag.remove(id.tag);
+            }
+            id.sequence = -1;
+        }
+    }
+
+    private void forgetBegun() {
+        if (begun != null) {
+            dead.addRange(begun.firstOffset, begun.found);
+            begun = null;
+        }
+    }
+
+    private Id add(String persistenceId) {
+        Id id = new Id(byNumber.size() + 1L, persistenceId);
+        if (byName.putIfAbsent(persistenceId, id) != null) {
+            throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
+        }
+        byNumber.add(id);
+        return id;
+    }
+
+    private Id ofNumber(long number) {
+        if (number > byNumber.size()) {
+            throw new IllegalStateException("persistence id number " + number + " has no name");
+        }
+        return byNumber.get((int) number - 1);
+    }
+}
