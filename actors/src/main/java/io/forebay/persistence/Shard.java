@@ -10,6 +10,7 @@ import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.StoreRefusals;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
@@ -17,6 +18,7 @@ import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
 
 /**
  * The one who writes to a reserved queue. Takes what it is told in order; what there is no room for waits, and so does whatever
@@ -40,21 +42,28 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private record FromStore(StoreWriter.Event event) implements Command {}
 
+    /** What a request has decided and not all written. */
+    private record Begun(Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
+
     private static final int FRAME_BYTES = 64 * 1024;
 
     private final ActorRef<Command> self;
     private final StripeHandle stripe;
+    private final int queueId;
     private final T table;
     private final ShardLog log;
     /** In the order in which they came. */
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
 
     private boolean isWaitingForRoom;
+    /** Of the first of those that wait, if there was no room for all of it; else null. */
+    private Begun begun;
 
     /** @param table that was recovered */
     Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
         super(context);
         this.stripe = stripe;
+        this.queueId = queueId;
         this.table = table;
         self = context.getSelf();
         table.begin(stripe.log().nextOffset(queueId));
@@ -119,7 +128,10 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         while (!waiting.isEmpty() && !isWaitingForRoom && (log.closed() != null || !log.isHoldingBack())) {
             Request request = waiting.peekFirst();
             if (log.closed() != null) {
+                begun = null;
                 fail(request, log.closed());
+            } else if (begun != null) {
+                storeBegun();
             } else {
                 take(request);
             }
@@ -131,10 +143,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         return this;
     }
 
-    /**
-     * Decides, and either {@linkplain #store stores}, {@linkplain #awaitFlushed waits} or answers. Called again for the same
-     * request if there was no room: until {@link #store} nothing may have changed.
-     */
+    /** Decides, and either {@linkplain #store stores}, {@linkplain #awaitFlushed waits} or answers. */
     abstract void take(Request request);
 
     /**
@@ -143,31 +152,100 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * @param wantsFlushed whether it is done when that is flushed, or as soon as it is written
      */
     void store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
-        long bytes = ShardLog.bytesOf(together);
-        if (bytes > log.bytesMax()) {
-            fail(
-                    request,
-                    Refusal.tooLarge(
-                            "an atomic write of " + together.size() + " records",
-                            bytes + " bytes",
-                            "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
-            return;
+        storeInOrder(request, List.of(together), wantsFlushed, done);
+    }
+
+    /**
+     * The same for what may take more than one frame. What is together is in the log all or none, the first of them first, and
+     * nothing else comes between; it is done when all are. Whoever decides this knows what the first of them alone come to.
+     */
+    void storeInOrder(Request request, List<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {
+        for (List<LogRecord> together : groups) {
+            long bytes = ShardLog.bytesOf(together);
+            if (bytes > log.bytesMax()) {
+                fail(
+                        request,
+                        Refusal.tooLarge(
+                                "an atomic write of " + together.size() + " records",
+                                bytes + " bytes",
+                                "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
+                return;
+            }
         }
-        StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
-        if (noRoom == null) {
-            together.forEach(table::apply);
-            log.add(together, wantsFlushed, done, refusal -> fail(request, refusal));
-        } else if (noRoom.reason() == StripeBudget.Reason.BUSY) {
-            isWaitingForRoom = true;
-            log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
-        } else {
-            fail(request, StoreRefusals.of(noRoom));
+        begun = new Begun(request, new ArrayDeque<>(groups), wantsFlushed, done);
+        storeBegun();
+    }
+
+    private void storeBegun() {
+        Request request = begun.request;
+        while (!begun.groups.isEmpty()) {
+            List<LogRecord> together = begun.groups.peekFirst();
+            long bytes = ShardLog.bytesOf(together);
+            StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
+            if (noRoom != null && noRoom.reason() == StripeBudget.Reason.BUSY) {
+                isWaitingForRoom = true;
+                log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
+                return;
+            }
+            if (noRoom != null) {
+                fail(request, StoreRefusals.of(noRoom));
+                break;
+            }
+            begun.groups.pollFirst();
+            boolean isLast = begun.groups.isEmpty();
+            log.add(
+                    together,
+                    isLast && begun.wantsFlushed,
+                    apply(together),
+                    isLast ? begun.done : () -> {},
+                    refusal -> fail(request, refusal));
+            if (isLast) {
+                onStored(together.get(together.size() - 1));
+            }
         }
+        begun = null;
+    }
+
+    /** What was decided is applied and on its way; the last record of it. */
+    void onStored(LogRecord last) {}
+
+    /** Runs when all that was decided before is flushed, however long that takes; never if that does not come to pass. */
+    void whenFlushed(Runnable action) {
+        log.whenFlushed(action);
+    }
+
+    /** Returns who is told the sequence of the first. */
+    private LongConsumer apply(List<LogRecord> together) {
+        LongConsumer all = firstSequence -> {};
+        for (int index = 0; index < together.size(); index++) {
+            LogRecord record = together.get(index);
+            table.apply(record);
+            LongConsumer taker = table.sequenceTaker(record);
+            if (taker != null) {
+                int ahead = index;
+                all = all.andThen(firstSequence -> taker.accept(firstSequence + ahead));
+            }
+        }
+        return all;
     }
 
     /** Done when all that was decided before is flushed. */
     void awaitFlushed(Request request, Runnable done) {
         log.awaitFlushed(done, refusal -> fail(request, refusal));
+    }
+
+    /** What lies there is of no use any more, and can be given back when the records that say so, stored last, are flushed. */
+    void releaseOnceFlushed(OffsetSet offsets) {
+        if (!offsets.isEmpty()) {
+            log.onceFlushed(() -> release(offsets));
+        }
+    }
+
+    /** Gives back what lies there; the records that say so are flushed. Nothing, if what is known of the queue is not all. */
+    void release(OffsetSet offsets) {
+        if (!offsets.isEmpty() && log.closed() == null) {
+            stripe.log().releaseOffsets(queueId, offsets);
+        }
     }
 
     static void fail(Request request, Refusal refusal) {

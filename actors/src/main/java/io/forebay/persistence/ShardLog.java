@@ -17,6 +17,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -28,11 +29,17 @@ final class ShardLog {
     /** What is told of one decision, once. */
     private static final class Waiting {
         private final boolean wantsFlushed;
+        private final LongConsumer written;
+        /** Of its first record in its frame. */
+        private final int recordIndex;
+
         private final Runnable done;
         private final Consumer<Refusal> refused;
         private boolean isAnswered;
 
-        Waiting(boolean wantsFlushed, Runnable done, Consumer<Refusal> refused) {
+        Waiting(boolean wantsFlushed, LongConsumer written, int recordIndex, Runnable done, Consumer<Refusal> refused) {
+            this.written = written;
+            this.recordIndex = recordIndex;
             this.wantsFlushed = wantsFlushed;
             this.done = done;
             this.refused = refused;
@@ -53,6 +60,9 @@ final class ShardLog {
         }
     }
 
+    /** What can wait until a sequence is flushed without anybody's asking for it. */
+    private record Later(long sequence, Runnable action) {}
+
     /** Room for a frame's header, and for what a batch that is begun anew takes beside its records. */
     private static final int BATCH_BYTES = 2 * 64;
 
@@ -63,6 +73,9 @@ final class ShardLog {
     private final Supplier<byte[]> snapshot;
     private final ArrayDeque<Waiting> unanswered = new ArrayDeque<>();
     private final ArrayDeque<StoreWriter.SnapshotRequested> snapshotsWanted = new ArrayDeque<>();
+    /** In the order of their sequences. */
+    private final ArrayDeque<Later> later = new ArrayDeque<>();
+
     private long heldSequence;
     private long heldOwnerNumber;
     private Refusal closed;
@@ -129,12 +142,19 @@ final class ShardLog {
      * Adds records that are in the log all or none; room for {@link #bytesOf} them is reserved.
      *
      * @param wantsFlushed whether it is done when they are flushed, or as soon as they are written
+     * @param written told the sequence of the first, when they are written; before it is done
      * @param refused told why it is not done, or not known to be
      */
-    void add(List<LogRecord> together, boolean wantsFlushed, Runnable done, Consumer<Refusal> refused) {
+    void add(
+            List<LogRecord> together,
+            boolean wantsFlushed,
+            LongConsumer written,
+            Runnable done,
+            Consumer<Refusal> refused) {
         long reserved = bytesOf(together);
         long bytes = reserved - BATCH_BYTES;
         Outbox.Batch<Waiting> batch = outbox.batchFor(bytes, bytes);
+        int recordIndex = batch.recordCount();
         long left = reserved;
         for (LogRecord record : together) {
             left -= outbox.add(batch, record, FrameSize.ofRecord(record), true);
@@ -143,7 +163,7 @@ final class ShardLog {
         if (wantsFlushed) {
             batch.wantDurable();
         }
-        wait(batch, new Waiting(wantsFlushed, done, refused));
+        wait(batch, new Waiting(wantsFlushed, written, recordIndex, done, refused));
     }
 
     private void wait(Outbox.Batch<Waiting> batch, Waiting waiting) {
@@ -154,12 +174,38 @@ final class ShardLog {
     /** Done when everything added so far, and whatever was there at the start, is flushed. */
     void awaitFlushed(Runnable done, Consumer<Refusal> refused) {
         Outbox.Batch<Waiting> newest = outbox.newest();
-        Waiting waiting = new Waiting(true, done, refused);
+        Waiting waiting = new Waiting(true, sequence -> {}, 0, done, refused);
         if (newest != null) {
             wait(newest, waiting);
         } else {
             unanswered.addLast(waiting);
             port.awaitDurable(port.lastSequence(), waiting::done);
+        }
+    }
+
+    /** Does it when everything added so far is flushed: that is not hastened, and noticed with one of the stripe's later events. */
+    void onceFlushed(Runnable action) {
+        Outbox.Batch<Waiting> newest = outbox.newest();
+        if (newest == null) {
+            later.addLast(new Later(port.lastSequence(), action));
+        } else {
+            // Among those that wait, so that it gets to know the sequence; it is told of no refusal.
+            newest.parts.add(new Waiting(
+                    false,
+                    sequence -> {},
+                    0,
+                    () -> later.addLast(new Later(port.lastSequence(), action)),
+                    refusal -> {}));
+        }
+    }
+
+    /** Runs when everything added so far is flushed, however long that takes; never if that does not come to pass. */
+    void whenFlushed(Runnable action) {
+        Outbox.Batch<Waiting> newest = outbox.newest();
+        if (newest != null) {
+            newest.parts.add(new Waiting(true, sequence -> {}, 0, action, refusal -> {}));
+        } else {
+            port.awaitDurable(port.lastSequence(), action);
         }
     }
 
@@ -194,6 +240,9 @@ final class ShardLog {
         } else {
             throw new AssertionError(event);
         }
+        while (!later.isEmpty() && later.peekFirst().sequence <= stripe.log().durableSequence()) {
+            later.pollFirst().action.run();
+        }
         answerSnapshots();
         while (!unanswered.isEmpty() && unanswered.peekFirst().isAnswered) {
             unanswered.pollFirst();
@@ -212,6 +261,9 @@ final class ShardLog {
         heldSequence = lastSequence;
         heldOwnerNumber = frame.ownerNumber(frame.recordCount() - 1);
         Outbox.Batch<Waiting> batch = outbox.written();
+        for (Waiting waiting : batch.parts) {
+            waiting.written.accept(frame.firstSequence() + waiting.recordIndex);
+        }
         sendNext();
         for (Waiting waiting : batch.parts) {
             if (!waiting.wantsFlushed && !port.isRewriting()) {

@@ -2,6 +2,7 @@ package io.forebay.persistence;
 
 import io.forebay.persistence.core.ShardTable;
 import io.forebay.storage.log.CorruptRecordException;
+import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongConsumer;
 
 /**
  * Builds from what stripe 0 recovers where each reserved queue goes on. Confined to the thread that recovers it, and read when the
@@ -121,7 +123,12 @@ final class ShardRecovery implements StripeRecovery {
                 return;
             }
             try {
-                queue.table.apply(view.decode());
+                LogRecord record = view.decode();
+                queue.table.apply(record);
+                LongConsumer sequenceTaker = queue.table.sequenceTaker(record);
+                if (sequenceTaker != null) {
+                    sequenceTaker.accept(view.sequence());
+                }
                 queue.held = new Held(view.sequence(), view.ownerNumber());
             } catch (IllegalStateException e) {
                 // This queue alone is stopped; the others have nothing to do with it.
