@@ -115,6 +115,7 @@ public final class ForebayPersistence implements Extension {
             ShardKind kind, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered) {
         return switch (kind) {
             case EVENTS -> EventShard.create(stripe, queueId, settings, recovered);
+            case STATES -> StateShard.create(stripe, queueId, settings, recovered);
         };
     }
 

@@ -2,9 +2,11 @@ package io.forebay.persistence;
 
 import io.forebay.persistence.core.EventTable;
 import io.forebay.persistence.core.ShardTable;
+import io.forebay.persistence.core.StateTable;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.StatesSnapshot;
 
 /**
  * What the reserved queues hold. A persistence id's slice says which of the {@value #COUNT} queues of a kind is its: 64 slices lie
@@ -20,6 +22,17 @@ enum ShardKind {
         @Override
         ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException {
             return EventTable.restore(activeIdsMax, EventsSnapshot.decode(snapshot));
+        }
+    },
+    STATES(2) {
+        @Override
+        ShardTable create(int activeIdsMax) {
+            return new StateTable();
+        }
+
+        @Override
+        ShardTable restore(int activeIdsMax, byte[] snapshot) throws CorruptRecordException {
+            return StateTable.restore(StatesSnapshot.decode(snapshot));
         }
     };
 

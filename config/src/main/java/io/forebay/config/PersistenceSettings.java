@@ -17,6 +17,7 @@ public record PersistenceSettings(DurabilitySetting durability, int activeIdsMax
 
     static PersistenceSettings from(Section section) {
         section.akkaSection("journal");
+        section.akkaSection("state-store");
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class), section.count("active-ids-max"));
     }
