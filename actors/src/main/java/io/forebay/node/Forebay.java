@@ -17,6 +17,7 @@ import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
 import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
+import io.forebay.persistence.ForebayPersistence;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -98,6 +99,7 @@ public final class Forebay implements Extension {
         ForebayStorage storage = ForebayStorage.get(system);
         storage.open().whenComplete((stripes, failure) -> {
             if (failure == null) {
+                ForebayPersistence.startIfNeeded(system, storage);
                 serve(stripes, storage.recovered(NodeRecovery.class));
             } else {
                 fail(failure);

@@ -70,6 +70,18 @@ public final class ForebayPersistence implements Extension {
         return ID.apply(system);
     }
 
+    /**
+     * Starts it if anything of the plugins is stored, though no actor may ask for it: somebody has to give the checkpoints their part
+     * of it, or the log would keep all from there on.
+     *
+     * @param storage that has been opened
+     */
+    public static void startIfNeeded(ActorSystem<?> system, ForebayStorage storage) {
+        if (storage.recovered(ShardRecovery.class).isAnythingFound()) {
+            get(system);
+        }
+    }
+
     /** The stripe that the reserved queues lie in, when what was stored is recovered. Fails if the stripes cannot be opened. */
     CompletionStage<StripeHandle> stripe() {
         return ready.thenApply(Serving::stripe);

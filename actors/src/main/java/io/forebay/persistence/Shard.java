@@ -86,6 +86,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             + " verify` says which, `forebay log repair` goes on without them"));
         } else if (recovered.contradiction != null) {
             log.close(Refusal.of(Refusal.Code.FAILED, recovered.contradiction));
+        } else if (recovered.held.sequence() < 0 && stripe.log().nextOffset(queueId) > 0) {
+            log.close(Refusal.of(
+                    Refusal.Code.FAILED, owner + ": its snapshot is lost, and nothing else says what is stored"));
         }
     }
 

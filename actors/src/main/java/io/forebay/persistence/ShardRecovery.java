@@ -4,6 +4,7 @@ import io.forebay.persistence.core.ShardTable;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.SnapshotRecord;
@@ -44,6 +45,7 @@ final class ShardRecovery implements StripeRecovery {
 
     private final int activeIdsMax;
     private final Map<Integer, Recovered> queues = new HashMap<>();
+    private boolean isAnythingFound;
 
     /** @param activeIdsMax of each queue, as {@link io.forebay.config.PersistenceSettings} has it of all */
     ShardRecovery(int activeIdsMax) {
@@ -53,6 +55,11 @@ final class ShardRecovery implements StripeRecovery {
     @Override
     public RecoverySink sink(int stripeId) {
         return stripeId == 0 ? new Sink() : new Nothing();
+    }
+
+    /** Whether anything of the plugins was found. */
+    boolean isAnythingFound() {
+        return isAnythingFound;
     }
 
     /** What was found of a queue, which may be nothing. Handed over: a second call gives an empty one. */
@@ -87,6 +94,7 @@ final class ShardRecovery implements StripeRecovery {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
+            isAnythingFound = true;
             ShardKind kind = kindOf(view);
             if (!(view.decode() instanceof SnapshotRecord part)) {
                 throw new CorruptRecordException("a snapshot of type " + view.type());
@@ -116,9 +124,20 @@ final class ShardRecovery implements StripeRecovery {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
+            isAnythingFound = true;
             ShardKind kind = kindOf(view);
-            Recovered queue = queues.computeIfAbsent(
-                    view.queueId(), id -> new Recovered(kind.create(activeIdsMax), Held.NOTHING));
+            if (view.type() == RecordType.QUARANTINED || view.type() == RecordType.LOST) {
+                return; // what a repair has noted; who reads what it names finds out
+            }
+            Recovered queue = queues.get(view.queueId());
+            if (queue == null) {
+                queue = new Recovered(kind.create(activeIdsMax), Held.NOTHING);
+                if (view.ownerNumber() > 1) {
+                    queue.contradiction = view.owner() + ": its snapshot is lost, and what is left begins with its record "
+                            + view.ownerNumber();
+                }
+                queues.put(view.queueId(), queue);
+            }
             if (queue.contradiction != null || view.sequence() <= queue.held.sequence()) {
                 return;
             }

@@ -137,7 +137,7 @@ final class StateShard extends Shard<StateTable> {
             fail(delete, Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
             return;
         }
-        store(delete, records, true, () -> delete.reply.complete(null));
+        storeInOrder(delete, List.of(records), true, () -> delete.reply.complete(null));
     }
 
     private void deleteAny(DeleteAny delete) {
@@ -145,7 +145,7 @@ final class StateShard extends Shard<StateTable> {
         if (records.isEmpty()) {
             awaitFlushed(delete, () -> delete.reply.complete(null));
         } else {
-            store(delete, records, true, () -> delete.reply.complete(null));
+            storeInOrder(delete, List.of(records), true, () -> delete.reply.complete(null));
         }
     }
 
