@@ -140,6 +140,7 @@ class ForebaySettingsTest {
             out("persistence.query-batch-bytes", "63 KiB", "257 MiB"),
             out("persistence.journal", "5"),
             out("persistence.query", "5"),
+            out("persistence.snapshot-store", "5"),
             out("persistence.state-store", "5"));
 
     @Test
