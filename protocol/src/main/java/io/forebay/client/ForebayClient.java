@@ -67,7 +67,8 @@ import java.util.function.LongFunction;
  * <p>It batches by itself without adding delay, keeps a session with each node alive, looks for a node that was lost and
  * repeats what was unanswered, repeats Sends that were answered {@code Busy} in their first order, and extends what it
  * popped until that is settled, given back, or {@code forebay.client.max-hold} is over. Completion stages fail with a
- * {@link ForebayException}, whose refusal says why. They are completed on {@code forebay.client.callback-dispatcher}, in
+ * {@link ForebayException}, whose refusal says why, and by its {@linkplain Refusal.Code#isOutcomeOpen code} whether it may have been
+ * done all the same. They are completed on {@code forebay.client.callback-dispatcher}, in
  * order; callbacks that block should go elsewhere, though they hold up nothing but other callbacks of this client.
  */
 public final class ForebayClient {
@@ -418,7 +419,10 @@ public final class ForebayClient {
         return ack(delivery.group(), delivery.handle(), null);
     }
 
-    /** Settles a delivery. Fails with {@code STALE_HANDLE} if the message has gone out again since. */
+    /**
+     * Settles a delivery. Fails with {@code STALE_HANDLE} if the message has gone out again since; that holds also if the answer to
+     * an earlier copy of the ack was lost, because what is settled is answered so.
+     */
     public CompletionStage<AckOutcome> ack(String group, ReceiptHandle handle, Durability durability) {
         Ops.SettleKey key = new Ops.SettleKey(Ops.SettleKind.ACK, group, durability, 0, "");
         return settle(new Ops.Settle<AckOutcome>(key, handle, null, 0));

@@ -36,6 +36,15 @@ abstract class OpBatch<O extends Ops.Part<?>> extends InFlight {
         }
     }
 
+    /** A copy of it is answered by nobody, or was, but not for good. */
+    final void mayBeDone() {
+        for (O op : ops) {
+            if (!op.isDecided) {
+                op.isUncertain = true;
+            }
+        }
+    }
+
     /**
      * To be called where stages are completed.
      *

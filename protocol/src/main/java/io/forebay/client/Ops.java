@@ -30,6 +30,11 @@ final class Ops {
     abstract static class Part<R> extends Op<R> {
         private final Many<?> many;
         private final int index;
+        /**
+         * Whether a copy of it may have been carried out, whatever is answered from now on: an answer was lost, or told no outcome.
+         * Confined to the session, and for good when it is decided.
+         */
+        boolean isUncertain;
 
         /** @param manyOrNull who waits for it; null if that is its own stage */
         Part(Many<?> manyOrNull, int index) {
@@ -37,15 +42,37 @@ final class Ops {
             this.index = index;
         }
 
-        /** @param result an R or a {@link Refusal} */
+        /**
+         * Whether it is true of every copy, though the node said it of the last one only.
+         *
+         * @param refusal of one that {@link #isUncertain}
+         */
+        boolean isTrueOfAllCopies(Refusal refusal) {
+            return refusal.code().isOutcomeOpen();
+        }
+
+        /**
+         * A refusal of the last copy is no refusal of what an earlier one may have done: then it is {@code OUTCOME_UNKNOWN}, and the
+         * text says what the last one was answered.
+         *
+         * @param result an R or a {@link Refusal}
+         */
         @SuppressWarnings("unchecked") // what it asks for says which kind of result the session gets
         final void finish(Object result) {
+            Object told = result;
+            if (isUncertain && result instanceof Refusal refusal && !isTrueOfAllCopies(refusal)) {
+                told = new Refusal(
+                        Refusal.Code.OUTCOME_UNKNOWN,
+                        "whether it happened is not known: an answer was lost or left that open, and the last one was "
+                                + refusal.code() + ": " + refusal.text(),
+                        refusal.retryAfterMillis());
+            }
             if (many != null) {
-                many.finish(index, result);
-            } else if (result instanceof Refusal refusal) {
+                many.finish(index, told);
+            } else if (told instanceof Refusal refusal) {
                 completeExceptionally(refusal.toException());
             } else {
-                complete((R) result);
+                complete((R) told);
             }
         }
 
@@ -75,8 +102,6 @@ final class Ops {
         boolean isRefused;
         /** Whether it must not be there twice: then a node that may have stored it is the only one that may get it again. */
         final boolean isStoredOnce;
-        /** Whether the node may have stored it though it is not under way: an answer was lost. Confined to the session. */
-        boolean isUncertain;
 
         Send(Message message, Durability durability, int bytes, boolean isStoredOnce, Many<?> many, int index) {
             super(many, index);
@@ -111,6 +136,17 @@ final class Ops {
             super(many, index);
             this.key = key;
             this.handle = handle;
+        }
+
+        /**
+         * A stale handle is the end of an ack and of an extension: what is settled would have been answered so, and what was held
+         * longer is not held any more. But a nack or a give-back that was carried out makes its own handle stale.
+         */
+        @Override
+        boolean isTrueOfAllCopies(Refusal refusal) {
+            return super.isTrueOfAllCopies(refusal)
+                    || refusal.code() == Refusal.Code.STALE_HANDLE
+                            && (key.kind() == SettleKind.ACK || key.kind() == SettleKind.EXTEND);
         }
     }
 

@@ -19,7 +19,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
 
 /**
  * The Sends of one topic to one node, in order: either those with keys or those without. While fewer than {@code send.pipeline}
@@ -38,6 +37,8 @@ import java.util.function.Predicate;
  *   <li>when what may be stored already is refused once more, the node hears first that it need not wait for anything younger: it
  *       may have refused that after it had taken this, and wants it first.
  * </ul>
+ *
+ * <p>What may be stored already and is then refused ends as {@code OUTCOME_UNKNOWN}: no refusal of the last copy is one of all.
  */
 final class SendLane extends Lane {
     private static final Comparator<Batch> IN_FIRST_ORDER = Comparator.comparingLong(batch -> batch.ops[0].number);
@@ -174,10 +175,11 @@ final class SendLane extends Lane {
             taker.accept(op);
         }
         for (Batch batch : refused) {
-            batch.take(taker, op -> op.isUncertain);
+            batch.take(taker);
         }
         for (Batch batch : underWay) {
-            batch.take(taker, op -> true);
+            batch.mayBeDone();
+            batch.take(taker);
         }
         removePointless();
     }
@@ -223,7 +225,7 @@ final class SendLane extends Lane {
     private void takeBack(List<Batch> taken, boolean areLost) {
         for (Batch batch : taken) {
             requests.drop(batch);
-            batch.mayBeStored();
+            batch.mayBeDone();
             batch.mayBeRefused();
             batch.isLost = areLost;
             // Even of what the node calls lost: it may have come and be forgotten.
@@ -309,6 +311,7 @@ final class SendLane extends Lane {
     void fail(Refusal reason) {
         List<Ops.Send> given = new ArrayList<>(pending);
         pending.clear();
+        underWay.forEach(Batch::mayBeDone);
         refused.addAll(underWay);
         underWay.clear();
         for (Batch batch : refused) {
@@ -371,13 +374,7 @@ final class SendLane extends Lane {
             isCopied = true;
             isWaitedFor = true;
             isBehindRepeated |= isKeyed;
-            mayBeStored();
-        }
-
-        private void mayBeStored() {
-            for (Ops.Send op : ops) {
-                op.isUncertain = true;
-            }
+            mayBeDone();
         }
 
         /** Nobody knows what the node has said to it. */
@@ -442,10 +439,10 @@ final class SendLane extends Lane {
             return freed;
         }
 
-        void take(Consumer<Ops.Send> taker, Predicate<Ops.Send> mayBeStored) {
+        void take(Consumer<Ops.Send> taker) {
             for (int i = 0; i < ops.length; i++) {
                 Ops.Send op = ops[i];
-                boolean isBound = op.isStoredOnce && mayBeStored.test(op);
+                boolean isBound = op.isStoredOnce && op.isUncertain;
                 if (!op.isDecided && !isBound) {
                     // The op goes on living elsewhere; this batch must not decide it, so it gets a stand-in that is
                     // decided.
@@ -486,7 +483,7 @@ final class SendLane extends Lane {
                     if (refusal.isTransient() && op.deadlineMillis > nowMillis) {
                         op.isRefused = true;
                         mayBeBehindYounger |= isKeyed && op.isUncertain && refusal.code() == Refusal.Code.BUSY;
-                        op.isUncertain |= refusal.code() == Refusal.Code.OUTCOME_UNKNOWN;
+                        op.isUncertain |= refusal.code().isOutcomeOpen();
                         again = added(again, op);
                         if (!isOutOfOrder(refusal)) {
                             retryAfterMillis = Math.max(retryAfterMillis, requests.retryDelayMillis(refusal));
@@ -543,6 +540,7 @@ final class SendLane extends Lane {
         void failed(Refusal refusal) {
             underWay.remove(this);
             list();
+            mayBeDone();
             List<Ops.Send> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);

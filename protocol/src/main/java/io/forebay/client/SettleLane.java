@@ -13,7 +13,9 @@ import java.util.List;
 
 /**
  * Acks, changes or give-backs that may go in one request. As with Sends, what comes while enough of them are under way
- * gathers for the next; there is no order to keep. Confined to its session.
+ * gathers for the next; there is no order to keep. What was repeated because its answer was lost, or because the node did not know
+ * the outcome, and is then refused, ends as {@code OUTCOME_UNKNOWN} where the first copy may have been carried out all the same (see
+ * {@link Refusal.Code#isOutcomeOpen}). Confined to its session.
  */
 final class SettleLane extends Lane {
     private final Ops.SettleKey key;
@@ -82,6 +84,7 @@ final class SettleLane extends Lane {
         List<Ops.Settle<?>> given = new ArrayList<>(pending);
         pending.clear();
         for (Batch batch : underWay) {
+            batch.mayBeDone();
             batch.takeExpired(Long.MAX_VALUE, given);
         }
         underWay.clear();
@@ -127,6 +130,11 @@ final class SettleLane extends Lane {
         }
 
         @Override
+        void repeated() {
+            mayBeDone();
+        }
+
+        @Override
         void answered(SessionEvent.Reply reply, long nowMillis) {
             underWay.remove(this);
             list();
@@ -153,6 +161,8 @@ final class SettleLane extends Lane {
                     continue;
                 }
                 Object result = i < count ? results.get(i) : missing;
+                op.isUncertain |=
+                        result instanceof Refusal refusal && refusal.code().isOutcomeOpen();
                 if (result instanceof Refusal refusal && refusal.isTransient() && op.deadlineMillis > nowMillis) {
                     pending.addFirst(op);
                     repeatAtMillis = Math.max(repeatAtMillis, nowMillis + requests.retryDelayMillis(refusal));
@@ -171,6 +181,7 @@ final class SettleLane extends Lane {
         void failed(Refusal refusal) {
             underWay.remove(this);
             list();
+            mayBeDone();
             List<Ops.Settle<?>> given = new ArrayList<>();
             takeExpired(Long.MAX_VALUE, given);
             giveUp(given, refusal);

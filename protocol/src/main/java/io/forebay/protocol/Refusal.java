@@ -85,6 +85,17 @@ public record Refusal(Code code, String text, long retryAfterMillis)
             this.number = number;
         }
 
+        /**
+         * Whether what was refused so may have been done all the same, or be done yet. With any other code it was not, also if the
+         * client has repeated it: what is true of the last copy only it tells as {@code OUTCOME_UNKNOWN}.
+         */
+        public boolean isOutcomeOpen() {
+            return switch (this) {
+                case OUTCOME_UNKNOWN, TIMED_OUT, NO_NODE, CLOSED, UNRECOGNISED -> true;
+                default -> false;
+            };
+        }
+
         /** The stable number on the wire. */
         public int number() {
             return number;

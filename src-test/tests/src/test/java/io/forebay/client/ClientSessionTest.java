@@ -8,10 +8,12 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.AckOutcome;
+import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GiveBackOutcome;
+import io.forebay.protocol.GiveBackResult;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
@@ -1103,6 +1105,206 @@ class ClientSessionTest extends ClientSessionHarness {
         assertThat(join(givenBack)).isEqualTo(List.of(GiveBackOutcome.GIVEN_BACK, GiveBackOutcome.GIVEN_BACK));
     }
 
+    // ---------------------------------------------------------------- refused, but not for sure
+
+    private static final Refusal UNKNOWN = Refusal.of(Refusal.Code.OUTCOME_UNKNOWN, "the stripe takes nothing");
+    private static final Refusal READ_ONLY = Refusal.of(Refusal.Code.READ_ONLY, "the device fails");
+    private static final Refusal STALE = Refusal.of(Refusal.Code.STALE_HANDLE, "it went out again");
+
+    private void answerAck(SessionCommand.Ack ack, AckResult... results) {
+        toClient.tell(new SessionEvent.AckReply(ack.requestId(), List.of(results), Durability.WRITTEN));
+        sync();
+    }
+
+    private static void assertRefused(CompletionStage<?> stage, Refusal refusal) {
+        assertThatThrownBy(() -> join(stage))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.refusal()).isEqualTo(refusal));
+    }
+
+    /** It failed, and the application hears that it may have happened, and what was said last. */
+    private static void assertOutcomeOpen(CompletionStage<?> stage, Refusal last) {
+        assertThatThrownBy(() -> join(stage))
+                .isInstanceOfSatisfying(
+                        ForebayException.class,
+                        failure -> assertThat(failure.code()).isEqualTo(Refusal.Code.OUTCOME_UNKNOWN))
+                .hasMessageContaining(last.code() + ": " + last.text());
+    }
+
+    /** I4: whoever is told that nothing was settled expects the message to come again, and it does not. */
+    @Test
+    void anAckIsNotSaidToBeRefusedWhenAnEarlierCopyMayHaveSettledIt() {
+        connect();
+        CompletionStage<AckOutcome> acked = client.ack(delivery(1));
+        answerAck(next(SessionCommand.Ack.class), UNKNOWN);
+        advance(150);
+        answerAck(next(SessionCommand.Ack.class), busy(100)); // which is not forgotten for that
+        advance(150);
+        answerAck(next(SessionCommand.Ack.class), READ_ONLY);
+        assertOutcomeOpen(acked, READ_ONLY);
+    }
+
+    @Test
+    void onlyTheAckOfUnknownOutcomeIsNotSaidToBeRefused() {
+        connect();
+        CompletionStage<List<AckResult>> results = client.ackBatch(
+                "billing",
+                List.of(
+                        delivery(1).handle(),
+                        delivery(2).handle(),
+                        delivery(3).handle(),
+                        delivery(4).handle()),
+                null);
+        answerAck(next(SessionCommand.Ack.class), READ_ONLY, UNKNOWN, busy(50), UNKNOWN);
+        advance(150);
+        SessionCommand.Ack again = next(SessionCommand.Ack.class);
+        assertThat(again.handles().stream().map(ReceiptHandle::queueOffset)).containsExactly(2L, 3L, 4L);
+        answerAck(again, READ_ONLY, READ_ONLY, AckOutcome.ALREADY_SETTLED);
+        assertThat(join(results)).element(0).isEqualTo(READ_ONLY);
+        assertThat(((Refusal) join(results).get(1)).code()).isEqualTo(Refusal.Code.OUTCOME_UNKNOWN);
+        assertThat(join(results)).element(2).isEqualTo(READ_ONLY);
+        assertThat(join(results)).element(3).isEqualTo(AckOutcome.ALREADY_SETTLED);
+    }
+
+    /** I4: also when it is the line, or the node, that has taken the answer away. */
+    @Test
+    void anAckWhoseAnswerWasLostIsNotSaidToBeRefused() {
+        connect();
+        CompletionStage<AckOutcome> lost = client.ack(delivery(1));
+        SessionCommand.Ack ack = next(SessionCommand.Ack.class);
+        lose();
+        open(session, false);
+        assertThat(next(SessionCommand.Ack.class)).isEqualTo(ack);
+        CompletionStage<AckOutcome> refused = client.ack(delivery(2));
+        answerAck(next(SessionCommand.Ack.class), READ_ONLY);
+        assertRefused(refused, READ_ONLY);
+        toClient.tell(new SessionEvent.Refused(ack.requestId(), READ_ONLY));
+        assertOutcomeOpen(lost, READ_ONLY);
+    }
+
+    /** I4: the answer that is taken may be the first copy's, and the second one be carried out after it. */
+    @Test
+    void anAckThatWasLateIsNotSaidToBeRefused() {
+        connect();
+        CompletionStage<AckOutcome> late = client.ack(delivery(1));
+        SessionCommand.Ack ack = next(SessionCommand.Ack.class);
+        pass(settings().requestTimeout().toMillis() + 1000);
+        assertThat(next(SessionCommand.Ack.class)).isEqualTo(ack);
+        answerAck(ack, READ_ONLY);
+        assertOutcomeOpen(late, READ_ONLY);
+    }
+
+    private void answerSettling(SessionCommand.Request request, Refusal refusal) {
+        long id = request.requestId();
+        if (request instanceof SessionCommand.Ack) {
+            toClient.tell(new SessionEvent.AckReply(id, List.of(refusal), Durability.WRITTEN));
+        } else if (request instanceof SessionCommand.ChangeInvisible) {
+            toClient.tell(new SessionEvent.ChangeReply(id, List.of(refusal)));
+        } else if (request instanceof SessionCommand.GiveBack) {
+            toClient.tell(new SessionEvent.GiveBackReply(id, List.of(refusal)));
+        } else {
+            throw new AssertionError(request);
+        }
+    }
+
+    /** What is settled is answered so, whichever handle asks; what was nacked or given back has a stale handle for just that. */
+    @Test
+    void aStaleHandleIsToldToWhomeverItTellsTheWholeTruth() {
+        connect();
+        CompletionStage<?> acked = client.ack(delivery(1));
+        CompletionStage<?> extended = client.extend("billing", delivery(2).handle(), Duration.ofSeconds(30));
+        CompletionStage<?> nacked = client.nack(delivery(3), Duration.ofSeconds(3), "broke");
+        CompletionStage<List<GiveBackResult>> givenBack =
+                client.giveBack("billing", List.of(delivery(4).handle()));
+        for (Refusal answer : List.of(UNKNOWN, STALE)) {
+            for (int i = 0; i < 4; i++) {
+                answerSettling(next(SessionCommand.Request.class), answer);
+            }
+            advance(150);
+        }
+        assertRefused(acked, STALE);
+        assertRefused(extended, STALE);
+        assertOutcomeOpen(nacked, STALE);
+        assertThat(((Refusal) join(givenBack).get(0)).code()).isEqualTo(Refusal.Code.OUTCOME_UNKNOWN);
+    }
+
+    /** I1, I2: whoever is told that it was not stored sends it again, and it is there twice. */
+    @Test
+    void aSendIsNotSaidToBeRefusedWhenAnEarlierCopyMayBeStored() {
+        connect();
+        CompletionStage<List<SendResult>> results = client.sendBatch(List.of(message("a"), message("b"), message("c")));
+        answer(next(SessionCommand.Send.class), message -> message.id().equals("b") ? UNKNOWN : busy(50));
+        advance(150);
+        answer(next(SessionCommand.Send.class), message -> busy(50));
+        advance(150);
+        answer(next(SessionCommand.Send.class), message -> message.id().equals("c") ? receipt(3) : READ_ONLY);
+        assertThat(join(results)).element(0).isEqualTo(READ_ONLY);
+        assertThat(((Refusal) join(results).get(1)).code()).isEqualTo(Refusal.Code.OUTCOME_UNKNOWN);
+        assertThat(join(results)).element(2).isEqualTo(receipt(3));
+    }
+
+    /** I1, I2: the node may have stored them and died before it said so. */
+    @Test
+    void aSendWhoseAnswerWasLostIsNotSaidToBeRefused() {
+        connect();
+        CompletionStage<Receipt> unkeyed = client.send(message("u"));
+        next(SessionCommand.Send.class);
+        CompletionStage<Receipt> keyed = client.send(keyed("k", "k"));
+        next(SessionCommand.Send.class);
+        lose();
+        open(session, false);
+        for (int i = 0; i < 2; i++) {
+            answer(next(SessionCommand.Send.class), message -> READ_ONLY);
+        }
+        assertOutcomeOpen(unkeyed, READ_ONLY);
+        assertOutcomeOpen(keyed, READ_ONLY);
+        withdrawn("k");
+    }
+
+    /** I1, I2: one node may have stored what another one refuses. */
+    @Test
+    void aSendThatGoesToAnotherNodeIsNotSaidToBeRefused() {
+        connect();
+        TestProbe<NodeProtocol.Request> otherEntry = kit.createTestProbe(NodeProtocol.Request.class);
+        TestProbe<SessionCommand> other = kit.createTestProbe(SessionCommand.class);
+        client.addLink(ClientSession.Place.of(otherEntry.getRef(), kit.system(), "advice"));
+        NodeProtocol.OpenSession open = otherEntry.expectMessageClass(NodeProtocol.OpenSession.class);
+        open.client().tell(new SessionEvent.Opened(other.getRef(), open.sessionId(), "node-2", LIMITS, false));
+        List<CompletionStage<Receipt>> receipts = List.of(client.send(message("a")), client.send(message("b")));
+        next(other, SessionCommand.Send.class);
+        int lost = idsOf(next(SessionCommand.Send.class)).get(0).equals("a") ? 0 : 1;
+        lose();
+        for (long passed = 0; passed < settings().noAnswerAfter().toMillis() + 1000; passed += 500) {
+            open.client().tell(new SessionEvent.Heartbeat(0));
+            advance(500);
+        }
+        SessionCommand.Send rerouted = next(other, SessionCommand.Send.class);
+        open.client().tell(new SessionEvent.SendReply(rerouted.requestId(), List.of(READ_ONLY)));
+        assertOutcomeOpen(receipts.get(lost), READ_ONLY);
+    }
+
+    /** What never went to a node is not done, whatever ends the session; of what was under way nobody knows. */
+    @Test
+    void whatWasUnderWayIsNotSaidToBeRefusedByANodeThatOpensNoSessionAnyMore() {
+        connect();
+        CompletionStage<Receipt> sent = client.send(message("a"));
+        next(SessionCommand.Send.class);
+        CompletionStage<AckOutcome> acked = client.ack(delivery(1));
+        next(SessionCommand.Ack.class);
+        lose();
+        CompletionStage<Receipt> waiting = client.send(message("b"));
+        CompletionStage<AckOutcome> unsaid = client.ack(delivery(2));
+        sync();
+        NodeProtocol.OpenSession open = entry.expectMessageClass(NodeProtocol.OpenSession.class);
+        Refusal refusal = Refusal.of(Refusal.Code.UNSUPPORTED, "protocol version 1 is not spoken here");
+        open.client().tell(new SessionEvent.OpenRefused(open.sessionId(), refusal));
+        assertOutcomeOpen(sent, refusal);
+        assertOutcomeOpen(acked, refusal);
+        assertRefused(waiting, refusal);
+        assertRefused(unsaid, refusal);
+    }
+
     @Test
     void waitingPopsLeaveRoomForAcks() {
         connect();
@@ -1246,7 +1448,12 @@ class ClientSessionTest extends ClientSessionHarness {
             next(SessionCommand.Send.class);
             kit.system().terminate();
             join(kit.system().getWhenTerminated());
-            assertThatThrownBy(() -> join(receipt)).isInstanceOf(ForebayException.class);
+            assertThatThrownBy(() -> join(receipt))
+                    .isInstanceOfSatisfying(
+                            ForebayException.class,
+                            failure -> assertThat(failure.code().isOutcomeOpen())
+                                    .as("it may have been stored")
+                                    .isTrue());
             assertThatThrownBy(() -> join(client.send(message("b")))).isInstanceOf(ForebayException.class);
             assertThat(client.pendingBytes()).isZero();
         } finally {

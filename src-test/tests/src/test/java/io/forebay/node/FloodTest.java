@@ -21,6 +21,10 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SessionLimits;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,6 +32,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +46,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
@@ -56,27 +62,35 @@ import org.junit.jupiter.api.io.TempDir;
  * A node with a small heap under ten times what it may hold, from clients that keep to no rule: they take nothing of what they are
  * sent, they send the largest that there may be and larger, they wait by the hundred thousand; and then they are gone without a
  * word. One client beside them does as it should. I1 nothing confirmed is missing; every refusal has a reason; whoever asks how the
- * node is gets an answer all the while; I8 within 10 s of its end everything is taken again; what the node holds is then what it
- * held before; and it has never been out of memory.
+ * node is, by its protocol or over HTTP, gets an answer all the while, and none that it is to be started again; I8 within 10 s of
+ * its end everything is taken again, also from a client that has just come; what the node holds is then what it held before; and it
+ * has never been out of memory. {@code -Dforebay.flood=300} has it last that many seconds; if these are more than 10, with a million
+ * Pops.
  */
 class FloodTest {
-    private static final boolean IS_LONG = System.getProperty("forebay.flood") != null;
     private static final int SECONDS = Integer.getInteger("forebay.flood", 10);
+    private static final boolean IS_LONG = SECONDS > 10;
     private static final int TIMES = 10;
 
     private static final int POPS_MAX = IS_LONG ? 100_000 : 20_000;
     private static final long NODE_BYTES_MAX = 32 << 20;
     private static final int REQUESTS_MAX = 1024;
     private static final int LINE_BYTES_MAX = 256 << 10;
-    private static final Duration SESSION_TIMEOUT = Duration.ofSeconds(5);
-    private static final Duration HEARTBEAT = Duration.ofMillis(500);
+    /** When what those who are gone hold is free, so it has to be well below {@link #SERVED_AFTER}. */
+    private static final Duration SESSION_TIMEOUT = Duration.ofSeconds(4);
+
+    private static final Duration SERVED_AFTER = Duration.ofSeconds(10);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration HEARTBEAT = Duration.ofMillis(400);
     private static final long MINUTE = 60_000;
     private static final long HOUR = 60 * MINUTE;
 
-    private static final int BAIT_COUNT = 600;
+    private static final int BAIT_COUNT = 300;
     private static final int BAIT_BYTES = 100_000;
     /** Each has the whole bait for itself: together many times the heap. */
     private static final int DEAF_SESSIONS = 8;
+    /** Of work before the flood, and after it. */
+    private static final int ROUNDS = 20;
 
     private static final int IGNORING_SESSIONS = 8;
     private static final int GIANT_SESSIONS = 10;
@@ -98,6 +112,7 @@ class FloodTest {
             Map.entry("forebay.session.requests-max", String.valueOf(REQUESTS_MAX)),
             Map.entry("forebay.session.chunk-bytes-max", LINE_BYTES_MAX + " B"),
             Map.entry("forebay.group.waiting-pops-max", "1000000"),
+            Map.entry("forebay.watch.enabled", "on"),
             Map.entry("forebay.store.max-unflushed", "32 MiB"));
 
     /** Whatever a node answers to a client that keeps to no rule. */
@@ -124,6 +139,9 @@ class FloodTest {
     private static final class Flood {
         final Map<String, LongAdder> told = new ConcurrentSkipListMap<>();
         final AtomicLong polls = new AtomicLong();
+        /** Because as many waited as may wait in the whole node. */
+        final AtomicLong pollsRefused = new AtomicLong();
+
         final AtomicReference<String> wrong = new AtomicReference<>();
         private final String address;
         private final List<ActorSystem<Void>> systems = new ArrayList<>();
@@ -181,6 +199,9 @@ class FloodTest {
 
         private void refusal(Refusal refusal) {
             told.computeIfAbsent(refusal.code().name(), code -> new LongAdder()).increment();
+            if (refusal.text().contains("forebay.session.node-pops-max")) {
+                pollsRefused.incrementAndGet();
+            }
             if (!REASONS.contains(refusal.code()) || refusal.text().isBlank()) {
                 wrong.compareAndSet(null, refusal.toString());
             }
@@ -192,10 +213,11 @@ class FloodTest {
          */
         void begin() {
             beginPolls();
+            Awaitility.await("that as many Pops wait as may").atMost(PATIENCE).until(() -> pollsRefused.get() > 0);
             beginGiants();
             beginUnfinished();
             Awaitility.await("what those who ask for too much are told")
-                    .atMost(Duration.ofSeconds(60))
+                    .atMost(PATIENCE)
                     .until(() -> told.keySet().containsAll(List.of("LIMIT", "TOO_LARGE", "ILLEGAL_ARGUMENT")));
             try {
                 beginDeaf();
@@ -203,9 +225,7 @@ class FloodTest {
                 throw new UncheckedIOException(e);
             }
             beginIgnoring();
-            Awaitility.await("that there is no room any more")
-                    .atMost(Duration.ofSeconds(60))
-                    .until(() -> told.containsKey("BUSY"));
+            Awaitility.await("that there is no room any more").atMost(PATIENCE).until(() -> told.containsKey("BUSY"));
         }
 
         /** Their process lives, and asks, and takes not one byte. What they ask for fits a frame. */
@@ -437,6 +457,64 @@ class FloodTest {
         }
     }
 
+    // ---- whoever asks how the node is -------------------------------------------------------------------------------
+
+    /** Asks over HTTP without end, as what looks after a process does. */
+    private static final class Watcher implements AutoCloseable {
+        private final HttpClient http = HttpClient.newHttpClient();
+        private final int port;
+        private final Thread thread = new Thread(this::watch, "watcher");
+        private final AtomicReference<Throwable> failure = new AtomicReference<>();
+        private volatile boolean isOver;
+        private volatile long answers;
+        private volatile long notReady;
+        private final AtomicLong slowestNanos = new AtomicLong();
+
+        Watcher(int port) {
+            this.port = port;
+            thread.start();
+        }
+
+        private void watch() {
+            try {
+                while (!isOver) {
+                    HttpResponse<String> alive = get("/alive");
+                    assertThat(alive.statusCode()).as("I8: %s", alive.body()).isEqualTo(200);
+                    HttpResponse<String> ready = get("/ready");
+                    if (ready.statusCode() != 200) {
+                        assertThat(ready.body()).as("I8: it says why").contains("\"code\":");
+                        notReady++;
+                    }
+                    answers += 2;
+                    Thread.sleep(20); // so that it is not a flood of its own
+                }
+            } catch (Throwable e) {
+                failure.set(e);
+            }
+        }
+
+        private HttpResponse<String> get(String path) throws IOException, InterruptedException {
+            long asked = System.nanoTime();
+            HttpResponse<String> response = http.send(
+                    HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+                            .timeout(PATIENCE)
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            slowestNanos.accumulateAndGet(System.nanoTime() - asked, Math::max);
+            return response;
+        }
+
+        boolean isReady() throws IOException, InterruptedException {
+            return get("/ready").statusCode() == 200;
+        }
+
+        @Override
+        public void close() throws InterruptedException {
+            isOver = true;
+            thread.join();
+        }
+    }
+
     /** Sends, pops and acks. @return null if nothing was refused, else what was */
     private static String round(WireClient client, int number) {
         int count = 50;
@@ -494,7 +572,25 @@ class FloodTest {
     }
 
     private static String top(Path histogram) throws IOException {
-        return String.join("\n", Files.readAllLines(histogram).subList(0, 25));
+        return String.join(
+                "\n", Files.readAllLines(histogram).stream().limit(25).toList());
+    }
+
+    // ---- the flood --------------------------------------------------------------------------------------------------
+
+    /** Works as long as it is refused something, but not longer than after a flood it may. */
+    private static void awaitService(WireClient client, AtomicInteger lastRound, long endedNanos)
+            throws InterruptedException {
+        String refused = "";
+        while (refused != null) {
+            refused = round(client, lastRound.incrementAndGet());
+            assertThat(System.nanoTime() - endedNanos)
+                    .as("I8: nanoseconds after the flood; refused is %s", refused)
+                    .isLessThan(SERVED_AFTER.toNanos());
+            if (refused != null) {
+                TimeUnit.MILLISECONDS.sleep(100); // as whoever is refused; else what it has stored piles up before it
+            }
+        }
     }
 
     @Test
@@ -504,14 +600,18 @@ class FloodTest {
     void aNodeIsAfterTheFloodWhatItWasBefore() throws Exception {
         Path log = directory.resolve("node.log");
         Path histogram = directory.resolve("histogram");
+        Map<String, String> settings = new HashMap<>(SETTINGS);
+        int watchPort = DeafProxy.freePort();
+        settings.put("forebay.watch.port", String.valueOf(watchPort));
         ActorSystem<Void> system = WireClient.system("good", "");
         try (ForkedNode node = ForkedNode.start(
-                directory.resolve("data"),
-                0,
-                SETTINGS,
-                // Whoever catches that error does not hide it.
-                List.of("-Xmx256m", "-XX:+ExitOnOutOfMemoryError"),
-                log)) {
+                        directory.resolve("data"),
+                        0,
+                        settings,
+                        // Whoever catches that error does not hide it.
+                        List.of("-Xmx256m", "-XX:+ExitOnOutOfMemoryError"),
+                        log);
+                Watcher watcher = new Watcher(watchPort)) {
             ForebayClient client = ForebayClient.connect(
                     system, Target.contact(node.address()), ClientSettings.of(system), notice -> {});
             WireClient doctor =
@@ -529,11 +629,11 @@ class FloodTest {
                     bait.forEach(FloodTest::join);
                 }
             }
-            for (int number = -40; number < 0; number++) {
+            for (int number = -ROUNDS; number < 0; number++) {
                 assertThat(round(doctor, number)).isNull();
             }
             Service service = new Service(client);
-            Awaitility.await("it serves").until(() -> service.acked.size() > 100);
+            Awaitility.await("it serves").until(() -> service.acked.size() > 20);
             long before = liveBytes(node, histogram);
 
             Flood flood = new Flood(node.address());
@@ -567,31 +667,38 @@ class FloodTest {
             long ended = System.nanoTime();
             assertThat(node.isAlive()).as("the node's process lives").isTrue();
 
-            String refused = "";
-            int number = 0;
-            while (refused != null) {
-                refused = round(doctor, number++);
-                assertThat(System.nanoTime() - ended)
-                        .as("I8: nanoseconds after the flood; refused is %s", refused)
-                        .isLessThan(TimeUnit.SECONDS.toNanos(10));
-            }
+            AtomicInteger lastRound = new AtomicInteger();
+            awaitService(doctor, lastRound, ended);
             long servedAfterMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - ended);
-            for (int more = 0; more < 40; more++) {
-                assertThat(round(doctor, number++)).as("I8").isNull();
+            WireClient newcomer =
+                    new WireClient(system, node.address(), 2, HEARTBEAT, WireClient.Manners.READS, event -> {});
+            newcomer.awaitOpened();
+            awaitService(newcomer, lastRound, ended);
+            assertThat(watcher.isReady()).as("I8: it says that it is ready").isTrue();
+            for (int more = 0; more < ROUNDS; more++) {
+                assertThat(round(more % 2 == 0 ? doctor : newcomer, lastRound.incrementAndGet()))
+                        .as("I8")
+                        .isNull();
             }
             service.finish();
+            watcher.close();
+            assertThat(watcher.failure.get()).isNull();
             long[] after = {0};
             try {
                 Awaitility.await("what it holds")
                         .atMost(Duration.ofSeconds(60))
+                        .pollDelay(Duration.ZERO)
                         .pollInterval(Duration.ofSeconds(1))
                         .until(() -> (after[0] = liveBytes(node, histogram)) <= before + HEAP_MARGIN_BYTES);
             } finally {
                 System.out.println("flood of " + SECONDS + " s: " + flood.polls + " long polls of which " + waitingPops
-                        + " waited, refusals " + flood.seen() + "; " + service.confirmed.size()
+                        + " waited and " + flood.pollsRefused + " were refused for as many, refusals " + flood.seen()
+                        + "; " + service.confirmed.size()
                         + " messages confirmed beside it, " + service.refused
                         + " refused, none lost; slowest description "
-                        + TimeUnit.NANOSECONDS.toMillis(slowest) + " ms; served again after " + servedAfterMillis
+                        + TimeUnit.NANOSECONDS.toMillis(slowest) + " ms, slowest of " + watcher.answers
+                        + " answers over HTTP " + TimeUnit.NANOSECONDS.toMillis(watcher.slowestNanos.get()) + " ms, "
+                        + watcher.notReady + " not ready; served again after " + servedAfterMillis
                         + " ms; heap " + before + " bytes before, " + after[0] + " after");
                 if (after[0] > before + HEAP_MARGIN_BYTES) {
                     System.out.println(top(histogram));
@@ -604,6 +711,9 @@ class FloodTest {
             assertThat(waitingPops).isBetween(POPS_MAX / 2, POPS_MAX);
             assertThat(slowest)
                     .as("nanoseconds that a description took; after this a client takes a node for gone")
+                    .isLessThan(SESSION_TIMEOUT.toNanos());
+            assertThat(watcher.slowestNanos.get())
+                    .as("nanoseconds that an answer over HTTP took")
                     .isLessThan(SESSION_TIMEOUT.toNanos());
             assertThat(node.isAlive()).isTrue();
             assertThat(Files.readString(log)).doesNotContain("OutOfMemoryError");
