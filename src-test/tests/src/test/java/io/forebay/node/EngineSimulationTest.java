@@ -174,7 +174,17 @@ class EngineSimulationTest {
 
         private void tellAway() {
             noteAway();
+            boolean wasAway = isAway;
             isAway = !node.isServing();
+            if (wasAway || isAway) {
+                journal.note(new Fact.Remark(isAway ? node.health() : "all stripes serve"));
+            }
+        }
+
+        @Override
+        void note(String what) {
+            super.note(what);
+            journal.note(new Fact.Remark(what));
         }
 
         private <T> T await(CompletionStage<T> stage) {
