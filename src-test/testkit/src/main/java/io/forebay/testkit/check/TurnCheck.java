@@ -72,22 +72,22 @@ final class TurnCheck {
         }
 
         /**
-         * Until when it was not settled for certain, from the beginning of a span in which it was there. That it came says that it was
-         * not settled, whoever had asked for it before. A dead letter is found at any time later.
+         * Until when it was not settled for certain, from the beginning of a span in which it was there: that it went out says that
+         * nobody had settled it before, and no handle but the last one settles it from then on; unless that delivery is forgotten.
+         * A dead letter is found at any time later.
          */
         int unsettledUntil(int span) {
             if (isDeadLetter) {
                 return Evidence.NEVER;
             }
-            int cameAt = Evidence.NEVER;
+            Delivered last = null; // they are in the order in which they went out
             for (Delivered delivered : deliveries) {
-                if (delivered.at < evidence.endOfSpan(span)) {
-                    cameAt = Math.max(cameAt, delivered.at);
-                }
+                last = delivered.at < evidence.endOfSpan(span) ? delivered : last;
             }
+            int forgottenAt = last == null ? Evidence.NEVER : evidence.endOfSpan(evidence.spanOf(last.at));
             int until = Integer.MAX_VALUE;
             for (Delivered delivered : deliveries) {
-                if (delivered.ackingAt > cameAt && maySettle(delivered)) {
+                if (maySettle(delivered) && (delivered == last || delivered.ackingAt > forgottenAt)) {
                     until = Math.min(until, delivered.ackingAt);
                 }
             }
@@ -95,6 +95,9 @@ final class TurnCheck {
         }
 
         private boolean maySettle(Delivered delivered) {
+            if (delivered.ackingAt == Evidence.NEVER) {
+                return false;
+            }
             return delivered.acked != null
                     || delivered.ackFailure == null
                     || evidence.isOpen(delivered.ackFailure, delivered.ackingAt, delivered.ackFailedAt);

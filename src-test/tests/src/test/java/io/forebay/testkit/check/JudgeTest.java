@@ -404,6 +404,38 @@ class JudgeTest {
     }
 
     @Test
+    void theLastDeliveryHoldsItsKeyUpWheneverItIsNoted() {
+        // An ack without an answer, and the message came again: that ack had not settled it.
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1);
+            script.acking(script.popped("k1", "k", "o", 0, 1, "c")).kill();
+            script.popped("k2", "k", "o", 1, 1, "c");
+            script.pass(INVISIBLE_MILLIS).popped("k1", "k", "o", 0, 2, "c");
+        });
+        // The first delivery comes to somebody who stood still, when another one has settled the message.
+        assertClean(script -> {
+            script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1);
+            ReceiptHandle late = new ReceiptHandle(NODE_ID, 0, 1, 1, 0, 1, ++script.sequence, 7);
+            long poppedMillis = script.now[0];
+            script.pass(INVISIBLE_MILLIS);
+            script.acked(script.popped("k1", "k", "o", 0, 2, "c"), WRITTEN);
+            script.popped("k2", "k", "o", 1, 1, "c");
+            script.note(new Fact.Popped(
+                    "z",
+                    "o",
+                    "k",
+                    0,
+                    0,
+                    1,
+                    late,
+                    poppedMillis,
+                    poppedMillis + INVISIBLE_MILLIS,
+                    "k1",
+                    "k1".hashCode()));
+        });
+    }
+
+    @Test
     void whatAPowerCutTookHoldsNobodyUp() {
         // Its place was given to a message of another key.
         assertClean(script -> {
