@@ -117,8 +117,8 @@ public final class ForebayJournal extends AsyncWriteJournal {
                             } else {
                                 reads.read(
                                         () -> {
-                                            events.handOut(
-                                                    stored -> replayCallback.accept(codec.toRepr(persistenceId, stored.event())));
+                                            events.handOut(stored ->
+                                                    replayCallback.accept(codec.toRepr(persistenceId, stored.event())));
                                             replayed.complete(null);
                                         },
                                         replayed);

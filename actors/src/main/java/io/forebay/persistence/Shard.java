@@ -58,6 +58,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private boolean isWaitingForRoom;
     /** Of the first of those that wait, if there was no room for all of it; else null. */
     private Begun begun;
+
     private boolean isClosingTold;
 
     /** @param table that was recovered */

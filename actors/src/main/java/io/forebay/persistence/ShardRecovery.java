@@ -133,8 +133,8 @@ final class ShardRecovery implements StripeRecovery {
             if (queue == null) {
                 queue = new Recovered(kind.create(activeIdsMax), Held.NOTHING);
                 if (view.ownerNumber() > 1) {
-                    queue.contradiction = view.owner() + ": its snapshot is lost, and what is left begins with its record "
-                            + view.ownerNumber();
+                    queue.contradiction = view.owner()
+                            + ": its snapshot is lost, and what is left begins with its record " + view.ownerNumber();
                 }
                 queues.put(view.queueId(), queue);
             }

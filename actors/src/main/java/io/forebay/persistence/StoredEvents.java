@@ -136,8 +136,8 @@ final class StoredEvents {
                 throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
             }
             if (event.number() != place.number()) {
-                throw new CorruptRecordException("an event of persistence id number " + event.number() + " instead of "
-                        + place.number());
+                throw new CorruptRecordException(
+                        "an event of persistence id number " + event.number() + " instead of " + place.number());
             }
             take(new StoredEvent(persistenceId, event, record.sequence(), record.logTimeMillis()), taker);
         });

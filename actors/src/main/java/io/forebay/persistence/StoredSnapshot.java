@@ -56,8 +56,7 @@ final class StoredSnapshot {
                 }
                 case NOT_READABLE ->
                     throw new NotNowException(text("the stripe makes a failed force good, or is closed"));
-                case FAILED ->
-                    throw new NotNowException(text(result.problem().text()));
+                case FAILED -> throw new NotNowException(text(result.problem().text()));
                 case QUARANTINED ->
                     throw new UnreadableSnapshotException(text(result.problem().text()));
             }

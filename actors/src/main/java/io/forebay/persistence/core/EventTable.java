@@ -251,9 +251,7 @@ public final class EventTable implements ShardTable {
         return id.releasedTo >= toSequenceNr
                 ? null
                 : new Deletion(
-                        new Place(id.number, id.highestSequenceNr, 0, id.lastOffset),
-                        id.releasedTo + 1,
-                        toSequenceNr);
+                        new Place(id.number, id.highestSequenceNr, 0, id.lastOffset), id.releasedTo + 1, toSequenceNr);
     }
 
     /** Of all ids: what was left to do at the last stop; all deletions are flushed. */

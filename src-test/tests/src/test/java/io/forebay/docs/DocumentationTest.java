@@ -49,8 +49,8 @@ class DocumentationTest {
     private static final Pattern REPOSITORY_PATH =
             Pattern.compile("(?:actors|config|protocol|storage|src-test|docs|\\.ci)(?:/[A-Za-z0-9._-]+)+/?");
 
-    private static final Pattern SETTING =
-            Pattern.compile("forebay\\.(?:node|storage|store|queue|group|topic|session|watch|client|persistence)(?:\\.[a-z-]+)*");
+    private static final Pattern SETTING = Pattern.compile(
+            "forebay\\.(?:node|storage|store|queue|group|topic|session|watch|client|persistence)(?:\\.[a-z-]+)*");
     private static final Pattern TYPE = Pattern.compile("io\\.forebay(?:\\.[a-z]+)+\\.[A-Z][A-Za-z]+");
     /** A test, or one of its methods. */
     private static final Pattern TEST = Pattern.compile("([A-Z][A-Za-z]+Test)(?:#([a-zA-Z]+))?");

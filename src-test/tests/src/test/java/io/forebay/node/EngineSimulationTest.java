@@ -6,18 +6,12 @@ import io.forebay.client.ClientSettings;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
 import io.forebay.client.Target;
-import io.forebay.protocol.AckOutcome;
-import io.forebay.protocol.AckResult;
-import io.forebay.protocol.Changed;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
-import io.forebay.protocol.ReceiptHandle;
-import io.forebay.protocol.Refusal;
-import io.forebay.queue.DeadLetterForm;
 import io.forebay.testkit.check.Fact;
 import io.forebay.testkit.check.Invariant;
 import io.forebay.testkit.check.Journal;
@@ -39,7 +33,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A whole node, the clients of an application in it, and everything that can go wrong with process, disk and clock. A {@link Judge}
@@ -50,7 +43,7 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
  * process that stands still, and a wall clock that is set by days while the node runs and between two lives.
  *
  * <p>The clients live in the node's process and go with it; those that outlive it are in {@link KillLoopTest}. {@code
- * -Dforebay.engine=true} runs it, {@code -Dforebay.steps} says how many steps.
+ * -Dforebay.engine} says how many runs, each with a seed of its own that repeats it alone.
  */
 class EngineSimulationTest {
     private static final String SETTINGS = """
@@ -64,6 +57,7 @@ class EngineSimulationTest {
           client { send { timeout = 1 h, deduplicated = on }, ack.timeout = 1 h, request-timeout = 10 s }
         }
         """;
+    private static final int STEPS_OF_A_RUN = 3_000;
     private static final int STEPS_OF_A_WORLD = 300;
     private static final int CLIENTS = 3;
     private static final int ATTEMPTS_MAX = 4;
@@ -80,11 +74,18 @@ class EngineSimulationTest {
             .withDeduplicated(LoadClient.KEYED);
 
     @Test
-    @EnabledIfSystemProperty(named = "forebay.engine", matches = "true")
     void whatWasPromisedHoldsWhateverGoesWrong() {
+        boolean isReplay = System.getProperty("forebay.seed") != null;
+        int runs = isReplay ? 1 : Integer.getInteger("forebay.engine", 1);
+        for (int run = 0; run < runs; run++) {
+            live();
+        }
+    }
+
+    private static void live() {
         SteppedWorld.liveInMany(
                 "engine",
-                3_000,
+                STEPS_OF_A_RUN,
                 World::new,
                 "kill",
                 "power cut",
@@ -116,6 +117,8 @@ class EngineSimulationTest {
          * repeat that.
          */
         private boolean isAway;
+        /** Of a client. */
+        private Throwable failure;
 
         World(Run run) {
             super(run);
@@ -146,8 +149,15 @@ class EngineSimulationTest {
                 } catch (DiskCrashed e) {
                     crashed("");
                 }
+                checkClients();
             }
             end();
+        }
+
+        private void checkClients() {
+            if (failure != null) {
+                throw new AssertionError("a client has failed", failure);
+            }
         }
 
         private ForebayClient client() {
@@ -174,7 +184,17 @@ class EngineSimulationTest {
 
         private void tellAway() {
             noteAway();
+            boolean wasAway = isAway;
             isAway = !node.isServing();
+            if (wasAway || isAway) {
+                journal.note(new Fact.Remark(isAway ? node.health() : "all stripes serve"));
+            }
+        }
+
+        @Override
+        void note(String what) {
+            super.note(what);
+            journal.note(new Fact.Remark(what));
         }
 
         private <T> T await(CompletionStage<T> stage) {
@@ -348,6 +368,7 @@ class EngineSimulationTest {
                 users.forEach(User::pop);
                 node.pass(200);
                 tellAway();
+                checkClients();
             }
             assertThat(isDone(last.client))
                     .as("I8: everything comes to an end, %s", node.health())
@@ -360,7 +381,7 @@ class EngineSimulationTest {
                 for (List<Delivery> some = await(undertaker.pop(request));
                         !some.isEmpty();
                         some = await(undertaker.pop(request))) {
-                    some.forEach(letter -> journal.note(letter(letter)));
+                    some.forEach(letter -> journal.note(JournaledConsumer.letter(letter)));
                     await(undertaker.ackBatch(
                             "undertakers", some.stream().map(Delivery::handle).toList(), Durability.WRITTEN));
                 }
@@ -386,21 +407,6 @@ class EngineSimulationTest {
                     .sum();
         }
 
-        private static Fact.Letter letter(Delivery delivery) {
-            Map<String, String> properties = delivery.message().properties();
-            return new Fact.Letter(
-                    properties.get(DeadLetterForm.GROUP),
-                    delivery.queue(),
-                    delivery.queueOffset(),
-                    ReceiptHandle.nodeIdOf(properties.get(DeadLetterForm.NODE)),
-                    properties.get(DeadLetterForm.TOPIC),
-                    Integer.parseInt(properties.get(DeadLetterForm.QUEUE)),
-                    Long.parseLong(properties.get(DeadLetterForm.OFFSET)),
-                    Integer.parseInt(properties.get(DeadLetterForm.ATTEMPTS)),
-                    delivery.message().id(),
-                    Message.crcOf(delivery.body()));
-        }
-
         private static long numberOf(String messageId) {
             return Long.parseLong(messageId.substring(1));
         }
@@ -410,12 +416,21 @@ class EngineSimulationTest {
         private final class User {
             private final String name;
             private final ForebayClient client;
+            private final JournaledConsumer consumer;
             private boolean isGone;
             private int unanswered;
 
             User(String name, ForebayClient client) {
                 this.name = name;
                 this.client = client;
+                consumer = new JournaledConsumer(
+                        client,
+                        journal,
+                        INVISIBLE.plusSeconds(1),
+                        () -> random,
+                        () -> isGone,
+                        World.this::noteAway,
+                        cause -> failure = cause);
             }
 
             void leave() {
@@ -467,69 +482,16 @@ class EngineSimulationTest {
                         return;
                     }
                     deliveries.forEach(delivery -> journal.note(Fact.Popped.of(name, delivery)));
-                    take(group, deliveries);
+                    consumer.take(group, deliveries, delivery -> dice(group, delivery));
                 });
             }
 
-            private void take(String group, List<Delivery> deliveries) {
-                List<ReceiptHandle> done = new ArrayList<>();
-                for (Delivery delivery : deliveries) {
-                    boolean isPoison = group.equals(LoadClient.WORKERS)
-                            && numberOf(delivery.message().id()) % POISON_EVERY == 0;
-                    switch (isPoison ? 0 : isDraining ? 4 : random.nextInt(20)) {
-                        case 0 -> nack(group, delivery.handle());
-                        case 1 -> {
-                            journal.note(new Fact.GivingBack(delivery.handle()));
-                            client.giveBack(group, List.of(delivery.handle()));
-                        }
-                        case 2 -> extend(group, delivery.handle());
-                        case 3 -> {} // forgotten: its deadline brings it back
-                        default -> done.add(delivery.handle());
-                    }
+            private int dice(String group, Delivery delivery) {
+                if (group.equals(LoadClient.WORKERS)
+                        && numberOf(delivery.message().id()) % POISON_EVERY == 0) {
+                    return JournaledConsumer.POISON;
                 }
-                ack(group, done);
-            }
-
-            private void ack(String group, List<ReceiptHandle> handles) {
-                Durability level = random.nextBoolean() ? Durability.WRITTEN : Durability.FLUSHED;
-                handles.forEach(handle -> journal.note(new Fact.Acking(handle)));
-                client.ackBatch(group, handles, level).whenComplete((results, refused) -> {
-                    if (!isGone) {
-                        noteAway();
-                    }
-                    for (int i = 0; !isGone && refused == null && i < results.size(); i++) {
-                        noteAcked(handles.get(i), level, results.get(i));
-                    }
-                });
-            }
-
-            private void noteAcked(ReceiptHandle handle, Durability level, AckResult result) {
-                journal.note(
-                        result instanceof AckOutcome outcome
-                                ? new Fact.Acked(handle, level, outcome)
-                                : new Fact.NotAcked(handle, ((Refusal) result).code()));
-            }
-
-            private void nack(String group, ReceiptHandle handle) {
-                journal.note(new Fact.Nacking(handle));
-                client.nack(group, handle, Duration.ofMillis(30), "poison").whenComplete((result, refused) -> {
-                    if (!isGone && result instanceof Changed changed) {
-                        journal.note(new Fact.Nacked(handle, changed.invisibleUntilMillis()));
-                    }
-                });
-            }
-
-            private void extend(String group, ReceiptHandle handle) {
-                journal.note(new Fact.Extending(handle));
-                client.extend(group, handle, INVISIBLE.plusSeconds(1)).whenComplete((result, refused) -> {
-                    if (isGone) {
-                        return;
-                    }
-                    if (result instanceof Changed changed) {
-                        journal.note(new Fact.Extended(handle, changed.invisibleUntilMillis()));
-                    }
-                    ack(group, List.of(handle));
-                });
+                return isDraining ? JournaledConsumer.ACK : random.nextInt(20);
             }
         }
     }

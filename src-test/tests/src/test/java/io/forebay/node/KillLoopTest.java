@@ -7,9 +7,6 @@ import io.forebay.client.PopRequest;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.GroupDescription;
-import io.forebay.protocol.Message;
-import io.forebay.protocol.ReceiptHandle;
-import io.forebay.queue.DeadLetterForm;
 import io.forebay.testkit.check.Fact;
 import io.forebay.testkit.check.Invariant;
 import io.forebay.testkit.check.Journal;
@@ -224,25 +221,10 @@ class KillLoopTest {
             ForebayClient client = first.client();
             PopRequest request = PopRequest.of(LoadClient.LETTERS, group, 1000).withWaitMax(Duration.ZERO);
             List<Delivery> letters = client.pop(request).toCompletableFuture().get(60, TimeUnit.SECONDS);
-            letters.forEach(letter -> journal.note(letter(letter)));
+            letters.forEach(letter -> journal.note(JournaledConsumer.letter(letter)));
             client.ackBatch(group, letters.stream().map(Delivery::handle).toList(), Durability.WRITTEN)
                     .toCompletableFuture()
                     .get(60, TimeUnit.SECONDS);
-        }
-
-        private static Fact.Letter letter(Delivery delivery) {
-            Map<String, String> properties = delivery.message().properties();
-            return new Fact.Letter(
-                    properties.get(DeadLetterForm.GROUP),
-                    delivery.queue(),
-                    delivery.queueOffset(),
-                    ReceiptHandle.nodeIdOf(properties.get(DeadLetterForm.NODE)),
-                    properties.get(DeadLetterForm.TOPIC),
-                    Integer.parseInt(properties.get(DeadLetterForm.QUEUE)),
-                    Long.parseLong(properties.get(DeadLetterForm.OFFSET)),
-                    Integer.parseInt(properties.get(DeadLetterForm.ATTEMPTS)),
-                    delivery.message().id(),
-                    Message.crcOf(delivery.body()));
         }
 
         private void judge() throws Exception {

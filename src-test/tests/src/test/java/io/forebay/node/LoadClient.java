@@ -7,21 +7,15 @@ import io.forebay.client.ClientSettings;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
 import io.forebay.client.Target;
-import io.forebay.protocol.AckOutcome;
-import io.forebay.protocol.AckResult;
-import io.forebay.protocol.Changed;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Message;
-import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.testkit.check.Fact;
 import io.forebay.testkit.check.Journal;
 import io.forebay.testkit.check.Rules;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadLocalRandom;
@@ -62,6 +56,7 @@ final class LoadClient implements AutoCloseable {
     private final Journal journal;
     private final ActorSystem<Void> system;
     private final ForebayClient client;
+    private final JournaledConsumer consumer;
     private final Semaphore toSend = new Semaphore(0);
     private final Semaphore room = new Semaphore(UNANSWERED_MAX);
     private final AtomicLong asked = new AtomicLong();
@@ -88,6 +83,14 @@ final class LoadClient implements AutoCloseable {
                     forebay.client.ack.timeout = 120 s
                     """).withFallback(ConfigFactory.load()));
         client = ForebayClient.connect(system, Target.contact(address), ClientSettings.of(system), notice -> {});
+        consumer = new JournaledConsumer(
+                client,
+                journal,
+                INVISIBLE.plusSeconds(1),
+                ThreadLocalRandom::current,
+                () -> isClosed,
+                () -> {},
+                this::fail);
     }
 
     /** Begins to consume, and to send what it is told to. */
@@ -223,79 +226,16 @@ final class LoadClient implements AutoCloseable {
                 journal.note(new Fact.PopFailed(name, topic, group));
             } else {
                 deliveries.forEach(delivery -> journal.note(Fact.Popped.of(name, delivery)));
-                take(group, deliveries);
+                consumer.take(group, deliveries, delivery -> dice(group, delivery));
             }
             pop(topic, group);
         });
     }
 
-    private void take(String group, List<Delivery> deliveries) {
-        List<ReceiptHandle> done = new ArrayList<>();
-        for (Delivery delivery : deliveries) {
-            boolean isPoison = group.equals(WORKERS)
-                    && Math.floorMod(delivery.message().id().hashCode(), POISON_EVERY) == 0;
-            int chance = isPoison ? 0 : ThreadLocalRandom.current().nextInt(200);
-            switch (chance) {
-                case 0 -> nack(group, delivery.handle());
-                case 1 -> giveBack(group, delivery.handle());
-                case 2 -> extend(group, delivery.handle());
-                case 3 -> {} // forgotten: its deadline brings it back
-                default -> done.add(delivery.handle());
-            }
-        }
-        ack(group, done);
-    }
-
-    private void ack(String group, List<ReceiptHandle> handles) {
-        Durability level = ThreadLocalRandom.current().nextBoolean() ? Durability.WRITTEN : Durability.FLUSHED;
-        handles.forEach(handle -> journal.note(new Fact.Acking(handle)));
-        client.ackBatch(group, handles, level).whenComplete((results, refused) -> {
-            if (isClosed) {
-                return;
-            }
-            if (refused != null) {
-                fail(refused);
-                return;
-            }
-            for (int index = 0; index < results.size(); index++) {
-                noteAcked(handles.get(index), level, results.get(index));
-            }
-        });
-    }
-
-    private void noteAcked(ReceiptHandle handle, Durability level, AckResult result) {
-        journal.note(
-                result instanceof AckOutcome outcome
-                        ? new Fact.Acked(handle, level, outcome)
-                        : new Fact.NotAcked(handle, ((Refusal) result).code()));
-    }
-
-    private void nack(String group, ReceiptHandle handle) {
-        journal.note(new Fact.Nacking(handle));
-        client.nack(group, handle, Duration.ofMillis(30), "poison").whenComplete((result, refused) -> {
-            if (!isClosed && result instanceof Changed changed) {
-                journal.note(new Fact.Nacked(handle, changed.invisibleUntilMillis()));
-            }
-        });
-    }
-
-    private void giveBack(String group, ReceiptHandle handle) {
-        journal.note(new Fact.GivingBack(handle));
-        client.giveBack(group, List.of(handle));
-    }
-
-    /** Extends, and then acks. */
-    private void extend(String group, ReceiptHandle handle) {
-        journal.note(new Fact.Extending(handle));
-        client.extend(group, handle, INVISIBLE.plusSeconds(1)).whenComplete((result, refused) -> {
-            if (isClosed) {
-                return;
-            }
-            if (result instanceof Changed changed) {
-                journal.note(new Fact.Extended(handle, changed.invisibleUntilMillis()));
-            }
-            ack(group, List.of(handle));
-        });
+    private static int dice(String group, Delivery delivery) {
+        boolean isPoison =
+                group.equals(WORKERS) && Math.floorMod(delivery.message().id().hashCode(), POISON_EVERY) == 0;
+        return isPoison ? JournaledConsumer.POISON : ThreadLocalRandom.current().nextInt(200);
     }
 
     /** Leaves at once; what it holds comes back when it is due. Nothing is noted from now on. */

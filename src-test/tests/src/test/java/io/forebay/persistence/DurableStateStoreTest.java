@@ -344,8 +344,8 @@ class DurableStateStoreTest {
         assertThat(get(FutureConverters.asJava(scala.getObject("a"))).value().isEmpty())
                 .isTrue();
         assertState("a", null, 3);
-        Throwable failure = get(FutureConverters.asJava(scala.upsertObject("a", 3, "x", ""))
-                .handle((done, asGiven) -> asGiven));
+        Throwable failure =
+                get(FutureConverters.asJava(scala.upsertObject("a", 3, "x", "")).handle((done, asGiven) -> asGiven));
         assertThat(failure).isInstanceOf(ForebayException.class);
         var queries = (akka.persistence.query.scaladsl.DurableStateStoreQuery<Object>)
                 (akka.persistence.state.scaladsl.DurableStateStore<Object>) scala;

@@ -111,8 +111,7 @@ class PersistentActorsTest {
                 Behaviors.empty(),
                 "app",
                 ConfigFactory.parseString(settings).withFallback(CONFIG).withFallback(ConfigFactory.load()));
-        ForebayStorage.get(system)
-                .use(StorageEnvironment.of(disk, InstantSource.system(), System::nanoTime));
+        ForebayStorage.get(system).use(StorageEnvironment.of(disk, InstantSource.system(), System::nanoTime));
         return system;
     }
 
@@ -225,8 +224,7 @@ class PersistentActorsTest {
             List<CompletableFuture<Void>> writes = new ArrayList<>();
             for (int i = 0; i < 32; i++) {
                 CompletableFuture<Void> written = new CompletableFuture<>();
-                EventDraft event = EventDraft.of(
-                        ++sequenceNr, 0, 20, "", new byte[16 * 1024], "writer", "", List.of());
+                EventDraft event = EventDraft.of(++sequenceNr, 0, 20, "", new byte[16 * 1024], "writer", "", List.of());
                 persistence.request(ShardKind.EVENTS, busy, new EventShard.Write(busy, List.of(event), written));
                 writes.add(written);
             }

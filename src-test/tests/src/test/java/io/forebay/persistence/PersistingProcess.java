@@ -35,8 +35,9 @@ final class PersistingProcess {
                         .withFallback(PersistentActorsTest.CONFIG)
                         .withFallback(ConfigFactory.load()));
         PrintStream out = System.out;
-        List<String> ids =
-                java.util.stream.IntStream.range(0, ACTORS).mapToObj(i -> "id-" + i).toList();
+        List<String> ids = java.util.stream.IntStream.range(0, ACTORS)
+                .mapToObj(i -> "id-" + i)
+                .toList();
         List<ActorRef<PersistentActorsTest.Command>> actors = ids.stream()
                 .map(id -> system.systemActorOf(
                         (akka.actor.typed.Behavior<PersistentActorsTest.Command>) new PersistentActorsTest.Counter(id),

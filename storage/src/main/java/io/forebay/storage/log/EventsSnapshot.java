@@ -23,8 +23,7 @@ public record EventsSnapshot(List<Id> ids, OffsetSet released) {
      * @param releasedTo the offsets of the deleted events up to this number are among the released ones, or not stored any more
      * @param lastOffset of its newest event in the queue, -1 if it has none
      */
-    public record Id(
-            String persistenceId, long highestSequenceNr, long deletedTo, long releasedTo, long lastOffset) {
+    public record Id(String persistenceId, long highestSequenceNr, long deletedTo, long releasedTo, long lastOffset) {
         public Id {
             Fields.text("persistenceId", persistenceId);
             Fields.notNegative("highestSequenceNr", highestSequenceNr);

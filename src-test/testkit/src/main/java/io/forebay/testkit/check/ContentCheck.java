@@ -41,7 +41,7 @@ final class ContentCheck {
     private void checkDelivery(Delivered delivered) {
         Sent sent = evidence.sent.get(delivered.popped.messageId());
         if (sent == null) {
-            verdict.holds(false, Invariant.I2, "nobody sent what was delivered: " + delivered);
+            verdict.holds(false, Invariant.I2, "nobody sent what was delivered: " + delivered, delivered);
             return;
         }
         verdict.holds(
@@ -49,9 +49,15 @@ final class ContentCheck {
                         && delivered.popped.topic().equals(sent.sending.topic()),
                 Invariant.I2,
                 delivered + " is not what was sent: checksum " + delivered.popped.payloadCrc() + " instead of "
-                        + sent.sending.payloadCrc());
+                        + sent.sending.payloadCrc(),
+                delivered);
         if (sent.failedAt != Evidence.NEVER && !evidence.isOpen(sent.failure, sent.at, sent.failedAt)) {
-            verdict.holds(false, Invariant.I2, delivered + " was refused with " + sent.failure + " when it was sent");
+            verdict.holds(
+                    false,
+                    Invariant.I2,
+                    delivered + " was refused with " + sent.failure + " when it was sent",
+                    delivered,
+                    sent);
         }
     }
 
@@ -60,7 +66,8 @@ final class ContentCheck {
         verdict.holds(
                 sent != null && sent.sending.payloadCrc() == found.letter().payloadCrc(),
                 Invariant.I2,
-                "a dead letter is not what was sent: " + found.letter());
+                "a dead letter is not what was sent: " + found.letter(),
+                found);
     }
 
     private void checkReceipt(Sent sent, Map<Place, Sent> byPlace, Map<RecordId, Sent> byRecord) {
@@ -69,12 +76,14 @@ final class ContentCheck {
         verdict.holds(
                 stored.receipt().level().covers(stored.asked()),
                 Invariant.I1,
-                sent + " was asked to be " + stored.asked() + " and is answered with " + stored.receipt());
+                sent + " was asked to be " + stored.asked() + " and is answered with " + stored.receipt(),
+                sent);
         verdict.holds(
                 stored.receipt().payloadCrc() == sent.sending.payloadCrc()
                         && stored.receipt().topic().equals(sent.sending.topic()),
                 Invariant.I2,
-                "the receipt of " + sent + " is of something else: " + stored.receipt());
+                "the receipt of " + sent + " is of something else: " + stored.receipt(),
+                sent);
         RecordId record = new RecordId(
                 stored.receipt().node(),
                 stored.receipt().stripe(),
@@ -94,8 +103,9 @@ final class ContentCheck {
         verdict.holds(
                 !first.isFlushed() && evidence.isCutBetween(first.storedAt, second.storedAt),
                 Invariant.I2,
-                "two messages have the same " + what + ": " + first + " and " + second + ", "
-                        + second.stored.receipt());
+                "two messages have the same " + what + ": " + first + " and " + second + ", " + second.stored.receipt(),
+                first,
+                second);
     }
 
     /** Stored twice is only what had to be repeated. */
@@ -112,7 +122,8 @@ final class ContentCheck {
         verdict.holds(
                 isNew || isRepeated && !rules.deduplicatedTopics().contains(sent.sending.topic()),
                 Invariant.I2,
-                sent + " is there more than once without cause: " + places);
+                sent + " is there more than once without cause: " + places,
+                sent);
     }
 
     /** One place holds one message. */
@@ -134,7 +145,9 @@ final class ContentCheck {
                 verdict.holds(
                         evidence.isCutBetween(from, to) && !isFlushedThere,
                         Invariant.I2,
-                        "two messages were seen at " + sighting.place() + ": " + other + " and " + sent);
+                        "two messages were seen at " + sighting.place() + ": " + other + " and " + sent,
+                        other,
+                        sent);
             }
         }
     }

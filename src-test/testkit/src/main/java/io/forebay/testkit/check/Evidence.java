@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A journal, sorted by what it speaks of: messages, places in queues, deliveries, faults. Moments are indexes into the journal; -1
@@ -62,7 +63,14 @@ final class Evidence {
     /** A message in a place, and when that was known. */
     record Sighting(Place place, int at, boolean isFlushed) {}
 
-    static final class Sent {
+    /** What a breach is about. */
+    interface Subject {
+        Set<Place> places();
+
+        Set<String> messageIds();
+    }
+
+    static final class Sent implements Subject {
         final Fact.Sending sending;
         final int at;
         final List<Sighting> sightings = new ArrayList<>();
@@ -74,6 +82,16 @@ final class Evidence {
         Sent(Fact.Sending sending, int at) {
             this.sending = sending;
             this.at = at;
+        }
+
+        @Override
+        public Set<Place> places() {
+            return sightings.stream().map(Sighting::place).collect(Collectors.toSet());
+        }
+
+        @Override
+        public Set<String> messageIds() {
+            return Set.of(sending.messageId());
         }
 
         boolean isAnswered() {
@@ -90,7 +108,7 @@ final class Evidence {
         }
     }
 
-    static final class Delivered {
+    static final class Delivered implements Subject {
         final Fact.Popped popped;
         final int at;
         final Place place;
@@ -115,6 +133,16 @@ final class Evidence {
             untilMillis = popped.invisibleUntilMillis();
         }
 
+        @Override
+        public Set<Place> places() {
+            return Set.of(place);
+        }
+
+        @Override
+        public Set<String> messageIds() {
+            return Set.of(popped.messageId());
+        }
+
         boolean isAckedAnew() {
             return acked != null && acked.outcome() == AckOutcome.ACKED;
         }
@@ -126,10 +154,20 @@ final class Evidence {
         }
     }
 
-    record FoundLetter(Fact.Letter letter, int at) {}
+    record FoundLetter(Fact.Letter letter, int at) implements Subject {
+        @Override
+        public Set<Place> places() {
+            return Set.of(Place.of(letter));
+        }
+
+        @Override
+        public Set<String> messageIds() {
+            return Set.of(letter.messageId());
+        }
+    }
 
     /** One message for one group. */
-    static final class Story {
+    static final class Story implements Subject {
         final String group;
         final Place place;
         /** In the order in which they went out: by epoch and sequence of their handles. */
@@ -140,6 +178,16 @@ final class Evidence {
         Story(String group, Place place) {
             this.group = group;
             this.place = place;
+        }
+
+        @Override
+        public Set<Place> places() {
+            return Set.of(place);
+        }
+
+        @Override
+        public Set<String> messageIds() {
+            return Set.of(); // those that were seen in its place
         }
 
         /** The first moment at which it was known to be there. */
@@ -228,7 +276,9 @@ final class Evidence {
             gone.putIfAbsent(goneConsumer.consumer(), at);
         } else if (fact instanceof Fact.Drained) {
             drained.add(at);
-        } else if (!(fact instanceof Fact.Serving) && !(fact instanceof Fact.NotServing)) {
+        } else if (!(fact instanceof Fact.Serving)
+                && !(fact instanceof Fact.NotServing)
+                && !(fact instanceof Fact.Remark)) {
             addSettlement(fact, at);
         }
     }
@@ -334,6 +384,20 @@ final class Evidence {
 
     boolean isCutAfter(int from) {
         return isAnyBetween(cuts, from, Integer.MAX_VALUE);
+    }
+
+    /** How often the power had been cut: a moment lies in one of the spans between cuts, the first is 0. */
+    int spanOf(int at) {
+        return -Arrays.binarySearch(cuts, at) - 1;
+    }
+
+    int spanCount() {
+        return cuts.length + 1;
+    }
+
+    /** The moment at which a span ends; {@link Integer#MAX_VALUE} of the last. */
+    int endOfSpan(int span) {
+        return span < cuts.length ? cuts[span] : Integer.MAX_VALUE;
     }
 
     boolean isFaultBetween(int from, int to) {

@@ -66,7 +66,7 @@ public sealed interface Fact {
             long invisibleUntilMillis,
             String messageId,
             int payloadCrc)
-            implements Fact {
+            implements Fact, OfDelivery {
         public static Popped of(String consumer, Delivery delivery) {
             return new Popped(
                     consumer,
@@ -87,40 +87,40 @@ public sealed interface Fact {
     record PopFailed(String consumer, String topic, String group) implements Fact {}
 
     /** A delivery is about to be acked. */
-    record Acking(ReceiptHandle handle) implements Fact {}
+    record Acking(ReceiptHandle handle) implements Fact, OfDelivery {}
 
     /**
      * The answer to an ack.
      *
      * @param level the one it was asked for, which the answer proves
      */
-    record Acked(ReceiptHandle handle, Durability level, AckOutcome outcome) implements Fact {}
+    record Acked(ReceiptHandle handle, Durability level, AckOutcome outcome) implements Fact, OfDelivery {}
 
     /** An ack failed. Some codes leave open whether the message is settled. */
-    record NotAcked(ReceiptHandle handle, Refusal.Code code) implements Fact {}
+    record NotAcked(ReceiptHandle handle, Refusal.Code code) implements Fact, OfDelivery {}
 
     /** An attempt is about to be given up; the message may go out again from now on, when its delay is over. */
-    record Nacking(ReceiptHandle handle) implements Fact {}
+    record Nacking(ReceiptHandle handle) implements Fact, OfDelivery {}
 
     /**
      * The answer to that.
      *
      * @param dueMillis not before
      */
-    record Nacked(ReceiptHandle handle, long dueMillis) implements Fact {}
+    record Nacked(ReceiptHandle handle, long dueMillis) implements Fact, OfDelivery {}
 
     /** The deadline of a delivery is about to be moved. */
-    record Extending(ReceiptHandle handle) implements Fact {}
+    record Extending(ReceiptHandle handle) implements Fact, OfDelivery {}
 
     /**
      * The answer to that.
      *
      * @param invisibleUntilMillis the new deadline
      */
-    record Extended(ReceiptHandle handle, long invisibleUntilMillis) implements Fact {}
+    record Extended(ReceiptHandle handle, long invisibleUntilMillis) implements Fact, OfDelivery {}
 
     /** A delivery is about to be given back: it may go out again from now on, and the attempt does not count. */
-    record GivingBack(ReceiptHandle handle) implements Fact {}
+    record GivingBack(ReceiptHandle handle) implements Fact, OfDelivery {}
 
     /**
      * From now on the node may take this consumer for gone: it is about to be ended, or has been silent for too long. What it holds may
@@ -169,6 +169,11 @@ public sealed interface Fact {
             }
         }
     }
+
+    /**
+     * What else was done to the node, or seen of it. It proves nothing and allows nothing, and is there for the reader of a breach.
+     */
+    record Remark(String text) implements Fact {}
 
     /** The node serves again. */
     record Serving() implements Fact {}

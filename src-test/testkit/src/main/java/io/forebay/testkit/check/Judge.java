@@ -24,8 +24,8 @@ public final class Judge {
      *     speaks of a group without rules
      */
     public static Verdict judge(List<Noted> journal, Rules rules) {
-        Verdict verdict = new Verdict();
         Evidence evidence = new Evidence(List.copyOf(journal));
+        Verdict verdict = new Verdict(evidence);
         new ContentCheck(evidence, rules, verdict).check();
         new LossCheck(evidence, verdict).check();
         new OrderCheck(evidence, rules, verdict).check();

@@ -55,7 +55,8 @@ final class LossCheck {
                 hasArrived || mayBeLost,
                 Invariant.I1,
                 sent + " never came to group " + drained.group() + " though it was answered with "
-                        + sent.stored.receipt());
+                        + sent.stored.receipt(),
+                sent);
     }
 
     /** What came and was never settled must still come, so a drained topic has none. */
@@ -71,7 +72,11 @@ final class LossCheck {
                     || !Place.of(sent.stored.receipt()).equals(story.place);
             last = delivered.toString();
         }
-        verdict.holds(isSettled || mayBeLost, Invariant.I1, "nobody settled it, and it is not there any more: " + last);
+        verdict.holds(
+                isSettled || mayBeLost,
+                Invariant.I1,
+                "nobody settled it, and it is not there any more: " + last,
+                story);
     }
 
     private boolean mayBeSettled(Delivered delivered) {
@@ -93,6 +98,7 @@ final class LossCheck {
         verdict.holds(
                 !isUnknown || evidence.isCutBetween(delivered.at, delivered.ackFailedAt),
                 Invariant.I1,
-                "the node refuses a handle of its own with " + delivered.ackFailure + ": " + delivered);
+                "the node refuses a handle of its own with " + delivered.ackFailure + ": " + delivered,
+                delivered);
     }
 }

@@ -1,5 +1,6 @@
 package io.forebay.testkit.check;
 
+import io.forebay.testkit.check.Evidence.Subject;
 import io.forebay.testkit.sim.Proof;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -12,16 +13,22 @@ public final class Verdict {
     /** Most breaches of one invariant that are told one by one. */
     private static final int TOLD_MAX = 20;
 
+    private final Evidence evidence;
     private final List<Breach> breaches = new ArrayList<>();
     private final Map<Invariant, Long> counts = new EnumMap<>(Invariant.class);
     private final Map<Invariant, Long> tried = new EnumMap<>(Invariant.class);
     private long acknowledged;
 
-    Verdict() {}
+    Verdict(Evidence evidence) {
+        this.evidence = evidence;
+    }
 
-    void breach(Invariant invariant, String text) {
-        if (counts.merge(invariant, 1L, Long::sum) <= TOLD_MAX) {
-            breaches.add(new Breach(invariant, text));
+    /** @param subjects what the story is about */
+    void breach(Invariant invariant, String text, Subject... subjects) {
+        long count = counts.merge(invariant, 1L, Long::sum);
+        if (count <= TOLD_MAX) {
+            List<String> story = count == 1 ? Excerpt.of(evidence, subjects) : List.of();
+            breaches.add(new Breach(invariant, text, story));
         }
     }
 
@@ -30,10 +37,10 @@ public final class Verdict {
     }
 
     /** Tried, and a breach unless it holds. */
-    void holds(boolean isSo, Invariant invariant, String text) {
+    void holds(boolean isSo, Invariant invariant, String text, Subject... subjects) {
         tried(invariant);
         if (!isSo) {
-            breach(invariant, text);
+            breach(invariant, text, subjects);
         }
     }
 

@@ -148,7 +148,8 @@ class EventTableTest {
         assertThat(table.decideDelete("one", 5)).isNull();
         assertThat(table.decideDelete("unknown", 5)).isNull();
         assertThat(restarted(table).place("one")).isEqualTo(table.place("one"));
-        assertThatThrownBy(() -> table.decideWrite("one", events(5, 1), 0)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> table.decideWrite("one", events(5, 1), 0))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     /** What is given back is what was deleted, all of it, and nothing else; it is known behind a restart. */

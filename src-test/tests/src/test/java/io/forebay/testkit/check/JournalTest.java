@@ -49,6 +49,7 @@ class JournalTest {
             new Fact.Gone("c"),
             new Fact.Letter("g", 1, 2, 3, "t", 4, 5, 6, "id", 7),
             new Fact.Fault(Fact.Fault.Kind.POWER_CUT),
+            new Fact.Remark("the disk is full, and 100 % of it"),
             new Fact.Serving(),
             new Fact.NotServing("no room"),
             new Fact.Drained("t", "g"));

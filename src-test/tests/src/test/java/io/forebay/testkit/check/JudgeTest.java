@@ -403,6 +403,170 @@ class JudgeTest {
         });
     }
 
+    @Test
+    void theLastDeliveryHoldsItsKeyUpWheneverItIsNoted() {
+        // An ack without an answer, and the message came again: that ack had not settled it.
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1);
+            script.acking(script.popped("k1", "k", "o", 0, 1, "c")).kill();
+            script.popped("k2", "k", "o", 1, 1, "c");
+            script.pass(INVISIBLE_MILLIS).popped("k1", "k", "o", 0, 2, "c");
+        });
+        // The first delivery comes to somebody who stood still, when another one has settled the message.
+        assertClean(script -> {
+            script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1);
+            ReceiptHandle late = new ReceiptHandle(NODE_ID, 0, 1, 1, 0, 1, ++script.sequence, 7);
+            long poppedMillis = script.now[0];
+            script.pass(INVISIBLE_MILLIS);
+            script.acked(script.popped("k1", "k", "o", 0, 2, "c"), WRITTEN);
+            script.popped("k2", "k", "o", 1, 1, "c");
+            script.note(new Fact.Popped(
+                    "z",
+                    "o",
+                    "k",
+                    0,
+                    0,
+                    1,
+                    late,
+                    poppedMillis,
+                    poppedMillis + INVISIBLE_MILLIS,
+                    "k1",
+                    "k1".hashCode()));
+        });
+    }
+
+    @Test
+    void whatAPowerCutTookHoldsNobodyUp() {
+        // Its place was given to a message of another key.
+        assertClean(script -> {
+            script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
+            script.cut().sentKeyed("k2", "y", 0).sentKeyed("k3", "x", 1);
+            script.popped("k3", "k", "o", 1, 1, "c");
+            script.popped("k2", "k", "o", 0, 1, "c");
+        });
+        // To one that a second cut took before anybody saw it.
+        assertClean(script -> {
+            script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
+            script.cut().sentKeyed("k3", "x", 1);
+            script.popped("k3", "k", "o", 1, 1, "c");
+            script.cut();
+        });
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
+            script.cut().sentKeyed("k3", "x", 1);
+            script.popped("k3", "k", "o", 1, 1, "c");
+        });
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
+            script.kill().sentKeyed("k2", "y", 0).sentKeyed("k3", "x", 1);
+            script.popped("k3", "k", "o", 1, 1, "c");
+            script.popped("k2", "k", "o", 0, 1, "c");
+        });
+        // It was flushed, and so were all that lie before what was flushed: the cut took none of them.
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sending("k1", "k", "x").stored("k1", FLUSHED, script.receipt("k1", "k", 0, FLUSHED));
+            script.popped("k1", "k", "o", 0, 1, "c");
+            script.cut().sentKeyed("k2", "y", 0).sentKeyed("k3", "x", 1);
+            script.popped("k3", "k", "o", 1, 1, "c");
+            script.popped("k2", "k", "o", 0, 1, "c");
+        });
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
+            script.sending("k2", "k", "y").stored("k2", FLUSHED, script.receipt("k2", "k", 1, FLUSHED));
+            script.cut().sentKeyed("k3", "x", 2);
+            script.popped("k3", "k", "o", 2, 1, "c");
+            script.cut();
+        });
+    }
+
+    @Test
+    void whatHasAPlaceSinceAPowerCutWasNotInItBefore() {
+        // The place before k2 had a message of another key, which nobody saw.
+        Consumer<Script> first = script -> {
+            script.sentKeyed("k2", "x", 1);
+            script.acked(script.popped("k2", "k", "o", 1, 1, "c"), WRITTEN);
+        };
+        Consumer<Script> then = script -> {
+            script.sentKeyed("k3", "x", 0);
+            script.acked(script.popped("k3", "k", "o", 0, 1, "c"), WRITTEN);
+        };
+        assertClean(first.andThen(Script::cut).andThen(then));
+        assertBroken(
+                Invariant.I3,
+                "came before the one at k/0/0",
+                first.andThen(Script::kill).andThen(then));
+        // Something behind it was flushed before the cut: so k3 has been there all the time.
+        assertBroken(
+                Invariant.I3,
+                "came before the one at k/0/0",
+                ((Consumer<Script>) script -> script.sending("k3", "k", "x"))
+                        .andThen(first)
+                        .andThen(script -> script.sending("k4", "k", "y")
+                                .stored("k4", FLUSHED, script.receipt("k4", "k", 2, FLUSHED))
+                                .cut())
+                        .andThen(script -> script.popped("k3", "k", "o", 0, 1, "c")));
+        // So it was if it had been seen there.
+        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+            script.sentKeyed("k1", "x", 0);
+            first.accept(script);
+            script.cut().popped("k1", "k", "o", 0, 1, "c");
+        });
+    }
+
+    @Test
+    void whereAnAckWasForgottenOrderBeginsAgain() {
+        Consumer<Script> bothAcked = script -> {
+            script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1);
+            script.acked(script.popped("k1", "k", "o", 0, 1, "c"), WRITTEN);
+            script.acked(script.popped("k2", "k", "o", 1, 1, "c"), WRITTEN);
+            script.cut();
+        };
+        assertClean(bothAcked.andThen(script -> {
+            script.acked(script.popped("k1", "k", "o", 0, 1, "c"), WRITTEN);
+            script.popped("k2", "k", "o", 1, 1, "c");
+        }));
+        // Its ack was not forgotten.
+        assertClean(bothAcked.andThen(script -> script.popped("k2", "k", "o", 1, 1, "c")));
+        assertBroken(Invariant.I3, "came before the one at k/0/0", bothAcked.andThen(script -> {
+            script.popped("k2", "k", "o", 1, 1, "c");
+            script.popped("k1", "k", "o", 0, 1, "c");
+        }));
+    }
+
+    @Test
+    void aBreachTellsItsStory() {
+        Breach breach = verdict(script -> {
+                    script.sentKeyed("k1", "x", 0).sentKeyed("other", "y", 1).sentKeyed("k2", "x", 2);
+                    ReceiptHandle handle = script.popped("k1", "k", "o", 0, 1, "c");
+                    script.note(new Fact.Remark("a force fails")).kill();
+                    script.acking(handle).note(new Fact.NotAcked(handle, Refusal.Code.STALE_HANDLE));
+                    script.popped("other", "k", "o", 1, 1, "c");
+                    script.popped("k2", "k", "o", 2, 1, "c");
+                })
+                .breaches()
+                .get(0);
+        assertThat(breach.story())
+                .extracting(JudgeTest::kindAndMessage)
+                .containsExactly(
+                        "Sending k1",
+                        "Stored k1",
+                        "Sending k2",
+                        "Stored k2",
+                        "Popped k1",
+                        "Remark",
+                        "Fault",
+                        "Serving",
+                        "Acking k1",
+                        "NotAcked k1",
+                        "Popped k2");
+        assertThat(breach.toString()).contains("a force fails").contains("STALE_HANDLE");
+    }
+
+    private static String kindAndMessage(String line) {
+        String kind = line.replaceFirst("^\\d+ \\d+ ms (\\w+)\\[.*", "$1");
+        return kind + (line.contains("k1") ? " k1" : line.contains("k2") ? " k2" : "");
+    }
+
     // ---- I4 ---------------------------------------------------------------------------------------------------------
 
     @Test
