@@ -7,8 +7,6 @@ import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * An actor's side of its stripe: sends frames to the StoreWriter, one at a time, keeps those that are not durable in case
@@ -27,7 +25,7 @@ public final class StripePort {
     private final StripeHandle stripe;
     private final ActorRef<StoreWriter.Event> origin;
     private final StripeBudget.Account account;
-    private final ArrayDeque<Frame> retained = new ArrayDeque<>();
+    private final RetainedFrames retained = new RetainedFrames();
     private final ArrayDeque<Parked> parked = new ArrayDeque<>();
     private boolean isBusy;
     private boolean isRewriting;
@@ -93,7 +91,7 @@ public final class StripePort {
         Frame frame = written.frame();
         lastSequence = frame.lastSequence();
         releaseDurable();
-        retained.addLast(frame);
+        retained.add(frame);
         return lastSequence;
     }
 
@@ -105,11 +103,7 @@ public final class StripePort {
     /** Sends what is not durable again, whole and in order. */
     public void onFlushFailed(StoreWriter.FlushFailed failed) {
         isRewriting = true;
-        List<Frame> frames = new ArrayList<>(retained.size());
-        for (Frame frame : retained) {
-            if (frame.lastSequence() > failed.aboveSequence()) frames.add(frame);
-        }
-        stripe.writer().tell(new StoreWriter.Rewrite(List.copyOf(frames), origin));
+        stripe.writer().tell(new StoreWriter.Rewrite(retained.above(failed.aboveSequence()), origin));
     }
 
     public void onRewritten(StoreWriter.Rewritten rewritten) {
@@ -167,9 +161,6 @@ public final class StripePort {
     }
 
     private void releaseDurable() {
-        long durable = stripe.log().durableSequence();
-        while (!retained.isEmpty() && retained.peekFirst().lastSequence() <= durable) {
-            retained.pollFirst();
-        }
+        retained.releaseUpTo(stripe.log().durableSequence());
     }
 }
