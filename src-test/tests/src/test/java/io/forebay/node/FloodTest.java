@@ -509,9 +509,18 @@ class FloodTest {
         }
 
         @Override
-        public void close() throws InterruptedException {
+        public void close() {
+            end();
+        }
+
+        /** Asks no more. */
+        void end() {
             isOver = true;
-            thread.join();
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 
@@ -681,7 +690,7 @@ class FloodTest {
                         .isNull();
             }
             service.finish();
-            watcher.close();
+            watcher.end();
             assertThat(watcher.failure.get()).isNull();
             long[] after = {0};
             try {

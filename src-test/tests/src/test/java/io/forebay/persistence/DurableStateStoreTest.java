@@ -100,7 +100,7 @@ class DurableStateStoreTest {
 
     @SuppressWarnings("unchecked")
     private <S extends akka.persistence.state.javadsl.DurableStateStore<?>> S store(Class<?> type) {
-        return (S) registry().getDurableStateStoreFor((Class<S>) type, PLUGIN);
+        return registry().getDurableStateStoreFor((Class<S>) type, PLUGIN);
     }
 
     private DurableStateStoreRegistry registry() {

@@ -108,8 +108,11 @@ final class QueryFixture implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() {
         system.terminate();
-        get(system.getWhenTerminated());
+        system.getWhenTerminated()
+                .toCompletableFuture()
+                .orTimeout(60, TimeUnit.SECONDS)
+                .join();
     }
 }
