@@ -133,6 +133,10 @@ class ForceSweepTest {
         private int refusals;
         private long faults;
         private int sent;
+        /** Whether its messages are consumed to be counted: what is under way then hides them for longer than a judge waits. */
+        private boolean isCounted;
+        /** How long what is out is asked to be out, while that is not answered. */
+        private long extendingMillis;
 
         Run(RandomGenerator random, Tally seen) {
             this.random = random;
@@ -162,6 +166,9 @@ class ForceSweepTest {
 
         /** What stands on the disk before an operation that comes behind the fault. */
         private void look(MemoryDisk of) {
+            if (isCounted) {
+                return;
+            }
             if (mutationsBehind == 0) {
                 keep("power cut right behind it", true, of.powerCutImage(random));
             }
@@ -176,7 +183,8 @@ class ForceSweepTest {
 
         private void keep(String what, boolean isPowerCut, MemoryDisk image) {
             Promises then = promises.copy();
-            then.popUnknown(time.millis() + INVISIBLE_MILLIS); // one may be under way
+            // A Pop, or an extension, may be under way.
+            then.popUnknown(time.millis() + Math.max(INVISIBLE_MILLIS, extendingMillis));
             images.add(new Image(what, isPowerCut, image, then, time.millis()));
         }
 
@@ -206,6 +214,7 @@ class ForceSweepTest {
         private void end() {
             boolean isRestarted = random.nextBoolean();
             if (!isRestarted) {
+                isCounted = true;
                 seen.saw("dead letters", promises.judgeNode(node, node.open(3)));
             }
             MemoryDisk left = node.stop();
@@ -448,10 +457,12 @@ class ForceSweepTest {
 
         private void extend(List<Delivery> deliveries, long millis) {
             if (!deliveries.isEmpty()) {
+                extendingMillis = millis;
                 SessionEvent.ChangeReply reply = ask(
                         id -> new SessionCommand.ChangeInvisible(
                                 id, Promises.GROUP, handles(deliveries), millis, false, ""),
                         SessionEvent.ChangeReply.class);
+                extendingMillis = 0;
                 for (int i = 0; i < deliveries.size(); i++) {
                     if (reply.results().get(i) instanceof Changed changed) {
                         promises.extended(deliveries.get(i), changed.invisibleUntilMillis());
