@@ -25,9 +25,9 @@ class RetainedFramesTest {
             retained.add(log.get(i));
         }
         System.gc();
-        assertThat(retained.above(-1)).isEqualTo(log);
+        assertThat(retained.above(Long.MIN_VALUE)).isEqualTo(log);
         retained.releaseUpTo(log.get(4).lastSequence());
-        assertThat(retained.above(-1)).isEmpty();
+        assertThat(retained.above(Long.MIN_VALUE)).isEmpty();
     }
 
     @Test
@@ -40,7 +40,7 @@ class RetainedFramesTest {
         retained.add(held);
         await().until(() -> {
             System.gc();
-            return retained.above(-1).equals(List.of(held));
+            return retained.above(Long.MIN_VALUE).equals(List.of(held));
         });
     }
 }
