@@ -9,11 +9,15 @@ import io.forebay.config.PersistenceSettings;
 import io.forebay.config.StoreSettings;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
+import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PersistenceEventsDeletedRecord;
 import io.forebay.store.StripeHandle;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
 /** The one who writes the events of a reserved queue. */
@@ -36,11 +40,27 @@ final class EventShard extends Shard<EventTable> {
     /** How many persistence ids there are; kept when everything that was written before is flushed. */
     record AwaitFlushed(CompletableFuture<Integer> reply) implements Request {}
 
+    private static final int REFUSED_WRITERS_MAX = 10_000;
+
     private final boolean isFlushedWanted;
     private final EventListeners listeners;
     private final StripeHandle stripe;
     private final int queueId;
     private final EventReleases releases;
+    /** Found, and in no snapshot yet. */
+    private OffsetSet toRelease = OffsetSet.empty();
+    /**
+     * Actors of which a write was refused, by what Akka calls each of them, those last that were refused last. Such an actor ends;
+     * what it had sent behind that write must not be stored without it.
+     */
+    private final Map<String, Refusal> refusedWriters = new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Refusal> eldest) {
+            return size() > REFUSED_WRITERS_MAX;
+        }
+    };
 
     /** @param listeners told of what is flushed */
     static Behavior<Command> create(
@@ -110,14 +130,37 @@ final class EventShard extends Shard<EventTable> {
     }
 
     private void write(Write write) {
+        String writer = write.events.get(0).writerUuid();
+        Refusal refused = refusedWriters.get(writer);
+        if (refused != null) {
+            fail(write, refused);
+            return;
+        }
         List<LogRecord> records;
         try {
             records = table().decideWrite(write.persistenceId, write.events, nowMillis());
         } catch (IllegalArgumentException e) {
-            fail(write, Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
+            Refusal refusal = Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage());
+            refusedWriters.put(writer, refusal);
+            fail(write, refusal);
             return;
         }
-        store(write, records, isFlushedWanted, () -> write.reply.complete(null));
+        if (!store(write, records, isFlushedWanted, () -> write.reply.complete(null))) {
+            noteRefused(writer, write.reply);
+        }
+    }
+
+    /** Unless it waits for room, or is only rejected, behind which its actor may go on. */
+    private void noteRefused(String writer, CompletableFuture<Void> reply) {
+        if (reply.isCompletedExceptionally()) {
+            reply.exceptionally(failure -> {
+                if (failure instanceof ForebayException refused
+                        && refused.refusal().code() != Refusal.Code.TOO_LARGE) {
+                    refusedWriters.put(writer, refused.refusal());
+                }
+                return null;
+            });
+        }
     }
 
     private void delete(Delete delete) {
@@ -125,9 +168,12 @@ final class EventShard extends Shard<EventTable> {
         if (record == null) {
             awaitFlushed(delete, () -> delete.reply.complete(null));
         } else {
+            // Looked for from here: what comes later is perhaps not written when this is flushed.
+            EventTable.Place place = table().place(delete.persistenceId);
             store(delete, List.of(record), true, () -> {
                 delete.reply.complete(null);
-                EventTable.Deletion deletion = table().deletion(delete.persistenceId, record.toSequenceNr());
+                EventTable.Deletion deletion =
+                        table().deletion(delete.persistenceId, place.lastOffset(), record.toSequenceNr());
                 if (deletion != null) {
                     releases.add(deletion);
                 }
@@ -138,8 +184,18 @@ final class EventShard extends Shard<EventTable> {
     private void found(EventReleases.Found found) {
         if (found.offsets() != null) {
             table().released(found.deletion(), found.offsets(), stripe.log().releasedBelow(queueId));
-            release(found.offsets());
+            toRelease = toRelease.union(found.offsets());
         }
         releases.found();
+    }
+
+    /**
+     * Only now: the offsets are known to a snapshot, so a start knows them, too, when what lies there is gone. What gives them up
+     * names none, and to find them takes the events.
+     */
+    @Override
+    void snapshotGiven() {
+        release(toRelease);
+        toRelease = OffsetSet.empty();
     }
 }

@@ -53,7 +53,11 @@ public final class ForebayPersistence implements Extension {
         ForebayStorage storage = ForebayStorage.get(system);
         storage.open().whenComplete((stripes, failure) -> {
             if (failure == null) {
-                ready.complete(serve(stripes.get(0), storage.recovered(ShardRecovery.class)));
+                try {
+                    ready.complete(serve(stripes.get(0), storage.recovered(ShardRecovery.class)));
+                } catch (RuntimeException e) { // the system ends meanwhile
+                    ready.completeExceptionally(e);
+                }
             } else {
                 ready.completeExceptionally(failure);
             }

@@ -57,6 +57,9 @@ final class PatientReads {
             system.scheduler().scheduleOnce(PAUSE, () -> read(read, failed, reads + 1), dispatcher);
         } catch (Exception e) {
             failed.completeExceptionally(e);
+        } catch (Error e) {
+            failed.completeExceptionally(e);
+            throw e;
         }
     }
 }

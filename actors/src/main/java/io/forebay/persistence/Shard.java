@@ -76,6 +76,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 FRAME_BYTES,
                 recovered.held,
                 table::snapshot,
+                this::snapshotGiven,
                 this::isWatched,
                 this::flushed);
         Owner owner = Owner.queue(queueId);
@@ -119,6 +120,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                     return proceed();
                 })
                 .onMessage(FromStore.class, message -> {
+                    if (message.event instanceof StoreWriter.Unavailable) {
+                        isWaitingForRoom = false; // there will be none for now: who waits is to hear why
+                    }
                     log.onEvent(message.event);
                     return proceed();
                 })
@@ -296,6 +300,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         }
         return all;
     }
+
+    /** A snapshot of all that is in the table is on its way to the log: a checkpoint that counts will name it, or a later one. */
+    void snapshotGiven() {}
 
     /** Whether {@link #flushed} is wanted of a frame that was just written. */
     boolean isWatched() {

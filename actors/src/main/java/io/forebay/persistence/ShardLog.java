@@ -77,6 +77,7 @@ final class ShardLog {
     /** In the order of their sequences. */
     private final ArrayDeque<Later> later = new ArrayDeque<>();
 
+    private final Runnable snapshotGiven;
     private final BooleanSupplier isWatched;
     private final Runnable flushed;
     private long heldSequence;
@@ -88,6 +89,7 @@ final class ShardLog {
      * @param frameBytes size from which a frame is not filled further
      * @param recovered how far what was recovered goes
      * @param snapshot the state, encoded
+     * @param snapshotGiven called when that was given
      * @param isWatched whether somebody wants to hear {@code flushed} of a frame that was written
      * @param flushed called when such a frame, and all before it, is flushed
      */
@@ -98,8 +100,10 @@ final class ShardLog {
             int frameBytes,
             ShardRecovery.Held recovered,
             Supplier<byte[]> snapshot,
+            Runnable snapshotGiven,
             BooleanSupplier isWatched,
             Runnable flushed) {
+        this.snapshotGiven = snapshotGiven;
         this.isWatched = isWatched;
         this.flushed = flushed;
         this.stripe = stripe;
@@ -187,8 +191,10 @@ final class ShardLog {
         if (newest != null) {
             wait(newest, waiting);
         } else {
-            unanswered.addLast(waiting);
             port.awaitDurable(port.lastSequence(), waiting::done);
+            if (!waiting.isAnswered) {
+                unanswered.addLast(waiting);
+            }
         }
     }
 
@@ -316,6 +322,9 @@ final class ShardLog {
             }
             stripe.writer()
                     .tell(new StoreWriter.Snapshot(snapshotsWanted.pollFirst().checkpointId(), owner, frames));
+            if (!frames.isEmpty()) {
+                snapshotGiven.run();
+            }
         }
     }
 

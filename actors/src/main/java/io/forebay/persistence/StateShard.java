@@ -106,6 +106,8 @@ final class StateShard extends Shard<StateTable> {
         } else if (request instanceof Watch watch) {
             watchers.computeIfAbsent(watch.tag, tag -> new LinkedHashSet<>()).add(watch.watcher);
             watch.reply.complete(null);
+            // What is on its way was decided when nobody watched.
+            whenFlushed(watch.watcher);
         } else if (request instanceof Unwatch unwatch) {
             watchers.computeIfPresent(unwatch.tag, (tag, of) -> {
                 of.remove(unwatch.watcher);
@@ -159,6 +161,12 @@ final class StateShard extends Shard<StateTable> {
             frames.add(List.of(record));
         }
         return frames;
+    }
+
+    /** They find out why when they ask. */
+    @Override
+    void closed(Refusal reason) {
+        watchers.values().forEach(of -> of.forEach(Runnable::run));
     }
 
     @Override

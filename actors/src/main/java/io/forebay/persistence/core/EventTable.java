@@ -239,19 +239,20 @@ public final class EventTable implements ShardTable {
     /**
      * Of one id, null if there is nothing of it to release.
      *
+     * @param lastOffset of the newest event that is written, to look for them from
      * @param flushedTo the deletion up to this number is flushed; one that goes further may not be
      */
-    public Deletion deletion(String persistenceId, long flushedTo) {
+    public Deletion deletion(String persistenceId, long lastOffset, long flushedTo) {
         Id id = byName.get(persistenceId);
-        return id == null ? null : deletion(id, flushedTo);
+        return id == null ? null : deletion(id, lastOffset, flushedTo);
     }
 
-    private static Deletion deletion(Id id, long flushedTo) {
+    private static Deletion deletion(Id id, long lastOffset, long flushedTo) {
         long toSequenceNr = Math.min(id.deletedTo, flushedTo);
         return id.releasedTo >= toSequenceNr
                 ? null
                 : new Deletion(
-                        new Place(id.number, id.highestSequenceNr, 0, id.lastOffset), id.releasedTo + 1, toSequenceNr);
+                        new Place(id.number, id.highestSequenceNr, 0, lastOffset), id.releasedTo + 1, toSequenceNr);
     }
 
     /** Of all ids: what was left to do at the last stop; all deletions are flushed. */
@@ -259,7 +260,7 @@ public final class EventTable implements ShardTable {
         List<Deletion> all = new ArrayList<>();
         for (int number = 1; number <= byNumber.count(); number++) {
             Id id = byNumber.get(number);
-            Deletion deletion = deletion(id, Long.MAX_VALUE);
+            Deletion deletion = deletion(id, id.lastOffset, Long.MAX_VALUE);
             if (deletion != null) {
                 all.add(deletion);
             }

@@ -217,16 +217,18 @@ class PersistentActorsTest {
                 .findFirst()
                 .orElseThrow();
         assertThat(add(spawn(system, pinned), 1)).isEqualTo(1);
-        ForebayPersistence persistence = ForebayPersistence.get(system);
         long sequenceNr = 0;
         long most = 0;
-        for (int round = 0; round < 60; round++) {
+        for (int round = 0; round < 90; round++) {
+            if (round % 30 == 29) {
+                // What was given back is known in the next life, too.
+                stop(system);
+                system = start(disk, SMALL_LOG);
+            }
+            ForebayPersistence persistence = ForebayPersistence.get(system);
             List<CompletableFuture<Void>> writes = new ArrayList<>();
             for (int i = 0; i < 32; i++) {
-                CompletableFuture<Void> written = new CompletableFuture<>();
-                EventDraft event = EventDraft.of(++sequenceNr, 0, 20, "", new byte[16 * 1024], "writer", "", List.of());
-                persistence.request(ShardKind.EVENTS, busy, new EventShard.Write(busy, List.of(event), written));
-                writes.add(written);
+                writes.add(write(persistence, busy, "writer", ++sequenceNr, new byte[16 * 1024]));
             }
             CompletableFuture<Void> deleted = new CompletableFuture<>();
             persistence.request(ShardKind.EVENTS, busy, new EventShard.Delete(busy, sequenceNr - 4, deleted));
@@ -246,6 +248,33 @@ class PersistentActorsTest {
         ForebayPersistence.get(system).request(ShardKind.EVENTS, busy, new EventShard.Locate(busy, place));
         assertThat(place.get(60, TimeUnit.SECONDS).highestSequenceNr()).isEqualTo(sequenceNr);
         assertThat(place.get().deletedTo()).isEqualTo(sequenceNr - 4);
+        stop(system);
+    }
+
+    private static CompletableFuture<Void> write(
+            ForebayPersistence persistence, String id, String writer, long sequenceNr, byte[] payload) {
+        CompletableFuture<Void> written = new CompletableFuture<>();
+        EventDraft event = EventDraft.of(sequenceNr, 0, 20, "", payload, writer, "", List.of());
+        persistence.request(ShardKind.EVENTS, id, new EventShard.Write(id, List.of(event), written));
+        return written;
+    }
+
+    /** Two actors under one id: of the one that is behind nothing is stored, also what it numbers beyond the other's. */
+    @Test
+    void behindAWriteThatFailedNothingOfItsActorIsStored() throws Exception {
+        ActorSystem<Void> system = start(new MemoryDisk(), "");
+        ForebayPersistence persistence = ForebayPersistence.get(system);
+        for (int number = 1; number <= 10; number++) {
+            write(persistence, "one", "x", number, new byte[1]).get(60, TimeUnit.SECONDS);
+        }
+        List<CompletableFuture<Void>> late = new ArrayList<>();
+        for (int number = 9; number <= 12; number++) {
+            late.add(write(persistence, "one", "y", number, new byte[1]));
+        }
+        for (CompletableFuture<Void> one : late) {
+            assertThat(one).failsWithin(60, TimeUnit.SECONDS);
+        }
+        write(persistence, "one", "x", 11, new byte[1]).get(60, TimeUnit.SECONDS);
         stop(system);
     }
 

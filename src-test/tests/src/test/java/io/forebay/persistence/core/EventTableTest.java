@@ -161,10 +161,10 @@ class EventTableTest {
             write(table, "other", List.of(event(number)));
         }
         table.apply(table.decideDelete("one", 100));
-        assertThat(table.deletion("other", 300)).isNull();
-        assertThat(table.deletion("one", 60).toSequenceNr()).isEqualTo(60);
-        assertThat(table.deletions()).containsExactly(table.deletion("one", 300));
-        release(table, table.deletion("one", 300));
+        assertThat(deletion(table, "other", 300)).isNull();
+        assertThat(deletion(table, "one", 60).toSequenceNr()).isEqualTo(60);
+        assertThat(table.deletions()).containsExactly(deletion(table, "one", 300));
+        release(table, deletion(table, "one", 300));
         assertThat(table.released().count()).isEqualTo(100);
         table.released().forEach(offset -> {
             assertThat(stored.get((int) offset).number()).isEqualTo(1);
@@ -174,10 +174,14 @@ class EventTableTest {
         assertThat(table.released().count()).isEqualTo(100);
         assertThat(table.deletions()).isEmpty();
         table.apply(table.decideDelete("one", 300));
-        EventTable.Deletion rest = table.deletion("one", 300);
+        EventTable.Deletion rest = deletion(table, "one", 300);
         assertThat(rest.fromSequenceNr()).isEqualTo(101);
         release(table, rest);
         assertThat(table.released().count()).isEqualTo(300);
+    }
+
+    private static EventTable.Deletion deletion(EventTable table, String id, long flushedTo) {
+        return table.deletion(id, table.place(id).lastOffset(), flushedTo);
     }
 
     private void release(EventTable table, EventTable.Deletion deletion) throws UnreadableEventException {
