@@ -46,10 +46,12 @@ abstract class ClientSessionHarness {
 
     /**
      * The client works in the thread of whoever tells it something, so what follows from that has happened when telling
-     * returns; so do the probes, which then hold what they were told. And the end of a test does not wait until its client
-     * has closed.
+     * returns; so do the probes, which then hold what they were told, and so does the guardian, in whose thread a new actor's
+     * constructor runs: were that another one, the client would ask for a session before it takes messages, and what a test
+     * tells it then would be dealt with at some time. And the end of a test does not wait until its client has closed.
      */
     static final String CONFIG = """
+        akka.actor.internal-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         akka.actor.default-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         forebay.client.dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
         forebay.client.callback-dispatcher.type = akka.testkit.CallingThreadDispatcherConfigurator
