@@ -533,7 +533,9 @@ final class SendLane extends Lane {
             for (Ops.Send op : again) {
                 restBytes += op.bytes;
             }
-            return new Batch(requests.nextRequestId(), again.toArray(new Ops.Send[0]), restBytes);
+            Batch rest = new Batch(requests.nextRequestId(), again.toArray(new Ops.Send[0]), restBytes);
+            rest.isWaitedFor = isWaitedFor; // what the node has refused of it is in the rest
+            return rest;
         }
 
         @Override

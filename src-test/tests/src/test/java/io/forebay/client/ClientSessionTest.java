@@ -570,6 +570,26 @@ class ClientSessionTest extends ClientSessionHarness {
         freesYounger(sends);
     }
 
+    /** I8: the same when the node has taken some of what is younger, and the rest of it waits for its turn. */
+    @Test
+    void theRestOfWhatIsYoungerIsFreedToo() {
+        connect();
+        List<SessionCommand.Send> sends = sendEach("k1");
+        client.sendBatch(List.of(keyed("k2", "k"), keyed("l1", "l")));
+        answer(next(SessionCommand.Send.class), message -> message.id().equals("l1") ? receipt(7) : busy(200));
+        lose();
+        open(session, true);
+        advance(300);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        answer(sends.get(0), message -> busy(1));
+        withdrawn("k2");
+        advance(100);
+        assertThat(next(SessionCommand.Send.class)).isEqualTo(sends.get(0));
+        answer(sends.get(0), message -> receipt(1));
+        withdrawn("k1");
+        assertThat(idsOf(next(SessionCommand.Send.class))).containsExactly("k2");
+    }
+
     /** The first one is under way again: it is refused twice, and said to be what comes first once. */
     private void freesYounger(List<SessionCommand.Send> sends) {
         answer(sends.get(0), message -> busy(1));
