@@ -153,7 +153,9 @@ public final class StripePort {
         return !parked.isEmpty();
     }
 
-    private void durable(long upTo) {
+    /** What was parked behind another and was durable already asked for nothing: so go by what is durable, not by what was told. */
+    private void durable(long toldUpTo) {
+        long upTo = Math.max(toldUpTo, stripe.log().durableSequence());
         while (!parked.isEmpty() && parked.peekFirst().sequence <= upTo) {
             parked.pollFirst().whenDurable.run();
         }
