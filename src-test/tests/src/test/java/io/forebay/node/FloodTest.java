@@ -53,7 +53,6 @@ import java.util.concurrent.atomic.LongAdder;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
@@ -603,7 +602,6 @@ class FloodTest {
     }
 
     @Test
-    @EnabledIfSystemProperty(named = "forebay.flood", matches = ".+")
     @Timeout(value = 30, unit = TimeUnit.MINUTES)
     @EnabledOnOs(OS.LINUX)
     void aNodeIsAfterTheFloodWhatItWasBefore() throws Exception {
