@@ -725,7 +725,7 @@ public final class Session extends AbstractBehavior<Object> {
         return count >= limits.requestsInFlightMax()
                 ? new Refusal(
                         Refusal.Code.LIMIT,
-                        count + " requests of this session are not answered, allowed are "
+                        count + " requests of this session are not answered, forebay.session.requests-max allows "
                                 + limits.requestsInFlightMax(),
                         CONGESTED_RETRY_MILLIS)
                 : null;

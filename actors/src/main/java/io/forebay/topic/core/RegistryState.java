@@ -661,6 +661,7 @@ public final class RegistryState {
 
     private static <R extends LogRecord> RegistryDecision<R> limit(String kind, int max) {
         return RegistryDecision.refused(
-                RegistryOutcome.LIMIT, "there are " + max + " " + kind + ", no more are allowed");
+                RegistryOutcome.LIMIT,
+                "there are " + max + " " + kind + ", forebay.topic." + kind + "-max allows no more");
     }
 }
