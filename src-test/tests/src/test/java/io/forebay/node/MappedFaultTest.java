@@ -112,6 +112,11 @@ class MappedFaultTest {
                 send(client, "second", 10);
                 assertThat(get(client.pop(pop("second")))).as("I3").isNotEmpty();
                 assertThat(get(client.describeTopic("second"))).as("I1").isNotEmpty();
+                assertThat(node.isAlive()).as("I1").isTrue();
+                assertThat(Files.readString(log))
+                        .as("I1: what the node says of it")
+                        .doesNotContain("Uncaught error")
+                        .doesNotContain("AssertionError");
             } finally {
                 system.terminate();
             }
