@@ -40,7 +40,7 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
  * started again. Not in the default run: {@code -Dforebay.mounts=true}, as root; left out, with the reason in the output, where nothing
  * may be mounted.
  */
-@EnabledIfSystemProperty(named = "forebay.mounts", matches = "true")
+@EnabledIf("isWanted")
 @EnabledOnOs(OS.LINUX)
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class MountedDisksTest {
@@ -77,6 +77,14 @@ class MountedDisksTest {
             Map.entry("forebay.store.retry-backoff", "50 ms"),
             Map.entry("forebay.store.retry-backoff-max", "200 ms"),
             Map.entry("forebay.store.rewrite-timeout", "500 ms"));
+
+    static boolean isWanted() {
+        boolean isWanted = Boolean.getBoolean("forebay.mounts");
+        if (!isWanted) {
+            System.out.println("mounted disks: left out, they mount file systems and take half a minute: -Dforebay.mounts=true");
+        }
+        return isWanted;
+    }
 
     @TempDir
     Path directory;
