@@ -26,6 +26,11 @@ public final class SnapshotParts {
         if (!(view.decode() instanceof SnapshotRecord part)) {
             throw new CorruptRecordException("a snapshot of type " + view.type());
         }
+        return addOrNull(part);
+    }
+
+    /** The same of one that is decoded. */
+    public Whole addOrNull(SnapshotRecord part) throws CorruptRecordException {
         if (part.part() == 0) {
             parts.clear();
         }
@@ -36,5 +41,10 @@ public final class SnapshotParts {
         List<SnapshotRecord> all = List.copyOf(parts);
         parts.clear();
         return new Whole(part.heldSequence(), part.heldOwnerNumber(), SnapshotRecord.join(all));
+    }
+
+    /** Lets go of a snapshot that is not whole. */
+    public void clear() {
+        parts.clear();
     }
 }
