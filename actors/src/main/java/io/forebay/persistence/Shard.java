@@ -8,6 +8,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Receive;
 import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
+import io.forebay.queue.OwnerLog;
 import io.forebay.queue.StoreRefusals;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
@@ -51,7 +52,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private final StripeHandle stripe;
     private final int queueId;
     private final T table;
-    private final ShardLog log;
+    private final OwnerLog log;
     /** In the order in which they came. */
     private final ArrayDeque<Request> waiting = new ArrayDeque<>();
 
@@ -69,9 +70,10 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         this.table = table;
         self = context.getSelf();
         table.begin(stripe.log().nextOffset(queueId));
-        log = new ShardLog(
+        Owner owner = Owner.queue(queueId);
+        log = new OwnerLog(
                 stripe,
-                queueId,
+                owner,
                 context.messageAdapter(StoreWriter.Event.class, FromStore::new),
                 FRAME_BYTES,
                 recovered.held,
@@ -79,7 +81,6 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 this::snapshotGiven,
                 this::isWatched,
                 this::flushed);
-        Owner owner = Owner.queue(queueId);
         if (stripe.recovery().stoppedOwners().contains(owner)) {
             log.close(Refusal.of(
                     Refusal.Code.FAILED,
@@ -103,7 +104,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         return stripe.clock().millis();
     }
 
-    /** Largest sum of {@link ShardLog#bytesOf} that fits a frame. */
+    /** Largest sum of {@link OwnerLog#bytesOf} that fits a frame. */
     long bytesMax() {
         return log.bytesMax();
     }
@@ -200,7 +201,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * @param refused called instead of {@code done} when what was applied is not known to be done; the request has failed then
      */
     boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done, Runnable refused) {
-        long bytes = ShardLog.bytesOf(together);
+        long bytes = OwnerLog.bytesOf(together);
         if (bytes > log.bytesMax()) {
             fail(
                     request,
@@ -210,7 +211,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
             return false;
         }
-        StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
+        StripeBudget.NoRoom noRoom = log.tryReserve(StripeBudget.Tier.SEND, bytes);
         if (noRoom == null) {
             log.add(together, wantsFlushed, apply(together), done, refusal -> {
                 refused.run();
@@ -220,7 +221,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         }
         if (noRoom.reason() == StripeBudget.Reason.BUSY) {
             isWaitingForRoom = true;
-            log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
+            log.whenRoom(StripeBudget.Tier.SEND, bytes, () -> self.tell(Room.INSTANCE));
         } else {
             fail(request, StoreRefusals.of(noRoom));
         }
@@ -233,7 +234,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      */
     void storeInOrder(Request request, List<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {
         for (List<LogRecord> together : groups) {
-            long bytes = ShardLog.bytesOf(together);
+            long bytes = OwnerLog.bytesOf(together);
             if (bytes > log.bytesMax()) {
                 fail(
                         request,
@@ -252,11 +253,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         Request request = begun.request;
         while (!begun.groups.isEmpty()) {
             List<LogRecord> together = begun.groups.peekFirst();
-            long bytes = ShardLog.bytesOf(together);
-            StripeBudget.NoRoom noRoom = log.tryReserve(bytes);
+            long bytes = OwnerLog.bytesOf(together);
+            StripeBudget.NoRoom noRoom = log.tryReserve(StripeBudget.Tier.SEND, bytes);
             if (noRoom != null && noRoom.reason() == StripeBudget.Reason.BUSY) {
                 isWaitingForRoom = true;
-                log.whenRoom(bytes, () -> self.tell(Room.INSTANCE));
+                log.whenRoom(StripeBudget.Tier.SEND, bytes, () -> self.tell(Room.INSTANCE));
                 return;
             }
             if (noRoom != null) {

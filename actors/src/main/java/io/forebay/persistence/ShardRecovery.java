@@ -1,17 +1,16 @@
 package io.forebay.persistence;
 
 import io.forebay.persistence.core.ShardTable;
+import io.forebay.queue.OwnerLog;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
-import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.storage.log.SnapshotParts;
 import io.forebay.store.StripeRecovery;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 
@@ -20,24 +19,14 @@ import java.util.function.LongConsumer;
  * stripes are open.
  */
 final class ShardRecovery implements StripeRecovery {
-    /**
-     * How far a state goes.
-     *
-     * @param sequence of its last record, -1 if it has none
-     * @param ownerNumber its owner's own number of that
-     */
-    record Held(long sequence, long ownerNumber) {
-        static final Held NOTHING = new Held(-1, 0);
-    }
-
     /** Where a queue goes on; nobody else touches the table any more. */
     static final class Recovered {
         final ShardTable table;
-        Held held;
+        OwnerLog.Held held;
         /** Why the table is not to be trusted, null if it is. */
         String contradiction;
 
-        private Recovered(ShardTable table, Held held) {
+        private Recovered(ShardTable table, OwnerLog.Held held) {
             this.table = table;
             this.held = held;
         }
@@ -65,7 +54,7 @@ final class ShardRecovery implements StripeRecovery {
     /** What was found of a queue, which may be nothing. Handed over: a second call gives an empty one. */
     Recovered take(ShardKind kind, int shard) {
         Recovered found = queues.remove(kind.queueId(shard));
-        return found == null ? new Recovered(kind.create(activeIdsMax), Held.NOTHING) : found;
+        return found == null ? new Recovered(kind.create(activeIdsMax), OwnerLog.Held.NOTHING) : found;
     }
 
     /** Queues live in other stripes, too, but reserved ones do not. */
@@ -78,7 +67,7 @@ final class ShardRecovery implements StripeRecovery {
     }
 
     private final class Sink implements RecoverySink {
-        private final List<SnapshotRecord> parts = new ArrayList<>();
+        private final SnapshotParts parts = new SnapshotParts();
 
         private ShardKind kindOf(RecordView view) throws CorruptRecordException {
             ShardKind kind = ShardKind.ofQueueOrNull(view.queueId());
@@ -96,24 +85,16 @@ final class ShardRecovery implements StripeRecovery {
             }
             isAnythingFound = true;
             ShardKind kind = kindOf(view);
-            if (!(view.decode() instanceof SnapshotRecord part)) {
-                throw new CorruptRecordException("a snapshot of type " + view.type());
-            }
-            if (part.part() == 0) {
-                parts.clear();
-            }
-            parts.add(part);
-            if (part.part() < part.parts() - 1) {
+            SnapshotParts.Whole whole = parts.addOrNull(view);
+            if (whole == null) {
                 return;
             }
-            byte[] payload = SnapshotRecord.join(parts);
-            parts.clear();
             try {
                 queues.put(
                         view.queueId(),
                         new Recovered(
-                                kind.restore(activeIdsMax, payload),
-                                new Held(part.heldSequence(), part.heldOwnerNumber())));
+                                kind.restore(activeIdsMax, whole.payload()),
+                                new OwnerLog.Held(whole.heldSequence(), whole.heldOwnerNumber())));
             } catch (IllegalStateException e) {
                 throw new CorruptRecordException("snapshot of " + view.owner() + ": " + e.getMessage());
             }
@@ -131,7 +112,7 @@ final class ShardRecovery implements StripeRecovery {
             }
             Recovered queue = queues.get(view.queueId());
             if (queue == null) {
-                queue = new Recovered(kind.create(activeIdsMax), Held.NOTHING);
+                queue = new Recovered(kind.create(activeIdsMax), OwnerLog.Held.NOTHING);
                 if (view.ownerNumber() > 1) {
                     queue.contradiction = view.owner()
                             + ": its snapshot is lost, and what is left begins with its record " + view.ownerNumber();
@@ -148,7 +129,7 @@ final class ShardRecovery implements StripeRecovery {
                 if (sequenceTaker != null) {
                     sequenceTaker.accept(view.sequence());
                 }
-                queue.held = new Held(view.sequence(), view.ownerNumber());
+                queue.held = new OwnerLog.Held(view.sequence(), view.ownerNumber());
             } catch (IllegalStateException e) {
                 // This queue alone is stopped; the others have nothing to do with it.
                 queue.contradiction = view.owner() + ", record " + view.sequence() + ": " + e.getMessage();

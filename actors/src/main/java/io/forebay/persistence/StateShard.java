@@ -8,6 +8,7 @@ import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.StateDraft;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.Refusal;
+import io.forebay.queue.OwnerLog;
 import io.forebay.storage.log.DurableStateRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.store.StripeHandle;
@@ -153,7 +154,7 @@ final class StateShard extends Shard<StateTable> {
 
     /** All of it in one frame if it is not large, else a frame for each part: a large one would wait until nothing else does. */
     private List<List<LogRecord>> inFrames(List<LogRecord> records) {
-        if (records.size() <= RECORDS_TOGETHER_MAX && ShardLog.bytesOf(records) <= bytesMax()) {
+        if (records.size() <= RECORDS_TOGETHER_MAX && OwnerLog.bytesOf(records) <= bytesMax()) {
             return List.of(records);
         }
         List<List<LogRecord>> frames = new ArrayList<>(records.size());

@@ -155,6 +155,11 @@ public final class Outbox<P> {
         reservedBytes -= sent.reservedBytes;
         port.append(frame, sent.wantsDurable);
         // What a frame holds may be more or less than what was reserved for it; what is left belongs to the others.
+        giveBackSurplus();
+    }
+
+    /** Gives back what is reserved and not for what is in a batch. */
+    void giveBackSurplus() {
         long surplus = port.account().reservedBytes() - reservedBytes;
         if (surplus > 0) {
             port.account().giveBack(surplus);

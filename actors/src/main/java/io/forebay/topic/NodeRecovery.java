@@ -1,5 +1,6 @@
 package io.forebay.topic;
 
+import io.forebay.queue.OwnerLog;
 import io.forebay.queue.core.GroupQueueLimits;
 import io.forebay.queue.core.GroupQueueState;
 import io.forebay.queue.core.QueueState;
@@ -14,7 +15,7 @@ import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SeekRecord;
-import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.storage.log.SnapshotParts;
 import io.forebay.store.StripeRecovery;
 import io.forebay.topic.core.RegistryLimits;
 import io.forebay.topic.core.RegistryState;
@@ -64,14 +65,14 @@ public final class NodeRecovery implements StripeRecovery {
         return groupLimits;
     }
 
-    /** The registry's state, and the own number of its last record. */
     RegistryState registry() {
         RegistryState recovered = of(0).registry;
         return recovered == null ? new RegistryState(registryLimits) : recovered;
     }
 
-    long registryOwnerNumber() {
-        return of(0).registryOwnerNumber;
+    /** How far the registry's state goes. */
+    OwnerLog.Held registryHeld() {
+        return new OwnerLog.Held(registry().heldSequence(), of(0).registryOwnerNumber);
     }
 
     /** What is known of a queue; nothing if no record of it is left. Handed over: a second call gives a new one. */
@@ -112,47 +113,40 @@ public final class NodeRecovery implements StripeRecovery {
         long registryOwnerNumber;
         final Map<Integer, QueueState> queues = new HashMap<>();
         final Map<Long, RecoveredGroup> groups = new HashMap<>();
-        private final List<SnapshotRecord> parts = new ArrayList<>();
+        private final SnapshotParts parts = new SnapshotParts();
 
         @Override
         public void snapshot(RecordView view) throws CorruptRecordException {
             if (Owner.isReserved(view.queueId())) {
                 return;
             }
-            if (!(view.decode() instanceof SnapshotRecord part)) {
-                throw new CorruptRecordException("a snapshot of type " + view.type());
-            }
-            if (part.part() == 0) {
-                parts.clear();
-            }
-            parts.add(part);
-            if (part.part() < part.parts() - 1) {
+            SnapshotParts.Whole whole = parts.addOrNull(view);
+            if (whole == null) {
                 return;
             }
-            byte[] payload = SnapshotRecord.join(parts);
-            parts.clear();
             if (view.queueId() == 0) {
-                registry = RegistryState.restore(registryLimits, RegistrySnapshot.decode(payload), part.heldSequence());
-                registryOwnerNumber = part.heldOwnerNumber();
+                registry = RegistryState.restore(
+                        registryLimits, RegistrySnapshot.decode(whole.payload()), whole.heldSequence());
+                registryOwnerNumber = whole.heldOwnerNumber();
             } else if (view.groupId() == 0) {
                 queues.put(
                         view.queueId(),
                         QueueState.restore(
-                                QueueSnapshot.decode(payload),
-                                part.heldSequence(),
-                                part.heldOwnerNumber(),
+                                QueueSnapshot.decode(whole.payload()),
+                                whole.heldSequence(),
+                                whole.heldOwnerNumber(),
                                 view.logTimeMillis()));
             } else {
-                restore(view, part, GroupSnapshot.decode(payload));
+                restore(view, whole, GroupSnapshot.decode(whole.payload()));
             }
         }
 
-        private void restore(RecordView view, SnapshotRecord part, GroupSnapshot snapshot)
+        private void restore(RecordView view, SnapshotParts.Whole whole, GroupSnapshot snapshot)
                 throws CorruptRecordException {
             try {
                 RecoveredGroup group = new RecoveredGroup(
-                        GroupQueueState.restore(groupLimits, snapshot, part.heldSequence(), view.logTimeMillis()));
-                group.heldOwnerNumber = part.heldOwnerNumber();
+                        GroupQueueState.restore(groupLimits, snapshot, whole.heldSequence(), view.logTimeMillis()));
+                group.heldOwnerNumber = whole.heldOwnerNumber();
                 groups.put(Owner.group(view.queueId(), view.groupId()).key(), group);
             } catch (IllegalStateException e) {
                 throw new CorruptRecordException("snapshot of " + view.owner() + ": " + e.getMessage());

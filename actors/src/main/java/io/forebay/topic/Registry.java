@@ -12,7 +12,6 @@ import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
-import io.forebay.queue.StripePort;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicRecord;
@@ -135,11 +134,11 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         super(context);
         directory = environment.directory;
         state = environment.recovery.registry();
-        StripePort port = new StripePort(
+        journal = new RegistryJournal(
                 environment.stripes.get(0),
-                Owner.STRIPE,
-                context.messageAdapter(StoreWriter.Event.class, FromStore::new));
-        journal = new RegistryJournal(port, state, environment.recovery.registryOwnerNumber());
+                context.messageAdapter(StoreWriter.Event.class, FromStore::new),
+                state,
+                environment.recovery.registryHeld());
         publisher = new TopicPublisher(context, environment, state);
         definitions = new TopicDefinitions(environment, state, journal, publisher);
         administration = new Administration(context, environment, state, journal, publisher, definitions);

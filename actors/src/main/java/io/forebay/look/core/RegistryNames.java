@@ -6,11 +6,9 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RegistrySnapshot;
-import io.forebay.storage.log.SnapshotRecord;
+import io.forebay.storage.log.SnapshotParts;
 import io.forebay.storage.log.TopicRecord;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -20,7 +18,7 @@ import java.util.Map;
 public final class RegistryNames implements LifeNames {
     private final Map<Integer, TopicRecord> topics = new HashMap<>();
     private final Map<Integer, String> groups = new HashMap<>();
-    private final List<SnapshotRecord> parts = new ArrayList<>();
+    private final SnapshotParts parts = new SnapshotParts();
 
     /** Takes records of all stripes, in the order of their logs; looks at those of the registry. */
     public void record(RecordView view) throws CorruptRecordException {
@@ -30,16 +28,12 @@ public final class RegistryNames implements LifeNames {
         }
         if (type == RecordType.TOPIC || type == RecordType.GROUP) {
             take(view.decode());
-        } else if (type == RecordType.SNAPSHOT && view.decode() instanceof SnapshotRecord part) {
-            if (part.part() == 0) {
-                parts.clear();
-            }
-            parts.add(part);
-            if (part.part() == part.parts() - 1) {
-                RegistrySnapshot snapshot = RegistrySnapshot.decode(SnapshotRecord.join(parts));
+        } else if (type == RecordType.SNAPSHOT) {
+            SnapshotParts.Whole whole = parts.addOrNull(view);
+            if (whole != null) {
+                RegistrySnapshot snapshot = RegistrySnapshot.decode(whole.payload());
                 snapshot.topics().forEach(this::take);
                 snapshot.groups().forEach(this::take);
-                parts.clear();
             }
         }
     }

@@ -134,7 +134,7 @@ public final class RegistryState {
         return history != null ? history : new SettingsHistory(scope, id, 1, List.of());
     }
 
-    /** @return the highest sequence whose record is in this state and known to be written, -1 if none is */
+    /** @return the highest sequence of what was recovered, -1 if nothing was */
     public long heldSequence() {
         return heldSequence;
     }
@@ -528,11 +528,6 @@ public final class RegistryState {
                         changes.subList(surplus, changes.size())));
     }
 
-    /** A record is written. */
-    public void written(long sequence) {
-        heldSequence = Math.max(heldSequence, sequence);
-    }
-
     // ---- recovery -----------------------------------------------------------------------------------------------
 
     /**
@@ -541,9 +536,15 @@ public final class RegistryState {
      * @return whether it was new and the registry's
      */
     public boolean replay(LogRecord record, long sequence) {
-        if (sequence <= heldSequence) {
+        if (sequence <= heldSequence || !apply(record)) {
             return false;
         }
+        heldSequence = sequence;
+        return true;
+    }
+
+    /** @return whether it is one of the registry's; else nothing has happened */
+    boolean apply(LogRecord record) {
         if (record instanceof TopicRecord topic) {
             apply(topic);
         } else if (record instanceof TopicDeletedRecord deleted) {
@@ -561,7 +562,6 @@ public final class RegistryState {
         } else {
             return false;
         }
-        heldSequence = sequence;
         return true;
     }
 

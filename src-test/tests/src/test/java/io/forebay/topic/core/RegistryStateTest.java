@@ -18,7 +18,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -318,37 +317,7 @@ class RegistryStateTest {
                 long held = -1;
                 for (int step = 0; step < 100; step++) {
                     progress.at(round * 100L + step);
-                    String topic = "t" + random.nextInt(6);
-                    String group = "g" + random.nextInt(6);
-                    RegistryDecision<? extends LogRecord> decision = switch (random.nextInt(9)) {
-                        case 0, 1 -> live.decideCreateTopic(topic, 1 + random.nextInt(8), Map.of("k", "v"), 3, step);
-                        case 2 -> live.decideCreateGroup(group, Map.of(), step);
-                        case 3 -> {
-                            TopicRecord known = live.topic(topic);
-                            long[] offsets = new long[known == null ? 1 : known.queueIds().length];
-                            yield live.decideSubscribe(
-                                    topic, group, StartAt.EARLIEST, offsets, offsets, Map.of(), step);
-                        }
-                        case 4 ->
-                            random.nextBoolean()
-                                    ? live.decideDeleteTopic(topic, step)
-                                    : live.decideDeleteGroup(group, step);
-                        case 5 -> live.decideUnsubscribe(topic, group, step);
-                        case 6 -> live.decideChangeGroup(group, changes(random), random.nextInt(4), "w" + step, step);
-                        case 7 -> {
-                            GroupRecord known = live.group(group);
-                            yield live.decideDeadLetterTopic(
-                                    known == null ? 0 : known.groupId(), Map.of(), 1 + random.nextInt(4), step);
-                        }
-                        default ->
-                            live.decideChangeTopic(
-                                    topic,
-                                    changes(random),
-                                    random.nextInt(4),
-                                    "w" + step,
-                                    random.nextInt(4) == 0,
-                                    step);
-                    };
+                    RegistryDecision<? extends LogRecord> decision = RandomDecisions.next(live, random, step);
                     if (decision.isDecided()) {
                         live.replay(decision.record(), log.size());
                         log.add(decision.record());
@@ -384,15 +353,6 @@ class RegistryStateTest {
                         .isFalse();
             }
         });
-    }
-
-    private static Map<String, String> changes(RandomGenerator random) {
-        Map<String, String> changes = new HashMap<>();
-        for (int i = random.nextInt(3); i >= 0; i--) {
-            String name = List.of("k", "a", "b", "queues").get(random.nextInt(4));
-            changes.put(name, random.nextInt(3) == 0 ? "" : Integer.toString(random.nextInt(9)));
-        }
-        return changes;
     }
 
     /** The version is one higher, and the last change says what differs. */

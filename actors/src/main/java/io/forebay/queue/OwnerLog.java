@@ -1,11 +1,7 @@
-package io.forebay.persistence;
+package io.forebay.queue;
 
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.Refusal;
-import io.forebay.queue.FrameSize;
-import io.forebay.queue.Outbox;
-import io.forebay.queue.StoreRefusals;
-import io.forebay.queue.StripePort;
 import io.forebay.storage.log.Frame;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
@@ -22,11 +18,21 @@ import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 
 /**
- * An actor's side of one reserved queue: writes what was decided, in order, one frame out while the next one fills, and tells when
- * it is written or flushed. Gives snapshots of the actor's state between two frames, which is why the actor decides nothing while
- * {@link #isHoldingBack()}. Confined to its actor.
+ * An actor's side of a stripe, of one whose records are all that there is of its state: a reserved queue's, or the stripe's own. Writes
+ * what was decided, in order, one frame out while the next one fills, and tells when it is written or flushed. Gives snapshots of the
+ * actor's state between two frames, which is why the actor decides nothing while {@link #isHoldingBack()}. Confined to its actor.
  */
-final class ShardLog {
+public final class OwnerLog {
+    /**
+     * How far a state goes.
+     *
+     * @param sequence of its last record, -1 if it has none
+     * @param ownerNumber its owner's own number of that
+     */
+    public record Held(long sequence, long ownerNumber) {
+        public static final Held NOTHING = new Held(-1, 0);
+    }
+
     /** What is told of one decision, once. */
     private static final class Waiting {
         private final boolean wantsFlushed;
@@ -85,6 +91,7 @@ final class ShardLog {
     private Refusal closed;
 
     /**
+     * @param owner a queue, or the stripe
      * @param origin where the actor hears the stripe's events, for {@link #onEvent}
      * @param frameBytes size from which a frame is not filled further
      * @param recovered how far what was recovered goes
@@ -93,12 +100,12 @@ final class ShardLog {
      * @param isWatched whether somebody wants to hear {@code flushed} of a frame that was written
      * @param flushed called when such a frame, and all before it, is flushed
      */
-    ShardLog(
+    public OwnerLog(
             StripeHandle stripe,
-            int queueId,
+            Owner owner,
             ActorRef<StoreWriter.Event> origin,
             int frameBytes,
-            ShardRecovery.Held recovered,
+            Held recovered,
             Supplier<byte[]> snapshot,
             Runnable snapshotGiven,
             BooleanSupplier isWatched,
@@ -107,7 +114,7 @@ final class ShardLog {
         this.isWatched = isWatched;
         this.flushed = flushed;
         this.stripe = stripe;
-        this.owner = Owner.queue(queueId);
+        this.owner = owner;
         this.snapshot = snapshot;
         heldSequence = recovered.sequence();
         heldOwnerNumber = recovered.ownerNumber();
@@ -116,22 +123,22 @@ final class ShardLog {
     }
 
     /** Why nothing is written any more; null while it is. */
-    Refusal closed() {
+    public Refusal closed() {
         return closed;
     }
 
     /** Whether nothing may be decided for now. */
-    boolean isHoldingBack() {
+    public boolean isHoldingBack() {
         return !snapshotsWanted.isEmpty();
     }
 
     /** Most bytes of records that may be added together. */
-    long bytesMax() {
+    public long bytesMax() {
         return outbox.frameBytesMax() - BATCH_BYTES;
     }
 
     /** What these take, and have to be reserved for. */
-    static long bytesOf(List<LogRecord> together) {
+    public static long bytesOf(List<LogRecord> together) {
         long bytes = BATCH_BYTES;
         for (LogRecord record : together) {
             bytes += FrameSize.ofRecord(record);
@@ -139,16 +146,19 @@ final class ShardLog {
         return bytes;
     }
 
-    /** Null if there is room, which is taken by {@link #add}. */
-    StripeBudget.NoRoom tryReserve(long bytes) {
-        return port.account().tryReserve(bytes, StripeBudget.Tier.SEND)
-                ? null
-                : stripe.budget().refusal(StripeBudget.Tier.SEND);
+    /** Null if there is room, which is taken by {@link #add}; or given back by {@link #giveBackUnused}. */
+    public StripeBudget.NoRoom tryReserve(StripeBudget.Tier tier, long bytes) {
+        return port.account().tryReserve(bytes, tier) ? null : stripe.budget().refusal(tier);
+    }
+
+    /** Gives back what was reserved, and that nothing was added for. */
+    public void giveBackUnused() {
+        outbox.giveBackSurplus();
     }
 
     /** Calls that once there is room, on any thread. */
-    void whenRoom(long bytes, Runnable wakeUp) {
-        stripe.budget().whenRoom(StripeBudget.Tier.SEND, bytes, wakeUp);
+    public void whenRoom(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
+        stripe.budget().whenRoom(tier, bytes, wakeUp);
     }
 
     /**
@@ -158,7 +168,7 @@ final class ShardLog {
      * @param written told the sequence of the first, when they are written; before it is done
      * @param refused told why it is not done, or not known to be
      */
-    void add(
+    public void add(
             List<LogRecord> together,
             boolean wantsFlushed,
             LongConsumer written,
@@ -185,7 +195,7 @@ final class ShardLog {
     }
 
     /** Done when everything added so far, and whatever was there at the start, is flushed. */
-    void awaitFlushed(Runnable done, Consumer<Refusal> refused) {
+    public void awaitFlushed(Runnable done, Consumer<Refusal> refused) {
         Outbox.Batch<Waiting> newest = outbox.newest();
         Waiting waiting = new Waiting(true, sequence -> {}, 0, done, refused);
         if (newest != null) {
@@ -199,7 +209,7 @@ final class ShardLog {
     }
 
     /** Does it when everything added so far is flushed: that is not hastened, and noticed with one of the stripe's later events. */
-    void onceFlushed(Runnable action) {
+    public void onceFlushed(Runnable action) {
         Outbox.Batch<Waiting> newest = outbox.newest();
         if (newest == null) {
             later.addLast(new Later(port.lastSequence(), action));
@@ -215,7 +225,7 @@ final class ShardLog {
     }
 
     /** Runs when everything added so far is flushed, however long that takes; never if that does not come to pass. */
-    void whenFlushed(Runnable action) {
+    public void whenFlushed(Runnable action) {
         Outbox.Batch<Waiting> newest = outbox.newest();
         if (newest != null) {
             newest.parts.add(new Waiting(true, sequence -> {}, 0, action, refusal -> {}));
@@ -225,13 +235,13 @@ final class ShardLog {
     }
 
     /** Sends what was added, unless a frame is out. */
-    void sendNext() {
+    public void sendNext() {
         if (closed == null) {
             outbox.sendNext();
         }
     }
 
-    void onEvent(StoreWriter.Event event) {
+    public void onEvent(StoreWriter.Event event) {
         if (event instanceof StoreWriter.Written written) {
             onWritten(written);
         } else if (event instanceof StoreWriter.Durable durable) {
@@ -265,7 +275,7 @@ final class ShardLog {
     }
 
     /** Nothing is written from now on. */
-    void close(Refusal reason) {
+    public void close(Refusal reason) {
         closed = reason;
         refuseUnanswered(reason);
     }
