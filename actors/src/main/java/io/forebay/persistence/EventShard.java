@@ -3,7 +3,6 @@ package io.forebay.persistence;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.config.StoreSettings;
@@ -62,24 +61,29 @@ final class EventShard extends Shard<EventTable> {
         }
     };
 
-    /** @param listeners told of what is flushed */
+    /**
+     * @param ref told when this actor has ended
+     * @param listeners told of what is flushed
+     */
     static Behavior<Command> create(
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             EventListeners listeners) {
-        return Behaviors.setup(context -> new EventShard(context, stripe, queueId, settings, recovered, listeners));
+        return setup(ref, context -> new EventShard(context, ref, stripe, queueId, settings, recovered, listeners));
     }
 
     private EventShard(
             ActorContext<Command> context,
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             EventListeners listeners) {
-        super(context, stripe, queueId, recovered, (EventTable) recovered.table);
+        super(context, ref, stripe, queueId, recovered, (EventTable) recovered.table);
         this.listeners = listeners;
         this.stripe = stripe;
         this.queueId = queueId;
@@ -170,7 +174,7 @@ final class EventShard extends Shard<EventTable> {
         } else {
             // Looked for from here: what comes later is perhaps not written when this is flushed.
             EventTable.Place place = table().place(delete.persistenceId);
-            store(delete, List.of(record), true, () -> {
+            storeDeletion(delete, record, () -> {
                 delete.reply.complete(null);
                 EventTable.Deletion deletion =
                         table().deletion(delete.persistenceId, place.lastOffset(), record.toSequenceNr());

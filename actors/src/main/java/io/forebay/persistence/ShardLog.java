@@ -125,9 +125,25 @@ final class ShardLog {
         return !snapshotsWanted.isEmpty();
     }
 
-    /** Most bytes of records that may be added together. */
+    /** Most that records which are added together may {@linkplain #bytesOf take}: more would hold everybody up, waiting to be alone. */
     long bytesMax() {
-        return outbox.frameBytesMax() - BATCH_BYTES;
+        return Math.min(
+                outbox.frameBytesMax() - BATCH_BYTES, stripe.budget().unflushedBytesMax(StripeBudget.Tier.SEND));
+    }
+
+    /** Why these are not taken, whatever room there is; null if they may be. */
+    Refusal tooLargeOrNull(List<LogRecord> together) {
+        long bytes = bytesOf(together);
+        if (bytes <= bytesMax()) {
+            return null;
+        }
+        return Refusal.tooLarge(
+                "an atomic write of " + together.size() + " records",
+                bytes + " bytes",
+                "at most " + bytesMax() + ", which "
+                        + (bytesMax() < outbox.frameBytesMax() - BATCH_BYTES
+                                ? "forebay.store.max-unflushed and send-high-water-percent give"
+                                : "forebay.storage.segment-size gives"));
     }
 
     /** What these take, and have to be reserved for. */
@@ -140,15 +156,13 @@ final class ShardLog {
     }
 
     /** Null if there is room, which is taken by {@link #add}. */
-    StripeBudget.NoRoom tryReserve(long bytes) {
-        return port.account().tryReserve(bytes, StripeBudget.Tier.SEND)
-                ? null
-                : stripe.budget().refusal(StripeBudget.Tier.SEND);
+    StripeBudget.NoRoom tryReserve(StripeBudget.Tier tier, long bytes) {
+        return port.account().tryReserve(bytes, tier) ? null : stripe.budget().refusal(tier);
     }
 
-    /** Calls that once there is room, on any thread. */
-    void whenRoom(long bytes, Runnable wakeUp) {
-        stripe.budget().whenRoom(StripeBudget.Tier.SEND, bytes, wakeUp);
+    /** Calls that once there is room, or there will be none for now, on any thread. */
+    void whenRoom(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
+        stripe.budget().whenRoom(tier, bytes, wakeUp);
     }
 
     /**
@@ -264,10 +278,10 @@ final class ShardLog {
         }
     }
 
-    /** Nothing is written from now on. */
+    /** Nothing is written from now on; what is on its way may be, or not. */
     void close(Refusal reason) {
         closed = reason;
-        refuseUnanswered(reason);
+        refuseUnanswered(StoreRefusals.outcomeUnknown(reason.text()));
     }
 
     private void onWritten(StoreWriter.Written written) {
