@@ -47,7 +47,7 @@ final class EventShard extends Shard<EventTable> {
     private final int queueId;
     private final EventReleases releases;
     /** Found, and in no snapshot yet. */
-    private OffsetSet toRelease = OffsetSet.empty();
+    private OffsetSet.Builder toRelease = OffsetSet.builder();
     /**
      * Actors of which a write was refused, by what Akka calls each of them, those last that were refused last. Such an actor ends;
      * what it had sent behind that write must not be stored without it.
@@ -159,6 +159,7 @@ final class EventShard extends Shard<EventTable> {
         if (reply.isCompletedExceptionally()) {
             reply.exceptionally(failure -> {
                 if (failure instanceof ForebayException refused
+        lookAgain();
                         && refused.refusal().code() != Refusal.Code.TOO_LARGE) {
                     refusedWriters.put(writer, refused.refusal());
                 }
@@ -188,10 +189,14 @@ final class EventShard extends Shard<EventTable> {
     private void found(EventReleases.Found found) {
         if (found.offsets() != null) {
             table().released(found.deletion(), found.offsets(), stripe.log().releasedBelow(queueId));
-            toRelease = toRelease.union(found.offsets());
+            toRelease.addAll(found.offsets());
         }
-        releases.found();
+        releases.found(found, nowMillis());
     }
+    private void lookAgain() {
+        releases.again(nowMillis(), deletion -> !table().isReleased(deletion));
+    }
+
 
     /**
      * Only now: the offsets are known to a snapshot, so a start knows them, too, when what lies there is gone. What gives them up
@@ -199,7 +204,8 @@ final class EventShard extends Shard<EventTable> {
      */
     @Override
     void snapshotGiven() {
-        release(toRelease);
-        toRelease = OffsetSet.empty();
+        release(toRelease.build());
+        toRelease = OffsetSet.builder();
+        lookAgain();
     }
 }

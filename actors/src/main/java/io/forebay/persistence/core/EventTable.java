@@ -27,6 +27,7 @@ public final class EventTable implements ShardTable {
 
     private static final char ENTITY_TYPE_END = '|';
     private static final byte[] NOTHING = {};
+    private static final int RANGES_LATELY_MIN = 64;
 
     /**
      * Where the events of a persistence id are.
@@ -46,11 +47,17 @@ public final class EventTable implements ShardTable {
     private final Map<Long, Id> trailed;
 
     private long nextOffset;
-    /** What nobody needs any more, above what the log knows to be released altogether. */
+    /** What nobody needs any more, above what the log knows to be released altogether, and what is in {@link #releasedLately}. */
     private OffsetSet released = OffsetSet.empty();
 
     /** @param trailsMax ids of which the newest offsets are kept */
     public EventTable(int trailsMax) {
+    /** What came to it: merged when it is no longer small beside it, so that many small deletions are not as many copies of all. */
+    private OffsetSet.Builder releasedLately = OffsetSet.builder();
+
+    private int rangesLately;
+    private long releasedBelow;
+
         trailed = new LinkedHashMap<>(16, 0.75f, true) {
             @Override
             protected boolean removeEldestEntry(Map.Entry<Long, Id> eldest) {
@@ -85,7 +92,7 @@ public final class EventTable implements ShardTable {
             ids.add(new EventsSnapshot.Id(
                     id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids, released).encode();
+        return new EventsSnapshot(ids, released()).encode();
     }
 
     @Override
@@ -277,8 +284,24 @@ public final class EventTable implements ShardTable {
     public void released(Deletion deletion, OffsetSet found, long releasedBelow) {
         Id id = byNumber.get(deletion.place.number);
         id.releasedTo = Math.max(id.releasedTo, deletion.toSequenceNr);
-        released = released.union(found).from(releasedBelow);
+        this.releasedBelow = releasedBelow;
+        releasedLately.addAll(found);
+        rangesLately += found.rangeCount();
+        if (rangesLately > RANGES_LATELY_MIN + released.rangeCount() / 2) {
+            mergeReleased();
+        }
     }
+
+    private void mergeReleased() {
+        released = released.union(releasedLately.build()).from(releasedBelow);
+        releasedLately = OffsetSet.builder();
+        rangesLately = 0;
+    }
+    /** Whether what was looked for has been released meanwhile, with what was deleted later. */
+    public boolean isReleased(Deletion deletion) {
+        return byNumber.get(deletion.place.number).releasedTo >= deletion.toSequenceNr;
+    }
+
 
     /** The offsets that nobody needs, as far as they are known and above what is released altogether. */
     public OffsetSet released() {
@@ -298,3 +321,4 @@ public final class EventTable implements ShardTable {
         return end < 0 ? "" : persistenceId.substring(0, end);
     }
 }
+        mergeReleased();
