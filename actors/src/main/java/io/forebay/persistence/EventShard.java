@@ -83,7 +83,7 @@ final class EventShard extends Shard<EventTable> {
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             EventListeners listeners) {
-        super(context, ref, stripe, queueId, recovered, (EventTable) recovered.table);
+        super(context, ref, stripe, queueId, settings, recovered, (EventTable) recovered.table);
         this.listeners = listeners;
         this.stripe = stripe;
         this.queueId = queueId;
@@ -102,10 +102,17 @@ final class EventShard extends Shard<EventTable> {
     @Override
     void take(Request request) {
         if (request instanceof Write write) {
-            write(write);
+            if (!refusesForLostName(write, write.persistenceId)) {
+                write(write);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof Locate locate) {
+            if (refusesForLostName(locate, locate.persistenceId)) {
+                return;
+            }
             EventTable.Place place = table().place(locate.persistenceId);
             awaitFlushed(locate, () -> locate.reply.complete(place));
         } else if (request instanceof AwaitFlushed await) {
@@ -152,6 +159,7 @@ final class EventShard extends Shard<EventTable> {
         if (!store(write, records, isFlushedWanted, () -> write.reply.complete(null))) {
             noteRefused(writer, write.reply);
         }
+        lookAgain();
     }
 
     /** Unless it waits for room, or is only rejected, behind which its actor may go on. */
@@ -159,7 +167,6 @@ final class EventShard extends Shard<EventTable> {
         if (reply.isCompletedExceptionally()) {
             reply.exceptionally(failure -> {
                 if (failure instanceof ForebayException refused
-        lookAgain();
                         && refused.refusal().code() != Refusal.Code.TOO_LARGE) {
                     refusedWriters.put(writer, refused.refusal());
                 }
@@ -186,6 +193,10 @@ final class EventShard extends Shard<EventTable> {
         }
     }
 
+    private void lookAgain() {
+        releases.again(nowMillis(), deletion -> !table().isReleased(deletion));
+    }
+
     private void found(EventReleases.Found found) {
         if (found.offsets() != null) {
             table().released(found.deletion(), found.offsets(), stripe.log().releasedBelow(queueId));
@@ -193,10 +204,6 @@ final class EventShard extends Shard<EventTable> {
         }
         releases.found(found, nowMillis());
     }
-    private void lookAgain() {
-        releases.again(nowMillis(), deletion -> !table().isReleased(deletion));
-    }
-
 
     /**
      * Only now: the offsets are known to a snapshot, so a start knows them, too, when what lies there is gone. What gives them up

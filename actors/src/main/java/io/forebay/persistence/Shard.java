@@ -8,6 +8,8 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.japi.function.Function;
+import io.forebay.config.LostNamesSetting;
+import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.StoreRefusals;
@@ -47,11 +49,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     /** What a request has decided and not all written. */
     private record Begun(
-            Request request,
-            Tier tier,
-            ArrayDeque<List<LogRecord>> groups,
-            boolean wantsFlushed,
-            Runnable done) {}
+            Request request, Tier tier, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
     private static final int FRAME_BYTES = 64 * 1024;
 
@@ -59,6 +57,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private final ShardRef ref;
     private final StripeHandle stripe;
     private final int queueId;
+    private final boolean areLostNamesForgotten;
     private final T table;
     private final ShardLog log;
     /** In the order in which they came. */
@@ -91,9 +90,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             ShardRef ref,
             StripeHandle stripe,
             int queueId,
+            PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             T table) {
         super(context);
+        areLostNamesForgotten = settings.lostNames() == LostNamesSetting.FORGET;
         this.ref = ref;
         this.stripe = stripe;
         this.queueId = queueId;
@@ -411,6 +412,23 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         if (!offsets.isEmpty() && log.closed() == null) {
             stripe.log().releaseOffsets(queueId, offsets);
         }
+    }
+
+    /** Refuses what is asked of an id that may not be taken for a new one. */
+    boolean refusesForLostName(Request request, String persistenceId) {
+        if (areLostNamesForgotten || !table.mayHaveLostItsName(persistenceId)) {
+            return false;
+        }
+        fail(
+                request,
+                Refusal.of(
+                        Refusal.Code.FAILED,
+                        "nothing is known of persistence id '" + persistenceId
+                                + "', but a repair of the log has lost names of "
+                                + Owner.queue(queueId)
+                                + ", and it may be one of them; once it is sure that it is new, or may"
+                                + " begin anew, forebay.persistence.lost-names = forget takes it for that"));
+        return true;
     }
 
     static void fail(Request request, Refusal refusal) {

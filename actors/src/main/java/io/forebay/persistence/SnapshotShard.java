@@ -70,7 +70,7 @@ final class SnapshotShard extends Shard<SnapshotTable> {
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered) {
-        super(context, ref, stripe, queueId, recovered, (SnapshotTable) recovered.table);
+        super(context, ref, stripe, queueId, settings, recovered, (SnapshotTable) recovered.table);
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
         partBytesMax = (int) Math.min(
                 PART_BYTES_MAX,
@@ -83,10 +83,17 @@ final class SnapshotShard extends Shard<SnapshotTable> {
     @Override
     void take(Request request) {
         if (request instanceof Save save) {
-            save(save);
+            if (nextPart > 0 || !refusesForLostName(save, save.snapshot.persistenceId())) {
+                save(save);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof Select select) {
+            if (refusesForLostName(select, select.persistenceId)) {
+                return;
+            }
             Optional<SnapshotTable.Place> place =
                     Optional.ofNullable(table().newestOrNull(select.persistenceId, select.bounds));
             awaitFlushed(select, () -> select.reply.complete(place));

@@ -83,7 +83,7 @@ final class StateShard extends Shard<StateTable> {
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered) {
-        super(context, ref, stripe, queueId, recovered, (StateTable) recovered.table);
+        super(context, ref, stripe, queueId, settings, recovered, (StateTable) recovered.table);
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
         partBytesMax = (int) Math.min(PART_BYTES_MAX, bytesMax() / 4);
         release(table().takeDead());
@@ -92,12 +92,21 @@ final class StateShard extends Shard<StateTable> {
     @Override
     void take(Request request) {
         if (request instanceof Upsert upsert) {
-            upsert(upsert);
+            if (!refusesForLostName(upsert, upsert.persistenceId)) {
+                upsert(upsert);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof DeleteAny delete) {
-            deleteAny(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                deleteAny(delete);
+            }
         } else if (request instanceof Locate locate) {
+            if (refusesForLostName(locate, locate.persistenceId)) {
+                return;
+            }
             StateTable.Place place = table().place(locate.persistenceId);
             awaitFlushed(locate, () -> locate.reply.complete(place));
         } else if (request instanceof ListIds list) {

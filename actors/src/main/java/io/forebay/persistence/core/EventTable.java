@@ -46,18 +46,20 @@ public final class EventTable implements ShardTable {
     /** Those with a trail, by their numbers. */
     private final Map<Long, Id> trailed;
 
+    private boolean mayMissRecords;
+    private int lostNames;
     private long nextOffset;
     /** What nobody needs any more, above what the log knows to be released altogether, and what is in {@link #releasedLately}. */
     private OffsetSet released = OffsetSet.empty();
 
-    /** @param trailsMax ids of which the newest offsets are kept */
-    public EventTable(int trailsMax) {
     /** What came to it: merged when it is no longer small beside it, so that many small deletions are not as many copies of all. */
     private OffsetSet.Builder releasedLately = OffsetSet.builder();
 
     private int rangesLately;
     private long releasedBelow;
 
+    /** @param trailsMax ids of which the newest offsets are kept */
+    public EventTable(int trailsMax) {
         trailed = new LinkedHashMap<>(16, 0.75f, true) {
             @Override
             protected boolean removeEldestEntry(Map.Entry<Long, Id> eldest) {
@@ -98,6 +100,24 @@ public final class EventTable implements ShardTable {
     @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
+        mayMissRecords = false;
+    }
+
+    @Override
+    public void recordsAreMissing() {
+        mayMissRecords = true;
+        fill(1);
+    }
+
+    private void fill(long count) {
+        while (mayMissRecords && byNumber.count() < count) {
+            add(LostNames.of(byNumber.count() + 1));
+        }
+    }
+
+    @Override
+    public boolean mayHaveLostItsName(String persistenceId) {
+        return lostNames > 0 && !byName.containsKey(persistenceId);
     }
 
     /** How many ids there are; their numbers are 1 to this. */
@@ -188,6 +208,7 @@ public final class EventTable implements ShardTable {
     @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
+            fill(event.number());
             Id id = byNumber.get(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
@@ -201,10 +222,12 @@ public final class EventTable implements ShardTable {
             trailOf(id).add(event.offset());
             nextOffset = event.offset() + 1;
         } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
+            fill(deleted.number());
             Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
         } else if (record instanceof PersistenceIdRecord named) {
+            fill(named.number() - 1);
             if (named.number() != byNumber.count() + 1) {
                 throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
                         + named.number() + " behind " + byNumber.count());
@@ -221,6 +244,7 @@ public final class EventTable implements ShardTable {
             throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
         }
         byNumber.add(id);
+        lostNames += LostNames.isOne(persistenceId) ? 1 : 0;
         return id;
     }
 
@@ -262,6 +286,11 @@ public final class EventTable implements ShardTable {
                         new Place(id.number, id.highestSequenceNr, 0, lastOffset), id.releasedTo + 1, toSequenceNr);
     }
 
+    /** Whether what was looked for has been released meanwhile, with what was deleted later. */
+    public boolean isReleased(Deletion deletion) {
+        return byNumber.get(deletion.place.number).releasedTo >= deletion.toSequenceNr;
+    }
+
     /** Of all ids: what was left to do at the last stop; all deletions are flushed. */
     public List<Deletion> deletions() {
         List<Deletion> all = new ArrayList<>();
@@ -297,14 +326,10 @@ public final class EventTable implements ShardTable {
         releasedLately = OffsetSet.builder();
         rangesLately = 0;
     }
-    /** Whether what was looked for has been released meanwhile, with what was deleted later. */
-    public boolean isReleased(Deletion deletion) {
-        return byNumber.get(deletion.place.number).releasedTo >= deletion.toSequenceNr;
-    }
-
 
     /** The offsets that nobody needs, as far as they are known and above what is released altogether. */
     public OffsetSet released() {
+        mergeReleased();
         return released;
     }
 
@@ -321,4 +346,3 @@ public final class EventTable implements ShardTable {
         return end < 0 ? "" : persistenceId.substring(0, end);
     }
 }
-        mergeReleased();
