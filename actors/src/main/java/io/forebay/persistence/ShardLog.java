@@ -238,6 +238,11 @@ final class ShardLog {
         }
     }
 
+    /** How many wait for what was added before to be written or flushed; for tests. */
+    int unansweredCount() {
+        return unanswered.size();
+    }
+
     /** Sends what was added, unless a frame is out. */
     void sendNext() {
         if (closed == null) {
