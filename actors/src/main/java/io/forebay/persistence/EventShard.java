@@ -3,7 +3,6 @@ package io.forebay.persistence;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.config.StoreSettings;
@@ -48,7 +47,7 @@ final class EventShard extends Shard<EventTable> {
     private final int queueId;
     private final EventReleases releases;
     /** Found, and in no snapshot yet. */
-    private OffsetSet toRelease = OffsetSet.empty();
+    private OffsetSet.Builder toRelease = OffsetSet.builder();
     /**
      * Actors of which a write was refused, by what Akka calls each of them, those last that were refused last. Such an actor ends;
      * what it had sent behind that write must not be stored without it.
@@ -62,24 +61,29 @@ final class EventShard extends Shard<EventTable> {
         }
     };
 
-    /** @param listeners told of what is flushed */
+    /**
+     * @param ref told when this actor has ended
+     * @param listeners told of what is flushed
+     */
     static Behavior<Command> create(
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             EventListeners listeners) {
-        return Behaviors.setup(context -> new EventShard(context, stripe, queueId, settings, recovered, listeners));
+        return setup(ref, context -> new EventShard(context, ref, stripe, queueId, settings, recovered, listeners));
     }
 
     private EventShard(
             ActorContext<Command> context,
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered,
             EventListeners listeners) {
-        super(context, stripe, queueId, recovered, (EventTable) recovered.table);
+        super(context, ref, stripe, queueId, settings, recovered, (EventTable) recovered.table);
         this.listeners = listeners;
         this.stripe = stripe;
         this.queueId = queueId;
@@ -98,10 +102,17 @@ final class EventShard extends Shard<EventTable> {
     @Override
     void take(Request request) {
         if (request instanceof Write write) {
-            write(write);
+            if (!refusesForLostName(write, write.persistenceId)) {
+                write(write);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof Locate locate) {
+            if (refusesForLostName(locate, locate.persistenceId)) {
+                return;
+            }
             EventTable.Place place = table().place(locate.persistenceId);
             awaitFlushed(locate, () -> locate.reply.complete(place));
         } else if (request instanceof AwaitFlushed await) {
@@ -148,6 +159,7 @@ final class EventShard extends Shard<EventTable> {
         if (!store(write, records, isFlushedWanted, () -> write.reply.complete(null))) {
             noteRefused(writer, write.reply);
         }
+        lookAgain();
     }
 
     /** Unless it waits for room, or is only rejected, behind which its actor may go on. */
@@ -170,7 +182,7 @@ final class EventShard extends Shard<EventTable> {
         } else {
             // Looked for from here: what comes later is perhaps not written when this is flushed.
             EventTable.Place place = table().place(delete.persistenceId);
-            store(delete, List.of(record), true, () -> {
+            storeDeletion(delete, record, () -> {
                 delete.reply.complete(null);
                 EventTable.Deletion deletion =
                         table().deletion(delete.persistenceId, place.lastOffset(), record.toSequenceNr());
@@ -181,12 +193,16 @@ final class EventShard extends Shard<EventTable> {
         }
     }
 
+    private void lookAgain() {
+        releases.again(nowMillis(), deletion -> !table().isReleased(deletion));
+    }
+
     private void found(EventReleases.Found found) {
         if (found.offsets() != null) {
             table().released(found.deletion(), found.offsets(), stripe.log().releasedBelow(queueId));
-            toRelease = toRelease.union(found.offsets());
+            toRelease.addAll(found.offsets());
         }
-        releases.found();
+        releases.found(found, nowMillis());
     }
 
     /**
@@ -195,7 +211,8 @@ final class EventShard extends Shard<EventTable> {
      */
     @Override
     void snapshotGiven() {
-        release(toRelease);
-        toRelease = OffsetSet.empty();
+        release(toRelease.build());
+        toRelease = OffsetSet.builder();
+        lookAgain();
     }
 }

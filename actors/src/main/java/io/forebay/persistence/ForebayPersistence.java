@@ -1,6 +1,5 @@
 package io.forebay.persistence;
 
-import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
@@ -34,8 +33,7 @@ public final class ForebayPersistence implements Extension {
      * @param stripe in which the reserved queues live
      * @param eventIds of the queues of events
      */
-    private record Serving(
-            StripeHandle stripe, Map<ShardKind, List<ActorRef<Shard.Command>>> shards, List<EventIds> eventIds) {}
+    private record Serving(StripeHandle stripe, Map<ShardKind, List<ShardRef>> shards, List<EventIds> eventIds) {}
 
     private final ActorSystem<?> system;
     private final PersistenceSettings settings;
@@ -127,7 +125,7 @@ public final class ForebayPersistence implements Extension {
     private void tell(ShardKind kind, int shard, Shard.Request request) {
         ready.whenComplete((serving, failure) -> {
             if (failure == null) {
-                serving.shards().get(kind).get(shard).tell(request);
+                serving.shards().get(kind).get(shard).ask(request);
             } else {
                 request.reply().completeExceptionally(failure);
             }
@@ -135,32 +133,34 @@ public final class ForebayPersistence implements Extension {
     }
 
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
-        Map<ShardKind, List<ActorRef<Shard.Command>>> shards = new EnumMap<>(ShardKind.class);
+        Map<ShardKind, List<ShardRef>> shards = new EnumMap<>(ShardKind.class);
         List<EventIds> eventIds = new ArrayList<>();
         for (ShardKind kind : ShardKind.values()) {
-            List<ActorRef<Shard.Command>> actors = new ArrayList<>();
+            List<ShardRef> refs = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 ShardRecovery.Recovered recovered = recovery.take(kind, shard);
                 if (kind == ShardKind.EVENTS) {
                     eventIds.add(((EventTable) recovered.table).ids());
                 }
-                actors.add(system.systemActorOf(
-                        writer(kind, stripe, shard, recovered),
+                ShardRef ref = new ShardRef();
+                ref.begin(system.systemActorOf(
+                        writer(ref, kind, stripe, shard, recovered),
                         "forebay-" + kind.name().toLowerCase(Locale.ROOT) + "-" + shard,
                         DispatcherSelector.fromConfig(QueueSettings.DISPATCHER)));
+                refs.add(ref);
             }
-            shards.put(kind, List.copyOf(actors));
+            shards.put(kind, List.copyOf(refs));
         }
         return new Serving(stripe, shards, List.copyOf(eventIds));
     }
 
     private Behavior<Shard.Command> writer(
-            ShardKind kind, StripeHandle stripe, int shard, ShardRecovery.Recovered recovered) {
+            ShardRef ref, ShardKind kind, StripeHandle stripe, int shard, ShardRecovery.Recovered recovered) {
         int queueId = kind.queueId(shard);
         return switch (kind) {
-            case STATES -> StateShard.create(stripe, queueId, settings, recovered);
-            case EVENTS -> EventShard.create(stripe, queueId, settings, recovered, eventListeners.get(shard));
-            case SNAPSHOTS -> SnapshotShard.create(stripe, queueId, settings, recovered);
+            case STATES -> StateShard.create(ref, stripe, queueId, settings, recovered);
+            case EVENTS -> EventShard.create(ref, stripe, queueId, settings, recovered, eventListeners.get(shard));
+            case SNAPSHOTS -> SnapshotShard.create(ref, stripe, queueId, settings, recovered);
         };
     }
 

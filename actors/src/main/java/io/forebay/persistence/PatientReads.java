@@ -54,7 +54,11 @@ final class PatientReads {
                 failed.completeExceptionally(notNow);
                 return;
             }
-            system.scheduler().scheduleOnce(PAUSE, () -> read(read, failed, reads + 1), dispatcher);
+            try {
+                system.scheduler().scheduleOnce(PAUSE, () -> read(read, failed, reads + 1), dispatcher);
+            } catch (IllegalStateException ended) {
+                failed.completeExceptionally(notNow); // with the system, and there is no later
+            }
         } catch (Exception e) {
             failed.completeExceptionally(e);
         } catch (Error e) {

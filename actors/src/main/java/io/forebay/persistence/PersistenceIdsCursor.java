@@ -2,6 +2,7 @@ package io.forebay.persistence;
 
 import io.forebay.persistence.core.EventIds;
 import io.forebay.persistence.core.EventTable;
+import io.forebay.persistence.core.LostNames;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -41,7 +42,10 @@ final class PersistenceIdsCursor extends Cursor<String> {
                     handedOut.set(shard, at);
                     return Progress.MORE;
                 }
-                batch.add(ids.persistenceId(++at));
+                String persistenceId = ids.persistenceId(++at);
+                if (!LostNames.isOne(persistenceId)) {
+                    batch.add(persistenceId);
+                }
             }
             handedOut.set(shard, at);
         }

@@ -1,6 +1,7 @@
 package io.forebay.persistence;
 
 import io.forebay.persistence.core.EventIds;
+import io.forebay.persistence.core.LostNames;
 import io.forebay.persistence.core.UnreadableEventException;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.PersistenceEventRecord;
@@ -108,7 +109,7 @@ final class QueueEvents implements EventMerge.Source {
         }
         StoredEvent stored =
                 new StoredEvent(ids.persistenceId(event.number()), event, record.sequence(), record.logTimeMillis());
-        if (!isDeleted(stored) && filter.accepts(stored)) {
+        if (!isDeleted(stored) && !LostNames.isOne(stored.persistenceId()) && filter.accepts(stored)) {
             ahead.addLast(stored);
         }
     }

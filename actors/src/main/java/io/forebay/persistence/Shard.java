@@ -5,7 +5,11 @@ import akka.actor.typed.Behavior;
 import akka.actor.typed.PostStop;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import akka.japi.function.Function;
+import io.forebay.config.LostNamesSetting;
+import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.ShardTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.OwnerLog;
@@ -15,6 +19,7 @@ import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeBudget;
+import io.forebay.store.StripeBudget.Tier;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayDeque;
 import java.util.List;
@@ -44,13 +49,16 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     private record FromStore(StoreWriter.Event event) implements Command {}
 
     /** What a request has decided and not all written. */
-    private record Begun(Request request, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
+    private record Begun(
+            Request request, Tier tier, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
     private static final int FRAME_BYTES = 64 * 1024;
 
     private final ActorRef<Command> self;
+    private final ShardRef ref;
     private final StripeHandle stripe;
     private final int queueId;
+    private final boolean areLostNamesForgotten;
     private final T table;
     private final OwnerLog log;
     /** In the order in which they came. */
@@ -62,9 +70,33 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private boolean isClosingTold;
 
-    /** @param table that was recovered */
-    Shard(ActorContext<Command> context, StripeHandle stripe, int queueId, ShardRecovery.Recovered recovered, T table) {
+    /** As {@link Behaviors#setup}; whoever is behind the reference is told if that fails. */
+    static Behavior<Command> setup(ShardRef ref, Function<ActorContext<Command>, Behavior<Command>> maker) {
+        return Behaviors.setup(context -> {
+            try {
+                return maker.apply(context);
+            } catch (RuntimeException | AssertionError bug) {
+                ref.ended(refusalOf(bug));
+                throw bug;
+            }
+        });
+    }
+
+    /**
+     * @param ref told when this actor has ended
+     * @param table that was recovered
+     */
+    Shard(
+            ActorContext<Command> context,
+            ShardRef ref,
+            StripeHandle stripe,
+            int queueId,
+            PersistenceSettings settings,
+            ShardRecovery.Recovered recovered,
+            T table) {
         super(context);
+        areLostNamesForgotten = settings.lostNames() == LostNamesSetting.FORGET;
+        this.ref = ref;
         this.stripe = stripe;
         this.queueId = queueId;
         this.table = table;
@@ -104,7 +136,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         return stripe.clock().millis();
     }
 
-    /** Largest sum of {@link OwnerLog#bytesOf} that fits a frame. */
+    /** As {@link OwnerLog#bytesMax}. */
     long bytesMax() {
         return log.bytesMax();
     }
@@ -112,32 +144,61 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
-                .onMessage(Request.class, request -> {
-                    if (isNotInOrder(request) && log.closed() == null) {
-                        take(request);
-                    } else {
-                        waiting.addLast(request);
-                    }
-                    return proceed();
-                })
-                .onMessage(FromStore.class, message -> {
-                    if (message.event instanceof StoreWriter.Unavailable) {
-                        isWaitingForRoom = false; // there will be none for now: who waits is to hear why
-                    }
-                    log.onEvent(message.event);
-                    return proceed();
-                })
-                .onMessageEquals(Room.INSTANCE, () -> {
-                    isWaitingForRoom = false;
-                    return proceed();
-                })
-                .onSignal(PostStop.class, signal -> {
-                    isWaitingForRoom = false;
-                    log.close(Refusal.of(
-                            Refusal.Code.SHUTTING_DOWN, "the actor system ends; nothing is stored any more"));
-                    return proceed();
-                })
+                .onMessage(Request.class, guarded(this::onRequest))
+                .onMessage(FromStore.class, guarded(this::onFromStore))
+                .onMessageEquals(Room.INSTANCE, () -> guarded(this::onRoom).apply(Room.INSTANCE))
+                .onSignal(PostStop.class, this::onPostStop)
                 .build();
+    }
+
+    /** A bug ends this queue's writer and nothing else, and whoever waits for it is told. */
+    private <M> Function<M, Behavior<Command>> guarded(Function<M, Behavior<Command>> handler) {
+        return message -> {
+            try {
+                return handler.apply(message);
+            } catch (RuntimeException | AssertionError bug) {
+                getContext().getLog().error("{}: takes nothing until the next start", Owner.queue(queueId), bug);
+                log.close(refusalOf(bug));
+                return Behaviors.stopped();
+            }
+        };
+    }
+
+    private static Refusal refusalOf(Throwable bug) {
+        return Refusal.of(
+                Refusal.Code.FAILED, "who writes there has ended with a bug, and the next start begins anew: " + bug);
+    }
+
+    private Behavior<Command> onRequest(Request request) {
+        if (isNotInOrder(request) && log.closed() == null) {
+            take(request);
+        } else {
+            waiting.addLast(request);
+        }
+        return proceed();
+    }
+
+    private Behavior<Command> onFromStore(FromStore message) {
+        log.onEvent(message.event);
+        return proceed();
+    }
+
+    private Behavior<Command> onRoom(Room room) {
+        isWaitingForRoom = false;
+        return proceed();
+    }
+
+    private Behavior<Command> onPostStop(PostStop signal) {
+        if (log.closed() == null) {
+            log.close(Refusal.of(Refusal.Code.SHUTTING_DOWN, "the actor system ends; nothing is stored any more"));
+        }
+        try {
+            isWaitingForRoom = false;
+            proceed();
+        } finally {
+            ref.ended(log.closed());
+        }
+        return this;
     }
 
     private Behavior<Command> proceed() {
@@ -192,7 +253,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * @return whether it was; else there is no room, or the request has failed
      */
     boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done) {
-        return store(request, together, wantsFlushed, done, () -> {});
+        return store(request, Tier.SEND, together, wantsFlushed, done, () -> {});
     }
 
     /**
@@ -201,17 +262,28 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * @param refused called instead of {@code done} when what was applied is not known to be done; the request has failed then
      */
     boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done, Runnable refused) {
-        long bytes = OwnerLog.bytesOf(together);
-        if (bytes > log.bytesMax()) {
-            fail(
-                    request,
-                    Refusal.tooLarge(
-                            "an atomic write of " + together.size() + " records",
-                            bytes + " bytes",
-                            "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
+        return store(request, Tier.SEND, together, wantsFlushed, done, refused);
+    }
+
+    /** The same, done when it is flushed, for what gives space back: taken as long as acks are. */
+    boolean storeDeletion(Request request, LogRecord deletion, Runnable done) {
+        return store(request, Tier.ACK, List.of(deletion), true, done, () -> {});
+    }
+
+    private boolean store(
+            Request request,
+            Tier tier,
+            List<LogRecord> together,
+            boolean wantsFlushed,
+            Runnable done,
+            Runnable refused) {
+        Refusal tooLarge = log.tooLargeOrNull(together);
+        if (tooLarge != null) {
+            fail(request, tooLarge);
             return false;
         }
-        StripeBudget.NoRoom noRoom = log.tryReserve(StripeBudget.Tier.SEND, bytes);
+        long bytes = OwnerLog.bytesOf(together);
+        StripeBudget.NoRoom noRoom = log.tryReserve(tier, bytes);
         if (noRoom == null) {
             log.add(together, wantsFlushed, apply(together), done, refusal -> {
                 refused.run();
@@ -220,12 +292,16 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             return true;
         }
         if (noRoom.reason() == StripeBudget.Reason.BUSY) {
-            isWaitingForRoom = true;
-            log.whenRoom(StripeBudget.Tier.SEND, bytes, () -> self.tell(Room.INSTANCE));
+            awaitRoom(tier, bytes);
         } else {
             fail(request, StoreRefusals.of(noRoom));
         }
         return false;
+    }
+
+    private void awaitRoom(Tier tier, long bytes) {
+        isWaitingForRoom = true;
+        log.whenRoom(tier, bytes, () -> self.tell(Room.INSTANCE));
     }
 
     /**
@@ -233,19 +309,24 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      * nothing else comes between; it is done when all are. Whoever decides this knows what the first of them alone come to.
      */
     void storeInOrder(Request request, List<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {
+        storeInOrder(request, Tier.SEND, groups, wantsFlushed, done);
+    }
+
+    /** The same, done when it is flushed, for what gives space back: taken as long as acks are. */
+    void storeDeletionInOrder(Request request, List<LogRecord> together, Runnable done) {
+        storeInOrder(request, Tier.ACK, List.of(together), true, done);
+    }
+
+    private void storeInOrder(
+            Request request, Tier tier, List<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {
         for (List<LogRecord> together : groups) {
-            long bytes = OwnerLog.bytesOf(together);
-            if (bytes > log.bytesMax()) {
-                fail(
-                        request,
-                        Refusal.tooLarge(
-                                "an atomic write of " + together.size() + " records",
-                                bytes + " bytes",
-                                "at most " + log.bytesMax() + ", which forebay.storage.segment-size gives"));
+            Refusal tooLarge = log.tooLargeOrNull(together);
+            if (tooLarge != null) {
+                fail(request, tooLarge);
                 return;
             }
         }
-        begun = new Begun(request, new ArrayDeque<>(groups), wantsFlushed, done);
+        begun = new Begun(request, tier, new ArrayDeque<>(groups), wantsFlushed, done);
         storeBegun();
     }
 
@@ -254,10 +335,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         while (!begun.groups.isEmpty()) {
             List<LogRecord> together = begun.groups.peekFirst();
             long bytes = OwnerLog.bytesOf(together);
-            StripeBudget.NoRoom noRoom = log.tryReserve(StripeBudget.Tier.SEND, bytes);
+            StripeBudget.NoRoom noRoom = log.tryReserve(begun.tier, bytes);
             if (noRoom != null && noRoom.reason() == StripeBudget.Reason.BUSY) {
-                isWaitingForRoom = true;
-                log.whenRoom(StripeBudget.Tier.SEND, bytes, () -> self.tell(Room.INSTANCE));
+                awaitRoom(begun.tier, bytes);
                 return;
             }
             if (noRoom != null) {
@@ -333,6 +413,23 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
         if (!offsets.isEmpty() && log.closed() == null) {
             stripe.log().releaseOffsets(queueId, offsets);
         }
+    }
+
+    /** Refuses what is asked of an id that may not be taken for a new one. */
+    boolean refusesForLostName(Request request, String persistenceId) {
+        if (areLostNamesForgotten || !table.mayHaveLostItsName(persistenceId)) {
+            return false;
+        }
+        fail(
+                request,
+                Refusal.of(
+                        Refusal.Code.FAILED,
+                        "nothing is known of persistence id '" + persistenceId
+                                + "', but a repair of the log has lost names of "
+                                + Owner.queue(queueId)
+                                + ", and it may be one of them; once it is sure that it is new, or may"
+                                + " begin anew, forebay.persistence.lost-names = forget takes it for that"));
+        return true;
     }
 
     static void fail(Request request, Refusal refusal) {

@@ -107,19 +107,21 @@ final class ShardRecovery implements StripeRecovery {
             }
             isAnythingFound = true;
             ShardKind kind = kindOf(view);
-            if (view.type() == RecordType.QUARANTINED || view.type() == RecordType.LOST) {
-                return; // what a repair has noted; who reads what it names finds out
-            }
             Recovered queue = queues.get(view.queueId());
             if (queue == null) {
                 queue = new Recovered(kind.create(activeIdsMax), OwnerLog.Held.NOTHING);
-                if (view.ownerNumber() > 1) {
-                    queue.contradiction = view.owner()
-                            + ": its snapshot is lost, and what is left begins with its record " + view.ownerNumber();
-                }
                 queues.put(view.queueId(), queue);
+                if (view.ownerNumber() > 1) {
+                    queue.table.recordsAreMissing(); // its snapshot is lost, and a repair has given it up
+                }
             }
             if (queue.contradiction != null || view.sequence() <= queue.held.sequence()) {
+                return;
+            }
+            if (view.type() == RecordType.QUARANTINED || view.type() == RecordType.LOST) {
+                // What a repair has noted. Who reads what the first of them names finds out.
+                queue.table.recordsAreMissing();
+                queue.held = new OwnerLog.Held(view.sequence(), view.ownerNumber());
                 return;
             }
             try {

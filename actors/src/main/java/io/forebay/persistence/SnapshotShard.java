@@ -2,7 +2,6 @@ package io.forebay.persistence;
 
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.SnapshotBounds;
@@ -56,17 +55,22 @@ final class SnapshotShard extends Shard<SnapshotTable> {
     private int partsUnderWay;
 
     static Behavior<Command> create(
-            StripeHandle stripe, int queueId, PersistenceSettings settings, ShardRecovery.Recovered recovered) {
-        return Behaviors.setup(context -> new SnapshotShard(context, stripe, queueId, settings, recovered));
-    }
-
-    private SnapshotShard(
-            ActorContext<Command> context,
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered) {
-        super(context, stripe, queueId, recovered, (SnapshotTable) recovered.table);
+        return setup(ref, context -> new SnapshotShard(context, ref, stripe, queueId, settings, recovered));
+    }
+
+    private SnapshotShard(
+            ActorContext<Command> context,
+            ShardRef ref,
+            StripeHandle stripe,
+            int queueId,
+            PersistenceSettings settings,
+            ShardRecovery.Recovered recovered) {
+        super(context, ref, stripe, queueId, settings, recovered, (SnapshotTable) recovered.table);
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
         partBytesMax = (int) Math.min(
                 PART_BYTES_MAX,
@@ -79,10 +83,17 @@ final class SnapshotShard extends Shard<SnapshotTable> {
     @Override
     void take(Request request) {
         if (request instanceof Save save) {
-            save(save);
+            if (nextPart > 0 || !refusesForLostName(save, save.snapshot.persistenceId())) {
+                save(save);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof Select select) {
+            if (refusesForLostName(select, select.persistenceId)) {
+                return;
+            }
             Optional<SnapshotTable.Place> place =
                     Optional.ofNullable(table().newestOrNull(select.persistenceId, select.bounds));
             awaitFlushed(select, () -> select.reply.complete(place));
@@ -141,7 +152,7 @@ final class SnapshotShard extends Shard<SnapshotTable> {
         LogRecord record = table().decideDelete(delete.persistenceId, delete.bounds);
         if (record == null) {
             awaitFlushed(delete, () -> delete.reply.complete(null));
-        } else if (store(delete, List.of(record), true, () -> delete.reply.complete(null))) {
+        } else if (storeDeletion(delete, record, () -> delete.reply.complete(null))) {
             releaseOnceFlushed(table().takeDead());
         }
     }

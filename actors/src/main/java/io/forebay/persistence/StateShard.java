@@ -2,7 +2,6 @@ package io.forebay.persistence;
 
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.Behaviors;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.StateDraft;
@@ -70,17 +69,22 @@ final class StateShard extends Shard<StateTable> {
     private final Map<String, Set<Runnable>> watchers = new HashMap<>();
 
     static Behavior<Command> create(
-            StripeHandle stripe, int queueId, PersistenceSettings settings, ShardRecovery.Recovered recovered) {
-        return Behaviors.setup(context -> new StateShard(context, stripe, queueId, settings, recovered));
-    }
-
-    private StateShard(
-            ActorContext<Command> context,
+            ShardRef ref,
             StripeHandle stripe,
             int queueId,
             PersistenceSettings settings,
             ShardRecovery.Recovered recovered) {
-        super(context, stripe, queueId, recovered, (StateTable) recovered.table);
+        return setup(ref, context -> new StateShard(context, ref, stripe, queueId, settings, recovered));
+    }
+
+    private StateShard(
+            ActorContext<Command> context,
+            ShardRef ref,
+            StripeHandle stripe,
+            int queueId,
+            PersistenceSettings settings,
+            ShardRecovery.Recovered recovered) {
+        super(context, ref, stripe, queueId, settings, recovered, (StateTable) recovered.table);
         isFlushedWanted = settings.durability() == DurabilitySetting.FLUSHED;
         partBytesMax = (int) Math.min(PART_BYTES_MAX, bytesMax() / 4);
         release(table().takeDead());
@@ -89,12 +93,21 @@ final class StateShard extends Shard<StateTable> {
     @Override
     void take(Request request) {
         if (request instanceof Upsert upsert) {
-            upsert(upsert);
+            if (!refusesForLostName(upsert, upsert.persistenceId)) {
+                upsert(upsert);
+            }
         } else if (request instanceof Delete delete) {
-            delete(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                delete(delete);
+            }
         } else if (request instanceof DeleteAny delete) {
-            deleteAny(delete);
+            if (!refusesForLostName(delete, delete.persistenceId)) {
+                deleteAny(delete);
+            }
         } else if (request instanceof Locate locate) {
+            if (refusesForLostName(locate, locate.persistenceId)) {
+                return;
+            }
             StateTable.Place place = table().place(locate.persistenceId);
             awaitFlushed(locate, () -> locate.reply.complete(place));
         } else if (request instanceof ListIds list) {
@@ -140,7 +153,7 @@ final class StateShard extends Shard<StateTable> {
             fail(delete, Refusal.of(Refusal.Code.ILLEGAL_ARGUMENT, e.getMessage()));
             return;
         }
-        storeInOrder(delete, List.of(records), true, () -> delete.reply.complete(null));
+        storeDeletionInOrder(delete, records, () -> delete.reply.complete(null));
     }
 
     private void deleteAny(DeleteAny delete) {
@@ -148,7 +161,7 @@ final class StateShard extends Shard<StateTable> {
         if (records.isEmpty()) {
             awaitFlushed(delete, () -> delete.reply.complete(null));
         } else {
-            storeInOrder(delete, List.of(records), true, () -> delete.reply.complete(null));
+            storeDeletionInOrder(delete, records, () -> delete.reply.complete(null));
         }
     }
 

@@ -224,9 +224,7 @@ final class StateStore {
             // they reply.
             long durableSequence = stripe.log().durableSequence();
             long toSequence = Math.min(durableSequence, toSequenceMax);
-            if (toSequence <= afterSequence) {
-                return CompletableFuture.completedFuture(new Round(List.of(), toSequence, durableSequence));
-            }
+            // Asked even if nothing more is durable: one that is closed says so.
             List<CompletableFuture<StateTable.Changes>> replies = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 CompletableFuture<StateTable.Changes> reply = new CompletableFuture<>();
@@ -322,11 +320,19 @@ final class StateStore {
             if (cause == null) {
                 result.complete(value);
             } else if (tries < TRIES_MAX && mayPass(cause)) {
-                system.scheduler().scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), readExecutor);
+                try {
+                    system.scheduler().scheduleOnce(TRY_PAUSE, () -> attempt(action, result, tries + 1), readExecutor);
+                } catch (IllegalStateException ended) {
+                    result.completeExceptionally(reasonOf(cause)); // with the system, and there is no later
+                }
             } else {
-                result.completeExceptionally(cause instanceof AgainException ? cause.getCause() : cause);
+                result.completeExceptionally(reasonOf(cause));
             }
         });
+    }
+
+    private static Throwable reasonOf(Throwable cause) {
+        return cause instanceof AgainException ? cause.getCause() : cause;
     }
 
     /** A question that the stripe was too slow to answer changes nothing, and may be asked again. */

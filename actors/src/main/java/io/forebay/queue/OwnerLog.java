@@ -132,9 +132,25 @@ public final class OwnerLog {
         return !snapshotsWanted.isEmpty();
     }
 
-    /** Most bytes of records that may be added together. */
+    /** Most that records which are added together may {@linkplain #bytesOf take}: more would hold everybody up, waiting to be alone. */
     public long bytesMax() {
-        return outbox.frameBytesMax() - BATCH_BYTES;
+        return Math.min(
+                outbox.frameBytesMax() - BATCH_BYTES, stripe.budget().unflushedBytesMax(StripeBudget.Tier.SEND));
+    }
+
+    /** Why these are not taken, whatever room there is; null if they may be. */
+    public Refusal tooLargeOrNull(List<LogRecord> together) {
+        long bytes = bytesOf(together);
+        if (bytes <= bytesMax()) {
+            return null;
+        }
+        return Refusal.tooLarge(
+                "an atomic write of " + together.size() + " records",
+                bytes + " bytes",
+                "at most " + bytesMax() + ", which "
+                        + (bytesMax() < outbox.frameBytesMax() - BATCH_BYTES
+                                ? "forebay.store.max-unflushed and send-high-water-percent give"
+                                : "forebay.storage.segment-size gives"));
     }
 
     /** What these take, and have to be reserved for. */
@@ -156,7 +172,7 @@ public final class OwnerLog {
         outbox.giveBackSurplus();
     }
 
-    /** Calls that once there is room, on any thread. */
+    /** Calls that once there is room, or there will be none for now, on any thread. */
     public void whenRoom(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
         stripe.budget().whenRoom(tier, bytes, wakeUp);
     }
@@ -234,6 +250,11 @@ public final class OwnerLog {
         }
     }
 
+    /** How many wait for what was added before to be written or flushed. */
+    public int unansweredCount() {
+        return unanswered.size();
+    }
+
     /** Sends what was added, unless a frame is out. */
     public void sendNext() {
         if (closed == null) {
@@ -274,10 +295,10 @@ public final class OwnerLog {
         }
     }
 
-    /** Nothing is written from now on. */
+    /** Nothing is written from now on; what is on its way may be, or not. */
     public void close(Refusal reason) {
         closed = reason;
-        refuseUnanswered(reason);
+        refuseUnanswered(StoreRefusals.outcomeUnknown(reason.text()));
     }
 
     private void onWritten(StoreWriter.Written written) {

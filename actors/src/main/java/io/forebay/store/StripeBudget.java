@@ -143,9 +143,9 @@ public final class StripeBudget {
     }
 
     /**
-     * Calls {@code wakeUp} once when the tier has room for this much, at once if it has it now; also when the stripe closes,
-     * so that nobody waits for ever. It runs on whatever thread made the room and must do no more than send a message. There
-     * is no promise that the room lasts until the message is read.
+     * Calls {@code wakeUp} once when the tier has room for this much, at once if it has it now; also when there is another reason
+     * than {@link Reason#BUSY} for refusing it, so that who waits hears of it by asking again. It runs on whatever thread brought
+     * that about and must do no more than send a message. There is no promise that the room lasts until the message is read.
      */
     public void whenRoom(Tier tier, long bytes, Runnable wakeUp) {
         synchronized (waiters) {
@@ -187,8 +187,25 @@ public final class StripeBudget {
         return maxUnflushedBytes;
     }
 
+    /** Of that the share up to which this tier may add: more at once finds room only while nothing else is unflushed. */
+    public long unflushedBytesMax(Tier tier) {
+        return unflushedLimits[tier.ordinal()];
+    }
+
+    /** How many wait for room; at once out of date. */
+    public int waiterCount() {
+        synchronized (waiters) {
+            return waiters.size();
+        }
+    }
+
+    /** Whether the tier is refused, however little is unflushed. */
+    private boolean isClosedTo(Tier tier) {
+        return unavailability != null || freeDiskBytes < freeDiskFloors[tier.ordinal()];
+    }
+
     private boolean fits(Tier tier, long bytes, long unflushed) {
-        if (unavailability != null || freeDiskBytes < freeDiskFloors[tier.ordinal()]) {
+        if (isClosedTo(tier)) {
             return false;
         }
         // One batch larger than the limit would never fit: it is taken when nothing else is there.
@@ -262,13 +279,14 @@ public final class StripeBudget {
         List<Waiter> woken = new ArrayList<>();
         synchronized (waiters) {
             long unflushed = unflushedBytes.get();
-            Unavailability gone = unavailability;
-            boolean isOver = gone != null && gone.reason != Reason.READ_ONLY;
             // First come, first served within what is free now: waking all for one's room only makes them refuse again.
             for (var i = waiters.iterator(); i.hasNext(); ) {
                 Waiter waiter = i.next();
-                if (isOver || fits(waiter.tier, waiter.bytes, unflushed)) {
+                boolean fits = fits(waiter.tier, waiter.bytes, unflushed);
+                if (fits) {
                     unflushed += waiter.bytes;
+                }
+                if (fits || isClosedTo(waiter.tier)) {
                     woken.add(waiter);
                     i.remove();
                 }

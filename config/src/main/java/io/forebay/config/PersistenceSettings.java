@@ -10,11 +10,16 @@ import static io.forebay.config.Checks.checkCount;
  *
  * @param durability what an event, a snapshot or a state is told to be stored at
  * @param activeIdsMax persistence ids of which memory is spent on finding older events faster
+ * @param lostNames what becomes of ids that may have lost their names
  * @param queryBatchEvents events that a query reads ahead at most, about
  * @param queryBatchBytes the same in stored bytes
  */
 public record PersistenceSettings(
-        DurabilitySetting durability, int activeIdsMax, int queryBatchEvents, int queryBatchBytes) {
+        DurabilitySetting durability,
+        int activeIdsMax,
+        LostNamesSetting lostNames,
+        int queryBatchEvents,
+        int queryBatchBytes) {
     static final String SECTION = "forebay.persistence";
 
     public PersistenceSettings {
@@ -31,6 +36,7 @@ public record PersistenceSettings(
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class),
                 section.count("active-ids-max"),
+                section.choice("lost-names", LostNamesSetting.class),
                 section.count("query-batch-events"),
                 section.intBytes("query-batch-bytes"));
     }

@@ -27,6 +27,7 @@ public final class EventTable implements ShardTable {
 
     private static final char ENTITY_TYPE_END = '|';
     private static final byte[] NOTHING = {};
+    private static final int RANGES_LATELY_MIN = 64;
 
     /**
      * Where the events of a persistence id are.
@@ -45,9 +46,17 @@ public final class EventTable implements ShardTable {
     /** Those with a trail, by their numbers. */
     private final Map<Long, Id> trailed;
 
+    private boolean mayMissRecords;
+    private int lostNames;
     private long nextOffset;
-    /** What nobody needs any more, above what the log knows to be released altogether. */
+    /** What nobody needs any more, above what the log knows to be released altogether, and what is in {@link #releasedLately}. */
     private OffsetSet released = OffsetSet.empty();
+
+    /** What came to it: merged when it is no longer small beside it, so that many small deletions are not as many copies of all. */
+    private OffsetSet.Builder releasedLately = OffsetSet.builder();
+
+    private int rangesLately;
+    private long releasedBelow;
 
     /** @param trailsMax ids of which the newest offsets are kept */
     public EventTable(int trailsMax) {
@@ -85,12 +94,30 @@ public final class EventTable implements ShardTable {
             ids.add(new EventsSnapshot.Id(
                     id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids, released).encode();
+        return new EventsSnapshot(ids, released()).encode();
     }
 
     @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
+        mayMissRecords = false;
+    }
+
+    @Override
+    public void recordsAreMissing() {
+        mayMissRecords = true;
+        fill(1);
+    }
+
+    private void fill(long count) {
+        while (mayMissRecords && byNumber.count() < count) {
+            add(LostNames.of(byNumber.count() + 1));
+        }
+    }
+
+    @Override
+    public boolean mayHaveLostItsName(String persistenceId) {
+        return lostNames > 0 && !byName.containsKey(persistenceId);
     }
 
     /** How many ids there are; their numbers are 1 to this. */
@@ -181,6 +208,7 @@ public final class EventTable implements ShardTable {
     @Override
     public void apply(LogRecord record) {
         if (record instanceof PersistenceEventRecord event) {
+            fill(event.number());
             Id id = byNumber.get(event.number());
             if (event.sequenceNr() <= id.highestSequenceNr) {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
@@ -194,10 +222,12 @@ public final class EventTable implements ShardTable {
             trailOf(id).add(event.offset());
             nextOffset = event.offset() + 1;
         } else if (record instanceof PersistenceEventsDeletedRecord deleted) {
+            fill(deleted.number());
             Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
         } else if (record instanceof PersistenceIdRecord named) {
+            fill(named.number() - 1);
             if (named.number() != byNumber.count() + 1) {
                 throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
                         + named.number() + " behind " + byNumber.count());
@@ -214,6 +244,7 @@ public final class EventTable implements ShardTable {
             throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
         }
         byNumber.add(id);
+        lostNames += LostNames.isOne(persistenceId) ? 1 : 0;
         return id;
     }
 
@@ -255,6 +286,11 @@ public final class EventTable implements ShardTable {
                         new Place(id.number, id.highestSequenceNr, 0, lastOffset), id.releasedTo + 1, toSequenceNr);
     }
 
+    /** Whether what was looked for has been released meanwhile, with what was deleted later. */
+    public boolean isReleased(Deletion deletion) {
+        return byNumber.get(deletion.place.number).releasedTo >= deletion.toSequenceNr;
+    }
+
     /** Of all ids: what was left to do at the last stop; all deletions are flushed. */
     public List<Deletion> deletions() {
         List<Deletion> all = new ArrayList<>();
@@ -277,11 +313,23 @@ public final class EventTable implements ShardTable {
     public void released(Deletion deletion, OffsetSet found, long releasedBelow) {
         Id id = byNumber.get(deletion.place.number);
         id.releasedTo = Math.max(id.releasedTo, deletion.toSequenceNr);
-        released = released.union(found).from(releasedBelow);
+        this.releasedBelow = releasedBelow;
+        releasedLately.addAll(found);
+        rangesLately += found.rangeCount();
+        if (rangesLately > RANGES_LATELY_MIN + released.rangeCount() / 2) {
+            mergeReleased();
+        }
+    }
+
+    private void mergeReleased() {
+        released = released.union(releasedLately.build()).from(releasedBelow);
+        releasedLately = OffsetSet.builder();
+        rangesLately = 0;
     }
 
     /** The offsets that nobody needs, as far as they are known and above what is released altogether. */
     public OffsetSet released() {
+        mergeReleased();
         return released;
     }
 

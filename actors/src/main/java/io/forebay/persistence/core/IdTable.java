@@ -35,6 +35,9 @@ final class IdTable<E extends IdTable.Entry> {
     /** Those of the number 1 first. */
     private final List<E> byNumber = new ArrayList<>();
 
+    private boolean mayMissRecords;
+    private int lostNames;
+
     IdTable(Maker<E> maker) {
         this.maker = maker;
     }
@@ -53,8 +56,31 @@ final class IdTable<E extends IdTable.Entry> {
         return byName.get(persistenceId);
     }
 
+    /** As {@link ShardTable#recordsAreMissing}. */
+    void recordsAreMissing() {
+        mayMissRecords = true;
+        fill(1);
+    }
+
+    /** Records are missing no longer. */
+    void begin() {
+        mayMissRecords = false;
+    }
+
+    private void fill(long count) {
+        while (mayMissRecords && byNumber.size() < count) {
+            add(LostNames.of(byNumber.size() + 1));
+        }
+    }
+
+    /** As {@link ShardTable#mayHaveLostItsName}. */
+    boolean mayHaveLostItsName(String persistenceId) {
+        return lostNames > 0 && !byName.containsKey(persistenceId);
+    }
+
     /** @throws IllegalStateException if no id has that number */
     E ofNumber(long number) {
+        fill(number);
         if (number > byNumber.size()) {
             throw new IllegalStateException("persistence id number " + number + " has no name");
         }
@@ -73,6 +99,7 @@ final class IdTable<E extends IdTable.Entry> {
 
     /** @throws IllegalStateException if the record contradicts what is known */
     void apply(PersistenceIdRecord named) {
+        fill(named.number() - 1);
         if (named.number() != byNumber.size() + 1) {
             throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
                     + named.number() + " behind " + byNumber.size());
@@ -91,6 +118,7 @@ final class IdTable<E extends IdTable.Entry> {
             throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
         }
         byNumber.add(made);
+        lostNames += LostNames.isOne(persistenceId) ? 1 : 0;
         return made;
     }
 }

@@ -5,8 +5,17 @@ import java.util.function.LongConsumer;
 
 /** What one reserved queue holds, as far as it is kept in memory. Confined to whoever holds it. */
 public interface ShardTable {
-    /** What is stored next in the queue gets this offset: the log says so at a start. */
+    /** What is stored next in the queue gets this offset: the log says so at a start. From then on nothing is missing any more. */
     void begin(long nextOffset);
+
+    /**
+     * Records that were to be taken now are lost, and a repair of the log has given them up: until {@link #begin} what follows need
+     * not continue what was taken before. There was at least one persistence id: the first record of a queue names one.
+     */
+    void recordsAreMissing();
+
+    /** Whether this id, of which nothing is known, may be one of those whose names are lost. */
+    boolean mayHaveLostItsName(String persistenceId);
 
     /**
      * Takes what was decided, or what the log holds; in the order of the log. What has an offset comes with the one that it has

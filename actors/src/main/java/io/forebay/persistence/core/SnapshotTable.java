@@ -104,6 +104,7 @@ public final class SnapshotTable implements ShardTable {
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
         begun = null;
+        ids.begin();
         // What died before is known by what lives.
         dead = OffsetSet.builder();
         List<Place> alive = new ArrayList<>();
@@ -115,6 +116,16 @@ public final class SnapshotTable implements ShardTable {
             from = place.firstOffset + place.parts;
         }
         addDead(from, nextOffset - from);
+    }
+
+    @Override
+    public void recordsAreMissing() {
+        ids.recordsAreMissing();
+    }
+
+    @Override
+    public boolean mayHaveLostItsName(String persistenceId) {
+        return ids.mayHaveLostItsName(persistenceId);
     }
 
     /**
@@ -241,9 +252,20 @@ public final class SnapshotTable implements ShardTable {
             begun = new Place(part.number(), part.sequenceNr(), part.timestampMillis(), part.offset(), part.parts());
             begunParts = 0;
         } else if (begun == null || !begun.isPart(part, begunParts)) {
-            // Those before it are lost, and it was repaired; without them this one is of no use.
-            giveUpBegun();
-            addDead(part.offset(), 1);
+            // Those before it are lost, and it was repaired. That the snapshot was there is known by its last part: no
+            // older one is
+            // to be taken for it. What else is dead is found by begin().
+            begun = null;
+            if (part.part() == part.parts() - 1) {
+                put(
+                        id,
+                        new Place(
+                                part.number(),
+                                part.sequenceNr(),
+                                part.timestampMillis(),
+                                part.offset() - part.part(),
+                                part.parts()));
+            }
             return;
         }
         begunParts++;

@@ -24,9 +24,7 @@ import java.util.function.LongConsumer;
  */
 public final class StateTable implements ShardTable {
     /** One persistence id. */
-    private static final class Id {
-        final long number;
-        final String persistenceId;
+    private static final class Id extends IdTable.Entry {
         long revision;
         boolean isDeleted;
         String tag = "";
@@ -36,8 +34,7 @@ public final class StateTable implements ShardTable {
         long sequence = -1;
 
         Id(long number, String persistenceId) {
-            this.number = number;
-            this.persistenceId = persistenceId;
+            super(number, persistenceId);
         }
 
         Place place() {
@@ -84,13 +81,11 @@ public final class StateTable implements ShardTable {
      */
     public record Changes(List<Change> changes, long toSequence) {}
 
-    private final Map<String, Id> byName = new HashMap<>();
-    /** Those of the number 1 first. */
-    private final List<Id> byNumber = new ArrayList<>();
-
+    private final IdTable<Id> ids = new IdTable<>(Id::new);
     private final Map<String, Tagged> byTag = new HashMap<>();
 
     private Begun begun;
+    private boolean mayMissRecords;
     private long nextOffset;
     private OffsetSet.Builder dead = OffsetSet.builder();
 
@@ -98,7 +93,7 @@ public final class StateTable implements ShardTable {
     public static StateTable restore(StatesSnapshot snapshot) throws CorruptRecordException {
         StateTable table = new StateTable();
         for (StatesSnapshot.Id id : snapshot.ids()) {
-            Id made = table.add(id.persistenceId());
+            Id made = table.ids.add(id.persistenceId());
             if (id.revision() > 0) {
                 made.revision = id.revision();
                 made.isDeleted = id.isDeleted();
@@ -111,7 +106,7 @@ public final class StateTable implements ShardTable {
         StatesSnapshot.Begun begun = snapshot.begun();
         if (begun != null) {
             table.begun = new Begun(
-                    table.ofNumber(begun.number()),
+                    table.ids.ofNumber(begun.number()),
                     begun.revision(),
                     begun.firstOffset(),
                     begun.parts(),
@@ -123,9 +118,9 @@ public final class StateTable implements ShardTable {
     /** {@inheritDoc} The sequences of all that was applied are known. */
     @Override
     public byte[] snapshot() {
-        List<StatesSnapshot.Id> ids = new ArrayList<>(byNumber.size());
-        for (Id id : byNumber) {
-            ids.add(
+        List<StatesSnapshot.Id> all = new ArrayList<>(ids.count());
+        for (Id id : ids.all()) {
+            all.add(
                     id.revision == 0
                             ? StatesSnapshot.Id.of(id.persistenceId)
                             : new StatesSnapshot.Id(
@@ -138,7 +133,7 @@ public final class StateTable implements ShardTable {
                                     id.sequence));
         }
         return new StatesSnapshot(
-                        ids,
+                        all,
                         begun == null
                                 ? null
                                 : new StatesSnapshot.Begun(
@@ -150,30 +145,43 @@ public final class StateTable implements ShardTable {
     @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
+        mayMissRecords = false;
+        ids.begin();
         begun = null;
         OffsetSet.Builder needed = OffsetSet.builder();
-        for (Id id : byNumber) {
+        for (Id id : ids.all()) {
             needed.addRange(id.firstOffset, id.parts);
         }
         dead = OffsetSet.builder().addAll(OffsetSet.range(0, nextOffset).minus(needed.build()));
     }
 
+    @Override
+    public void recordsAreMissing() {
+        mayMissRecords = true;
+        ids.recordsAreMissing();
+    }
+
+    @Override
+    public boolean mayHaveLostItsName(String persistenceId) {
+        return ids.mayHaveLostItsName(persistenceId);
+    }
+
     /** Where the state of an id is, {@link Place#NOWHERE} if the id is not known. */
     public Place place(String persistenceId) {
-        Id id = byName.get(persistenceId);
+        Id id = ids.findOrNull(persistenceId);
         return id == null || id.revision == 0 ? Place.NOWHERE : id.place();
     }
 
     /** All ids that have, or had, a state; in no order. */
     public String[] persistenceIds() {
-        String[] ids = new String[byNumber.size()];
+        String[] all = new String[ids.count()];
         int count = 0;
-        for (Id id : byNumber) {
-            if (id.revision > 0) {
-                ids[count++] = id.persistenceId;
+        for (Id id : ids.all()) {
+            if (id.revision > 0 && !LostNames.isOne(id.persistenceId)) {
+                all[count++] = id.persistenceId;
             }
         }
-        return Arrays.copyOf(ids, count);
+        return Arrays.copyOf(all, count);
     }
 
     /**
@@ -192,7 +200,9 @@ public final class StateTable implements ShardTable {
                 if (changes.size() == countMax) {
                     return new Changes(changes, changes.get(countMax - 1).sequence());
                 }
-                changes.add(new Change(id.persistenceId, id.sequence, id.place()));
+                if (!LostNames.isOne(id.persistenceId)) {
+                    changes.add(new Change(id.persistenceId, id.sequence, id.place()));
+                }
             }
         }
         return new Changes(changes, toSequence);
@@ -255,7 +265,7 @@ public final class StateTable implements ShardTable {
         checkNext("deleted by", persistenceId, revision);
         List<LogRecord> records = new ArrayList<>();
         long number = decideNumber(persistenceId, nowMillis, records);
-        Id id = byName.get(persistenceId);
+        Id id = ids.findOrNull(persistenceId);
         records.add(new DurableStateRecord(
                 nextOffset, number, revision, nowMillis, 0, 0, 1, true, "", id == null ? "" : id.tag, new byte[0]));
         return records;
@@ -279,18 +289,13 @@ public final class StateTable implements ShardTable {
     }
 
     private long decideNumber(String persistenceId, long nowMillis, List<LogRecord> records) {
-        Id id = byName.get(persistenceId);
+        Id id = ids.findOrNull(persistenceId);
         if (id != null) {
             return id.number;
         }
-        long number = byNumber.size() + 1L;
-        records.add(new PersistenceIdRecord(
-                number,
-                nowMillis,
-                persistenceId,
-                EventTable.entityTypeOf(persistenceId),
-                EventTable.sliceOf(persistenceId)));
-        return number;
+        PersistenceIdRecord named = ids.decideNext(persistenceId, nowMillis);
+        records.add(named);
+        return named.number();
     }
 
     // ---- changing -------------------------------------------------------------------------------------------------
@@ -300,22 +305,19 @@ public final class StateTable implements ShardTable {
         if (record instanceof DurableStateRecord part) {
             apply(part);
         } else if (record instanceof PersistenceIdRecord named) {
-            if (named.number() != byNumber.size() + 1) {
-                throw new IllegalStateException("persistence id '" + named.persistenceId() + "' has the number "
-                        + named.number() + " behind " + byNumber.size());
-            }
-            add(named.persistenceId());
+            ids.apply(named);
         } else {
             throw new IllegalStateException("a record of type " + record.type() + " in a queue of durable states");
         }
     }
 
     private void apply(DurableStateRecord part) {
-        Id id = ofNumber(part.number());
-        if (part.revision() != id.revision + 1) {
+        Id id = ids.ofNumber(part.number());
+        if (part.revision() != id.revision + 1 && !(mayMissRecords && part.revision() > id.revision)) {
             throw new IllegalStateException("revision " + part.revision() + " of the state of persistence id '"
                     + id.persistenceId + "' behind revision " + id.revision);
         }
+        long firstOffset = part.offset() - part.part();
         if (part.part() == 0) {
             forgetBegun();
         } else if (begun == null
@@ -324,17 +326,37 @@ public final class StateTable implements ShardTable {
                 || begun.parts != part.parts()
                 || begun.found != part.part()
                 || begun.firstOffset + begun.found != part.offset()) {
+            if (mayMissRecords) {
+                applyWithoutOthers(id, part);
+                return;
+            }
             throw new IllegalStateException("part " + part.part() + " of " + part.parts() + " of revision "
                     + part.revision() + " of the state of persistence id '" + id.persistenceId + "', at offset "
                     + part.offset() + ", behind " + begun);
         }
         nextOffset = part.offset() + 1;
-        long firstOffset = part.offset() - part.part();
         if (part.part() < part.parts() - 1) {
             begun = new Begun(id, part.revision(), firstOffset, part.parts(), part.part() + 1);
             return;
         }
         begun = null;
+        replace(id, part);
+    }
+
+    /**
+     * Parts before it are lost. That the state was there is known by its last part: no older one is to be taken for it. What is dead
+     * is found by {@link #begin}.
+     */
+    private void applyWithoutOthers(Id id, DurableStateRecord part) {
+        begun = null;
+        nextOffset = part.offset() + 1;
+        if (part.part() == part.parts() - 1) {
+            replace(id, part);
+        }
+    }
+
+    /** With its last part. */
+    private void replace(Id id, DurableStateRecord part) {
         if (id.revision > 0) {
             dead.addRange(id.firstOffset, id.parts);
             unlist(id);
@@ -342,7 +364,7 @@ public final class StateTable implements ShardTable {
         id.revision = part.revision();
         id.isDeleted = part.deleted();
         id.tag = part.tag();
-        id.firstOffset = firstOffset;
+        id.firstOffset = part.offset() - part.part();
         id.parts = part.parts();
     }
 
@@ -352,7 +374,7 @@ public final class StateTable implements ShardTable {
         if (!(record instanceof DurableStateRecord part) || part.part() < part.parts() - 1) {
             return null;
         }
-        Id id = ofNumber(part.number());
+        Id id = ids.ofNumber(part.number());
         long revision = part.revision();
         return sequence -> {
             if (id.revision == revision) {
@@ -387,21 +409,5 @@ public final class StateTable implements ShardTable {
             dead.addRange(begun.firstOffset, begun.found);
             begun = null;
         }
-    }
-
-    private Id add(String persistenceId) {
-        Id id = new Id(byNumber.size() + 1L, persistenceId);
-        if (byName.putIfAbsent(persistenceId, id) != null) {
-            throw new IllegalStateException("persistence id '" + persistenceId + "' has two numbers");
-        }
-        byNumber.add(id);
-        return id;
-    }
-
-    private Id ofNumber(long number) {
-        if (number > byNumber.size()) {
-            throw new IllegalStateException("persistence id number " + number + " has no name");
-        }
-        return byNumber.get((int) number - 1);
     }
 }

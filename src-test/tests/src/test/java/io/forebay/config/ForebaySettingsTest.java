@@ -136,6 +136,7 @@ class ForebaySettingsTest {
             out("watch.stall-limit", "99 ms", "11 minutes", "10"),
             out("persistence.durability", "perhaps", "replicated"),
             out("persistence.active-ids-max", "15", "100000001"),
+            out("persistence.lost-names", "perhaps", "keep"),
             out("persistence.query-batch-events", "15", "100001"),
             out("persistence.query-batch-bytes", "63 KiB", "257 MiB"),
             out("persistence.journal", "5"),

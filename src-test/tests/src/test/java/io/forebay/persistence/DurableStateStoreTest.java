@@ -27,12 +27,15 @@ import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.SinkQueueWithCancel;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import io.forebay.persistence.core.StateDraft;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.store.ForebayStorage;
 import io.forebay.support.PatientTestKits;
+import io.forebay.testkit.faults.DiskObserver.Operation;
+import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,6 +47,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
@@ -611,5 +615,63 @@ class DurableStateStoreTest {
         probe.expectTerminated(other);
         add(one, probe, 1, 2);
         assertState("c", 2, 2);
+    }
+
+    /** No shard knows it, so whoever takes it has a bug. */
+    private record Strange(CompletableFuture<Void> reply) implements Shard.Request {}
+
+    /** It was decided when nobody watched, and nothing is written behind it. */
+    @Test
+    void whoBeginsToWatchHearsOfWhatIsUnderWay() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        akka.actor.typed.ActorSystem<Void> system = PersistentActorsTest.start(disk, "");
+        ForebayPersistence persistence = ForebayPersistence.get(system);
+        CompletableFuture<Void> first = new CompletableFuture<>();
+        persistence.request(ShardKind.STATES, "a", upsert(1, first));
+        get(first);
+        CountDownLatch mayForce = new CountDownLatch(1);
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.FORCE) {
+                await(mayForce);
+            }
+        });
+        CompletableFuture<Void> underWay = new CompletableFuture<>();
+        persistence.request(ShardKind.STATES, "a", upsert(2, underWay));
+        CompletableFuture<Void> isTold = new CompletableFuture<>();
+        CompletableFuture<Void> watches = new CompletableFuture<>();
+        persistence.request(ShardKind.STATES, "a", new StateShard.Watch("red", () -> isTold.complete(null), watches));
+        get(watches);
+        assertThat(isTold).isNotDone();
+        mayForce.countDown();
+        get(underWay);
+        get(isTold);
+        PersistentActorsTest.stop(system);
+    }
+
+    private static StateShard.Upsert upsert(long revision, CompletableFuture<Void> stored) {
+        return new StateShard.Upsert("a", revision, new StateDraft(1, "", new byte[9]), "red", stored);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Also when nothing more is written, by whomever. */
+    @Test
+    void aLiveQueryFailsWhenOneOfItsQueuesIsClosed() throws Exception {
+        start();
+        get(store.upsertObject("a", 1, "state", "red"));
+        DurableStateStoreQuery<Object> query = store(DurableStateStoreQuery.class);
+        SinkQueueWithCancel<DurableStateChange<Object>> changes =
+                query.changes("red", Offset.noOffset()).runWith(Sink.queue(), testKit.system());
+        assertThat(get(changes.pull())).isPresent();
+        CompletionStage<Optional<DurableStateChange<Object>>> next = changes.pull();
+        Strange bug = new Strange(new CompletableFuture<>());
+        ForebayPersistence.get(testKit.system()).request(ShardKind.STATES, "a", bug);
+        assertThatThrownBy(() -> get(next)).hasStackTraceContaining("Strange");
     }
 }

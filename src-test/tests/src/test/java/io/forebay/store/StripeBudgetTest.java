@@ -155,21 +155,43 @@ class StripeBudgetTest {
     }
 
     @Test
-    void aStripeThatFailsRefusesUntilItComesBackAndOneThatClosesWakesEverybody() {
-        List<String> woken = new ArrayList<>();
+    void aStripeThatFailsRefusesUntilItComesBack() {
         budget.unavailable(Reason.READ_ONLY, "the device fails");
         assertThat(account.tryReserve(1, Tier.ACK)).isFalse();
         assertThat(budget.refusal(Tier.ACK).reason()).isEqualTo(Reason.READ_ONLY);
         assertThat(budget.refusal(Tier.ACK).detail()).isEqualTo("the device fails");
-        budget.whenRoom(Tier.SEND, 1, () -> woken.add("first"));
-        assertThat(woken).isEmpty();
         budget.available();
-        assertThat(woken).containsExactly("first");
-        budget.unavailable(Reason.READ_ONLY, "the device fails");
-        budget.whenRoom(Tier.SEND, 1, () -> woken.add("second"));
+        assertThat(account.tryReserve(1, Tier.ACK)).isTrue();
         budget.unavailable(Reason.CLOSED, "closed");
-        assertThat(woken).containsExactly("first", "second");
         assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.CLOSED);
+    }
+
+    /** Whatever makes waiting for a flush useless is heard of, once, by asking again. */
+    @Test
+    void whoWaitsForRoomIsWokenWhenThereIsAnotherReasonToRefuseIt() {
+        List<String> woken = new ArrayList<>();
+        assertThat(account.tryReserve(1000, Tier.ACK)).isTrue();
+        budget.whenRoom(Tier.SEND, 1, () -> woken.add("send"));
+        budget.whenRoom(Tier.DELIVERY, 1, () -> woken.add("delivery"));
+        budget.freeDisk(399);
+        assertThat(woken).containsExactly("send");
+        assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.DISK_FULL);
+        budget.unavailable(Reason.READ_ONLY, "the device fails");
+        assertThat(woken).containsExactly("send", "delivery");
+        budget.whenRoom(Tier.ACK, 1, () -> woken.add("at once"));
+        assertThat(woken).containsExactly("send", "delivery", "at once");
+        budget.available();
+        budget.freeDisk(GIB);
+        for (Reason reason : List.of(Reason.READ_ONLY, Reason.DISK_FULL, Reason.SHUTTING_DOWN, Reason.CLOSED)) {
+            woken.clear();
+            budget.whenRoom(Tier.ACK, 1, () -> woken.add(reason.name()));
+            assertThat(woken).isEmpty();
+            budget.unavailable(reason, "nothing is taken");
+            assertThat(woken).containsExactly(reason.name());
+            budget.available();
+        }
+        assertThat(budget.waiterCount()).isZero();
+        assertThat(woken).hasSize(1);
     }
 
     /** Nothing is lost or reserved twice by threads that reserve and give back at the same time. */

@@ -328,6 +328,9 @@ public final class QueueReader {
             recordAt += LittleEndian.getInt(buffer, recordAt);
         }
         view.wrap(buffer, frameAt, recordAt, ordinal);
+        if (view.type() == RecordType.LOST) {
+            return bad(QuarantinedRecord.Cause.BAD_FRAME, "it is lost, and a repair of the log has given it up");
+        }
         if (!view.hasOffset() || view.queueId() != queueId() || view.queueOffset() != offset) {
             return bad(QuarantinedRecord.Cause.BAD_FRAME, "record " + wanted + " of the frame is not it: " + view);
         }

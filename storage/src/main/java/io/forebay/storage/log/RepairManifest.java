@@ -342,12 +342,13 @@ final class RepairManifest {
         for (Map.Entry<Long, Known> each : new TreeMap<>(wanting).entrySet()) {
             Owner owner = Owner.ofKey(each.getKey());
             if (Owner.isReserved(owner.queueId())) {
-                // What its snapshots hold is not known here. Without one its next number tells its owner that what was
-                // before
-                // has to be gathered from its records.
+                // What its snapshots hold is not known here, and an older one is not continued by what is replayed.
+                // Without one its
+                // next number tells its owner that something was before.
                 notes.add(owner
-                        + ": its state cannot be read; it is one of Akka Persistence, which makes it anew out of the"
-                        + " records that are stored, so that what was deleted may come back");
+                        + ": its state cannot be read; it is one of Akka Persistence: persistence ids that were made since"
+                        + " sequence " + replaySequence + " are served, and the others refused"
+                        + " (forebay.persistence.lost-names)");
                 continue;
             }
             if (owner.equals(Owner.STRIPE)) {
@@ -394,7 +395,7 @@ final class RepairManifest {
         List<ManifestRecord.OwnerEntry> entries = new ArrayList<>();
         owners.forEach((key, known) -> {
             Owner owner = Owner.ofKey(key);
-            Snapshot snapshot = known.whole;
+            Snapshot snapshot = Owner.isReserved(owner.queueId()) && isGap(known) ? null : known.whole;
             entries.add(new ManifestRecord.OwnerEntry(
                     owner.queueId(),
                     owner.groupId(),

@@ -7,7 +7,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Reads a log whose segments are all there, with sound headers, and finds the places in which something durable is lost, and of
@@ -176,6 +178,7 @@ final class RepairScan {
     /** What the manifest lists below the replay start, each on its own. */
     private void scanOlder(Found start) throws IOException {
         if (manifest == null) {
+            noteOlderOffsets(start);
             return;
         }
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
@@ -190,6 +193,29 @@ final class RepairScan {
             boolean isFollowed = next != null && files.end(found) == next.header.predecessorEnd();
             // Where cleaning has taken out what follows, nobody counts on these sequences any more.
             close(isFollowed ? Math.max(sequence, next.header.firstSequence()) : sequence);
+        }
+    }
+
+    /** Which of those segments count is not known; offsets that were given are not given again, whether they do or not. */
+    private void noteOlderOffsets(Found start) throws IOException {
+        for (Found found : files.all()) {
+            if (!found.isLinked() || found.base >= start.base) {
+                continue;
+            }
+            long end = files.end(found);
+            for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
+                byte[] bytes = window.bytes();
+                int frameAt = window.at();
+                int recordAt = frameAt + FrameCodec.HEADER_BYTES;
+                for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
+                    view.wrap(bytes, frameAt, recordAt, ordinal);
+                    recordAt += view.lengthBytes();
+                    if (view.queueOffset() >= 0) {
+                        nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
+                    }
+                }
+                at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
+            }
         }
     }
 
@@ -384,6 +410,8 @@ final class RepairScan {
         for (int index = 0; index < holes.size(); index++) {
             Hole hole = holes.get(index);
             if (hole.isBelowReplay) {
+                // A manifest says which offsets were given there.
+                unknown += manifest == null ? hole.count : 0;
                 continue;
             }
             if (hole.unknownCount() > 0) {
@@ -492,15 +520,21 @@ final class RepairScan {
     /** Offsets that may have been given are not given again. */
     private void passOverUnknown(long unknown) {
         int lastHole = holes.size();
-        for (Map.Entry<Long, Seen> each : owners.entrySet()) {
-            Owner owner = Owner.ofKey(each.getKey());
-            if (!owner.isQueue() || each.getValue().holesBefore >= lastHole) {
-                continue;
+        Set<Integer> queueIds = new TreeSet<>();
+        if (manifest == null) {
+            queueIds.addAll(nextOffsets.keySet()); // also those of which nothing is replayed
+        }
+        owners.forEach((key, seen) -> {
+            Owner owner = Owner.ofKey(key);
+            if (owner.isQueue() && seen.holesBefore >= lastHole) {
+                queueIds.remove(owner.queueId());
+            } else if (owner.isQueue()) {
+                queueIds.add(owner.queueId());
             }
-            long next = Math.max(nextOffsets.getOrDefault(owner.queueId(), 0L), listedOffset(owner.queueId()));
-            lostOffsets
-                    .computeIfAbsent(owner.queueId(), id -> new ArrayList<>())
-                    .add(new long[] {next, unknown});
+        });
+        for (int queueId : queueIds) {
+            long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
+            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, unknown});
         }
         notes.add(
                 "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"

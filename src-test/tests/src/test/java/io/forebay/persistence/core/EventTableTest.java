@@ -2,6 +2,7 @@ package io.forebay.persistence.core;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.EventsSnapshot;
@@ -9,6 +10,7 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.PersistenceIdRecord;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -188,6 +190,73 @@ class EventTableTest {
         long[] offsets = EventWalk.offsets(
                 deletion.place(), deletion.fromSequenceNr(), deletion.toSequenceNr(), at -> stored.get((int) at));
         table.released(deletion, OffsetSet.of(offsets), 0);
+    }
+
+    /** A repair has lost records of a queue: ids that have none among them are as before, the others are not taken for new ones. */
+    @Test
+    void whatIsLostHidesNothingElse() throws UnreadableEventException {
+        EventTable log = new EventTable(TRAILS);
+        List<LogRecord> all = new ArrayList<>();
+        for (int number = 1; number <= 3; number++) {
+            for (String id : List.of("a", "b", "c", "d")) {
+                List<LogRecord> records = log.decideWrite(id, events(number, 1), 5);
+                records.forEach(log::apply);
+                all.addAll(records);
+            }
+        }
+        all.forEach(record -> {
+            if (record instanceof PersistenceEventRecord event) {
+                stored.add(event);
+            }
+        });
+        assertThat(all.get(2)).isInstanceOf(PersistenceIdRecord.class);
+        EventTable table = new EventTable(TRAILS);
+        for (int i = 0; i < all.size(); i++) {
+            if (i == 2 || i == 3) {
+                // The name of b and its first event.
+                table.recordsAreMissing();
+            } else {
+                table.apply(all.get(i));
+            }
+        }
+        table.begin(stored.size());
+        for (EventTable found : List.of(table, restarted(table))) {
+            for (String id : List.of("a", "c", "d")) {
+                assertThat(found.place(id)).isEqualTo(log.place(id));
+                assertThat(found(found, id, 1)).containsExactly(1L, 2L, 3L);
+                assertThat(found.mayHaveLostItsName(id)).isFalse();
+            }
+            assertThat(found.count()).isEqualTo(4);
+            assertThat(LostNames.isOne(found.ids().persistenceId(2))).isTrue();
+            assertThat(found.mayHaveLostItsName("b")).isTrue();
+            found.begin(stored.size());
+            assertThatThrownBy(() -> found.apply(new PersistenceIdRecord(9, 0, "nine", "", 0)))
+                    .as("nothing is missing any more")
+                    .isInstanceOf(IllegalStateException.class);
+        }
+        EventTable nothingLeft = new EventTable(TRAILS);
+        nothingLeft.recordsAreMissing();
+        assertThat(nothingLeft.mayHaveLostItsName("a"))
+                .as("there was a record, so there was an id")
+                .isTrue();
+    }
+
+    /** As many copies of all that was released would take some hundred times as long. */
+    @Test
+    void manySmallDeletionsAreTakenOneByOne() {
+        EventTable table = new EventTable(TRAILS);
+        write(table, "one", events(1, 1));
+        int count = 200_000;
+        assertTimeoutPreemptively(Duration.ofSeconds(10), () -> {
+            for (int i = 1; i <= count; i++) {
+                EventTable.Deletion deletion =
+                        new EventTable.Deletion(new EventTable.Place(1, count, 0, 2L * count), i, i);
+                table.released(deletion, OffsetSet.of(2L * i), 2L * 10);
+            }
+        });
+        assertThat(table.released().count()).isEqualTo(count - 9);
+        assertThat(table.released().first()).isEqualTo(20);
+        assertThat(restarted(table).released()).isEqualTo(table.released());
     }
 
     @Test

@@ -222,20 +222,48 @@ class SnapshotTableTest {
     }
 
     @Test
-    void partsThatContinueNothingAreOfNoUse() {
+    void aSnapshotOfWhichPartsAreLostIsNotTakenForAnOlderOne() {
         Saved saved = new Saved(3, 4, new byte[3 * PART_BYTES], "", "");
+        SnapshotBounds any = new SnapshotBounds(0, 9, Long.MIN_VALUE, Long.MAX_VALUE);
+        save("one", new Saved(2, 4, new byte[1], "", ""), 1);
         save("one", saved, 1);
-        PersistenceSnapshotRecord first = stored.get(0);
-        // As behind a repair that has lost the second part.
+        PersistenceSnapshotRecord first = stored.get(1);
+        // A repair has lost the second part.
+        table.recordsAreMissing();
         table.apply(new PersistenceSnapshotRecord(
-                2, first.number(), 3, 4, 7, 0, 2, 3, "", "", new byte[0], new byte[PART_BYTES]));
-        assertThat(table.newestOrNull("one", SnapshotBounds.ofSequenceNr(3))).isNull();
-        assertThat(table.takeDead()).isEqualTo(OffsetSet.of(0, 2));
+                3, first.number(), 3, 4, 7, 0, 2, 3, "", "", new byte[0], new byte[PART_BYTES]));
+        SnapshotTable.Place damaged = new SnapshotTable.Place(1, 3, 4, 1, 3);
+        assertThat(table.newestOrNull("one", any)).isEqualTo(damaged);
+        table.begin(4);
+        assertThat(table.newestOrNull("one", any)).isEqualTo(damaged);
+        assertThat(table.takeDead()).isEqualTo(OffsetSet.empty());
         stored.add(null);
         stored.add(null);
         save("one", saved, 3);
-        assertThat(table.newestOrNull("one", SnapshotBounds.ofSequenceNr(3)))
-                .isEqualTo(new SnapshotTable.Place(1, 3, 4, 3, 3));
+        assertThat(table.newestOrNull("one", any)).isEqualTo(new SnapshotTable.Place(1, 3, 4, 4, 3));
+        assertThat(dead).isEqualTo(OffsetSet.of(1, 2, 3));
+    }
+
+    @Test
+    void idsWhoseNamesAreLostKeepTheirNumbers() {
+        save("one", new Saved(2, 4, new byte[1], "", ""), 1);
+        // A repair has lost the names of the numbers 2 and 3.
+        assertThatThrownBy(() -> table.apply(new PersistenceIdRecord(4, 0, "four", "", 0)))
+                .isInstanceOf(IllegalStateException.class);
+        assertThat(table.mayHaveLostItsName("two")).isFalse();
+        table.recordsAreMissing();
+        table.apply(new PersistenceIdRecord(4, 0, "four", "", 0));
+        table.apply(new PersistenceSnapshotRecord(2, 2, 3, 4, 7, 0, 0, 1, "", "", new byte[0], new byte[PART_BYTES]));
+        table.begin(3);
+        assertThat(table.mayHaveLostItsName("two")).isTrue();
+        assertThat(table.mayHaveLostItsName("four")).isFalse();
+        assertThat(table.count()).isEqualTo(4);
+        table = restored(table.snapshot());
+        assertThat(table.mayHaveLostItsName("two")).isTrue();
+        assertThat(table.mayHaveLostItsName("one")).isFalse();
+        assertThatThrownBy(() -> table.apply(new PersistenceIdRecord(6, 0, "six", "", 0)))
+                .as("nothing is missing any more")
+                .isInstanceOf(IllegalStateException.class);
     }
 
     @Test

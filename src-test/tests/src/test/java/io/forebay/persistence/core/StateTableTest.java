@@ -7,6 +7,7 @@ import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DurableStateRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.PersistenceIdRecord;
 import io.forebay.storage.log.StatesSnapshot;
 import io.forebay.testkit.sim.SeededRun;
 import java.util.ArrayDeque;
@@ -113,6 +114,65 @@ class StateTableTest {
         assertThat(table.place("a").revision()).isZero();
         assertThat(table.place("b")).isEqualTo(new StateTable.Place(2, 1, false, 1, 3));
         assertThat(table.takeDead()).isEqualTo(OffsetSet.of(0));
+    }
+
+    /** A repair has lost records. What is left of each state says what it is; a state without its first parts is not there. */
+    @Test
+    void whatIsLostHidesNothingElse() throws CorruptRecordException {
+        StateTable log = new StateTable();
+        List<LogRecord> all = new ArrayList<>();
+        for (String id : List.of("a", "b", "c")) {
+            for (long revision = 1; revision <= 3; revision++) {
+                List<LogRecord> records = log.decideUpsert(id, revision, draft(3 * PART_BYTES), "red", PART_BYTES, 5);
+                applyAll(log, records, all.size());
+                all.addAll(records);
+            }
+        }
+        // The second revision of a, all but the last part of the third of b, and the name of c with its first revision.
+        List<Integer> lost = List.of(4, 5, 6, 17, 18, 20, 21, 22, 23);
+        assertThat(all.get(20)).isInstanceOf(PersistenceIdRecord.class);
+        assertThatThrownBy(() -> replay(new StateTable(), all, lost, false)).isInstanceOf(IllegalStateException.class);
+        StateTable table = new StateTable();
+        replay(table, all, lost, true);
+        table.begin(27);
+        for (StateTable found : List.of(table, again(table))) {
+            found.begin(27);
+            assertThat(found.place("a")).isEqualTo(log.place("a"));
+            assertThat(found.place("b"))
+                    .as("its first parts are asked for, and are not there")
+                    .isEqualTo(log.place("b"));
+            assertThat(found.mayHaveLostItsName("c")).isTrue();
+            assertThat(found.mayHaveLostItsName("a")).isFalse();
+            assertThat(found.persistenceIds()).containsExactly("a", "b");
+            assertThat(found.changes("red", -1, 999, 9).changes())
+                    .extracting(StateTable.Change::persistenceId)
+                    .containsExactly("a", "b");
+            assertThat(found.takeDead())
+                    .as("all but three times three parts, one of them of an id without a name")
+                    .isEqualTo(OffsetSet.builder()
+                            .addRange(0, 6)
+                            .addRange(9, 6)
+                            .addRange(18, 6)
+                            .build());
+            applyAll(found, found.decideUpsert("a", 4, draft(1), "red", PART_BYTES, 5), 1_000);
+            assertThat(found.place("a").revision()).isEqualTo(4);
+        }
+        StateTable strict = again(table);
+        strict.begin(27);
+        List<LogRecord> next = strict.decideUpsert("a", 5, draft(3 * PART_BYTES), "", PART_BYTES, 5);
+        assertThatThrownBy(() -> strict.apply(next.get(1)))
+                .as("nothing is missing any more")
+                .isInstanceOf(IllegalStateException.class);
+    }
+
+    private static void replay(StateTable table, List<LogRecord> log, List<Integer> lost, boolean isRepaired) {
+        for (int sequence = 0; sequence < log.size(); sequence++) {
+            if (!lost.contains(sequence)) {
+                applyAll(table, List.of(log.get(sequence)), sequence);
+            } else if (isRepaired) {
+                table.recordsAreMissing();
+            }
+        }
     }
 
     @Test

@@ -208,7 +208,7 @@ final class LogDriver {
         List<SnapshotRecord> records = SnapshotRecord.split(
                 last == null ? 0 : last.sequence(),
                 last == null ? 0 : last.ownerNumber(),
-                0,
+                owner.isQueue() ? log.nextOffset(owner.queueId()) : 0,
                 payload,
                 Math.max(1, (payload.length + parts - 1) / parts));
         for (SnapshotRecord record : records) {

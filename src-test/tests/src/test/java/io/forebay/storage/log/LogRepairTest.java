@@ -27,6 +27,7 @@ import org.junit.jupiter.api.Test;
 class LogRepairTest {
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
     private static final String CHECKPOINT = "checkpoint";
+    private static final Owner RESERVED = Owner.queue(Owner.RESERVED_FROM);
 
     /**
      * A log that was stopped cleanly.
@@ -80,6 +81,9 @@ class LogRepairTest {
             for (int i = 0; i < 20; i++) {
                 driver.release(random);
             }
+            long below = driver.log.nextOffset(RESERVED.queueId()) - 2;
+            driver.released().put(RESERVED.queueId(), below);
+            driver.log.releaseBelow(RESERVED.queueId(), below);
             driver.checkpoint(random, false);
         }
         fill(driver, random, 120);
@@ -97,11 +101,42 @@ class LogRepairTest {
     private static void fill(LogDriver driver, Random random, int count) throws IOException {
         for (int step = 0; step < count; step++) {
             driver.append(random);
+            if (step % 5 == 0) {
+                appendEvents(driver, 1 + step % 3);
+            }
             if (random.nextInt(4) == 0) {
                 driver.force();
             }
         }
         driver.force();
+    }
+
+    /** What a persistence plugin stores: records with an offset in a queue that no topic has. */
+    private static void appendEvents(LogDriver driver, int count) throws IOException {
+        Frame.Builder builder = Frame.builder(256);
+        List<LogRecord> events = new ArrayList<>();
+        long next = driver.log.nextOffset(RESERVED.queueId());
+        for (long offset = next; offset < next + count; offset++) {
+            PersistenceEventRecord event = new PersistenceEventRecord(
+                    offset,
+                    1,
+                    1,
+                    offset + 1,
+                    0,
+                    offset - 1,
+                    0,
+                    "writer",
+                    "",
+                    "",
+                    "",
+                    List.of(),
+                    new byte[0],
+                    new byte[0],
+                    new byte[100]);
+            builder.add(RESERVED, event);
+            events.add(event);
+        }
+        driver.append(builder.build(), events);
     }
 
     private static List<Frames> frames(MemoryDisk disk) throws IOException {
