@@ -69,12 +69,14 @@ final class WorkerProcess {
         Process process = new ProcessBuilder(command(entrant, main, data, plans))
                 .redirectErrorStream(true)
                 .start();
+        Thread killer = new Thread(() -> kill(process));
+        Runtime.getRuntime().addShutdownHook(killer); // whoever is told to end leaves no load behind
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
         int limit = START_SECONDS + plans.size() * SLACK_SECONDS_PER_PLAN + timeLimitSeconds;
         clock.schedule(() -> kill(process), limit, TimeUnit.SECONDS);
         try (BufferedReader lines =
                         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-                PrintWriter logged = new PrintWriter(log.toFile(), StandardCharsets.UTF_8)) {
+                PrintWriter logged = new PrintWriter(Files.newBufferedWriter(log), true)) {
             Map<String, String> settings = new LinkedHashMap<>();
             List<Outcome> outcomes = new ArrayList<>();
             String failure = null;
@@ -97,7 +99,16 @@ final class WorkerProcess {
         } finally {
             clock.shutdownNow();
             kill(process);
+            removeHook(killer);
             Directories.delete(data);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // This process ends already, and the hook has nothing left to do.
         }
     }
 
