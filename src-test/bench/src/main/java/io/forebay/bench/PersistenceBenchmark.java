@@ -98,8 +98,8 @@ public final class PersistenceBenchmark {
     private static IllegalArgumentException usage(String wrong) {
         System.err.println("not understood: " + wrong
                 + "\nusage: --persistence [--quick] [--seconds FIRST-WARM-UP+WARM-UP+MEASURED]"
-                + " [--level flushed|written] [--dir DIRECTORY] [--out DIRECTORY] [--entrants NAME,...]\nAn entrant is run if its name begins"
-                + " with one of those given; among them:");
+                + " [--level flushed|written] [--dir DIRECTORY] [--out DIRECTORY] [--entrants NAME,...]\nAn entrant is run"
+                + " if its name begins with one of those given; among them:");
         entrants().stream().map(Entrant::name).distinct().forEach(name -> System.err.println("  " + name));
         System.exit(2);
         return new IllegalArgumentException(wrong);
@@ -145,8 +145,9 @@ public final class PersistenceBenchmark {
     private boolean run() throws Exception {
         boolean isGood = true;
         for (Entrant entrant : entrants()) {
-            if (!only.isEmpty()
-                    && only.stream().noneMatch(name -> entrant.name().startsWith(name))) {
+            boolean isNamed = only.isEmpty()
+                    || only.stream().anyMatch(name -> entrant.name().startsWith(name));
+            if (!isNamed || !level.isEmpty() && !entrant.level().equals(level)) {
                 continue;
             }
             if (!workers.isThere(entrant)) {
