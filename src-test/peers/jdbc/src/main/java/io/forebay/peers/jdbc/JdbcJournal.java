@@ -17,8 +17,8 @@ import org.h2.engine.Constants;
  * default {@code WRITE_DELAY}, 500 ms, so that what is committed lies in this process' memory for so long. Flushed: {@code
  * WRITE_DELAY=0}, with which H2 writes at each commit, but forces nothing.
  *
- * <p>What is not said here is at its default. With the default {@code bufferSize} of 1,000 it refuses writes of 10,000 actors, and with
- * that of its circuit breaker, 10 s, gives them up; both end the actor. The schema has events as BLOBs, which H2 keeps apart from
+ * <p>What is not said here is at its default. {@code bufferSize} must be larger than the number of actors that persist at a time, says
+ * its manual, and the circuit breaker has the time that Forebay's has. The schema has events as BLOBs, which H2 keeps apart from
  * their rows above {@code MAX_LENGTH_INPLACE_LOB}, 256 bytes; with that the benchmark did not come to an end in its time.
  *
  * <p>Options: {@code threads}, of the pool that talks to the database, and as many connections.
