@@ -53,18 +53,30 @@ final class WorkerProcess {
     }
 
     Result run(Entrant entrant, List<Plan> plans, int timeLimitSeconds) throws IOException, InterruptedException {
+        return run(entrant, Worker.class, plans.stream().map(Plan::toString).toList(), timeLimitSeconds);
+    }
+
+    /**
+     * The same with a main class that is told, and tells, what {@link Worker} is told and tells.
+     *
+     * @param plans in the words of that class
+     */
+    Result run(Entrant entrant, Class<?> main, List<String> plans, int timeLimitSeconds)
+            throws IOException, InterruptedException {
         String name = entrant.toString().replaceAll("[^A-Za-z0-9]+", "-").toLowerCase(java.util.Locale.ROOT);
         Path data = directory.resolve(name);
         Path log = directory.resolve(name + ".log");
-        Process process = new ProcessBuilder(command(entrant, data, plans))
+        Process process = new ProcessBuilder(command(entrant, main, data, plans))
                 .redirectErrorStream(true)
                 .start();
+        Thread killer = new Thread(() -> kill(process));
+        Runtime.getRuntime().addShutdownHook(killer); // whoever is told to end leaves no load behind
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
         int limit = START_SECONDS + plans.size() * SLACK_SECONDS_PER_PLAN + timeLimitSeconds;
         clock.schedule(() -> kill(process), limit, TimeUnit.SECONDS);
         try (BufferedReader lines =
                         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-                PrintWriter logged = new PrintWriter(log.toFile(), StandardCharsets.UTF_8)) {
+                PrintWriter logged = new PrintWriter(Files.newBufferedWriter(log), true)) {
             Map<String, String> settings = new LinkedHashMap<>();
             List<Outcome> outcomes = new ArrayList<>();
             String failure = null;
@@ -87,7 +99,16 @@ final class WorkerProcess {
         } finally {
             clock.shutdownNow();
             kill(process);
+            removeHook(killer);
             Directories.delete(data);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // This process ends already, and the hook has nothing left to do.
         }
     }
 
@@ -96,7 +117,7 @@ final class WorkerProcess {
         process.destroyForcibly();
     }
 
-    private List<String> command(Entrant entrant, Path data, List<Plan> plans) throws IOException {
+    private List<String> command(Entrant entrant, Class<?> main, Path data, List<String> plans) throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-Xmx2g");
@@ -113,13 +134,13 @@ final class WorkerProcess {
             Path target = target(entrant);
             command.addAll(List.of("-cp", target.resolve("classes") + ":" + target.resolve("lib") + "/*"));
         }
-        command.add(Worker.class.getName());
+        command.add(main.getName());
         command.add(entrant.className());
         command.add(data.toString());
         command.add(entrant.isFlushed() ? "flushed" : "written");
         command.addAll(entrant.options());
         command.add("--");
-        plans.forEach(plan -> command.add(plan.toString()));
+        command.addAll(plans);
         return command;
     }
 }

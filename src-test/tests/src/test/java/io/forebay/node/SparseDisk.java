@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * time on it: while {@link #dropLarge} is asked for, a large frame leaves a hole of zeros where it would lie, and headers, small
  * frames and the index are there as ever. Nothing is forced; it knows the death of a process, not of a machine.
  */
-final class SparseDisk implements StorageDirectory {
+public final class SparseDisk implements StorageDirectory {
     private static final int LARGE_BYTES = 16 * 1024;
     private static final int SEGMENT_HEADER_BYTES = 4096;
 
@@ -41,7 +41,7 @@ final class SparseDisk implements StorageDirectory {
     }
 
     /** What is there already is the disk of a process that was killed. */
-    static SparseDisk at(Path directory) throws IOException {
+    public static SparseDisk at(Path directory) throws IOException {
         return new SparseDisk(new Shared(), directory);
     }
 
@@ -50,7 +50,7 @@ final class SparseDisk implements StorageDirectory {
     }
 
     /** kill -9: what was written is there, nothing works from now on. */
-    void kill() {
+    public void kill() {
         shared.isDead = true;
     }
 
