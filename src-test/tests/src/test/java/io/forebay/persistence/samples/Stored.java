@@ -1,0 +1,4 @@
+package io.forebay.persistence.samples;
+
+/** What the samples store, all records. */
+interface Stored {}
