@@ -81,7 +81,8 @@ class MountedDisksTest {
     static boolean isWanted() {
         boolean isWanted = Boolean.getBoolean("forebay.mounts");
         if (!isWanted) {
-            System.out.println("mounted disks: left out, they mount file systems and take half a minute: -Dforebay.mounts=true");
+            System.out.println(
+                    "mounted disks: left out, they mount file systems and take half a minute: -Dforebay.mounts=true");
         }
         return isWanted;
     }

@@ -197,8 +197,7 @@ class SlowDiskScenariosTest {
     }
 
     private static long upMembers(ActorSystem<?> system) {
-        return StreamSupport.stream(
-                        Cluster.get(system).state().getMembers().spliterator(), false)
+        return StreamSupport.stream(Cluster.get(system).state().getMembers().spliterator(), false)
                 .filter(member -> member.status().equals(MemberStatus.up()))
                 .count();
     }
