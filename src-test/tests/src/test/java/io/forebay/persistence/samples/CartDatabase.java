@@ -76,6 +76,19 @@ final class CartDatabase implements AutoCloseable {
         connection.commit();
     }
 
+    /** Akka's table is made for offsets by tag; those by slices name a serializer, and the events of their millisecond. */
+    static void widenOffsets() {
+        try (Connection connection = open();
+                Statement statement = connection.createStatement()) {
+            for (String column : new String[] {"manifest", "current_offset"}) {
+                statement.execute("alter table \"akka_projection_offset_store\" alter column \"" + column
+                        + "\" varchar(100000) not null");
+            }
+        } catch (SQLException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     private static Connection open() {
         try {
             Connection opened = DriverManager.getConnection(URL);

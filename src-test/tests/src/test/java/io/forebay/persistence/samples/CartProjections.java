@@ -48,6 +48,7 @@ final class CartProjections {
         JdbcProjection.createTablesIfNotExists(CartDatabase.Session::new, system)
                 .toCompletableFuture()
                 .join();
+        CartDatabase.widenOffsets();
         run(
                 system,
                 "popularity",

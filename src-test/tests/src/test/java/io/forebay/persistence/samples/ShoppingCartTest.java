@@ -131,10 +131,7 @@ class ShoppingCartTest {
                         yield app.cutPower(random);
                     }
                     case 2 -> app.cutPower(random);
-                    default -> {
-                        app.stop();
-                        yield app.disk;
-                    }
+                    default -> app.kill();
                 };
                 app = start(left, life == 2 ? "written" : "flushed");
             }
