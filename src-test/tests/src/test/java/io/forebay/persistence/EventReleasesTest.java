@@ -38,7 +38,8 @@ class EventReleasesTest {
             forebay.store { flush-bytes = 64 KiB, max-unflushed = 2 MiB, checkpoint-idle-interval = 1 h }
             forebay.queue { body-max = 128 KiB, batch-bytes-max = 256 KiB }
             forebay.group.pop-bytes-max = 256 KiB
-            forebay.store.checkpoint-bytes = """ + checkpointBytes);
+            forebay.store.checkpoint-bytes = %s
+            """.formatted(checkpointBytes));
         persistence = ForebayPersistence.get(system);
     }
 

@@ -70,8 +70,12 @@ class ManyPersistenceIdsTest {
         }
 
         @Override
-        public void close() throws Exception {
-            PersistentActorsTest.stop(system);
+        public void close() {
+            system.terminate();
+            system.getWhenTerminated()
+                    .toCompletableFuture()
+                    .orTimeout(60, TimeUnit.SECONDS)
+                    .join();
         }
     }
 
