@@ -316,6 +316,11 @@ public final class Forebay implements Extension {
         }
 
         @Override
+        public void visitUnserved(Consumer<TopicDirectory.Unserved> visitor) {
+            directory.visitUnserved(visitor);
+        }
+
+        @Override
         public RefusalCounts refusals() {
             return refusals;
         }

@@ -18,6 +18,8 @@ public enum LogEvent {
     DISK_LOW,
     /** Sends are not refused for want of disk any more. */
     DISK_ENOUGH,
+    /** A queue, or a group in one, is not served. */
+    QUEUE_STOPPED,
     /** Where the node can be watched. */
     WATCH_LISTENING,
     /** The node cannot be watched. */

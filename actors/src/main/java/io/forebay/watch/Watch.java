@@ -176,7 +176,10 @@ public final class Watch implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         Duration silence = pulse.silence();
-        return HealthView.of(new HealthView.Node(state, node.failure(), silence), stripes, settings.stallLimit());
+        return HealthView.of(
+                new HealthView.Node(state, node.failure(), silence, StoppedQueue.of(node)),
+                stripes,
+                settings.stallLimit());
     }
 
     /** Ends at once. */
