@@ -316,6 +316,11 @@ public final class Forebay implements Extension {
         }
 
         @Override
+        public void visitQueues(Consumer<TopicDirectory.QueueRoute> visitor) {
+            directory.visitQueues(visitor);
+        }
+
+        @Override
         public void visitUnserved(Consumer<TopicDirectory.Unserved> visitor) {
             directory.visitUnserved(visitor);
         }

@@ -20,6 +20,10 @@ public enum LogEvent {
     DISK_ENOUGH,
     /** A queue, or a group in one, is not served. */
     QUEUE_STOPPED,
+    /** Messages that cannot be read are delivered no more. */
+    MESSAGES_QUARANTINED,
+    /** Messages that were quarantined may be read again. */
+    QUARANTINE_RELEASED,
     /** Where the node can be watched. */
     WATCH_LISTENING,
     /** The node cannot be watched. */

@@ -117,6 +117,11 @@ public final class TopicDirectory {
         groupQueues.values().forEach(visitor);
     }
 
+    /** Every queue of the node, in no order; whatever changes meanwhile is told or not. */
+    public void visitQueues(Consumer<QueueRoute> visitor) {
+        topics.values().forEach(topic -> topic.queues().forEach(visitor));
+    }
+
     /** Every queue, and group in a queue, that is not served, in no order; whatever changes meanwhile is told or not. */
     public void visitUnserved(Consumer<Unserved> visitor) {
         unserved.values().forEach(visitor);

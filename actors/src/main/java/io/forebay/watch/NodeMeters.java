@@ -62,6 +62,7 @@ public final class NodeMeters implements AutoCloseable {
     /** By stripe, as of the last refresh. */
     private volatile Map<Integer, Long> stoppedQueues = Map.of();
 
+    private volatile Map<Integer, Long> quarantined = Map.of();
     private boolean isClosed;
 
     /** @param groupsMax groups that have meters of their own, each in each topic */
@@ -120,6 +121,10 @@ public final class NodeMeters implements AutoCloseable {
                 stripes.computeIfAbsent(stripe.stripeId(), id -> new ForStripe(stripe));
             }
             stoppedQueues = StoppedQueue.of(node).stream().collect(groupingBy(StoppedQueue::stripeId, counting()));
+            Map<Integer, Long> unreadable = new HashMap<>();
+            node.visitQueues(
+                    queue -> unreadable.merge(queue.stripeId(), queue.marks().quarantinedCount(), Long::sum));
+            quarantined = unreadable;
             List<GroupBook.Seen> seen = new ArrayList<>();
             node.visitGroupQueues(route ->
                     seen.add(new GroupBook.Seen(new GroupBook.Name(route.topic(), route.group()), route.marks())));
@@ -281,6 +286,13 @@ public final class NodeMeters implements AutoCloseable {
             kept(gauge("forebay.stripe.stopped.queues", NodeMeters.this, one -> one.stoppedQueues.getOrDefault(id, 0L))
                     .tags(tags)
                     .description("Queues, and groups in queues, that are not served")
+                    .register(registry));
+            kept(gauge(
+                            "forebay.stripe.quarantined.messages",
+                            NodeMeters.this,
+                            one -> one.quarantined.getOrDefault(id, 0L))
+                    .tags(tags)
+                    .description("Messages stored that cannot be read, and are not delivered")
                     .register(registry));
             count(
                     "force.failures",

@@ -257,6 +257,8 @@ class StoppedQueuesTest {
             assertThat(ready.status()).as("I8").isEqualTo(200);
             assertThat(ready.codes()).isEmpty();
             assertThat(node.metrics().value("forebay_stripe_stopped_queues")).isZero();
+            assertThat(node.metrics().value("forebay_stripe_quarantined_messages"))
+                    .isEqualTo(1);
             sendTo(node, 0, "alpha-repaired", 0);
             WatchedNode.now(node.client().createGroup("late", "t", Map.of("start", "earliest")));
             List<Delivery> all = pop(node, "late", sentCount() - 1);
@@ -402,6 +404,41 @@ class StoppedQueuesTest {
             assertThat(node.ready().texts().get(0))
                     .contains("what was deleted keeps the log from being cleaned", "records of queue ")
                     .doesNotContain("topic t");
+        }
+    }
+
+    @Test
+    void whatIsQuarantinedIsCountedAndTold() throws IOException {
+        try (EventLines events = new EventLines();
+                WatchedNode node = WatchedNode.serving(disk, NO_CHECKPOINTS)) {
+            WatchedNode.now(node.client().createTopic("t", 1, Map.of()));
+            WatchedNode.now(node.client().createGroup("g", "t", PLAIN));
+            send(node, "", "alpha0", 0);
+            send(node, "", "alpha1", 0);
+            assertThat(node.metrics().value("forebay_stripe_quarantined_messages"))
+                    .isZero();
+            flip("alpha0");
+            assertThat(texts(pop(node, "g", 1))).as("I2").containsExactly("alpha1");
+            assertNothingIsLeft(node, "g");
+            Awaitility.await()
+                    .atMost(WatchedNode.PATIENCE)
+                    .untilAsserted(
+                            () -> assertThat(node.metrics().value("forebay_stripe_quarantined_messages", "stripe", "0"))
+                                    .isEqualTo(1));
+            assertThat(events.of(LogEvent.MESSAGES_QUARANTINED)).hasSize(1);
+            assertThat(events.of(LogEvent.MESSAGES_QUARANTINED).get(0))
+                    .startsWith("ERROR ")
+                    .contains(
+                            " stripe=0 topic=t queue=0 offset=0 count=1 cause=BAD_FRAME segment=segment-",
+                            " position=");
+            assertThat(node.ready().codes()).as("the queue is served").isEmpty();
+            WatchedNode.now(node.client().release("t", "", 0, -1, false));
+            assertThat(node.metrics().value("forebay_stripe_quarantined_messages"))
+                    .isZero();
+            assertThat(events.of(LogEvent.QUARANTINE_RELEASED)).hasSize(1);
+            assertThat(events.of(LogEvent.QUARANTINE_RELEASED).get(0))
+                    .startsWith("INFO ")
+                    .contains(" stripe=0 topic=t queue=0 count=1");
         }
     }
 
