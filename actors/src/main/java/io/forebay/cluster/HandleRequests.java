@@ -340,6 +340,10 @@ final class HandleRequests {
                     Refusal.Code.WRONG_GROUP,
                     "the handle belongs to group '" + route.group() + "', not to '" + group + "'");
         }
+        Refusal why = directory.whyUnserved(handle.queueId(), handle.groupId());
+        if (why != null) {
+            return why;
+        }
         return Refusal.of(
                 Refusal.Code.FOREIGN_HANDLE,
                 "queue " + handle.queueId() + " and group " + handle.groupId()

@@ -351,7 +351,11 @@ final class SendRequests {
         Queue.Enqueue enqueue = new Queue.Enqueue(session.sessionId(), messages, level, token, session.queueReplies());
         Part part = new Part(waiting, at, queue.queue(), enqueue);
         if (queue.queue() == null) {
-            enqueued(part, Collections.nCopies(messages.size(), Session.notServed("queue " + queue.number())));
+            Refusal why = directory.whyUnserved(queue.queueId(), 0);
+            enqueued(
+                    part,
+                    Collections.nCopies(
+                            messages.size(), why != null ? why : Session.notServed("queue " + queue.number())));
             return;
         }
         parts.put(token, part);

@@ -330,7 +330,8 @@ final class Subscriptions {
         Refusal refusal = refused.refusal();
         long restMillis = Math.max(REST_MILLIS, refusal.retryAfterMillis());
         one.window.onRefused(SubscriptionRequests.pushNumber(refused.requestId()), now() + restMillis);
-        if (refusal.isTransient()) {
+        // Whatever is stopped, the other queues go on.
+        if (refusal.isTransient() || refusal.code() == Refusal.Code.QUEUE_STOPPED) {
             settle(one);
         } else {
             end(one, refusal);

@@ -473,8 +473,13 @@ public final class LookDesk extends AbstractBehavior<LookDesk.Command> {
 
     private CompletionStage<Object> askQueue(TopicDirectory.QueueRoute queue, QueueCommand command) {
         if (queue.queue() == null) {
-            return CompletableFuture.completedFuture(Refusal.of(
-                    Refusal.Code.FAILED, "the queue is not served because of a fault; the node's log says more"));
+            Refusal why = directory.whyUnserved(queue.queueId(), 0);
+            return CompletableFuture.completedFuture(
+                    why != null
+                            ? why
+                            : Refusal.of(
+                                    Refusal.Code.FAILED,
+                                    "the queue is not served because of a fault; the node's log says more"));
         }
         return asker.ask(queue.queue(), command::of, ANSWER_TIMEOUT)
                 .exceptionally(failure ->

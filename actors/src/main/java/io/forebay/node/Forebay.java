@@ -27,6 +27,7 @@ import io.forebay.queue.GroupQueue;
 import io.forebay.store.Asker;
 import io.forebay.store.EventLog;
 import io.forebay.store.ForebayStorage;
+import io.forebay.store.LogEvent;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.NodeRecovery;
@@ -219,7 +220,17 @@ public final class Forebay implements Extension {
     private void become(NodeView.State next, EventLog.Weight weight, String cause) {
         NodeView.State before = state;
         state = next;
-        EventLog.log(weight, "node-state", "node", settings.node().name(), "from", before, "to", next, "cause", cause);
+        EventLog.log(
+                weight,
+                LogEvent.NODE_STATE,
+                "node",
+                settings.node().name(),
+                "from",
+                before,
+                "to",
+                next,
+                "cause",
+                cause);
     }
 
     private void inDispatcher(Runnable completion) {
@@ -302,6 +313,16 @@ public final class Forebay implements Extension {
         @Override
         public void visitGroupQueues(Consumer<TopicDirectory.GroupQueueRoute> visitor) {
             directory.visitGroupQueues(visitor);
+        }
+
+        @Override
+        public void visitQueues(Consumer<TopicDirectory.QueueRoute> visitor) {
+            directory.visitQueues(visitor);
+        }
+
+        @Override
+        public void visitUnserved(Consumer<TopicDirectory.Unserved> visitor) {
+            directory.visitUnserved(visitor);
         }
 
         @Override

@@ -10,6 +10,8 @@ import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.PurgeRecord;
 import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.ReadProblem;
+import io.forebay.store.EventLog;
+import io.forebay.store.LogEvent;
 import io.forebay.store.StripeBudget;
 import java.util.ArrayList;
 import java.util.List;
@@ -252,10 +254,35 @@ final class QueueKeeper {
             used = outbox.add(record, 0, frame -> {
                 state.apply(record);
                 publishMarks();
+                tell(record);
                 groups.accept(new GroupQueue.Quarantined(state.quarantined()));
             });
         }
         port.account().giveBack(reserved - used);
+    }
+
+    private void tell(QuarantinedRecord record) {
+        EventLog.log(
+                EventLog.Weight.ERROR,
+                LogEvent.MESSAGES_QUARANTINED,
+                "stripe",
+                port.stripe().stripeId(),
+                "topic",
+                identity.topic(),
+                "queue",
+                identity.number(),
+                "offset",
+                record.firstOffset(),
+                "count",
+                record.count(),
+                "cause",
+                record.cause(),
+                "segment",
+                record.segment(),
+                "position",
+                record.position(),
+                "detail",
+                record.detail());
     }
 
     void release(Queue.ReleaseQuarantine release) {
@@ -273,6 +300,17 @@ final class QueueKeeper {
             OffsetSet released = state.quarantinedIn(record);
             state.apply(record);
             publishMarks();
+            EventLog.log(
+                    EventLog.Weight.INFO,
+                    LogEvent.QUARANTINE_RELEASED,
+                    "stripe",
+                    port.stripe().stripeId(),
+                    "topic",
+                    identity.topic(),
+                    "queue",
+                    identity.number(),
+                    "count",
+                    released.count());
             groups.accept(new GroupQueue.QuarantineReleased(released));
             port.awaitDurable(frame.lastSequence(), () -> {
                 if (releases.remove(release)) {

@@ -30,15 +30,15 @@ public final class EventLog {
      * @param event what happened
      * @param keysAndValues one after the other; a key whose value is null is left out
      */
-    public static void log(Weight weight, String event, Object... keysAndValues) {
+    public static void log(Weight weight, LogEvent event, Object... keysAndValues) {
         switch (weight) {
             case INFO -> {
                 if (LOG.isInfoEnabled()) {
-                    LOG.info(line(event, keysAndValues));
+                    LOG.info(line(event.text(), keysAndValues));
                 }
             }
-            case WARNING -> LOG.warn(line(event, keysAndValues));
-            case ERROR -> LOG.error(line(event, keysAndValues));
+            case WARNING -> LOG.warn(line(event.text(), keysAndValues));
+            case ERROR -> LOG.error(line(event.text(), keysAndValues));
         }
     }
 

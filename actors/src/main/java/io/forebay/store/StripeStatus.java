@@ -42,7 +42,7 @@ final class StripeStatus {
             boolean isBug = next == StripePhase.CLOSED && before != StripePhase.CLOSING;
             EventLog.log(
                     isBug ? Weight.ERROR : isTrouble || isTrouble(before) ? Weight.WARNING : Weight.INFO,
-                    "stripe-phase",
+                    LogEvent.STRIPE_PHASE,
                     "stripe",
                     stripeId,
                     "from",
@@ -67,7 +67,7 @@ final class StripeStatus {
         boolean isEnd = reason == StripeBudget.Reason.SHUTTING_DOWN;
         EventLog.log(
                 isEnd ? Weight.INFO : Weight.WARNING,
-                "stripe-unavailable",
+                LogEvent.STRIPE_UNAVAILABLE,
                 "stripe",
                 stripeId,
                 "reason",
@@ -77,7 +77,7 @@ final class StripeStatus {
     }
 
     void available() {
-        EventLog.log(Weight.WARNING, "stripe-available", "stripe", stripeId);
+        EventLog.log(Weight.WARNING, LogEvent.STRIPE_AVAILABLE, "stripe", stripeId);
     }
 
     /** How much disk is free has been measured. */
@@ -87,7 +87,7 @@ final class StripeStatus {
             isDiskLow = isLow;
             EventLog.log(
                     Weight.WARNING,
-                    isLow ? "disk-low" : "disk-enough",
+                    isLow ? LogEvent.DISK_LOW : LogEvent.DISK_ENOUGH,
                     "stripe",
                     stripeId,
                     "free-bytes",

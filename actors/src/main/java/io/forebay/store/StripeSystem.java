@@ -94,7 +94,7 @@ public final class StripeSystem {
                 system.systemActorOf(StoreWriter.create(parts), "forebay-store-writer-" + stripeId, props);
         EventLog.log(
                 EventLog.Weight.INFO,
-                "stripe-opened",
+                LogEvent.STRIPE_OPENED,
                 "stripe",
                 stripeId,
                 "epoch",

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Hands the Pops of one topic and group to the queues that have something, in turn, and holds those that wait, or that the
@@ -37,6 +38,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                     SessionEnded,
                     AddQueue,
                     RemoveQueue,
+                    AddUnserved,
                     Configure,
                     Drain,
                     Describe,
@@ -94,6 +96,12 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     /** The queue is gone: what it had to decide is handed on. */
     public record RemoveQueue(int queueId) implements Command {}
 
+    /**
+     * A queue of the topic is not served for this group: a Pop that finds nothing in the others is told why, and not that there is
+     * nothing. Idempotent.
+     */
+    public record AddUnserved(int queueId, Refusal refusal) implements Command {}
+
     /** The group's settings have changed: from now on these hold, for Pops that wait, too. Idempotent. */
     public record Configure(GroupPolicy policy) implements Command {}
 
@@ -127,6 +135,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     public static final int NO_QUEUE = 0;
 
     private static final long RETRY_AFTER_MILLIS = 1_000;
+    /** The other queues are served: whoever consumes them goes on. */
+    private static final long UNSERVED_RETRY_MILLIS = 100;
+
     private static final long NO_TOKEN = -1;
     private static final long TIMER_MILLIS_MAX = 3_600_000;
 
@@ -159,7 +170,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
         @Override
         public void answerEmpty(long sessionId, long requestId, Waiting waiting) {
-            Refusal refusal = readRefusalOrNull();
+            Refusal refusal = refusalOrNull();
             waiting.session.tell(
                     refusal == null
                             ? new QueueReply.PoppedNothing(requestId)
@@ -182,6 +193,9 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
 
     /** By queue: what cannot be read for now, so that nobody can say that there is nothing. */
     private final Map<Integer, Refusal> readFailing = new HashMap<>();
+
+    /** By queue: what is not served. */
+    private final Map<Integer, Refusal> unserved = new TreeMap<>();
 
     private final Map<SubscriptionKey, ActorRef<QueueReply>> subscriptions = new HashMap<>();
     /** For people. */
@@ -235,6 +249,7 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
                 .onMessage(SessionEnded.class, this::onSessionEnded)
                 .onMessage(AddQueue.class, this::onAddQueue)
                 .onMessage(RemoveQueue.class, this::onRemoveQueue)
+                .onMessage(AddUnserved.class, this::onAddUnserved)
                 .onMessage(Configure.class, this::onConfigure)
                 .onMessageEquals(Due.INSTANCE, this::onDue)
                 .onMessage(Describe.class, this::onDescribe)
@@ -306,13 +321,25 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         return this;
     }
 
-    private Refusal readRefusalOrNull() {
+    /** Why nobody can say that there is nothing; null if that can be said. What passes by itself comes first. */
+    private Refusal refusalOrNull() {
+        if (isDraining) {
+            return null;
+        }
         for (Map.Entry<Integer, Refusal> failing : readFailing.entrySet()) {
-            if (queues.containsKey(failing.getKey()) && !isDraining) {
+            if (queues.containsKey(failing.getKey())) {
                 return failing.getValue();
             }
         }
-        return null;
+        if (unserved.isEmpty()) {
+            return null;
+        }
+        Refusal first = unserved.values().iterator().next();
+        int others = unserved.size() - 1;
+        return new Refusal(
+                first.code(),
+                others == 0 ? first.text() : first.text() + " (and " + others + " more of its queues)",
+                UNSERVED_RETRY_MILLIS);
     }
 
     private void onAvailable(int queueId, long count) {
@@ -406,6 +433,11 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
         readFailing.remove(remove.queueId);
         state.onQueueGone(clock.millis(), remove.queueId, handout);
         setTimer();
+        return this;
+    }
+
+    private Behavior<Command> onAddUnserved(AddUnserved add) {
+        unserved.put(add.queueId, add.refusal);
         return this;
     }
 

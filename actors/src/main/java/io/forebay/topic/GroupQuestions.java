@@ -38,9 +38,13 @@ public final class GroupQuestions {
     public CompletionStage<Object> ask(int queueId, int groupId, Question question) {
         TopicDirectory.GroupQueueRoute route = directory.groupQueue(queueId, groupId);
         if (route == null) {
-            return CompletableFuture.completedFuture(Refusal.of(
-                    Refusal.Code.FAILED,
-                    "the queue is not served for this group because of a fault; the node's log says more"));
+            Refusal why = directory.whyUnserved(queueId, groupId);
+            return CompletableFuture.completedFuture(
+                    why != null
+                            ? why
+                            : Refusal.of(
+                                    Refusal.Code.FAILED,
+                                    "the queue is not served for this group because of a fault; the node's log says more"));
         }
         return asker.ask(route.groupQueue(), question::of, ANSWER_TIMEOUT)
                 .exceptionally(failure ->

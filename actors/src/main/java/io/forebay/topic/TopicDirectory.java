@@ -2,6 +2,7 @@ package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.Names;
+import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupMarks;
 import io.forebay.queue.GroupQueue;
 import io.forebay.queue.Queue;
@@ -56,6 +57,27 @@ public final class TopicDirectory {
             GroupPolicy policy,
             GroupMarks marks) {}
 
+    /** Why something is not served. */
+    public enum Fault {
+        /** Records of it are missing from the log. */
+        RECORDS_MISSING,
+        /** Its records do not fit together. */
+        CONTRADICTION,
+        /** Its actor has failed: a new start serves it again. */
+        ACTOR_FAILED
+    }
+
+    /**
+     * A queue, or a group in a queue, that is there and is not served.
+     *
+     * @param owner whose records they are; a queue that is not served stands for each group in it, too
+     * @param queue its number
+     * @param group its name, empty for the queue itself
+     * @param text for people: one line that names it, says why, and what to do
+     */
+    public record Unserved(
+            Owner owner, int stripeId, String topic, int queue, String group, Fault fault, String text) {}
+
     private record TopicAndGroup(String topic, String group) {}
 
     private final Map<String, TopicRoute> topics = new ConcurrentHashMap<>();
@@ -64,6 +86,9 @@ public final class TopicDirectory {
 
     private final Map<TopicAndGroup, GroupRoute> groups = new ConcurrentHashMap<>();
     private final Map<Long, GroupQueueRoute> groupQueues = new ConcurrentHashMap<>();
+
+    /** By {@link Owner#key}. */
+    private final Map<Long, Unserved> unserved = new ConcurrentHashMap<>();
 
     private final Map<Long, List<ActorRef<GroupQueue.Command>>> heldBefore = new ConcurrentHashMap<>();
 
@@ -90,6 +115,31 @@ public final class TopicDirectory {
     /** Every group in every queue of the node that is served, in no order; whatever changes meanwhile is told or not. */
     public void visitGroupQueues(Consumer<GroupQueueRoute> visitor) {
         groupQueues.values().forEach(visitor);
+    }
+
+    /** Every queue of the node, in no order; whatever changes meanwhile is told or not. */
+    public void visitQueues(Consumer<QueueRoute> visitor) {
+        topics.values().forEach(topic -> topic.queues().forEach(visitor));
+    }
+
+    /** Every queue, and group in a queue, that is not served, in no order; whatever changes meanwhile is told or not. */
+    public void visitUnserved(Consumer<Unserved> visitor) {
+        unserved.values().forEach(visitor);
+    }
+
+    /**
+     * Why a queue, or a group in it, is not served, as it is told to whoever wants something of it.
+     *
+     * @param groupId 0 for the queue itself
+     * @return null if no fault of it is known
+     */
+    public Refusal whyUnserved(int queueId, int groupId) {
+        if (unserved.isEmpty() || queueId < 1 || groupId < 0) {
+            return null;
+        }
+        Unserved found = unserved.get(Owner.key(queueId, 0));
+        found = found != null ? found : unserved.get(Owner.key(queueId, groupId));
+        return found == null ? null : Refusal.of(Refusal.Code.QUEUE_STOPPED, found.text);
     }
 
     /** Names of the groups that consume a topic, in order. Looks at every group of the node. */
@@ -173,5 +223,18 @@ public final class TopicDirectory {
 
     GroupQueueRoute removeGroupQueue(int queueId, int groupId) {
         return groupQueues.remove(Owner.key(queueId, groupId));
+    }
+
+    void put(Unserved one) {
+        unserved.put(one.owner.key(), one);
+    }
+
+    /** The queue is gone, and each group in it. */
+    void removeUnserved(int queueId) {
+        unserved.values().removeIf(one -> one.owner.queueId() == queueId);
+    }
+
+    void removeUnserved(int queueId, int groupId) {
+        unserved.remove(Owner.key(queueId, groupId));
     }
 }

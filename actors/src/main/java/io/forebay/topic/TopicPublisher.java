@@ -21,6 +21,8 @@ import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.SubscriptionRecord;
 import io.forebay.storage.log.TopicRecord;
+import io.forebay.store.EventLog;
+import io.forebay.store.LogEvent;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.core.RegistryState;
 import java.util.ArrayList;
@@ -156,13 +158,17 @@ final class TopicPublisher {
         StripeHandle home = environment.stripes().get(topic.stripes()[number]);
         QueueMarks marks = new QueueMarks();
         if (isStopped(home, Owner.queue(queueId))) {
-            context.getLog()
-                    .error(
-                            "topic {} queue {} is not served: records of it are missing in stripe {}; stop the node and see"
-                                    + " what can be mended with 'forebay log repair'",
-                            topic.name(),
-                            number,
-                            home.stripeId());
+            // Whoever asks for nothing of it has it forgotten, and then the log lets go of what a repair could serve
+            // again.
+            environment.recovery().takeQueue(home.stripeId(), queueId);
+            unserved(
+                    Owner.queue(queueId),
+                    home.stripeId(),
+                    topic.name(),
+                    number,
+                    "",
+                    TopicDirectory.Fault.RECORDS_MISSING,
+                    "");
             return new TopicDirectory.QueueRoute(queueId, number, home.stripeId(), null, marks);
         }
         List<Integer> groupIds = state.subscriptionsOf(topic.topicId()).stream()
@@ -223,15 +229,21 @@ final class TopicPublisher {
         StripeHandle home = environment.stripes().get(queue.stripeId());
         NodeRecovery.RecoveredGroup recovered =
                 environment.recovery().takeGroup(queue.stripeId(), queueId, group.groupId());
+        Owner owner = Owner.group(queueId, group.groupId());
         boolean isContradicted = recovered != null && recovered.contradiction != null;
-        if (queue.queue() == null || isStopped(home, Owner.group(queueId, group.groupId())) || isContradicted) {
-            context.getLog()
-                    .error(
-                            "topic {} queue {} is not served for group {}: {}",
-                            topic.name(),
-                            queue.number(),
-                            group.name(),
-                            isContradicted ? recovered.contradiction : "records are missing");
+        if (queue.queue() != null && (isStopped(home, owner) || isContradicted)) {
+            unserved(
+                    owner,
+                    queue.stripeId(),
+                    topic.name(),
+                    queue.number(),
+                    group.name(),
+                    isContradicted ? TopicDirectory.Fault.CONTRADICTION : TopicDirectory.Fault.RECORDS_MISSING,
+                    isContradicted ? recovered.contradiction : "");
+        }
+        Refusal refusal = directory.whyUnserved(queueId, group.groupId());
+        if (refusal != null) {
+            groupRoute.dispatcher().tell(new Dispatcher.AddUnserved(queueId, refusal));
             return;
         }
         GroupQueueState groupState = recovered != null
@@ -320,6 +332,44 @@ final class TopicPublisher {
         };
     }
 
+    /** @param detail what contradicts what; empty for other faults */
+    private void unserved(
+            Owner owner,
+            int stripeId,
+            String topic,
+            int number,
+            String group,
+            TopicDirectory.Fault fault,
+            String detail) {
+        String what = "topic " + topic + " queue " + number
+                + (group.isEmpty() ? " is not served: " : " is not served for group " + group + ": ");
+        String why = switch (fault) {
+            case RECORDS_MISSING ->
+                "records of it are missing in stripe " + stripeId
+                        + "; stop the node and see what can be mended with 'forebay log repair'";
+            case CONTRADICTION ->
+                detail + "; keep a copy of the directory, and report a bug: 'forebay log repair' mends only what"
+                        + " is damaged";
+            case ACTOR_FAILED -> "its actor has failed; it is served again when the node is started again";
+        };
+        directory.put(new TopicDirectory.Unserved(owner, stripeId, topic, number, group, fault, what + why));
+        EventLog.log(
+                EventLog.Weight.ERROR,
+                LogEvent.QUEUE_STOPPED,
+                "stripe",
+                stripeId,
+                "topic",
+                topic,
+                "queue",
+                number,
+                "group",
+                group.isEmpty() ? null : group,
+                "reason",
+                fault,
+                "detail",
+                what + why);
+    }
+
     private static boolean isStopped(StripeHandle home, Owner owner) {
         return home.recovery().stoppedOwners().contains(owner);
     }
@@ -331,6 +381,7 @@ final class TopicPublisher {
         }
         TopicDirectory.TopicRoute topicRoute = directory.topic(topic.name());
         for (int number = 0; number < topic.queueIds().length; number++) {
+            directory.removeUnserved(topic.queueIds()[number], groupId);
             TopicDirectory.GroupQueueRoute groupQueue = directory.removeGroupQueue(topic.queueIds()[number], groupId);
             if (groupQueue != null) {
                 groupQueue.groupQueue().tell(GroupQueue.Delete.INSTANCE);
@@ -345,6 +396,7 @@ final class TopicPublisher {
         TopicDirectory.TopicRoute route = directory.removeTopic(topic.name());
         if (route != null) {
             for (TopicDirectory.QueueRoute queue : route.queues()) {
+                directory.removeUnserved(queue.queueId());
                 if (queue.queue() != null) {
                     queue.queue().tell(Queue.Delete.INSTANCE);
                 }
@@ -354,51 +406,66 @@ final class TopicPublisher {
 
     /** A deleted one is not in the directory any more; any other has failed, and what it served is refused from now on. */
     void childStopped(Registry.ChildStopped child) {
-        boolean isFailure = false;
         if (child.what().equals("queue")) {
-            TopicDirectory.TopicRoute route = directory.topic(child.topic());
-            if (route != null) {
-                List<TopicDirectory.QueueRoute> queues = new ArrayList<>(route.queues());
-                for (int i = 0; i < queues.size(); i++) {
-                    TopicDirectory.QueueRoute queue = queues.get(i);
-                    if (queue.queueId() == child.queueId() && queue.queue() != null) {
-                        isFailure = true;
-                        queues.set(
-                                i,
-                                new TopicDirectory.QueueRoute(
-                                        queue.queueId(), queue.number(), queue.stripeId(), null, queue.marks()));
-                    }
-                }
-                directory.put(new TopicDirectory.TopicRoute(
-                        route.topicId(),
-                        route.name(),
-                        List.copyOf(queues),
-                        route.policy(),
-                        route.settings(),
-                        route.createdMillis()));
-            }
+            queueFailed(child);
         } else if (child.what().equals("group")) {
-            isFailure = directory.removeGroupQueue(child.queueId(), child.groupId()) != null;
+            boolean isFailure = directory.removeGroupQueue(child.queueId(), child.groupId()) != null;
             TopicDirectory.GroupRoute route = directory.group(child.topic(), child.group());
             if (isFailure && route != null) {
                 route.dispatcher().tell(new Dispatcher.RemoveQueue(child.queueId()));
+                groupFailed(child, child.queueId());
+                route.dispatcher()
+                        .tell(new Dispatcher.AddUnserved(
+                                child.queueId(), directory.whyUnserved(child.queueId(), child.groupId())));
             }
         } else {
             TopicDirectory.GroupRoute route = directory.group(child.topic(), child.group());
-            isFailure = route != null && route.groupId() == child.groupId();
-            if (isFailure) {
+            TopicDirectory.TopicRoute topic = directory.topic(child.topic());
+            if (route != null && route.groupId() == child.groupId()) {
                 directory.removeGroup(child.topic(), child.group());
+                if (topic != null) {
+                    topic.queues().forEach(queue -> groupFailed(child, queue.queueId()));
+                }
             }
         }
-        if (isFailure) {
-            context.getLog()
-                    .error(
-                            "the {} of topic {} (queue id {}, group '{}') has failed and is not served until the node"
-                                    + " is started again",
-                            child.what(),
-                            child.topic(),
-                            child.queueId(),
-                            child.group());
+    }
+
+    private void queueFailed(Registry.ChildStopped child) {
+        TopicDirectory.TopicRoute route = directory.topic(child.topic());
+        if (route == null) {
+            return;
         }
+        List<TopicDirectory.QueueRoute> queues = new ArrayList<>(route.queues());
+        for (int i = 0; i < queues.size(); i++) {
+            TopicDirectory.QueueRoute queue = queues.get(i);
+            if (queue.queueId() == child.queueId() && queue.queue() != null) {
+                queues.set(
+                        i,
+                        new TopicDirectory.QueueRoute(
+                                queue.queueId(), queue.number(), queue.stripeId(), null, queue.marks()));
+                failed(Owner.queue(queue.queueId()), queue, route.name(), "");
+            }
+        }
+        directory.put(new TopicDirectory.TopicRoute(
+                route.topicId(),
+                route.name(),
+                List.copyOf(queues),
+                route.policy(),
+                route.settings(),
+                route.createdMillis()));
+    }
+
+    private void groupFailed(Registry.ChildStopped child, int queueId) {
+        TopicDirectory.TopicRoute route = directory.topic(child.topic());
+        if (route != null) {
+            route.queues().stream()
+                    .filter(queue -> queue.queueId() == queueId)
+                    .forEach(queue ->
+                            failed(Owner.group(queueId, child.groupId()), queue, child.topic(), child.group()));
+        }
+    }
+
+    private void failed(Owner owner, TopicDirectory.QueueRoute queue, String topic, String group) {
+        unserved(owner, queue.stripeId(), topic, queue.number(), group, TopicDirectory.Fault.ACTOR_FAILED, "");
     }
 }

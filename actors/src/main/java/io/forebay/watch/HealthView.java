@@ -6,7 +6,9 @@ import io.forebay.store.StripePhase;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * Says what keeps a node from serving, and how much. Pure: everything it judges by is given.
@@ -45,7 +47,11 @@ record HealthView(List<Reason> reasons) {
         /** So little room is left that it is kept for those who consume. */
         DISK_LOW,
         /** What is written is not forced. */
-        FORCE_SLOW
+        FORCE_SLOW,
+        /** Queues, or groups in queues, are not served: their part of the log is damaged. */
+        QUEUES_STOPPED,
+        /** Queues, or groups in queues, are not served: a bug has ended them. */
+        QUEUES_FAILED
     }
 
     /**
@@ -60,8 +66,12 @@ record HealthView(List<Reason> reasons) {
      * What is known of the node apart from its stripes.
      *
      * @param silence how long its actors have owed an answer; zero if they owe none
+     * @param stopped queues that it does not serve
      */
-    record Node(NodeView.State state, Optional<String> failure, Duration silence) {}
+    record Node(NodeView.State state, Optional<String> failure, Duration silence, List<StoppedQueue> stopped) {}
+
+    /** So many queues of a stripe are named, and the others counted. */
+    static final int STOPPED_NAMED_MAX = 10;
 
     /** Actors may be silent for so many times what appends may wait: a long collection of garbage is no reason to be killed. */
     static final int SILENCE_FACTOR = 3;
@@ -72,6 +82,9 @@ record HealthView(List<Reason> reasons) {
         ofNode(node, stallLimit, reasons);
         if (node.state == NodeView.State.SERVING) {
             stripes.forEach(stripe -> ofStripe(stripe, stallLimit, reasons));
+            // Taking the node away because of them would take away the others.
+            ofStopped(node.stopped.stream().filter(one -> !one.hasFailed()).toList(), Code.QUEUES_STOPPED, reasons);
+            ofStopped(node.stopped.stream().filter(StoppedQueue::hasFailed).toList(), Code.QUEUES_FAILED, reasons);
         }
         reasons.sort((one, other) -> one.effect.compareTo(other.effect));
         return new HealthView(List.copyOf(reasons));
@@ -111,6 +124,21 @@ record HealthView(List<Reason> reasons) {
 
     private static void add(List<Reason> reasons, Code code, Effect effect, String text) {
         reasons.add(new Reason(code, effect, Optional.empty(), text));
+    }
+
+    private static void ofStopped(List<StoppedQueue> stopped, Code code, List<Reason> reasons) {
+        Map<Integer, List<String>> byStripe = new TreeMap<>();
+        stopped.forEach(one -> byStripe.computeIfAbsent(one.stripeId(), id -> new ArrayList<>())
+                .add(one.text()));
+        byStripe.forEach((stripe, texts) -> {
+            int others = texts.size() - STOPPED_NAMED_MAX;
+            String named = String.join("; ", others > 0 ? texts.subList(0, STOPPED_NAMED_MAX) : texts);
+            reasons.add(new Reason(
+                    code,
+                    Effect.LIMITED,
+                    Optional.of(stripe),
+                    others > 0 ? named + "; and " + others + " more" : named));
+        });
     }
 
     private static void ofStripe(StripeHealth stripe, Duration stallLimit, List<Reason> reasons) {

@@ -1,5 +1,8 @@
 package io.forebay.watch;
 
+import static java.util.stream.Collectors.counting;
+import static java.util.stream.Collectors.groupingBy;
+
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
 import io.forebay.storage.log.WrittenBytes;
@@ -56,6 +59,10 @@ public final class NodeMeters implements AutoCloseable {
     private final Map<Integer, ForStripe> stripes = new HashMap<>();
     private final Map<GroupBook.Row, List<Meter>> groups = new HashMap<>();
     private final Pulse sessions;
+    /** By stripe, as of the last refresh. */
+    private volatile Map<Integer, Long> stoppedQueues = Map.of();
+
+    private volatile Map<Integer, Long> quarantined = Map.of();
     private boolean isClosed;
 
     /** @param groupsMax groups that have meters of their own, each in each topic */
@@ -113,6 +120,11 @@ public final class NodeMeters implements AutoCloseable {
             for (StripeHandle stripe : node.stripes()) {
                 stripes.computeIfAbsent(stripe.stripeId(), id -> new ForStripe(stripe));
             }
+            stoppedQueues = StoppedQueue.of(node).stream().collect(groupingBy(StoppedQueue::stripeId, counting()));
+            Map<Integer, Long> unreadable = new HashMap<>();
+            node.visitQueues(
+                    queue -> unreadable.merge(queue.stripeId(), queue.marks().quarantinedCount(), Long::sum));
+            quarantined = unreadable;
             List<GroupBook.Seen> seen = new ArrayList<>();
             node.visitGroupQueues(route ->
                     seen.add(new GroupBook.Seen(new GroupBook.Name(route.topic(), route.group()), route.marks())));
@@ -237,6 +249,7 @@ public final class NodeMeters implements AutoCloseable {
         }
 
         private void registerWhatIsRead() {
+            int id = stripe.stripeId();
             for (StripePhase phase : StripePhase.values()) {
                 kept(gauge("forebay.stripe.phase", stripe, one -> one.health().phase() == phase ? 1 : 0)
                         .tags(tags.and("phase", HealthText.name(phase)))
@@ -270,6 +283,17 @@ public final class NodeMeters implements AutoCloseable {
                     null,
                     "Whether Sends are refused for want of disk",
                     health -> health.diskRefuses().isEmpty() ? 0 : 1);
+            kept(gauge("forebay.stripe.stopped.queues", NodeMeters.this, one -> one.stoppedQueues.getOrDefault(id, 0L))
+                    .tags(tags)
+                    .description("Queues, and groups in queues, that are not served")
+                    .register(registry));
+            kept(gauge(
+                            "forebay.stripe.quarantined.messages",
+                            NodeMeters.this,
+                            one -> one.quarantined.getOrDefault(id, 0L))
+                    .tags(tags)
+                    .description("Messages stored that cannot be read, and are not delivered")
+                    .register(registry));
             count(
                     "force.failures",
                     "Forces, and stores, that failed",

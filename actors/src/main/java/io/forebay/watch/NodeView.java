@@ -4,6 +4,8 @@ import io.forebay.cluster.RefusalCounts;
 import io.forebay.queue.GroupQueue;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory.GroupQueueRoute;
+import io.forebay.topic.TopicDirectory.QueueRoute;
+import io.forebay.topic.TopicDirectory.Unserved;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
@@ -34,6 +36,12 @@ public interface NodeView {
 
     /** Every group in every queue that is served. */
     void visitGroupQueues(Consumer<GroupQueueRoute> visitor);
+
+    /** Every queue. */
+    void visitQueues(Consumer<QueueRoute> visitor);
+
+    /** Every queue, and group in a queue, that is there and is not served. */
+    void visitUnserved(Consumer<Unserved> visitor);
 
     RefusalCounts refusals();
 

@@ -2,6 +2,7 @@ package io.forebay.watch;
 
 import io.forebay.config.WatchSettings;
 import io.forebay.store.EventLog;
+import io.forebay.store.LogEvent;
 import io.forebay.store.StripeHandle;
 import io.forebay.store.StripeHealth;
 import java.io.IOException;
@@ -95,7 +96,7 @@ public final class Watch implements AutoCloseable {
         } catch (IOException | LinkageError e) {
             EventLog.log(
                     EventLog.Weight.WARNING,
-                    "watch-failed",
+                    LogEvent.WATCH_FAILED,
                     "node",
                     node.name(),
                     "host",
@@ -112,7 +113,7 @@ public final class Watch implements AutoCloseable {
         InetSocketAddress bound = server.address();
         EventLog.log(
                 EventLog.Weight.INFO,
-                "watch-listening",
+                LogEvent.WATCH_LISTENING,
                 "node",
                 node.name(),
                 "url",
@@ -175,7 +176,10 @@ public final class Watch implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         Duration silence = pulse.silence();
-        return HealthView.of(new HealthView.Node(state, node.failure(), silence), stripes, settings.stallLimit());
+        return HealthView.of(
+                new HealthView.Node(state, node.failure(), silence, StoppedQueue.of(node)),
+                stripes,
+                settings.stallLimit());
     }
 
     /** Ends at once. */

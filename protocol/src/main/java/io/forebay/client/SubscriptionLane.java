@@ -213,7 +213,9 @@ final class SubscriptionLane extends Lane {
     }
 
     private void onPopRefused(Refusal refusal) {
+        // Whatever is stopped, the other queues go on.
         boolean passes = refusal.isTransient()
+                || refusal.code() == Refusal.Code.QUEUE_STOPPED
                 || refusal.code() == Refusal.Code.NO_NODE
                 || refusal.code() == Refusal.Code.TIMED_OUT
                 || refusal.code() == Refusal.Code.LIMIT;

@@ -69,7 +69,12 @@ public record Refusal(Code code, String text, long retryAfterMillis)
         /** Keyed messages that were sent before these have not come: they are lost, and have to be repeated first. */
         OUT_OF_ORDER(25),
         /** The device does not give what is stored, for now: nothing was taken. Repeat it; the text names what cannot be read. */
-        READ_FAILED(26);
+        READ_FAILED(26),
+        /**
+         * A queue, or the group in it, is not served until somebody has done what the text says; the other queues are. A Pop is
+         * refused so when it finds nothing in the others.
+         */
+        QUEUE_STOPPED(27);
 
         private static final Code[] BY_NUMBER = new Code[64];
 

@@ -12,6 +12,7 @@ import io.forebay.client.PopRequest;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
+import io.forebay.store.LogEvent;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.watch.Exposition.Sample;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -27,6 +28,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -264,6 +266,27 @@ class DashboardTest {
                         alerts().stream().map(one -> one.get("alert")).toList());
         for (HealthView.Code code : HealthView.Code.values()) {
             assertThat(page).contains("`" + HealthText.name(code) + "`");
+        }
+    }
+
+    @Test
+    void thePageTellsOfEveryEventAndOfNoOthers() throws IOException {
+        String page = Files.readString(DOCS.resolve("watching.md"));
+        String table = page.substring(page.indexOf("| event |"));
+        table = table.substring(0, table.indexOf("\n\n"));
+        Set<String> told = new TreeSet<>();
+        for (String row : table.split("\n")) {
+            Matcher name = Pattern.compile("`([a-z-]+)`").matcher(row.split("\\|")[1]);
+            while (name.find()) {
+                assertThat(told.add(name.group(1))).as(name.group(1)).isTrue();
+            }
+        }
+        assertThat(told)
+                .containsExactlyInAnyOrderElementsOf(
+                        Stream.of(LogEvent.values()).map(LogEvent::text).toList());
+        Matcher shownInText = Pattern.compile("event=([a-z-]+)").matcher(page);
+        while (shownInText.find()) {
+            assertThat(told).contains(shownInText.group(1));
         }
     }
 

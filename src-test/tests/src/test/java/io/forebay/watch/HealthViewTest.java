@@ -15,6 +15,7 @@ import io.forebay.watch.HealthView.Code;
 import io.forebay.watch.HealthView.Effect;
 import io.forebay.watch.NodeView.State;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -62,13 +63,18 @@ class HealthViewTest {
 
     private static HealthView of(Stripe... stripes) {
         return HealthView.of(
-                new HealthView.Node(State.SERVING, Optional.empty(), Duration.ZERO),
+                new HealthView.Node(State.SERVING, Optional.empty(), Duration.ZERO, List.of()),
                 List.of(stripes).stream().map(Stripe::health).toList(),
                 LIMIT);
     }
 
     private static HealthView of(State state, String failure, Duration silence) {
-        return HealthView.of(new HealthView.Node(state, Optional.ofNullable(failure), silence), List.of(), LIMIT);
+        return HealthView.of(
+                new HealthView.Node(state, Optional.ofNullable(failure), silence, List.of()), List.of(), LIMIT);
+    }
+
+    private static HealthView of(State state, List<StoppedQueue> stopped) {
+        return HealthView.of(new HealthView.Node(state, Optional.empty(), Duration.ZERO, stopped), List.of(), LIMIT);
     }
 
     /** The only reason. */
@@ -162,6 +168,40 @@ class HealthViewTest {
         assertThat(reason(of(stripe)).text()).contains("Input/output error");
     }
 
+    /** I8 of the others: a node is not taken away because of what one queue lacks. */
+    @Test
+    void queuesThatAreNotServedLimitANodeAndAreNamedByStripe() {
+        HealthView health = of(
+                State.SERVING,
+                List.of(
+                        new StoppedQueue(1, false, "queue a"),
+                        new StoppedQueue(0, true, "queue b"),
+                        new StoppedQueue(1, false, "queue c")));
+        assertThat(health.isReady()).isTrue();
+        assertThat(health.isAlive()).isTrue();
+        assertThat(health.reasons())
+                .containsExactly(
+                        new HealthView.Reason(Code.QUEUES_STOPPED, Effect.LIMITED, Optional.of(1), "queue a; queue c"),
+                        new HealthView.Reason(Code.QUEUES_FAILED, Effect.LIMITED, Optional.of(0), "queue b"));
+        assertThat(of(State.STOPPING, List.of(new StoppedQueue(0, true, "queue b")))
+                        .reasons())
+                .extracting(HealthView.Reason::code)
+                .containsExactly(Code.NODE_STOPPING);
+    }
+
+    @Test
+    void ofManyQueuesSomeAreNamedAndTheOthersCounted() {
+        List<StoppedQueue> many = new ArrayList<>();
+        for (int i = 0; i < HealthView.STOPPED_NAMED_MAX + 3; i++) {
+            many.add(new StoppedQueue(0, false, "queue " + i + "."));
+        }
+        HealthView health = of(State.SERVING, many);
+        assertThat(reason(health).text())
+                .contains("queue 0.; queue 1.; ")
+                .doesNotContain("queue " + HealthView.STOPPED_NAMED_MAX + ".")
+                .endsWith("; and 3 more");
+    }
+
     /** A failure that is overcome is no reason. */
     @Test
     void anOldFailureIsNoReason() {
@@ -219,7 +259,9 @@ class HealthViewTest {
         Stripe closed = new Stripe();
         closed.phase = StripePhase.CLOSED;
         HealthView health = HealthView.of(
-                new HealthView.Node(State.STOPPING, Optional.empty(), Duration.ZERO), List.of(closed.health()), LIMIT);
+                new HealthView.Node(State.STOPPING, Optional.empty(), Duration.ZERO, List.of()),
+                List.of(closed.health()),
+                LIMIT);
         assertThat(reason(health).code()).isEqualTo(Code.NODE_STOPPING);
         assertThat(health.isAlive()).isTrue();
     }

@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigFactory;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
+import io.forebay.store.LogEvent;
 import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
@@ -86,8 +87,14 @@ class WatchServerTest {
 
     @Test
     void aNodeThatServesIsReadyWithoutAReason() {
-        try (WatchedNode node = WatchedNode.serving(disk, "forebay.node.name = watched-1")) {
+        try (EventLines events = new EventLines();
+                WatchedNode node = WatchedNode.serving(disk, "forebay.node.name = watched-1")) {
             WatchedNode.now(send(node, Durability.FLUSHED));
+            assertThat(events.of(LogEvent.NODE_STATE))
+                    .containsExactly("INFO event=node-state node=watched-1 from=STARTING to=SERVING");
+            URI metrics = node.uri("/metrics");
+            assertThat(events.of(LogEvent.WATCH_LISTENING))
+                    .containsExactly("INFO event=watch-listening node=watched-1 url=" + metrics);
             WatchedNode.Page ready = node.ready();
             assertThat(ready.status()).isEqualTo(200);
             assertThat(ready.codes()).isEmpty();
@@ -110,7 +117,8 @@ class WatchServerTest {
                 InstantSource.system(),
                 System::nanoTime,
                 new SplittableRandom(1));
-        try (WatchedNode node = WatchedNode.starting(broken, "")) {
+        try (EventLines events = new EventLines();
+                WatchedNode node = WatchedNode.starting(broken, "forebay.node.name = watched-1")) {
             assertThatThrownBy(
                             () -> node.forebay.whenReady().toCompletableFuture().join())
                     .hasMessageContaining("the disk is gone");
@@ -119,6 +127,9 @@ class WatchServerTest {
             assertThat(alive.codes()).containsExactly("node-failed");
             assertThat(alive.texts().get(0)).contains("the disk is gone");
             assertThat(node.ready().status()).isEqualTo(503);
+            assertThat(events.of(LogEvent.NODE_STATE))
+                    .containsExactly(
+                            "ERROR event=node-state node=watched-1 from=STARTING to=FAILED cause=\"the disk is gone\"");
         }
     }
 
@@ -237,7 +248,8 @@ class WatchServerTest {
     @Test
     void aNodeThatStopsIsAliveAndNotReadyAndThenGone() {
         CountDownLatch mayEnd = new CountDownLatch(1);
-        WatchedNode node = WatchedNode.serving(disk, "");
+        EventLines events = new EventLines();
+        WatchedNode node = WatchedNode.serving(disk, "forebay.node.name = watched-1");
         try {
             WatchedNode.now(send(node, Durability.FLUSHED));
             CoordinatedShutdown.get(node.system)
@@ -253,6 +265,9 @@ class WatchServerTest {
             eventually(() -> assertThat(node.ready().codes()).containsExactly("node-stopping"));
             assertThat(node.ready().status()).isEqualTo(503);
             assertThat(node.alive().status()).isEqualTo(200);
+            assertThat(events.of(LogEvent.NODE_STATE))
+                    .last()
+                    .isEqualTo("INFO event=node-state node=watched-1 from=SERVING to=STOPPING");
             mayEnd.countDown();
             WatchedNode.now(node.system.getWhenTerminated());
             eventually(() -> assertThatThrownBy(() -> node.http.send(
@@ -261,6 +276,7 @@ class WatchServerTest {
         } finally {
             mayEnd.countDown();
             node.close();
+            events.close();
         }
     }
 
@@ -288,12 +304,22 @@ class WatchServerTest {
 
     @Test
     void aPortThatIsTakenCostsTheWatchingAndNotTheNode() throws IOException {
-        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-                WatchedNode node = WatchedNode.serving(disk, "forebay.watch.port = " + taken.getLocalPort())) {
+        try (EventLines events = new EventLines();
+                ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                WatchedNode node = WatchedNode.serving(
+                        disk,
+                        "forebay.node.name = watched-1, forebay.watch.host = 127.0.0.1, forebay.watch.port = "
+                                + taken.getLocalPort())) {
             WatchedNode.now(send(node, Durability.FLUSHED));
             assertThatThrownBy(() ->
                             node.forebay.watchAddress().toCompletableFuture().join())
                     .hasRootCauseInstanceOf(IOException.class);
+            assertThat(events.of(LogEvent.WATCH_FAILED)).hasSize(1);
+            assertThat(events.of(LogEvent.WATCH_FAILED).get(0))
+                    .startsWith("WARN event=watch-failed node=watched-1 host=127.0.0.1 port=" + taken.getLocalPort()
+                            + " cause=")
+                    .contains("remedy=\"set forebay.watch.port");
+            assertThat(events.of(LogEvent.WATCH_LISTENING)).isEmpty();
         }
     }
 

@@ -1,0 +1,36 @@
+package io.forebay.store;
+
+import java.util.Locale;
+
+/** What {@link EventLog} tells. Each has a row in {@code docs/watching.md}. */
+public enum LogEvent {
+    /** The node serves, stops, or could not start. */
+    NODE_STATE,
+    /** A stripe is recovered. */
+    STRIPE_OPENED,
+    /** A stripe is in another phase. */
+    STRIPE_PHASE,
+    /** A stripe takes nothing. */
+    STRIPE_UNAVAILABLE,
+    /** A stripe takes everything again. */
+    STRIPE_AVAILABLE,
+    /** Sends are refused for want of disk. */
+    DISK_LOW,
+    /** Sends are not refused for want of disk any more. */
+    DISK_ENOUGH,
+    /** A queue, or a group in one, is not served. */
+    QUEUE_STOPPED,
+    /** Messages that cannot be read are delivered no more. */
+    MESSAGES_QUARANTINED,
+    /** Messages that were quarantined may be read again. */
+    QUARANTINE_RELEASED,
+    /** Where the node can be watched. */
+    WATCH_LISTENING,
+    /** The node cannot be watched. */
+    WATCH_FAILED;
+
+    /** As it is written. */
+    public String text() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}
