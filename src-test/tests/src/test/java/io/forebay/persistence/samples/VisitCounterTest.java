@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -62,14 +63,25 @@ class VisitCounterTest {
         }
         List<DurableStateChange<Object>> changes =
                 app.all(store(app).currentChanges(VisitCounter.TAG, Offset.noOffset()));
-        assertThat(changes).hasSize(PAGES).allSatisfy(change -> {
+        // Of the last page no visit need have been counted when its application died, in no life.
+        List<Integer> visited = IntStream.range(0, PAGES)
+                .filter(page -> answered.get(page).count() > 0)
+                .boxed()
+                .toList();
+        assertThat(visited).hasSizeGreaterThan(PAGES / 2);
+        assertThat(changes.stream().map(VisitCounterTest::pageOf)).containsExactlyInAnyOrderElementsOf(visited);
+        assertThat(changes).allSatisfy(change -> {
             UpdatedDurableState<Object> updated = (UpdatedDurableState<Object>) change;
-            int page = Integer.parseInt(updated.persistenceId().substring("Page|p".length()));
+            int page = pageOf(change);
             assertThat(updated.value()).isEqualTo(answered.get(page));
             assertThat(updated.revision()).isEqualTo(answered.get(page).count());
         });
         Proof.messagesAcknowledged.add(visits);
         app.stop();
+    }
+
+    private static int pageOf(DurableStateChange<Object> change) {
+        return Integer.parseInt(change.persistenceId().substring("Page|p".length()));
     }
 
     @SuppressWarnings("unchecked")
