@@ -12,6 +12,7 @@ import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
 import io.forebay.protocol.Receipt;
+import io.forebay.store.StripeHealth;
 import io.forebay.testkit.check.Fact;
 import io.forebay.testkit.check.Invariant;
 import io.forebay.testkit.check.Journal;
@@ -49,7 +50,8 @@ class EngineSimulationTest {
     private static final String SETTINGS = """
         forebay {
           storage { stripes = 2, segment-size = 256 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
-          store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 512 KiB }
+          store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 64 KiB,
+            checkpoint-idle-interval = 300 ms }
           # A clock that is days ahead, or a device that does not give what it has, takes nothing away here.
           topic { max-age = 0 s, dead-letter-max-age = 0 s, deduplication-window = 7 d }
           queue { body-max = 16 KiB, batch-bytes-max = 64 KiB, quarantine-after = 7 d }
@@ -99,7 +101,17 @@ class EngineSimulationTest {
                 "disk full",
                 "pause",
                 "wall clock set",
-                "wall clock set while it runs");
+                "wall clock set while it runs",
+                "checkpoint",
+                "stripe whose force failed",
+                "tried I1",
+                "tried I2",
+                "tried I3",
+                "tried I4",
+                "tried I5",
+                "tried I6",
+                "tried I7",
+                "tried I8");
     }
 
     private static final class World extends SteppedWorld {
@@ -326,6 +338,7 @@ class EngineSimulationTest {
         }
 
         private void down(Fact.Fault.Kind kind, MemoryDisk image) {
+            sawStripes();
             node.gone();
             users.forEach(User::leave);
             saw("operation that failed", disk.faults());
@@ -352,6 +365,14 @@ class EngineSimulationTest {
             }
             journal.note(new Fact.Serving());
             connect();
+        }
+
+        private void sawStripes() {
+            for (StripeHealth stripe : node.stripes()) {
+                saw("checkpoint", stripe.checkpointCount());
+                saw("stripe whose force failed", stripe.flushFailureCount());
+                saw("evacuation", stripe.evacuationCount());
+            }
         }
 
         // ---- the end ----------------------------------------------------------------------------------------------
@@ -386,12 +407,13 @@ class EngineSimulationTest {
                             "undertakers", some.stream().map(Delivery::handle).toList(), Durability.WRITTEN));
                 }
             }
+            sawStripes();
             journal.note(new Fact.Drained(LoadClient.PLAIN, LoadClient.WORKERS));
             journal.note(new Fact.Drained(LoadClient.KEYED, LoadClient.LINES));
             Verdict verdict = Judge.judge(journal.noted(), RULES);
             verdict.prove();
             for (Invariant invariant : Invariant.values()) {
-                saw("tried " + invariant, verdict.triedOn(invariant));
+                saw("tried " + invariant.name(), verdict.triedOn(invariant));
             }
         }
 

@@ -366,7 +366,8 @@ class MountedDisksTest {
     private static boolean saysThatNothingIsTaken(Refusal refusal) {
         return switch (refusal.code()) {
             case DISK_FULL, READ_ONLY -> true;
-            case OUTCOME_UNKNOWN -> refusal.text().contains("DISK_FULL") || refusal.text().contains("READ_ONLY");
+            case OUTCOME_UNKNOWN ->
+                refusal.text().contains("DISK_FULL") || refusal.text().contains("READ_ONLY");
             default -> false;
         };
     }

@@ -231,7 +231,11 @@ final class SteppedNode {
 
     /** How the stripes are, for the message of a failure. */
     String health() {
-        return ForebayStorage.get(system).health().toString();
+        return stripes().toString();
+    }
+
+    List<StripeHealth> stripes() {
+        return ForebayStorage.get(system).health();
     }
 
     Client open(long sessionId) {
