@@ -40,7 +40,8 @@ import scala.jdk.javaapi.CollectionConverters;
  *
  * <p>It may be run again, behind a crash or at any time: an id is gone on with behind its highest number, and what is there is not
  * stored again. An id that has been written to by an actor since takes no more, and the import fails if there is any. When it is
- * done, everything is flushed. Memory: some 64 KiB of events for each of 32 ids at a time.
+ * done, all events are flushed, and snapshots are as {@code forebay.persistence.durability} says. Memory: some 64 KiB of events for
+ * each of 32 ids at a time.
  *
  * <p>Thread-safe; immutable.
  */
@@ -234,7 +235,7 @@ public final class JournalImport {
             });
         }
 
-        /** When all that was written before is flushed. */
+        /** When all events that were written before are flushed. */
         CompletionStage<?> flushed() {
             List<CompletableFuture<?>> all = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {

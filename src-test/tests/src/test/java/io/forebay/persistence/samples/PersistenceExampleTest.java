@@ -13,6 +13,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.pattern.StatusReply;
 import akka.persistence.query.Offset;
 import akka.persistence.query.PersistenceQuery;
+import akka.persistence.query.journal.leveldb.javadsl.LeveldbReadJournal;
 import akka.persistence.typed.PersistenceId;
 import akka.persistence.typed.javadsl.CommandHandler;
 import akka.persistence.typed.javadsl.EventHandler;
@@ -28,6 +29,7 @@ import akka.projection.jdbc.javadsl.JdbcProjection;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.persistence.ForebayReadJournal;
+import io.forebay.persistence.JournalImport;
 import io.forebay.persistence.samples.CartDatabase.Session;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -151,13 +153,32 @@ class PersistenceExampleTest {
         }
     }
 
+    /** Never called, for there is no LevelDB here; that it compiles is what the page needs. */
+    @SuppressWarnings("deprecation")
+    static void anImport(ActorSystem<Void> system) {
+        // <import>
+        LeveldbReadJournal old = PersistenceQuery.get(system)
+                .getReadJournalFor(LeveldbReadJournal.class, LeveldbReadJournal.Identifier());
+        JournalImport.from(system, old)
+                .withTags(event -> tagsOf(event.event()))
+                .withSnapshotsOf("akka.persistence.snapshot-store.local")
+                .run()
+                .toCompletableFuture()
+                .join();
+        // </import>
+    }
+
+    private static Set<String> tagsOf(Object event) {
+        return Set.of(event.getClass().getSimpleName());
+    }
+
     @Test
     void thePageShowsWhatRuns() throws IOException {
         String source = Files.readString(
                 ROOT.resolve("src-test/tests/src/test/java/io/forebay/persistence/samples/PersistenceExampleTest.java"),
                 UTF_8);
         String page = Files.readString(PAGE, UTF_8);
-        for (String mark : List.of("actor", "query", "projection")) {
+        for (String mark : List.of("actor", "query", "projection", "import")) {
             assertThat(page).contains("```java\n" + marked(source, mark) + "```\n");
         }
     }
