@@ -9,7 +9,7 @@ import java.util.List;
 
 /**
  * The registry's state out of its events, and what has to become an event of a state that was written in another way. Confined to one
- * thread.
+ * thread. The registry still writes records of the stripe's own: this, and {@link RegistryEvents}, wait for its move to the journal.
  *
  * <p>A snapshot counts when its last part is there: of one that was not finished nothing is left as soon as something else comes.
  */
