@@ -57,15 +57,15 @@ final class CheckpointState {
     /**
      * Called once per idle interval.
      *
-     * @param freesSegment whether a checkpoint would free a segment although nothing was appended: what a consumer has acked is
-     *     released only when the ack is durable, which may be behind the last checkpoint
+     * @param freesSpace whether a checkpoint would free a segment although nothing was appended: what a consumer has acked is
+     *     released only when the ack is durable, which may be behind the last checkpoint; or would let spare files go
      * @return whether one is due because nothing was appended since the last call, and something was since the last checkpoint
-     *     or a segment can be freed
+     *     or space can be freed
      */
-    boolean isDueWhenIdle(BooleanSupplier freesSegment) {
+    boolean isDueWhenIdle(BooleanSupplier freesSpace) {
         boolean isIdle = bytesSince == bytesAtLastTick;
         bytesAtLastTick = bytesSince;
-        return step == Step.IDLE && isIdle && (bytesSince > 0 || freesSegment.getAsBoolean());
+        return step == Step.IDLE && isIdle && (bytesSince > 0 || freesSpace.getAsBoolean());
     }
 
     /** Whether there is anything a further checkpoint would save a start from replaying. */

@@ -85,9 +85,9 @@ final class Checkpointing {
         return checkpoints.isDue();
     }
 
-    /** Called once per idle interval: whether one is due because nothing is appended, or because it would free a segment. */
+    /** Called once per idle interval: whether one is due because nothing is appended, or because it would give space back. */
     boolean isDueWhenIdle() {
-        return checkpoints.isDueWhenIdle(log::isSegmentFreeable);
+        return checkpoints.isDueWhenIdle(log::isSpaceFreeable);
     }
 
     boolean hasChanges() {

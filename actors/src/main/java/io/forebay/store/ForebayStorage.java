@@ -254,7 +254,8 @@ public final class ForebayStorage implements Extension {
                 storage.segmentBytes(),
                 storage.indexExtentEntries(),
                 storage.indexFileBytes(),
-                storage.spareSegments());
+                storage.spareSegments(),
+                storage.spareSegmentsMax());
         List<RecoverySink> sinks = new ArrayList<>();
         to.forEach(recovery -> sinks.add(recovery.sink(stripeId)));
         StorageDirectory directory = null;

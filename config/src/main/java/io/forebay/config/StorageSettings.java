@@ -17,7 +17,8 @@ import static io.forebay.config.Checks.checkText;
  * @param segmentBytes size of one file of a log
  * @param indexExtentEntries messages that one extent of the queue index covers
  * @param indexFileBytes size of one file of extents
- * @param spareSegments cleaned segments that are kept for reuse
+ * @param spareSegments cleaned segments that are always kept for reuse
+ * @param spareSegmentsMax those kept at most while the log grows quickly
  * @param lowSpaceBytes free space of the disk below which Sends are refused
  */
 public record StorageSettings(
@@ -27,6 +28,7 @@ public record StorageSettings(
         int indexExtentEntries,
         int indexFileBytes,
         int spareSegments,
+        int spareSegmentsMax,
         long lowSpaceBytes) {
     static final String SECTION = "forebay.storage";
     /** Segments are whole pages, and their header is one. */
@@ -55,6 +57,12 @@ public record StorageSettings(
                 "at least " + bytes(extentBytes + PAGE_BYTES)
                         + ", the size of one extent of forebay.storage.index-extent-entries");
         checkCount(SECTION + ".spare-segments", spareSegments, 0, 64);
+        checkCount(SECTION + ".spare-segments-max", spareSegmentsMax, 0, 256);
+        check(
+                spareSegmentsMax >= spareSegments,
+                SECTION + ".spare-segments-max",
+                Integer.toString(spareSegmentsMax),
+                "at least " + spareSegments + ", which is forebay.storage.spare-segments");
         checkBytes(SECTION + ".low-space", lowSpaceBytes, 0, TIB);
     }
 
@@ -66,6 +74,7 @@ public record StorageSettings(
                 section.count("index-extent-entries"),
                 section.intBytes("index-file-size"),
                 section.count("spare-segments"),
+                section.count("spare-segments-max"),
                 section.bytes("low-space"));
     }
 }

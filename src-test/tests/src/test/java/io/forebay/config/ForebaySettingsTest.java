@@ -56,6 +56,7 @@ class ForebaySettingsTest {
             out("storage.index-extent-entries", "63", "1048577"),
             out("storage.index-file-size", "4 KiB", "2 GiB", "1048577 B", "20 KiB"),
             out("storage.spare-segments", "-1", "65"),
+            out("storage.spare-segments-max", "-1", "257", "1"),
             out("storage.low-space", "2 TiB", "-1 B", "0"),
             out("store.max-unflushed", "127 KiB", "17 GiB", "67108864"),
             out("store.send-high-water-percent", "9", "96", "75 %"),

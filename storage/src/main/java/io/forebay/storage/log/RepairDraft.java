@@ -112,7 +112,7 @@ final class RepairDraft {
     /** Of the log as it is: of its newest segment, and of the first file of its index. */
     private StripeOptions options(StorageDirectory where) throws IOException {
         StripeOptions options =
-                StripeOptions.of(Math.max(0, stripeId)).withSpareSegmentsMax(0).withSegmentBytes(segmentBytes(where));
+                StripeOptions.of(Math.max(0, stripeId)).withSpareSegments(0, 0).withSegmentBytes(segmentBytes(where));
         StorageDirectory index = where.child(StripeLog.INDEX_DIRECTORY);
         for (String name : index.list()) {
             if (name.matches("index-[0-9]{10}")) {

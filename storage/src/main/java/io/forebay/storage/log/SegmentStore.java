@@ -25,6 +25,9 @@ final class SegmentStore implements AutoCloseable {
     private static final String STRANGE_PREFIX = "strange-";
     private static final String GIVEN_UP_PREFIX = "given-up-";
 
+    /** So many checkpoints long a file is worth its space though the chain needed one less. */
+    private static final int REMEMBERED_CHECKPOINTS = 16;
+
     private final StorageDirectory directory;
     private final StripeOptions options;
     private final long logId;
@@ -41,6 +44,15 @@ final class SegmentStore implements AutoCloseable {
     private volatile long nextBase;
 
     private final Deque<String> spares = new ArrayDeque<>();
+    /** Segments made ready since the last checkpoint. */
+    private int madeReady;
+    /** The most segments that the chain had since then, and what is remembered of the checkpoints before. */
+    private int liveMax;
+
+    private int liveMaxBefore;
+    /** Checkpoints since that was reached, or made less. */
+    private int checkpointsBelow;
+
     private final List<Retired> retired = new ArrayList<>();
     private final Deque<GivenUp> givenUp = new ArrayDeque<>();
 
@@ -136,6 +148,7 @@ final class SegmentStore implements AutoCloseable {
         Segment[] segments = Arrays.copyOf(live, live.length + 1);
         segments[segments.length - 1] = segment;
         live = segments;
+        liveMax = Math.max(liveMax, segments.length);
     }
 
     /** Keeps the chain up to a segment (null: nothing), puts others behind it, and retires the rest. */
@@ -267,6 +280,9 @@ final class SegmentStore implements AutoCloseable {
                     file.touch(0, options.segmentBytes());
                 }
                 prepared.set(segment);
+                synchronized (this) {
+                    madeReady++;
+                }
             } catch (IOException | RuntimeException e) {
                 giveUp(name, file, e);
                 throw e;
@@ -295,7 +311,40 @@ final class SegmentStore implements AutoCloseable {
 
     /** Spare files that are not taken while the disk gives new ones. */
     private int keptBackCount() {
-        return Math.min(1, options.spareSegmentsMax());
+        return Math.min(1, options.spareSegments());
+    }
+
+    /**
+     * Spare files that are worth their space: checkpoints free segments in bunches, and each that is deleted while the log grows
+     * is one to be filled with zeros and forced soon after. So as many stay as the chain was longer by, lately.
+     */
+    private int sparesMax() {
+        int wanted = keptBackCount() + Math.max(liveMax, liveMaxBefore) - live.length;
+        return Math.max(options.spareSegments(), Math.min(wanted, options.spareSegmentsMax()));
+    }
+
+    /**
+     * A checkpoint is done. How long the chain was is forgotten slowly, and at once if no segment was used up since the last one;
+     * spare files that are too many then go by {@link #collect()}.
+     */
+    synchronized void checkpointed() {
+        if (madeReady == 0 || liveMax >= liveMaxBefore) {
+            liveMaxBefore = madeReady == 0 ? live.length : liveMax;
+            checkpointsBelow = 0;
+        } else if (++checkpointsBelow == REMEMBERED_CHECKPOINTS) {
+            liveMaxBefore--;
+            checkpointsBelow = 0;
+        }
+        liveMax = live.length;
+        madeReady = 0;
+        while (spares.size() > sparesMax()) {
+            unwanted.add(new Unwanted(spares.pollLast(), 0));
+        }
+    }
+
+    /** Whether there are spare files that a checkpoint behind which nothing was appended lets go. */
+    synchronized boolean isSpareExcessive() {
+        return spares.size() > options.spareSegments();
     }
 
     /**
@@ -478,7 +527,7 @@ final class SegmentStore implements AutoCloseable {
         synchronized (this) {
             isKept = isReusable
                     && sizeBytes == options.segmentBytes()
-                    && spares.size() < options.spareSegmentsMax()
+                    && spares.size() < sparesMax()
                     && !spares.contains(spare);
         }
         if (!isKept) {

@@ -476,6 +476,7 @@ public final class StripeLog implements AutoCloseable {
         long bytes = appendedBytes.get();
         checkpointing.finish(checkpoint);
         appendedBytesAtCheckpoint = bytes;
+        segments.checkpointed();
         segments.collect();
     }
 
@@ -513,6 +514,14 @@ public final class StripeLog implements AutoCloseable {
      */
     public boolean isSegmentFreeable() {
         return checkpointing.isSegmentFreeable();
+    }
+
+    /**
+     * Whether a checkpoint behind which nothing is appended gives space back: it frees a segment, or lets files go that were kept
+     * because the log grew. The StoreWriter's thread.
+     */
+    public boolean isSpaceFreeable() {
+        return isSegmentFreeable() || segments.isSpareExcessive();
     }
 
     /**

@@ -15,7 +15,7 @@ import java.util.random.RandomGenerator;
 
 /** Drives a stripe's log as the StoreWriter does, beside a {@link LogModel}, and compares the two. */
 final class LogDriver {
-    static final StripeOptions OPTIONS = new StripeOptions(3, 64 * 1024, 64, 32 * 1024, 2);
+    static final StripeOptions OPTIONS = new StripeOptions(3, 64 * 1024, 64, 32 * 1024, 2, 4);
     private static final int QUEUES = 4;
     /** Little is sent to it, and that is kept for long. */
     private static final int SLOW_QUEUE = 1;
@@ -33,10 +33,16 @@ final class LogDriver {
 
     /** Opens the log and checks that it holds what the model says, at least up to a sequence. */
     LogDriver(StorageDirectory disk, LogModel model, Map<Integer, Long> released, long promised) throws IOException {
+        this(disk, OPTIONS, model, released, promised);
+    }
+
+    LogDriver(
+            StorageDirectory disk, StripeOptions options, LogModel model, Map<Integer, Long> released, long promised)
+            throws IOException {
         this.model = model;
         this.released = released;
         recovered = new LogModel.Sink();
-        log = StripeLog.open(disk, OPTIONS, 1_000, recovered);
+        log = StripeLog.open(disk, options, 1_000, recovered);
         nextId = log.epoch() << 40;
         try {
             assertThat(log.report().keptToSequence())

@@ -48,6 +48,40 @@ class SegmentFilesTest {
                 .toList();
     }
 
+    /** A checkpoint frees several files; what is used up before the next one is made of those, and a log that rests gives them back. */
+    @Test
+    void aLogThatGrowsGoesOnInTheFilesItHas() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        StripeOptions options = LogDriver.OPTIONS.withSpareSegments(2, 16);
+        LogDriver driver = new LogDriver(disk, options, new LogModel(), new HashMap<>(), 0);
+        for (int round = 0; round < 3; round++) {
+            turnOver(driver, random, 400);
+        }
+        AtomicInteger made = new AtomicInteger();
+        disk.observe((what, path, at, length) -> {
+            if (what == Operation.CREATE && path.startsWith("segment-")) {
+                made.incrementAndGet();
+            }
+        });
+        long before = driver.log.writtenBytes().messages();
+        for (int round = 0; round < 10; round++) {
+            turnOver(driver, random, 400);
+        }
+        long written = driver.log.writtenBytes().messages() - before;
+        assertThat(written).as("segments used up").isGreaterThan(30L * options.segmentBytes());
+        assertThat(made.get()).as("of which were made anew").isLessThanOrEqualTo(2);
+        assertThat(spares(disk)).hasSizeBetween(3, 10);
+        driver.checkpoint(random, false);
+        driver.checkpoint(random, false);
+        assertThat(spares(disk)).hasSize(2);
+        driver.log.close(true);
+        assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+    }
+
+    private static List<String> spares(MemoryDisk disk) {
+        return disk.files().stream().filter(SegmentStore::isSpare).toList();
+    }
+
     /** Before, the other one renamed a file that was not closed yet. */
     @Test
     void whoCollectsBesideAnotherLeavesAloneWhatThatOneIsClosing() throws IOException {
