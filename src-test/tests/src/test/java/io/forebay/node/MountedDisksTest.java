@@ -49,8 +49,8 @@ import org.junit.jupiter.api.io.TempDir;
  * Real disks that have no room, under a node in another process. I1 nothing acknowledged is missing: each receipt is looked for by queue
  * and offset in what is delivered, and by sequence and checksum in the log. I2 nothing is altered. I4 what was acked does not come again.
  * I8 the process lives, refuses with the reason, and serves again by itself when there is room; on a full disk it can be killed and
- * started again. Not in the default run: {@code -Dforebay.mounts=true}, as root; left out, with the reason in the output, where nothing
- * may be mounted.
+ * started again. It mounts file systems, so {@link PrivateMountsTest} runs it in a process of its own; {@code -Dforebay.mounts=true} runs it
+ * here. What may not be mounted is left out, with the reason in the output.
  */
 @EnabledIf("isWanted")
 @EnabledOnOs(OS.LINUX)
@@ -79,12 +79,7 @@ class MountedDisksTest {
             Map.entry("forebay.store.rewrite-timeout", "500 ms"));
 
     static boolean isWanted() {
-        boolean isWanted = Boolean.getBoolean("forebay.mounts");
-        if (!isWanted) {
-            System.out.println(
-                    "mounted disks: left out, they mount file systems and take half a minute: -Dforebay.mounts=true");
-        }
-        return isWanted;
+        return Boolean.getBoolean("forebay.mounts");
     }
 
     @TempDir
