@@ -224,6 +224,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             }
             waiting.pollFirst();
         }
+        if (!isWaitingForRoom && (log.closed() != null || !log.isHoldingBack())) {
+            log.endTurn(); // who waited has used it, or was refused for another reason
+        }
         log.sendNext();
         return this;
     }
@@ -301,7 +304,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private void awaitRoom(Tier tier, long bytes) {
         isWaitingForRoom = true;
-        log.whenRoom(tier, bytes, () -> self.tell(Room.INSTANCE));
+        log.awaitTurn(tier, bytes, () -> self.tell(Room.INSTANCE));
     }
 
     /**

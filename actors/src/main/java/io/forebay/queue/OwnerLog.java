@@ -172,9 +172,14 @@ public final class OwnerLog {
         outbox.giveBackSurplus();
     }
 
-    /** Calls that once there is room, or there will be none for now, on any thread. */
-    public void whenRoom(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
-        stripe.budget().whenRoom(tier, bytes, wakeUp);
+    /** As {@link StripeBudget.Account#awaitTurn}. */
+    public void awaitTurn(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
+        port.account().awaitTurn(bytes, tier, wakeUp);
+    }
+
+    /** As {@link StripeBudget.Account#endTurn}. */
+    public void endTurn() {
+        port.account().endTurn();
     }
 
     /**
