@@ -32,8 +32,13 @@ public final class ForebayPersistence implements Extension {
      *
      * @param stripe in which the reserved queues live
      * @param eventIds of the queues of events
+     * @param eventReaders of the same
      */
-    private record Serving(StripeHandle stripe, Map<ShardKind, List<ShardRef>> shards, List<EventIds> eventIds) {}
+    private record Serving(
+            StripeHandle stripe,
+            Map<ShardKind, List<ShardRef>> shards,
+            List<EventIds> eventIds,
+            List<EventReaders> eventReaders) {}
 
     private final ActorSystem<?> system;
     private final PersistenceSettings settings;
@@ -98,6 +103,11 @@ public final class ForebayPersistence implements Extension {
         return ready.join().eventIds().get(shard);
     }
 
+    /** Readers of a queue of events; of a system whose {@link #stripe} is there. */
+    EventReaders eventReaders(int shard) {
+        return ready.join().eventReaders().get(shard);
+    }
+
     /** Who is told of what is flushed in a queue of events. */
     EventListeners eventListeners(int shard) {
         return eventListeners.get(shard);
@@ -135,12 +145,14 @@ public final class ForebayPersistence implements Extension {
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
         Map<ShardKind, List<ShardRef>> shards = new EnumMap<>(ShardKind.class);
         List<EventIds> eventIds = new ArrayList<>();
+        List<EventReaders> eventReaders = new ArrayList<>();
         for (ShardKind kind : ShardKind.values()) {
             List<ShardRef> refs = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 ShardRecovery.Recovered recovered = recovery.take(kind, shard);
                 if (kind == ShardKind.EVENTS) {
                     eventIds.add(((EventTable) recovered.table).ids());
+                    eventReaders.add(new EventReaders(stripe, kind.queueId(shard)));
                 }
                 ShardRef ref = new ShardRef();
                 ref.begin(system.systemActorOf(
@@ -151,7 +163,7 @@ public final class ForebayPersistence implements Extension {
             }
             shards.put(kind, List.copyOf(refs));
         }
-        return new Serving(stripe, shards, List.copyOf(eventIds));
+        return new Serving(stripe, shards, List.copyOf(eventIds), List.copyOf(eventReaders));
     }
 
     private Behavior<Shard.Command> writer(

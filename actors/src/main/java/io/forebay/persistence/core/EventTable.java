@@ -35,10 +35,33 @@ public final class EventTable implements ShardTable {
      * @param highestSequenceNr 0 if nothing was ever stored
      * @param deletedTo the events up to this number are gone
      * @param lastOffset of the newest event, -1 if there is none
+     * @param newestOffsets of the newest events, as far as that is in memory, perhaps of none: ascending, the last one that of {@code
+     *     highestSequenceNr}, and their numbers have no gap. Only a help, and so no part of what makes two places the same. Not
+     *     copied, and must not be changed
      */
-    public record Place(long number, long highestSequenceNr, long deletedTo, long lastOffset) {
+    public record Place(
+            long number, long highestSequenceNr, long deletedTo, long lastOffset, long[] newestOffsets) {
         /** Of an id that nothing is stored of. */
         public static final Place NOWHERE = new Place(0, 0, 0, -1);
+
+        /** One of which nothing more is in memory. */
+        public Place(long number, long highestSequenceNr, long deletedTo, long lastOffset) {
+            this(number, highestSequenceNr, deletedTo, lastOffset, OffsetTrail.NO_OFFSETS);
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Place that
+                    && number == that.number
+                    && highestSequenceNr == that.highestSequenceNr
+                    && deletedTo == that.deletedTo
+                    && lastOffset == that.lastOffset;
+        }
+
+        @Override
+        public int hashCode() {
+            return Long.hashCode(number * 31 + highestSequenceNr);
+        }
     }
 
     private final Map<String, Id> byName = new HashMap<>();
@@ -133,7 +156,20 @@ public final class EventTable implements ShardTable {
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
     public Place place(String persistenceId) {
         Id id = byName.get(persistenceId);
-        return id == null ? Place.NOWHERE : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
+        return id == null
+                ? Place.NOWHERE
+                : new Place(
+                        id.number,
+                        id.highestSequenceNr,
+                        id.deletedTo,
+                        id.lastOffset,
+                        id.trail == null ? OffsetTrail.NO_OFFSETS : id.trail.offsets());
+    }
+
+    /** Of {@link #place}. */
+    public long highestSequenceNr(String persistenceId) {
+        Id id = byName.get(persistenceId);
+        return id == null ? 0 : id.highestSequenceNr;
     }
 
     // ---- deciding -------------------------------------------------------------------------------------------------
@@ -225,7 +261,11 @@ public final class EventTable implements ShardTable {
             fill(deleted.number());
             Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
-            id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
+            if (deleted.highestSequenceNr() > id.highestSequenceNr) {
+                // Events are lost, and a repair has given them up.
+                id.highestSequenceNr = deleted.highestSequenceNr();
+                id.trail = null;
+            }
         } else if (record instanceof PersistenceIdRecord named) {
             fill(named.number() - 1);
             if (named.number() != byNumber.count() + 1) {
