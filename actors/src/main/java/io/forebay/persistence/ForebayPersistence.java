@@ -10,6 +10,7 @@ import io.forebay.config.PersistenceSettings;
 import io.forebay.config.QueueSettings;
 import io.forebay.persistence.core.EventIds;
 import io.forebay.persistence.core.EventTable;
+import io.forebay.storage.log.Owner;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 
 /**
  * What the persistence plugins of an actor system share: opens the stripes, unless a node in the same system does, and starts who
@@ -108,6 +110,18 @@ public final class ForebayPersistence implements Extension {
         return ready.join().eventReaders().get(shard);
     }
 
+    /** Hands over each reserved queue of this system that is not served though its stripe is. Starts nothing; any thread. */
+    public static void visitFaults(ActorSystem<?> system, Consumer<ShardFault> visitor) {
+        if (system.hasExtension(ID) && isReady(ID.apply(system))) {
+            ID.apply(system).ready.join().shards().values().forEach(refs -> refs.forEach(ref -> ref.fault()
+                    .ifPresent(visitor)));
+        }
+    }
+
+    private static boolean isReady(ForebayPersistence persistence) {
+        return persistence.ready.isDone() && !persistence.ready.isCompletedExceptionally();
+    }
+
     /** Who is told of what is flushed in a queue of events. */
     EventListeners eventListeners(int shard) {
         return eventListeners.get(shard);
@@ -154,7 +168,7 @@ public final class ForebayPersistence implements Extension {
                     eventIds.add(((EventTable) recovered.table).ids());
                     eventReaders.add(new EventReaders(stripe, kind.queueId(shard)));
                 }
-                ShardRef ref = new ShardRef();
+                ShardRef ref = new ShardRef(stripe.stripeId(), Owner.queue(kind.queueId(shard)), kind.text(shard));
                 ref.begin(system.systemActorOf(
                         writer(ref, kind, stripe, shard, recovered),
                         "forebay-" + kind.name().toLowerCase(Locale.ROOT) + "-" + shard,

@@ -76,6 +76,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             try {
                 return maker.apply(context);
             } catch (RuntimeException | AssertionError bug) {
+                ref.failed(bug);
                 ref.ended(refusalOf(bug));
                 throw bug;
             }
@@ -120,11 +121,15 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             + " are missing from the log; `forebay log"
                             + " verify` says which, `forebay log repair` goes on without them"));
         } else if (recovered.contradiction != null) {
-            log.close(Refusal.of(Refusal.Code.FAILED, recovered.contradiction));
+            contradicted(recovered.contradiction);
         } else if (recovered.held.sequence() < 0 && stripe.log().nextOffset(queueId) > 0) {
-            log.close(Refusal.of(
-                    Refusal.Code.FAILED, owner + ": its snapshot is lost, and nothing else says what is stored"));
+            contradicted(owner + ": its snapshot is lost, and nothing else says what is stored");
         }
+    }
+
+    private void contradicted(String why) {
+        ref.contradicted(why);
+        log.close(Refusal.of(Refusal.Code.FAILED, why));
     }
 
     T table() {
@@ -158,6 +163,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 return handler.apply(message);
             } catch (RuntimeException | AssertionError bug) {
                 getContext().getLog().error("{}: takes nothing until the next start", Owner.queue(queueId), bug);
+                ref.failed(bug);
                 log.close(refusalOf(bug));
                 return Behaviors.stopped();
             }

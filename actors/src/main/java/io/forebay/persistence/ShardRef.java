@@ -3,6 +3,10 @@ package io.forebay.persistence;
 import akka.actor.typed.ActorRef;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.StoreRefusals;
+import io.forebay.storage.log.Owner;
+import io.forebay.store.EventLog;
+import io.forebay.store.LogEvent;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -12,11 +16,23 @@ import java.util.concurrent.ConcurrentHashMap;
  * before. Thread-safe.
  */
 final class ShardRef {
-    /** Who waits; what an actor that ends leaves in its mailbox is nobody's. */
+    private final int stripeId;
+    private final Owner owner;
+    private final String what;
+    /** Who waits; what an actor that ends has not taken is nobody's. */
     private final Set<CompletableFuture<?>> unanswered = ConcurrentHashMap.newKeySet();
+
 
     private volatile ActorRef<Shard.Command> actor;
     private volatile Refusal ended;
+    private volatile ShardFault fault;
+
+    /** @param what the queue holds, for people */
+    ShardRef(int stripeId, Owner owner, String what) {
+        this.stripeId = stripeId;
+        this.owner = owner;
+        this.what = what;
+    }
 
     /** Once, before the first {@link #ask}; it may have {@linkplain #ended ended}. */
     void begin(ActorRef<Shard.Command> begun) {
@@ -49,6 +65,47 @@ final class ShardRef {
 
     private static void refuse(CompletableFuture<?> reply, Refusal reason) {
         reply.completeExceptionally(StoreRefusals.outcomeUnknown(reason.text()).toException());
+    }
+
+    /** A bug has ended the actor. Told once, however often it is called. */
+    void failed(Throwable bug) {
+        fault(
+                true,
+                "who writes there has ended with a bug: " + bug + "; it is served again when the node, or the"
+                        + " application, is started again, and until then the log keeps all that is written");
+    }
+
+    /** What is stored does not fit together, and nothing more is stored there. */
+    void contradicted(String why) {
+        fault(
+                false,
+                why + "; keep a copy of the directory, and report a bug: 'forebay log repair' mends only what is"
+                        + " damaged. The log keeps all that is written from here on");
+    }
+
+    private synchronized void fault(boolean hasFailed, String why) {
+        if (fault != null) {
+            return;
+        }
+        String text = "a part of what Akka Persistence has stored, " + what + ", is not served, " + owner + " of stripe "
+                + stripeId + ": " + why;
+        fault = new ShardFault(stripeId, owner, hasFailed, text);
+        EventLog.log(
+                EventLog.Weight.ERROR,
+                LogEvent.QUEUE_STOPPED,
+                "stripe",
+                stripeId,
+                "persistence",
+                what,
+                "reason",
+                hasFailed ? "ACTOR_FAILED" : "CONTRADICTION",
+                "detail",
+                text);
+    }
+
+    /** Why it is not served, though its stripe is. */
+    Optional<ShardFault> fault() {
+        return Optional.ofNullable(fault);
     }
 
     /** How many wait; for tests. */
