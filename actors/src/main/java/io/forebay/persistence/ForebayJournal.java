@@ -33,6 +33,7 @@ import scala.jdk.javaapi.FutureConverters;
  */
 public final class ForebayJournal extends AsyncWriteJournal {
     private static final int LOCATED_MAX = 10_000;
+    private static final Iterable<Optional<Exception>> ONE_STORED = List.of(Optional.empty());
 
     private final ForebayPersistence persistence;
     private final EventCodec codec;
@@ -57,9 +58,13 @@ public final class ForebayJournal extends AsyncWriteJournal {
 
     @Override
     public Future<Iterable<Optional<Exception>>> doAsyncWriteMessages(Iterable<AtomicWrite> messages) {
-        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>();
+        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>(1);
         for (AtomicWrite write : messages) {
             results.add(write(write));
+        }
+        if (results.size() == 1) {
+            return FutureConverters.asScala(
+                    results.get(0).thenApply(result -> result.isEmpty() ? ONE_STORED : List.of(result)));
         }
         CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
                         results.toArray(CompletableFuture[]::new))

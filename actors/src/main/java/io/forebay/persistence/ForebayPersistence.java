@@ -49,6 +49,9 @@ public final class ForebayPersistence implements Extension {
     /** What is to be done when it is ready, in order; null when that has begun. Guarded by this. */
     private List<Runnable> waiting = new ArrayList<>();
 
+    /** Not null when it is ready, and all that waited for that is on its way. */
+    private volatile Serving serving;
+
     private ForebayPersistence(ActorSystem<?> system) {
         this.system = system;
         for (int shard = 0; shard < ShardKind.COUNT; shard++) {
@@ -70,6 +73,7 @@ public final class ForebayPersistence implements Extension {
                 // Under the lock: nobody gets past those who came before.
                 waiting.forEach(Runnable::run);
                 waiting = null;
+                serving = ready.isCompletedExceptionally() ? null : ready.join();
             }
         });
     }
@@ -137,6 +141,11 @@ public final class ForebayPersistence implements Extension {
 
     /** The same by the number of the queue. */
     void request(ShardKind kind, int shard, Shard.Request request) {
+        Serving now = serving;
+        if (now != null) {
+            now.shards().get(kind).get(shard).ask(request);
+            return;
+        }
         synchronized (this) {
             if (waiting != null) {
                 waiting.add(() -> tell(kind, shard, request));
@@ -147,9 +156,9 @@ public final class ForebayPersistence implements Extension {
     }
 
     private void tell(ShardKind kind, int shard, Shard.Request request) {
-        ready.whenComplete((serving, failure) -> {
+        ready.whenComplete((begun, failure) -> {
             if (failure == null) {
-                serving.shards().get(kind).get(shard).ask(request);
+                begun.shards().get(kind).get(shard).ask(request);
             } else {
                 request.reply().completeExceptionally(failure);
             }

@@ -35,11 +35,16 @@ import java.util.function.LongConsumer;
  */
 abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Command> {
     /** What it understands. */
-    sealed interface Command permits Request, Room, FromStore {}
+    sealed interface Command permits Request, Asked, Room, FromStore {}
 
     /** What others ask for. */
     non-sealed interface Request extends Command {
         CompletableFuture<?> reply();
+    }
+
+    /** {@link ShardRef#takeAsked} has something. */
+    enum Asked implements Command {
+        INSTANCE
     }
 
     private enum Room implements Command {
@@ -53,6 +58,8 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             Request request, Tier tier, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
     private static final int FRAME_BYTES = 64 * 1024;
+    /** Requests that are taken in one go; then those who have been written, or flushed, are told. */
+    private static final int TAKEN_MAX = 256;
 
     private final ActorRef<Command> self;
     private final ShardRef ref;
@@ -149,6 +156,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
+                .onMessageEquals(Asked.INSTANCE, () -> guarded(this::onAsked).apply(Asked.INSTANCE))
                 .onMessage(Request.class, guarded(this::onRequest))
                 .onMessage(FromStore.class, guarded(this::onFromStore))
                 .onMessageEquals(Room.INSTANCE, () -> guarded(this::onRoom).apply(Room.INSTANCE))
@@ -175,13 +183,22 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 Refusal.Code.FAILED, "who writes there has ended with a bug, and the next start begins anew: " + bug);
     }
 
+    private Behavior<Command> onAsked(Asked told) {
+        ref.takeAsked(TAKEN_MAX, this::add);
+        return proceed();
+    }
+
     private Behavior<Command> onRequest(Request request) {
+        add(request);
+        return proceed();
+    }
+
+    private void add(Request request) {
         if (isNotInOrder(request) && log.closed() == null) {
             take(request);
         } else {
             waiting.addLast(request);
         }
-        return proceed();
     }
 
     private Behavior<Command> onFromStore(FromStore message) {
@@ -286,15 +303,15 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             boolean wantsFlushed,
             Runnable done,
             Runnable refused) {
-        Refusal tooLarge = log.tooLargeOrNull(together);
+        long bytes = OwnerLog.bytesOf(together);
+        Refusal tooLarge = log.tooLargeOrNull(together, bytes);
         if (tooLarge != null) {
             fail(request, tooLarge);
             return false;
         }
-        long bytes = OwnerLog.bytesOf(together);
         StripeBudget.NoRoom noRoom = log.tryReserve(tier, bytes);
         if (noRoom == null) {
-            log.add(together, wantsFlushed, apply(together), done, refusal -> {
+            log.add(together, bytes, wantsFlushed, apply(together), done, refusal -> {
                 refused.run();
                 fail(request, refusal);
             });

@@ -10,6 +10,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * One who writes to a reserved queue, as others see it: what is asked is answered, also what it has never taken because it ended
@@ -22,7 +25,10 @@ final class ShardRef {
     /** Who waits; what an actor that ends has not taken is nobody's. */
     private final Set<CompletableFuture<?>> unanswered = ConcurrentHashMap.newKeySet();
 
+    /** What the actor has not taken. One message is enough for all of it. */
+    private final ConcurrentLinkedQueue<Shard.Request> asked = new ConcurrentLinkedQueue<>();
 
+    private final AtomicBoolean isTold = new AtomicBoolean();
     private volatile ActorRef<Shard.Command> actor;
     private volatile Refusal ended;
     private volatile ShardFault fault;
@@ -48,10 +54,33 @@ final class ShardRef {
         }
         unanswered.add(reply);
         reply.whenComplete((done, failure) -> unanswered.remove(reply));
-        actor.tell(request);
+        asked.add(request);
+        if (isTold.compareAndSet(false, true)) {
+            actor.tell(Shard.Asked.INSTANCE);
+        }
         if (ended != null) {
             // It may have come too late to be found by whoever has ended it, or may have been taken.
             refuse(reply, ended);
+            asked.clear();
+        }
+    }
+
+    /**
+     * Hands over what was asked, in order, some of it; if there is more the actor is told again. The actor's.
+     *
+     * @param max of them
+     */
+    void takeAsked(int max, Consumer<Shard.Request> taker) {
+        isTold.set(false); // before it looks: of what comes from now on it is told anew
+        for (int taken = 0; taken < max; taken++) {
+            Shard.Request next = asked.poll();
+            if (next == null) {
+                return;
+            }
+            taker.accept(next);
+        }
+        if (!asked.isEmpty() && isTold.compareAndSet(false, true)) {
+            actor.tell(Shard.Asked.INSTANCE);
         }
     }
 
@@ -61,6 +90,7 @@ final class ShardRef {
             ended = reason;
         }
         unanswered.forEach(reply -> refuse(reply, reason));
+        asked.clear();
     }
 
     private static void refuse(CompletableFuture<?> reply, Refusal reason) {

@@ -140,7 +140,11 @@ public final class OwnerLog {
 
     /** Why these are not taken, whatever room there is; null if they may be. */
     public Refusal tooLargeOrNull(List<LogRecord> together) {
-        long bytes = bytesOf(together);
+        return tooLargeOrNull(together, bytesOf(together));
+    }
+
+    /** The same of records that {@linkplain #bytesOf take} so much. */
+    public Refusal tooLargeOrNull(List<LogRecord> together, long bytes) {
         if (bytes <= bytesMax()) {
             return null;
         }
@@ -195,9 +199,23 @@ public final class OwnerLog {
             LongConsumer written,
             Runnable done,
             Consumer<Refusal> refused) {
-        long reserved = bytesOf(together);
+        add(together, bytesOf(together), wantsFlushed, written, done, refused);
+    }
+
+    /**
+     * The same of records for which so much is reserved.
+     *
+     * @param reserved what they {@linkplain #bytesOf take}
+     */
+    public void add(
+            List<LogRecord> together,
+            long reserved,
+            boolean wantsFlushed,
+            LongConsumer written,
+            Runnable done,
+            Consumer<Refusal> refused) {
         long bytes = reserved - BATCH_BYTES;
-        Outbox.Batch<Waiting> batch = outbox.batchFor(bytes, bytes);
+        Outbox.Batch<Waiting> batch = outbox.batchFor(bytes);
         int recordIndex = batch.recordCount();
         long left = reserved;
         for (LogRecord record : together) {
