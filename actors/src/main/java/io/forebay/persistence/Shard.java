@@ -443,19 +443,22 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     /** Refuses what is asked of an id that may not be taken for a new one. */
     boolean refusesForLostName(Request request, String persistenceId) {
-        if (areLostNamesForgotten || !table.mayHaveLostItsName(persistenceId)) {
-            return false;
-        }
-        fail(
-                request,
-                Refusal.of(
-                        Refusal.Code.FAILED,
+        return table.mayHaveLostItsName(persistenceId)
+                && refusesAsLost(
+                        request,
                         "nothing is known of persistence id '" + persistenceId
                                 + "', but a repair of the log has lost names of "
                                 + Owner.queue(queueId)
                                 + ", and it may be one of them; once it is sure that it is new, or may"
-                                + " begin anew, forebay.persistence.lost-names = forget takes it for that"));
-        return true;
+                                + " begin anew, forebay.persistence.lost-names = forget takes it for that");
+    }
+
+    /** Refuses it unless the settings say that what is lost is to be forgotten. */
+    boolean refusesAsLost(Request request, String why) {
+        if (!areLostNamesForgotten) {
+            fail(request, Refusal.of(Refusal.Code.FAILED, why));
+        }
+        return !areLostNamesForgotten;
     }
 
     static void fail(Request request, Refusal refusal) {

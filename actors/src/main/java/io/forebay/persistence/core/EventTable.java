@@ -13,6 +13,9 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * The persistence ids of one reserved queue: the highest number of each, what of it is deleted, and where its newest event lies.
@@ -71,6 +74,16 @@ public final class EventTable implements ShardTable {
 
     private boolean mayMissRecords;
     private int lostNames;
+    /** Of this start; empty from {@link #begin} on. */
+    private final List<Gap> gaps = new ArrayList<>();
+
+    /** What this start was told to be lost. */
+    private OffsetSet lostLately = OffsetSet.empty();
+
+    /** Ids whose newest event lies below may have lost later ones, of which nothing tells; 0 if none may. */
+    private long suspectBelow;
+
+    private String losses;
     private long nextOffset;
     /** What nobody needs any more, above what the log knows to be released altogether, and what is in {@link #releasedLately}. */
     private OffsetSet released = OffsetSet.empty();
@@ -80,6 +93,17 @@ public final class EventTable implements ShardTable {
 
     private int rangesLately;
     private long releasedBelow;
+
+    /**
+     * Between two events of an id some are missing.
+     *
+     * @param afterOffset of the event before them, -1 if there is none
+     * @param toOffset of the newest of them
+     * @param count of them at most: numbers that were never stored count as well
+     */
+    private record Gap(Id id, long afterOffset, long toOffset, long count) {}
+
+    private static final int LOSSES_NAMED_MAX = 20;
 
     /** @param trailsMax ids of which the newest offsets are kept */
     public EventTable(int trailsMax) {
@@ -106,6 +130,8 @@ public final class EventTable implements ShardTable {
             made.releasedTo = id.releasedTo();
         }
         table.released = snapshot.released();
+        table.byNumber.lost(snapshot.lost());
+        table.suspectBelow = snapshot.suspectBelow();
         return table;
     }
 
@@ -117,19 +143,65 @@ public final class EventTable implements ShardTable {
             ids.add(new EventsSnapshot.Id(
                     id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids, released()).encode();
+        OffsetSet lost = byNumber.lost().from(releasedBelow);
+        return new EventsSnapshot(ids, released(), lost, suspectBelow).encode();
     }
 
     @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
         mayMissRecords = false;
+        if (!lostLately.isEmpty()) {
+            sumUpLosses();
+        }
+        gaps.clear();
+        lostLately = OffsetSet.empty();
+    }
+
+    /**
+     * An event that is lost is missed where a later one of its id is there. If more are lost than are missed, some were the newest of
+     * their ids, or all that there was of one: nothing tells of which.
+     */
+    private void sumUpLosses() {
+        long missed = 0;
+        Set<String> names = new TreeSet<>();
+        for (Gap gap : gaps) {
+            missed += Math.min(gap.count, lostLately.from(gap.afterOffset + 1).count()
+                    - lostLately.from(gap.toOffset + 1).count());
+            if (!LostNames.isOne(gap.id.persistenceId)) {
+                names.add(gap.id.persistenceId);
+            }
+        }
+        losses = "a repair of the log has given up " + lostLately.count() + " offsets, " + lostLately;
+        if (!names.isEmpty()) {
+            losses += "; persistence ids that have lost events: "
+                    + names.stream().limit(LOSSES_NAMED_MAX).collect(Collectors.joining(", "))
+                    + (names.size() > LOSSES_NAMED_MAX ? ", and " + (names.size() - LOSSES_NAMED_MAX) + " more" : "");
+        }
+        if (missed < lostLately.count()) {
+            suspectBelow = Math.max(suspectBelow, lostLately.last() + 1);
+            losses += "; " + (lostLately.count() - missed) + " of these events, if they were given, are missed by no later"
+                    + " event, so they may have been the newest of persistence ids that have written nothing since, or"
+                    + " all that there was of one";
+        }
+    }
+
+    /** What this start has found to be lost, for people; null if nothing. */
+    public String lossesOrNull() {
+        return losses;
     }
 
     @Override
     public void recordsAreMissing() {
         mayMissRecords = true;
         fill(1);
+    }
+
+    @Override
+    public void offsetsAreLost(long firstOffset, long count) {
+        OffsetSet offsets = OffsetSet.range(firstOffset, count);
+        lostLately = lostLately.union(offsets);
+        byNumber.lost(byNumber.lost().union(offsets));
     }
 
     private void fill(long count) {
@@ -140,7 +212,13 @@ public final class EventTable implements ShardTable {
 
     @Override
     public boolean mayHaveLostItsName(String persistenceId) {
-        return lostNames > 0 && !byName.containsKey(persistenceId);
+        return (lostNames > 0 || suspectBelow > 0) && !byName.containsKey(persistenceId);
+    }
+
+    /** Whether newer events of this id than those that are known may be lost, and nothing tells. */
+    public boolean mayHaveLostItsNewest(String persistenceId) {
+        Id id = suspectBelow == 0 ? null : byName.get(persistenceId);
+        return id != null && id.lastOffset < suspectBelow;
     }
 
     /** How many ids there are; their numbers are 1 to this. */
@@ -250,6 +328,10 @@ public final class EventTable implements ShardTable {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
             }
+            if (event.previousOffset() != id.lastOffset) {
+                gaps.add(new Gap(
+                        id, id.lastOffset, event.previousOffset(), event.sequenceNr() - id.highestSequenceNr - 1));
+            }
             if (event.sequenceNr() != id.highestSequenceNr + 1) {
                 id.trail = null; // what it lists would be taken for what it is not
             }
@@ -263,6 +345,8 @@ public final class EventTable implements ShardTable {
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
             if (deleted.highestSequenceNr() > id.highestSequenceNr) {
                 // Events are lost, and a repair has given them up.
+                gaps.add(new Gap(
+                        id, id.lastOffset, OffsetSet.OFFSET_MAX - 1, deleted.highestSequenceNr() - id.highestSequenceNr));
                 id.highestSequenceNr = deleted.highestSequenceNr();
                 id.trail = null;
             }
