@@ -18,6 +18,7 @@ import io.forebay.config.QueueSettings;
 import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.persistence.ForebayPersistence;
+import io.forebay.persistence.ShardFault;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
@@ -323,6 +324,11 @@ public final class Forebay implements Extension {
         @Override
         public void visitUnserved(Consumer<TopicDirectory.Unserved> visitor) {
             directory.visitUnserved(visitor);
+        }
+
+        @Override
+        public void visitShardFaults(Consumer<ShardFault> visitor) {
+            ForebayPersistence.visitFaults(system, visitor);
         }
 
         @Override

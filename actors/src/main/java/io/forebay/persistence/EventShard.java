@@ -12,6 +12,7 @@ import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.PersistenceEventsDeletedRecord;
 import io.forebay.store.StripeHandle;
 import java.util.LinkedHashMap;
@@ -94,6 +95,14 @@ final class EventShard extends Shard<EventTable> {
                 context.getSelf(),
                 context.getSystem().dispatchers().lookup(DispatcherSelector.fromConfig(StoreSettings.READ_DISPATCHER)),
                 context.getLog());
+        if (table().lossesOrNull() != null) {
+            context.getLog()
+                    .warn(
+                            "{} ({}): {}; what is to become of those is for forebay.persistence.lost-names to say",
+                            Owner.queue(queueId),
+                            ShardKind.EVENTS.text(queueId - ShardKind.EVENTS.queueId(0)),
+                            table().lossesOrNull());
+        }
         // What was recovered is flushed, deletions included.
         release(table().released());
         table().deletions().forEach(releases::add);
@@ -102,15 +111,15 @@ final class EventShard extends Shard<EventTable> {
     @Override
     void take(Request request) {
         if (request instanceof Write write) {
-            if (!refusesForLostName(write, write.persistenceId)) {
+            if (!refusesForLosses(write, write.persistenceId)) {
                 write(write);
             }
         } else if (request instanceof Delete delete) {
-            if (!refusesForLostName(delete, delete.persistenceId)) {
+            if (!refusesForLosses(delete, delete.persistenceId)) {
                 delete(delete);
             }
         } else if (request instanceof Locate locate) {
-            if (refusesForLostName(locate, locate.persistenceId)) {
+            if (refusesForLosses(locate, locate.persistenceId)) {
                 return;
             }
             EventTable.Place place = table().place(locate.persistenceId);
@@ -123,6 +132,19 @@ final class EventShard extends Shard<EventTable> {
         } else {
             throw new AssertionError(request);
         }
+    }
+
+    private boolean refusesForLosses(Request request, String persistenceId) {
+        return refusesForLostName(request, persistenceId)
+                || table().mayHaveLostItsNewest(persistenceId)
+                        && refusesAsLost(
+                                request,
+                                "a repair of the log has given up events of " + Owner.queue(queueId)
+                                        + " that no later one tells of, and they may have been the newest of persistence"
+                                        + " id '" + persistenceId
+                                        + "', which has written nothing since; once it is sure that they were not, or may"
+                                        + " be missing, forebay.persistence.lost-names = forget goes on with what is"
+                                        + " there");
     }
 
     @Override

@@ -62,6 +62,6 @@ final class EventsByIdCursor<E> extends Cursor<E> {
 
     @Override
     boolean hasMore(int shard, EventTable table) {
-        return table.place(persistenceId).highestSequenceNr() > knownSequenceNr;
+        return table.highestSequenceNr(persistenceId) > knownSequenceNr;
     }
 }

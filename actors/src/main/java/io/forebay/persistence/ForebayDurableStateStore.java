@@ -2,13 +2,17 @@ package io.forebay.persistence;
 
 import akka.Done;
 import akka.NotUsed;
+import akka.japi.Pair;
 import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
 import akka.persistence.query.javadsl.DurableStateStorePagedPersistenceIdsQuery;
 import akka.persistence.query.javadsl.DurableStateStoreQuery;
+import akka.persistence.query.typed.javadsl.DurableStateStoreBySliceQuery;
 import akka.persistence.state.javadsl.DurableStateUpdateStore;
 import akka.persistence.state.javadsl.GetObjectResult;
 import akka.stream.javadsl.Source;
+import io.forebay.persistence.core.StateSelection;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -19,6 +23,7 @@ import java.util.concurrent.CompletionStage;
 final class ForebayDurableStateStore
         implements DurableStateUpdateStore<Object>,
                 DurableStateStoreQuery<Object>,
+                DurableStateStoreBySliceQuery<Object>,
                 DurableStateStorePagedPersistenceIdsQuery<Object> {
     private final StateStore store;
 
@@ -51,12 +56,35 @@ final class ForebayDurableStateStore
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> currentChanges(String tag, Offset offset) {
-        return StateQueries.changes(store, tag, offset, false);
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, false);
     }
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> changes(String tag, Offset offset) {
-        return StateQueries.changes(store, tag, offset, true);
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, true);
+    }
+
+    /** As by tag, of all states of an entity type in some slices; the last one included. */
+    @Override
+    public Source<DurableStateChange<Object>, NotUsed> currentChangesBySlices(
+            String entityType, int minSlice, int maxSlice, Offset offset) {
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, false);
+    }
+
+    @Override
+    public Source<DurableStateChange<Object>, NotUsed> changesBySlices(
+            String entityType, int minSlice, int maxSlice, Offset offset) {
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, true);
+    }
+
+    @Override
+    public int sliceForPersistenceId(String persistenceId) {
+        return store.slices().sliceForPersistenceId(persistenceId);
+    }
+
+    @Override
+    public List<Pair<Integer, Integer>> sliceRanges(int numberOfRanges) {
+        return store.slices().getSliceRanges(numberOfRanges);
     }
 
     @Override

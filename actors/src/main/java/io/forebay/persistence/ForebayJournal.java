@@ -11,7 +11,9 @@ import io.forebay.persistence.core.EventTable;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -30,9 +32,21 @@ import scala.jdk.javaapi.FutureConverters;
  * under one id. What is replayed is flushed, whatever that level is.
  */
 public final class ForebayJournal extends AsyncWriteJournal {
+    private static final int LOCATED_MAX = 10_000;
+    private static final Iterable<Optional<Exception>> ONE_STORED = List.of(Optional.empty());
+
     private final ForebayPersistence persistence;
     private final EventCodec codec;
     private final PatientReads reads;
+    /** Where the events of an id are of which Akka has asked the highest number: for the replay that it asks for next. */
+    private final Map<String, EventTable.Place> located = new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, EventTable.Place> eldest) {
+            return size() > LOCATED_MAX;
+        }
+    };
 
     /** Called by Akka with the plugin's section. */
     public ForebayJournal(Config config) {
@@ -44,9 +58,13 @@ public final class ForebayJournal extends AsyncWriteJournal {
 
     @Override
     public Future<Iterable<Optional<Exception>>> doAsyncWriteMessages(Iterable<AtomicWrite> messages) {
-        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>();
+        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>(1);
         for (AtomicWrite write : messages) {
             results.add(write(write));
+        }
+        if (results.size() == 1) {
+            return FutureConverters.asScala(
+                    results.get(0).thenApply(result -> result.isEmpty() ? ONE_STORED : List.of(result)));
         }
         CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
                         results.toArray(CompletableFuture[]::new))
@@ -88,7 +106,12 @@ public final class ForebayJournal extends AsyncWriteJournal {
 
     @Override
     public Future<Long> doAsyncReadHighestSequenceNr(String persistenceId, long fromSequenceNr) {
-        return FutureConverters.asScala(locate(persistenceId).thenApply(EventTable.Place::highestSequenceNr));
+        return FutureConverters.asScala(locate(persistenceId).thenApply(place -> {
+            synchronized (located) {
+                located.put(persistenceId, place);
+            }
+            return place.highestSequenceNr();
+        }));
     }
 
     @Override
@@ -99,12 +122,17 @@ public final class ForebayJournal extends AsyncWriteJournal {
             long max,
             Consumer<PersistentRepr> replayCallback) {
         CompletableFuture<Void> replayed = new CompletableFuture<>();
-        locate(persistenceId)
+        EventTable.Place known;
+        synchronized (located) {
+            known = located.remove(persistenceId);
+        }
+        // Of two recoveries of one id the later one's place may be gone, or the earlier one's left.
+        boolean isKnown = known != null && known.highestSequenceNr() >= toSequenceNr;
+        (isKnown ? CompletableFuture.completedFuture(known) : locate(persistenceId))
                 .thenCombine(
                         persistence.stripe(),
                         (place, stripe) -> new StoredEvents(
-                                stripe,
-                                ShardKind.EVENTS.queueId(ShardKind.shardOf(persistenceId)),
+                                persistence.eventReaders(ShardKind.shardOf(persistenceId)),
                                 persistenceId,
                                 place,
                                 fromSequenceNr,

@@ -10,6 +10,7 @@ import io.forebay.config.PersistenceSettings;
 import io.forebay.config.QueueSettings;
 import io.forebay.persistence.core.EventIds;
 import io.forebay.persistence.core.EventTable;
+import io.forebay.storage.log.Owner;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHandle;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 
 /**
  * What the persistence plugins of an actor system share: opens the stripes, unless a node in the same system does, and starts who
@@ -32,8 +34,13 @@ public final class ForebayPersistence implements Extension {
      *
      * @param stripe in which the reserved queues live
      * @param eventIds of the queues of events
+     * @param eventReaders of the same
      */
-    private record Serving(StripeHandle stripe, Map<ShardKind, List<ShardRef>> shards, List<EventIds> eventIds) {}
+    private record Serving(
+            StripeHandle stripe,
+            Map<ShardKind, List<ShardRef>> shards,
+            List<EventIds> eventIds,
+            List<EventReaders> eventReaders) {}
 
     private final ActorSystem<?> system;
     private final PersistenceSettings settings;
@@ -41,6 +48,9 @@ public final class ForebayPersistence implements Extension {
     private final List<EventListeners> eventListeners = new ArrayList<>();
     /** What is to be done when it is ready, in order; null when that has begun. Guarded by this. */
     private List<Runnable> waiting = new ArrayList<>();
+
+    /** Not null when it is ready, and all that waited for that is on its way. */
+    private volatile Serving serving;
 
     private ForebayPersistence(ActorSystem<?> system) {
         this.system = system;
@@ -63,6 +73,7 @@ public final class ForebayPersistence implements Extension {
                 // Under the lock: nobody gets past those who came before.
                 waiting.forEach(Runnable::run);
                 waiting = null;
+                serving = ready.isCompletedExceptionally() ? null : ready.join();
             }
         });
     }
@@ -98,6 +109,23 @@ public final class ForebayPersistence implements Extension {
         return ready.join().eventIds().get(shard);
     }
 
+    /** Readers of a queue of events; of a system whose {@link #stripe} is there. */
+    EventReaders eventReaders(int shard) {
+        return ready.join().eventReaders().get(shard);
+    }
+
+    /** Hands over each reserved queue of this system that is not served though its stripe is. Starts nothing; any thread. */
+    public static void visitFaults(ActorSystem<?> system, Consumer<ShardFault> visitor) {
+        if (system.hasExtension(ID) && isReady(ID.apply(system))) {
+            ID.apply(system).ready.join().shards().values().forEach(refs -> refs.forEach(ref -> ref.fault()
+                    .ifPresent(visitor)));
+        }
+    }
+
+    private static boolean isReady(ForebayPersistence persistence) {
+        return persistence.ready.isDone() && !persistence.ready.isCompletedExceptionally();
+    }
+
     /** Who is told of what is flushed in a queue of events. */
     EventListeners eventListeners(int shard) {
         return eventListeners.get(shard);
@@ -113,6 +141,11 @@ public final class ForebayPersistence implements Extension {
 
     /** The same by the number of the queue. */
     void request(ShardKind kind, int shard, Shard.Request request) {
+        Serving now = serving;
+        if (now != null) {
+            now.shards().get(kind).get(shard).ask(request);
+            return;
+        }
         synchronized (this) {
             if (waiting != null) {
                 waiting.add(() -> tell(kind, shard, request));
@@ -123,9 +156,9 @@ public final class ForebayPersistence implements Extension {
     }
 
     private void tell(ShardKind kind, int shard, Shard.Request request) {
-        ready.whenComplete((serving, failure) -> {
+        ready.whenComplete((begun, failure) -> {
             if (failure == null) {
-                serving.shards().get(kind).get(shard).ask(request);
+                begun.shards().get(kind).get(shard).ask(request);
             } else {
                 request.reply().completeExceptionally(failure);
             }
@@ -135,14 +168,16 @@ public final class ForebayPersistence implements Extension {
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
         Map<ShardKind, List<ShardRef>> shards = new EnumMap<>(ShardKind.class);
         List<EventIds> eventIds = new ArrayList<>();
+        List<EventReaders> eventReaders = new ArrayList<>();
         for (ShardKind kind : ShardKind.values()) {
             List<ShardRef> refs = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 ShardRecovery.Recovered recovered = recovery.take(kind, shard);
                 if (kind == ShardKind.EVENTS) {
                     eventIds.add(((EventTable) recovered.table).ids());
+                    eventReaders.add(new EventReaders(stripe, kind.queueId(shard)));
                 }
-                ShardRef ref = new ShardRef();
+                ShardRef ref = new ShardRef(stripe.stripeId(), Owner.queue(kind.queueId(shard)), kind.text(shard));
                 ref.begin(system.systemActorOf(
                         writer(ref, kind, stripe, shard, recovered),
                         "forebay-" + kind.name().toLowerCase(Locale.ROOT) + "-" + shard,
@@ -151,7 +186,7 @@ public final class ForebayPersistence implements Extension {
             }
             shards.put(kind, List.copyOf(refs));
         }
-        return new Serving(stripe, shards, List.copyOf(eventIds));
+        return new Serving(stripe, shards, List.copyOf(eventIds), List.copyOf(eventReaders));
     }
 
     private Behavior<Shard.Command> writer(

@@ -6,11 +6,15 @@ import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
 import akka.persistence.query.scaladsl.DurableStateStorePagedPersistenceIdsQuery;
 import akka.persistence.query.scaladsl.DurableStateStoreQuery;
+import akka.persistence.query.typed.scaladsl.DurableStateStoreBySliceQuery;
 import akka.persistence.state.scaladsl.DurableStateUpdateStore;
 import akka.persistence.state.scaladsl.GetObjectResult;
 import akka.stream.scaladsl.Source;
+import io.forebay.persistence.core.StateSelection;
 import java.util.concurrent.CompletableFuture;
 import scala.Option;
+import scala.collection.immutable.Range;
+import scala.collection.immutable.Seq;
 import scala.concurrent.Future;
 import scala.jdk.javaapi.FutureConverters;
 
@@ -21,6 +25,7 @@ import scala.jdk.javaapi.FutureConverters;
 final class ForebayScalaDurableStateStore
         implements DurableStateUpdateStore<Object>,
                 DurableStateStoreQuery<Object>,
+                DurableStateStoreBySliceQuery<Object>,
                 DurableStateStorePagedPersistenceIdsQuery<Object> {
     private final StateStore store;
 
@@ -53,12 +58,35 @@ final class ForebayScalaDurableStateStore
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> currentChanges(String tag, Offset offset) {
-        return StateQueries.changes(store, tag, offset, false).asScala();
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, false).asScala();
     }
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> changes(String tag, Offset offset) {
-        return StateQueries.changes(store, tag, offset, true).asScala();
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, true).asScala();
+    }
+
+    /** As by tag, of all states of an entity type in some slices; the last one included. */
+    @Override
+    public Source<DurableStateChange<Object>, NotUsed> currentChangesBySlices(
+            String entityType, int minSlice, int maxSlice, Offset offset) {
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, false).asScala();
+    }
+
+    @Override
+    public Source<DurableStateChange<Object>, NotUsed> changesBySlices(
+            String entityType, int minSlice, int maxSlice, Offset offset) {
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, true).asScala();
+    }
+
+    @Override
+    public int sliceForPersistenceId(String persistenceId) {
+        return store.slices().sliceForPersistenceId(persistenceId);
+    }
+
+    @Override
+    public Seq<Range> sliceRanges(int numberOfRanges) {
+        return store.slices().sliceRanges(numberOfRanges);
     }
 
     @Override

@@ -100,8 +100,7 @@ final class QuerySide {
     StoredEvents events(
             String persistenceId, EventTable.Place place, long fromSequenceNr, long toSequenceNr, long max) {
         return new StoredEvents(
-                stripe(),
-                ShardKind.EVENTS.queueId(ShardKind.shardOf(persistenceId)),
+                persistence.eventReaders(ShardKind.shardOf(persistenceId)),
                 persistenceId,
                 place,
                 fromSequenceNr,

@@ -8,7 +8,10 @@ import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.QueueReader;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.StripeLog;
+import java.io.IOException;
 import java.util.ArrayDeque;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads one queue of events forward, in the order of its sequences, some ahead. What is asked for is never beyond a sequence
@@ -24,6 +27,8 @@ final class QueueEvents implements EventMerge.Source {
     interface Start {
         boolean isBehind(long sequence, long logTimeMillis);
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(QueueEvents.class);
 
     private final StripeLog log;
     private final QueueReader reader;
@@ -94,9 +99,36 @@ final class QueueEvents implements EventMerge.Source {
             case READ -> readTo = toSequence; // the queue has no more
             case GONE -> nextOffset = from + 1; // deleted
             case NOT_READABLE, FAILED -> throw new NotNowException(NotNowException.reasonOf(result));
-            case QUARANTINED -> throw new UnreadableEventException(NotNowException.reasonOf(result));
+            case QUARANTINED -> nextOffset = behindLost(from, result);
         }
         return 1;
+    }
+
+    /**
+     * Where it goes on behind an event that will never be read: what a repair of the log has given up is no reason to tell nothing of
+     * all that is there.
+     *
+     * @throws UnreadableEventException if it is damaged, and nobody has decided what is to become of it
+     */
+    private long behindLost(long offset, QueueReader.Result result) throws NotNowException, UnreadableEventException {
+        long count = ids.lostFrom(offset);
+        try {
+            if (count == 0 && !log.isGivenUp(result.problem().position())) {
+                throw new UnreadableEventException(NotNowException.reasonOf(result)
+                        + "; 'forebay log verify' tells what is damaged, and behind 'forebay log repair' queries go on"
+                        + " without it");
+            }
+        } catch (IOException e) {
+            throw new NotNowException(NotNowException.reasonOf(result) + ": " + e.getMessage());
+        }
+        long last = Math.min(offset + Math.max(1, count), log.nextOffset(reader.queueId())) - 1;
+        LOG.warn(
+                "a query passes over what is lost, and a repair of the log has given up, of queue {}: offsets {} to {};"
+                        + " it has told of all before that",
+                reader.queueId(),
+                offset,
+                last);
+        return last + 1;
     }
 
     private void take(RecordView record) throws CorruptRecordException {

@@ -35,11 +35,16 @@ import java.util.function.LongConsumer;
  */
 abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Command> {
     /** What it understands. */
-    sealed interface Command permits Request, Room, FromStore {}
+    sealed interface Command permits Request, Asked, Room, FromStore {}
 
     /** What others ask for. */
     non-sealed interface Request extends Command {
         CompletableFuture<?> reply();
+    }
+
+    /** {@link ShardRef#takeAsked} has something. */
+    enum Asked implements Command {
+        INSTANCE
     }
 
     private enum Room implements Command {
@@ -53,6 +58,8 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             Request request, Tier tier, ArrayDeque<List<LogRecord>> groups, boolean wantsFlushed, Runnable done) {}
 
     private static final int FRAME_BYTES = 64 * 1024;
+    /** Requests that are taken in one go; then those who have been written, or flushed, are told. */
+    private static final int TAKEN_MAX = 256;
 
     private final ActorRef<Command> self;
     private final ShardRef ref;
@@ -76,6 +83,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             try {
                 return maker.apply(context);
             } catch (RuntimeException | AssertionError bug) {
+                ref.failed(bug);
                 ref.ended(refusalOf(bug));
                 throw bug;
             }
@@ -120,11 +128,15 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             + " are missing from the log; `forebay log"
                             + " verify` says which, `forebay log repair` goes on without them"));
         } else if (recovered.contradiction != null) {
-            log.close(Refusal.of(Refusal.Code.FAILED, recovered.contradiction));
+            contradicted(recovered.contradiction);
         } else if (recovered.held.sequence() < 0 && stripe.log().nextOffset(queueId) > 0) {
-            log.close(Refusal.of(
-                    Refusal.Code.FAILED, owner + ": its snapshot is lost, and nothing else says what is stored"));
+            contradicted(owner + ": its snapshot is lost, and nothing else says what is stored");
         }
+    }
+
+    private void contradicted(String why) {
+        ref.contradicted(why);
+        log.close(Refusal.of(Refusal.Code.FAILED, why));
     }
 
     T table() {
@@ -144,6 +156,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
+                .onMessageEquals(Asked.INSTANCE, () -> guarded(this::onAsked).apply(Asked.INSTANCE))
                 .onMessage(Request.class, guarded(this::onRequest))
                 .onMessage(FromStore.class, guarded(this::onFromStore))
                 .onMessageEquals(Room.INSTANCE, () -> guarded(this::onRoom).apply(Room.INSTANCE))
@@ -158,6 +171,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 return handler.apply(message);
             } catch (RuntimeException | AssertionError bug) {
                 getContext().getLog().error("{}: takes nothing until the next start", Owner.queue(queueId), bug);
+                ref.failed(bug);
                 log.close(refusalOf(bug));
                 return Behaviors.stopped();
             }
@@ -169,13 +183,22 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 Refusal.Code.FAILED, "who writes there has ended with a bug, and the next start begins anew: " + bug);
     }
 
+    private Behavior<Command> onAsked(Asked told) {
+        ref.takeAsked(TAKEN_MAX, this::add);
+        return proceed();
+    }
+
     private Behavior<Command> onRequest(Request request) {
+        add(request);
+        return proceed();
+    }
+
+    private void add(Request request) {
         if (isNotInOrder(request) && log.closed() == null) {
             take(request);
         } else {
             waiting.addLast(request);
         }
-        return proceed();
     }
 
     private Behavior<Command> onFromStore(FromStore message) {
@@ -223,6 +246,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                 break;
             }
             waiting.pollFirst();
+        }
+        if (!isWaitingForRoom && (log.closed() != null || !log.isHoldingBack())) {
+            log.endTurn(); // who waited has used it, or was refused for another reason
         }
         log.sendNext();
         return this;
@@ -277,15 +303,15 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
             boolean wantsFlushed,
             Runnable done,
             Runnable refused) {
-        Refusal tooLarge = log.tooLargeOrNull(together);
+        long bytes = OwnerLog.bytesOf(together);
+        Refusal tooLarge = log.tooLargeOrNull(together, bytes);
         if (tooLarge != null) {
             fail(request, tooLarge);
             return false;
         }
-        long bytes = OwnerLog.bytesOf(together);
         StripeBudget.NoRoom noRoom = log.tryReserve(tier, bytes);
         if (noRoom == null) {
-            log.add(together, wantsFlushed, apply(together), done, refusal -> {
+            log.add(together, bytes, wantsFlushed, apply(together), done, refusal -> {
                 refused.run();
                 fail(request, refusal);
             });
@@ -301,7 +327,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     private void awaitRoom(Tier tier, long bytes) {
         isWaitingForRoom = true;
-        log.whenRoom(tier, bytes, () -> self.tell(Room.INSTANCE));
+        log.awaitTurn(tier, bytes, () -> self.tell(Room.INSTANCE));
     }
 
     /**
@@ -417,19 +443,22 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
 
     /** Refuses what is asked of an id that may not be taken for a new one. */
     boolean refusesForLostName(Request request, String persistenceId) {
-        if (areLostNamesForgotten || !table.mayHaveLostItsName(persistenceId)) {
-            return false;
-        }
-        fail(
-                request,
-                Refusal.of(
-                        Refusal.Code.FAILED,
+        return table.mayHaveLostItsName(persistenceId)
+                && refusesAsLost(
+                        request,
                         "nothing is known of persistence id '" + persistenceId
                                 + "', but a repair of the log has lost names of "
                                 + Owner.queue(queueId)
                                 + ", and it may be one of them; once it is sure that it is new, or may"
-                                + " begin anew, forebay.persistence.lost-names = forget takes it for that"));
-        return true;
+                                + " begin anew, forebay.persistence.lost-names = forget takes it for that");
+    }
+
+    /** Refuses it unless the settings say that what is lost is to be forgotten. */
+    boolean refusesAsLost(Request request, String why) {
+        if (!areLostNamesForgotten) {
+            fail(request, Refusal.of(Refusal.Code.FAILED, why));
+        }
+        return !areLostNamesForgotten;
     }
 
     static void fail(Request request, Refusal refusal) {

@@ -9,6 +9,7 @@ import io.forebay.storage.log.EventsSnapshot;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.SnapshotsSnapshot;
 import io.forebay.storage.log.StatesSnapshot;
+import java.util.Locale;
 
 /**
  * What the reserved queues hold. A persistence id's slice says which of the {@value #COUNT} queues of a kind is its: 64 slices lie
@@ -75,6 +76,12 @@ enum ShardKind {
     /** The same for all ids of a slice. */
     static int shardOfSlice(int slice) {
         return slice / SLICES_EACH;
+    }
+
+    /** What one of them holds, for people. */
+    String text(int shard) {
+        return name().toLowerCase(Locale.ROOT) + " of slices " + shard * SLICES_EACH + " to "
+                + ((shard + 1) * SLICES_EACH - 1);
     }
 
     int queueId(int shard) {

@@ -5,6 +5,7 @@ import io.forebay.queue.OwnerLog;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RecordView;
 import io.forebay.storage.log.RecoverySink;
@@ -121,6 +122,9 @@ final class ShardRecovery implements StripeRecovery {
             if (view.type() == RecordType.QUARANTINED || view.type() == RecordType.LOST) {
                 // What a repair has noted. Who reads what the first of them names finds out.
                 queue.table.recordsAreMissing();
+                if (view.decode() instanceof QuarantinedRecord gone) {
+                    queue.table.offsetsAreLost(gone.firstOffset(), gone.count());
+                }
                 queue.held = new OwnerLog.Held(view.sequence(), view.ownerNumber());
                 return;
             }

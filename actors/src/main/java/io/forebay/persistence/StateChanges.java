@@ -9,6 +9,7 @@ import akka.stream.stage.AbstractOutHandler;
 import akka.stream.stage.AsyncCallback;
 import akka.stream.stage.GraphStage;
 import akka.stream.stage.GraphStageLogic;
+import io.forebay.persistence.core.StateSelection;
 import io.forebay.persistence.core.StateTable;
 import java.util.ArrayDeque;
 import java.util.List;
@@ -23,7 +24,7 @@ final class StateChanges extends GraphStage<SourceShape<DurableStateChange<Objec
     private final Outlet<DurableStateChange<Object>> out = Outlet.create("changes");
     private final SourceShape<DurableStateChange<Object>> shape = SourceShape.of(out);
     private final StateStore store;
-    private final String tag;
+    private final StateSelection wanted;
     private final long afterSequence;
     private final boolean isLive;
 
@@ -31,9 +32,9 @@ final class StateChanges extends GraphStage<SourceShape<DurableStateChange<Objec
      * @param afterSequence -1 for all
      * @param isLive whether it goes on with what comes; else it ends with what is durable when it starts
      */
-    StateChanges(StateStore store, String tag, long afterSequence, boolean isLive) {
+    StateChanges(StateStore store, StateSelection wanted, long afterSequence, boolean isLive) {
         this.store = store;
-        this.tag = tag;
+        this.wanted = wanted;
         this.afterSequence = afterSequence;
         this.isLive = isLive;
     }
@@ -85,14 +86,14 @@ final class StateChanges extends GraphStage<SourceShape<DurableStateChange<Objec
         public void preStart() {
             if (isLive) {
                 // Before the first look: what comes behind it is told.
-                store.watch(tag, watcher);
+                store.watch(wanted, watcher);
             }
         }
 
         @Override
         public void postStop() {
             if (isLive) {
-                store.unwatch(tag, watcher);
+                store.unwatch(wanted, watcher);
             }
         }
 
@@ -108,7 +109,7 @@ final class StateChanges extends GraphStage<SourceShape<DurableStateChange<Objec
                 completeStage();
             } else if (mayHaveMore) {
                 mayHaveMore = false;
-                ask(store.changes(tag, foundTo, end), found);
+                ask(store.changes(wanted, foundTo, end), found);
             }
         }
 

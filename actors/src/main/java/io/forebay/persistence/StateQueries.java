@@ -5,6 +5,7 @@ import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
 import akka.persistence.query.Sequence;
 import akka.stream.javadsl.Source;
+import io.forebay.persistence.core.StateSelection;
 import java.util.Objects;
 
 /** Streams of what a {@link StateStore} holds. */
@@ -12,13 +13,12 @@ final class StateQueries {
     private StateQueries() {}
 
     /**
-     * The newest change of each state under a tag behind an offset.
+     * The newest change of each state that is wanted behind an offset.
      *
      * @throws IllegalArgumentException if the offset is none of this store's
      */
     static Source<DurableStateChange<Object>, NotUsed> changes(
-            StateStore store, String tag, Offset offset, boolean isLive) {
-        Objects.requireNonNull(tag, "a tag is missing");
+            StateStore store, StateSelection wanted, Offset offset, boolean isLive) {
         long afterSequence;
         Objects.requireNonNull(offset, "an offset is missing");
         if (offset instanceof Sequence sequence) {
@@ -29,7 +29,7 @@ final class StateQueries {
             throw new IllegalArgumentException(
                     "offset " + offset + " is not this store's: its offsets are of type " + Sequence.class.getName());
         }
-        return Source.fromGraph(new StateChanges(store, tag, afterSequence, isLive));
+        return Source.fromGraph(new StateChanges(store, wanted, afterSequence, isLive));
     }
 
     /**

@@ -5,6 +5,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import io.forebay.config.DurabilitySetting;
 import io.forebay.config.PersistenceSettings;
 import io.forebay.persistence.core.StateDraft;
+import io.forebay.persistence.core.StateSelection;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.OwnerLog;
@@ -43,22 +44,27 @@ final class StateShard extends Shard<StateTable> {
     record ListIds(CompletableFuture<String[]> reply) implements Request {}
 
     /**
-     * The newest changes under a tag, as {@link StateTable#changes} has them; kept when everything that was written before is
+     * The newest changes of what is wanted, as {@link StateTable#changes} has them; kept when everything that was written before is
      * flushed, so that none is missing of what was durable when this was asked.
      */
     record FindChanges(
-            String tag, long afterSequence, long toSequence, int countMax, CompletableFuture<StateTable.Changes> reply)
+            StateSelection wanted,
+            long afterSequence,
+            long toSequence,
+            int countMax,
+            CompletableFuture<StateTable.Changes> reply)
             implements Request {}
 
     /**
      * From now on that is called, on this actor's thread, whenever a change under the tag is flushed; until {@link Unwatch}.
      *
+     * @param tagOrNull null for any
      * @param watcher its identity names it
      */
-    record Watch(String tag, Runnable watcher, CompletableFuture<Void> reply) implements Request {}
+    record Watch(String tagOrNull, Runnable watcher, CompletableFuture<Void> reply) implements Request {}
 
     /** Idempotent. */
-    record Unwatch(String tag, Runnable watcher, CompletableFuture<Void> reply) implements Request {}
+    record Unwatch(String tagOrNull, Runnable watcher, CompletableFuture<Void> reply) implements Request {}
 
     private static final int PART_BYTES_MAX = 1024 * 1024;
     /** An id that is new, and parts that come to 4 MiB. */
@@ -66,6 +72,7 @@ final class StateShard extends Shard<StateTable> {
 
     private final boolean isFlushedWanted;
     private final int partBytesMax;
+    /** By their tags; those of null are told of any. */
     private final Map<String, Set<Runnable>> watchers = new HashMap<>();
 
     static Behavior<Command> create(
@@ -116,14 +123,14 @@ final class StateShard extends Shard<StateTable> {
             awaitFlushed(
                     find,
                     () -> find.reply.complete(
-                            table().changes(find.tag, find.afterSequence, find.toSequence, find.countMax)));
+                            table().changes(find.wanted, find.afterSequence, find.toSequence, find.countMax)));
         } else if (request instanceof Watch watch) {
-            watchers.computeIfAbsent(watch.tag, tag -> new LinkedHashSet<>()).add(watch.watcher);
+            watchers.computeIfAbsent(watch.tagOrNull, tag -> new LinkedHashSet<>()).add(watch.watcher);
             watch.reply.complete(null);
             // What is on its way was decided when nobody watched.
             whenFlushed(watch.watcher);
         } else if (request instanceof Unwatch unwatch) {
-            watchers.computeIfPresent(unwatch.tag, (tag, of) -> {
+            watchers.computeIfPresent(unwatch.tagOrNull, (tag, of) -> {
                 of.remove(unwatch.watcher);
                 return of.isEmpty() ? null : of;
             });
@@ -186,8 +193,12 @@ final class StateShard extends Shard<StateTable> {
     @Override
     void onStored(LogRecord last) {
         releaseOnceFlushed(table().takeDead());
-        if (last instanceof DurableStateRecord state && watchers.containsKey(state.tag())) {
-            whenFlushed(() -> watchers.getOrDefault(state.tag(), Set.of()).forEach(Runnable::run));
+        if (last instanceof DurableStateRecord state
+                && (watchers.containsKey(state.tag()) || watchers.containsKey(null))) {
+            whenFlushed(() -> {
+                watchers.getOrDefault(state.tag(), Set.of()).forEach(Runnable::run);
+                watchers.getOrDefault(null, Set.of()).forEach(Runnable::run);
+            });
         }
     }
 }

@@ -3,11 +3,13 @@ package io.forebay.persistence;
 import akka.actor.ActorSystem;
 import akka.actor.typed.javadsl.Adapter;
 import akka.dispatch.MessageDispatcher;
+import akka.persistence.Persistence;
 import akka.persistence.query.DeletedDurableState;
 import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
 import akka.persistence.query.UpdatedDurableState;
 import io.forebay.persistence.core.StateDraft;
+import io.forebay.persistence.core.StateSelection;
 import io.forebay.persistence.core.StateTable;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
@@ -34,7 +36,7 @@ final class StateStore {
     record Found(Object stateOrNull, long revision) {}
 
     /**
-     * Changes under a tag, in the order of their sequences.
+     * Changes of what is wanted, in the order of their sequences.
      *
      * @param toSequence there are no others up to this one
      * @param durableSequence what was durable when this was asked
@@ -95,6 +97,11 @@ final class StateStore {
                 },
                 executor);
         return handed;
+    }
+
+    /** Akka's way of giving persistence ids slices. */
+    Persistence slices() {
+        return Persistence.get(system);
     }
 
     /** Where an application's own code runs. */
@@ -199,26 +206,39 @@ final class StateStore {
                         readExecutor);
     }
 
-    /** Has that called, on any thread, when there may be changes under a tag; until {@link #unwatch}. */
-    void watch(String tag, Runnable watcher) {
-        for (int shard = 0; shard < ShardKind.COUNT; shard++) {
-            persistence.request(ShardKind.STATES, shard, new StateShard.Watch(tag, watcher, new CompletableFuture<>()));
+    /** Has that called, on any thread, when there may be changes of what is wanted; until {@link #unwatch}. */
+    void watch(StateSelection wanted, Runnable watcher) {
+        for (int shard = firstShard(wanted); shard <= lastShard(wanted); shard++) {
+            persistence.request(
+                    ShardKind.STATES,
+                    shard,
+                    new StateShard.Watch(wanted.tagOrNull(), watcher, new CompletableFuture<>()));
         }
     }
 
-    void unwatch(String tag, Runnable watcher) {
-        for (int shard = 0; shard < ShardKind.COUNT; shard++) {
+    void unwatch(StateSelection wanted, Runnable watcher) {
+        for (int shard = firstShard(wanted); shard <= lastShard(wanted); shard++) {
             persistence.request(
-                    ShardKind.STATES, shard, new StateShard.Unwatch(tag, watcher, new CompletableFuture<>()));
+                    ShardKind.STATES,
+                    shard,
+                    new StateShard.Unwatch(wanted.tagOrNull(), watcher, new CompletableFuture<>()));
         }
+    }
+
+    private static int firstShard(StateSelection wanted) {
+        return ShardKind.shardOfSlice(wanted.minSlice());
+    }
+
+    private static int lastShard(StateSelection wanted) {
+        return ShardKind.shardOfSlice(wanted.maxSlice());
     }
 
     /**
-     * The next changes under a tag, of those that are durable; none that is durable is passed over, whoever wrote it.
+     * The next changes of what is wanted, of those that are durable; none that is durable is passed over, whoever wrote it.
      *
      * @param toSequenceMax there is no need to look further
      */
-    CompletableFuture<Round> changes(String tag, long afterSequence, long toSequenceMax) {
+    CompletableFuture<Round> changes(StateSelection wanted, long afterSequence, long toSequenceMax) {
         return retried(() -> persistence.stripe().toCompletableFuture().thenCompose(stripe -> {
             // Read before the shards are asked: what it covers they have written before, and know of, or hear of before
             // they reply.
@@ -226,13 +246,13 @@ final class StateStore {
             long toSequence = Math.min(durableSequence, toSequenceMax);
             // Asked even if nothing more is durable: one that is closed says so.
             List<CompletableFuture<StateTable.Changes>> replies = new ArrayList<>();
-            for (int shard = 0; shard < ShardKind.COUNT; shard++) {
+            for (int shard = firstShard(wanted); shard <= lastShard(wanted); shard++) {
                 CompletableFuture<StateTable.Changes> reply = new CompletableFuture<>();
                 replies.add(reply);
                 persistence.request(
                         ShardKind.STATES,
                         shard,
-                        new StateShard.FindChanges(tag, afterSequence, toSequence, ROUND_CHANGES_MAX, reply));
+                        new StateShard.FindChanges(wanted, afterSequence, toSequence, ROUND_CHANGES_MAX, reply));
             }
             return all(replies).thenApply(of -> merged(of, durableSequence));
         }));

@@ -6,7 +6,9 @@ import io.forebay.persistence.core.UnreadableEventException;
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.QueueReader;
+import io.forebay.storage.log.RecordView;
 import io.forebay.store.StripeHandle;
+import java.util.ArrayDeque;
 
 /**
  * Reads the events of one persistence id, in order, in as many goes as it takes: what cannot be read for now is gone on with
@@ -18,7 +20,10 @@ final class StoredEvents {
         void take(StoredEvent event);
     }
 
-    private final QueueReader reader;
+    /** Events that were met on the way to older ones, of as many bytes, are kept until they are handed out. */
+    private static final long MET_BYTES_MAX = 1 << 20;
+
+    private final EventReaders readers;
     private final String persistenceId;
     private final EventTable.Place place;
     private final long toSequenceNr;
@@ -28,8 +33,22 @@ final class StoredEvents {
     private long[] offsets;
     /** The first of those that was not read. */
     private int at;
-    /** What this call of {@link #handOut} has read. */
+    /** What this call of {@link #handOut} has handed out. */
     private long bytes;
+
+    /** Some of those to hand out, the oldest last; what is in here is not read again. */
+    private final ArrayDeque<Met> met = new ArrayDeque<>();
+
+    private long metBytes;
+    private long recordsRead;
+    /** Not null while something is read. */
+    private QueueReader reader;
+
+    private record Met(StoredEvent stored, long bytes) {
+        long offset() {
+            return stored.event().offset();
+        }
+    }
 
     /**
      * @param place where the id's events are
@@ -43,7 +62,22 @@ final class StoredEvents {
             long fromSequenceNr,
             long toSequenceNr,
             long max) {
-        reader = stripe.log().newReader(queueId);
+        this(new EventReaders(stripe, queueId), persistenceId, place, fromSequenceNr, toSequenceNr, max);
+    }
+
+    /**
+     * The same with readers that others use, too.
+     *
+     * @param readers of the queue that holds the events
+     */
+    StoredEvents(
+            EventReaders readers,
+            String persistenceId,
+            EventTable.Place place,
+            long fromSequenceNr,
+            long toSequenceNr,
+            long max) {
+        this.readers = readers;
         this.persistenceId = persistenceId;
         this.place = place;
         this.fromSequenceNr = Math.max(fromSequenceNr, place.deletedTo() + 1);
@@ -69,8 +103,27 @@ final class StoredEvents {
         if (isDone()) {
             return false;
         }
+        return reading(() -> handOutSome(eventsMax, bytesMax, taker));
+    }
+
+    private interface Reading<T> {
+        T read() throws NotNowException, UnreadableEventException;
+    }
+
+    private <T> T reading(Reading<T> reading) throws NotNowException, UnreadableEventException {
+        reader = readers.take();
+        T result = reading.read();
+        readers.giveBack(reader);
+        reader = null;
+        return result;
+    }
+
+    private boolean handOutSome(int eventsMax, long bytesMax, Taker taker)
+            throws NotNowException, UnreadableEventException {
         if (offsets == null) {
-            offsets = offsets();
+            met.clear();
+            metBytes = 0;
+            offsets = offsets(true);
         }
         long leftBehind = Math.max(0, left - eventsMax);
         bytes = 0;
@@ -78,8 +131,16 @@ final class StoredEvents {
             if (left <= leftBehind || bytes >= bytesMax) {
                 return true;
             }
+            Met known = metAt(offsets[at]);
+            if (known != null) {
+                take(known.stored, taker);
+                bytes += known.bytes;
+                at++;
+                continue;
+            }
+            long end = met.isEmpty() ? Long.MAX_VALUE : met.peekLast().offset();
             int run = 1;
-            while (at + run < offsets.length && offsets[at + run] == offsets[at] + run) {
+            while (at + run < offsets.length && offsets[at + run] == offsets[at] + run && offsets[at + run] < end) {
                 run++;
             }
             at += read(offsets[at], (int) Math.min(run, left - leftBehind), bytesMax - bytes, taker);
@@ -87,12 +148,42 @@ final class StoredEvents {
         return false;
     }
 
-    /** Where those lie that have not been handed out, ascending. */
+    /** Where those lie that have not been handed out, ascending. For who does not want them handed out. */
     long[] offsets() throws NotNowException, UnreadableEventException {
+        return reading(() -> offsets(false));
+    }
+
+    /** How many records have been read so far, one that was read twice counted twice. */
+    long recordsRead() {
+        return recordsRead;
+    }
+
+    private long[] offsets(boolean areMetKept) throws NotNowException, UnreadableEventException {
         try {
-            return EventWalk.offsets(place, fromSequenceNr, toSequenceNr, this::single);
+            boolean isWhereKnown = place.newestOffsets().length > 0;
+            if (areMetKept && !isWhereKnown && place.lastOffset() < 0) {
+                checkNewest(0);
+            }
+            return EventWalk.offsets(place, fromSequenceNr, toSequenceNr, offset -> {
+                PersistenceEventRecord event = single(offset, areMetKept);
+                if (areMetKept && !isWhereKnown && event != null && offset == place.lastOffset()) {
+                    checkNewest(event.sequenceNr());
+                }
+                return event;
+            });
         } catch (NotNow notNow) {
             throw new NotNowException(notNow.getMessage());
+        }
+    }
+
+    /** What names the highest number may be there though its event is not. */
+    private void checkNewest(long sequenceNr) throws UnreadableEventException {
+        if (sequenceNr < place.highestSequenceNr()
+                && sequenceNr < toSequenceNr
+                && place.deletedTo() < place.highestSequenceNr()) {
+            throw new UnreadableEventException(
+                    "events " + (sequenceNr + 1) + " to " + place.highestSequenceNr()
+                            + ", or some of them, are lost, and a repair of the log has given them up");
         }
     }
 
@@ -109,16 +200,19 @@ final class StoredEvents {
         }
     }
 
-    private PersistenceEventRecord single(long offset) throws UnreadableEventException {
-        PersistenceEventRecord[] found = {null};
-        QueueReader.Result result = reader.read(
-                offset, 1, Long.MAX_VALUE, (at, record, body) -> found[0] = (PersistenceEventRecord) record.decode());
+    private PersistenceEventRecord single(long offset, boolean isKept) throws UnreadableEventException {
+        StoredEvent[] found = {null};
+        QueueReader.Result result =
+                reader.read(offset, 1, Long.MAX_VALUE, (at, record, body) -> found[0] = decode(record));
         switch (result.status()) {
             case READ -> {
                 if (found[0] == null) {
                     throw new UnreadableEventException("the event at offset " + offset + " is not stored");
                 }
-                return found[0];
+                if (isKept) {
+                    keep(new Met(found[0], result.bytes()));
+                }
+                return found[0].event();
             }
             case GONE -> {
                 return null;
@@ -128,18 +222,41 @@ final class StoredEvents {
         }
     }
 
+    private StoredEvent decode(RecordView record) throws CorruptRecordException {
+        recordsRead++;
+        if (!(record.decode() instanceof PersistenceEventRecord event)) {
+            throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
+        }
+        return new StoredEvent(persistenceId, event, record.sequence(), record.logTimeMillis());
+    }
+
+    /** Of all that are met those are kept that are handed out first. */
+    private void keep(Met one) {
+        met.addLast(one);
+        metBytes += one.bytes;
+        while (metBytes > MET_BYTES_MAX && !met.isEmpty()) {
+            metBytes -= met.pollFirst().bytes;
+        }
+    }
+
+    /** The one that lies there, if it is kept, and no longer then; nothing before it is asked for any more. */
+    private Met metAt(long offset) {
+        while (!met.isEmpty() && met.peekLast().offset() < offset) {
+            met.pollLast();
+        }
+        return met.isEmpty() || met.peekLast().offset() != offset ? null : met.pollLast();
+    }
+
     /** Returns how many offsets it has got behind it. */
     private int read(long offset, int count, long bytesMax, Taker taker)
             throws NotNowException, UnreadableEventException {
         QueueReader.Result result = reader.read(offset, count, bytesMax, (at, record, body) -> {
-            if (!(record.decode() instanceof PersistenceEventRecord event)) {
-                throw new CorruptRecordException("a record of type " + record.type() + ", not an event");
+            StoredEvent stored = decode(record);
+            if (stored.event().number() != place.number()) {
+                throw new CorruptRecordException("an event of persistence id number "
+                        + stored.event().number() + " instead of " + place.number());
             }
-            if (event.number() != place.number()) {
-                throw new CorruptRecordException(
-                        "an event of persistence id number " + event.number() + " instead of " + place.number());
-            }
-            take(new StoredEvent(persistenceId, event, record.sequence(), record.logTimeMillis()), taker);
+            take(stored, taker);
         });
         bytes += result.bytes();
         if (result.count() > 0) {

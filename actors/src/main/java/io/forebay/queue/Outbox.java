@@ -53,6 +53,9 @@ public final class Outbox<P> {
     /** What was reserved for batches that are not out yet. */
     private long reservedBytes;
 
+    /** Of the batch that was sent last. */
+    private int sentBytes;
+
     /** @param frameBytes size from which a frame is not filled further */
     public Outbox(StripePort port, Owner owner, int frameBytes) {
         this.port = port;
@@ -86,6 +89,13 @@ public final class Outbox<P> {
                     (int) Math.max(recordBytes, Math.min(frameBytes - gathering.frame.bytes(), expectedBytes)));
         }
         return gathering;
+    }
+
+    /** The same where nobody knows what follows: one that is begun gets as much room as the last one that was sent took. */
+    Batch<P> batchFor(long recordBytes) {
+        boolean isBegun = gathering != null && gathering.recordCount() > 0;
+        boolean isEnded = !isBegun || gathering.frame.bytes() + recordBytes > frameBytes;
+        return batchFor(recordBytes, isEnded ? Math.max(recordBytes, sentBytes) : recordBytes);
     }
 
     /**
@@ -151,6 +161,7 @@ public final class Outbox<P> {
             sent = gathering;
             gathering = null;
         }
+        sentBytes = sent.frame.bytes();
         Frame frame = sent.frame.build();
         reservedBytes -= sent.reservedBytes;
         port.append(frame, sent.wantsDurable);

@@ -140,7 +140,11 @@ public final class OwnerLog {
 
     /** Why these are not taken, whatever room there is; null if they may be. */
     public Refusal tooLargeOrNull(List<LogRecord> together) {
-        long bytes = bytesOf(together);
+        return tooLargeOrNull(together, bytesOf(together));
+    }
+
+    /** The same of records that {@linkplain #bytesOf take} so much. */
+    public Refusal tooLargeOrNull(List<LogRecord> together, long bytes) {
         if (bytes <= bytesMax()) {
             return null;
         }
@@ -172,9 +176,14 @@ public final class OwnerLog {
         outbox.giveBackSurplus();
     }
 
-    /** Calls that once there is room, or there will be none for now, on any thread. */
-    public void whenRoom(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
-        stripe.budget().whenRoom(tier, bytes, wakeUp);
+    /** As {@link StripeBudget.Account#awaitTurn}. */
+    public void awaitTurn(StripeBudget.Tier tier, long bytes, Runnable wakeUp) {
+        port.account().awaitTurn(bytes, tier, wakeUp);
+    }
+
+    /** As {@link StripeBudget.Account#endTurn}. */
+    public void endTurn() {
+        port.account().endTurn();
     }
 
     /**
@@ -190,9 +199,23 @@ public final class OwnerLog {
             LongConsumer written,
             Runnable done,
             Consumer<Refusal> refused) {
-        long reserved = bytesOf(together);
+        add(together, bytesOf(together), wantsFlushed, written, done, refused);
+    }
+
+    /**
+     * The same of records for which so much is reserved.
+     *
+     * @param reserved what they {@linkplain #bytesOf take}
+     */
+    public void add(
+            List<LogRecord> together,
+            long reserved,
+            boolean wantsFlushed,
+            LongConsumer written,
+            Runnable done,
+            Consumer<Refusal> refused) {
         long bytes = reserved - BATCH_BYTES;
-        Outbox.Batch<Waiting> batch = outbox.batchFor(bytes, bytes);
+        Outbox.Batch<Waiting> batch = outbox.batchFor(bytes);
         int recordIndex = batch.recordCount();
         long left = reserved;
         for (LogRecord record : together) {

@@ -17,6 +17,9 @@ import java.util.concurrent.atomic.AtomicLong;
  * <p>The tiers say who is refused first. Sends stop at the high-water mark, acks are taken longest, because refusing an
  * ack costs a redelivery. Each tier has a limit on unflushed bytes and a floor of free disk space.
  *
+ * <p>Who cannot be refused waits in line. While somebody waits, nobody of its tier, or of one that is refused before it, takes room
+ * that comes free: it may be much that is waited for, and others would take it bit by bit for ever.
+ *
  * <p>Thread-safe. An {@link Account} is confined to its actor, but for {@link Account#close()}.
  */
 public final class StripeBudget {
@@ -54,7 +57,7 @@ public final class StripeBudget {
      */
     public record NoRoom(Reason reason, long retryAfterMillis, String detail) {}
 
-    private record Waiter(Tier tier, long bytes, Runnable wakeUp) {}
+    private record Waiter(Account account, Tier tier, long bytes, Runnable wakeUp) {}
 
     /**
      * Nothing is taken now.
@@ -78,6 +81,9 @@ public final class StripeBudget {
     private final Queue<Waiter> waiters = new ArrayDeque<>();
     /** Read without the lock of {@link #waiters}, so that giving back costs no lock while nobody waits. */
     private volatile boolean somebodyWaits;
+
+    /** The highest of the tiers of those who wait, by its ordinal; -1 if nobody does. */
+    private volatile int waitingTier = -1;
 
     private volatile Unavailability unavailability;
     private volatile long freeDiskBytes = Long.MAX_VALUE;
@@ -139,20 +145,7 @@ public final class StripeBudget {
 
     /** Whether a reservation of this tier would be granted now; a hint. */
     public boolean hasRoom(Tier tier, long bytes) {
-        return fits(tier, bytes, unflushedBytes.get());
-    }
-
-    /**
-     * Calls {@code wakeUp} once when the tier has room for this much, at once if it has it now; also when there is another reason
-     * than {@link Reason#BUSY} for refusing it, so that who waits hears of it by asking again. It runs on whatever thread brought
-     * that about and must do no more than send a message. There is no promise that the room lasts until the message is read.
-     */
-    public void whenRoom(Tier tier, long bytes, Runnable wakeUp) {
-        synchronized (waiters) {
-            waiters.add(new Waiter(tier, bytes, wakeUp));
-            somebodyWaits = true;
-        }
-        wakeThoseWithRoom();
+        return tier.ordinal() > waitingTier && fits(tier, bytes, unflushedBytes.get());
     }
 
     /** Bytes reserved or appended and not flushed. */
@@ -210,6 +203,10 @@ public final class StripeBudget {
         }
         // One batch larger than the limit would never fit: it is taken when nothing else is there.
         return unflushed + bytes <= unflushedLimits[tier.ordinal()] || unflushed == 0;
+    }
+
+    private boolean tryAddInTurn(long bytes, Tier tier) {
+        return tier.ordinal() > waitingTier && tryAdd(bytes, tier);
     }
 
     private boolean tryAdd(long bytes, Tier tier) {
@@ -278,39 +275,90 @@ public final class StripeBudget {
         }
         List<Waiter> woken = new ArrayList<>();
         synchronized (waiters) {
-            long unflushed = unflushedBytes.get();
-            // First come, first served within what is free now: waking all for one's room only makes them refuse again.
+            int waiting = -1;
             for (var i = waiters.iterator(); i.hasNext(); ) {
                 Waiter waiter = i.next();
-                boolean fits = fits(waiter.tier, waiter.bytes, unflushed);
-                if (fits) {
-                    unflushed += waiter.bytes;
+                int tier = waiter.tier.ordinal();
+                boolean isGranted = tier > waiting && tryAdd(waiter.bytes, waiter.tier);
+                if (isGranted) {
+                    waiter.account.granted = new Grant(waiter.tier, waiter.bytes);
                 }
-                if (fits || isClosedTo(waiter.tier)) {
+                if (isGranted || isClosedTo(waiter.tier)) {
                     woken.add(waiter);
                     i.remove();
+                } else {
+                    waiting = Math.max(waiting, tier);
                 }
             }
+            waitingTier = waiting;
             somebodyWaits = !waiters.isEmpty();
         }
         woken.forEach(waiter -> waiter.wakeUp.run());
     }
 
+    /** What was reserved for one who waited. */
+    private record Grant(Tier tier, long bytes) {}
+
     /** What one actor has reserved and not yet handed to the StoreWriter. */
     public final class Account implements AutoCloseable {
         private final AtomicLong reservedBytes = new AtomicLong();
+        /** Written under the lock of {@link #waiters}. */
+        private volatile Grant granted;
+
+        /** Written under that lock. */
         private volatile boolean isClosed;
 
         private Account() {}
 
         /**
-         * Reserves room for the frames an event needs, before it is decided. All or nothing; never waits.
+         * Waits in line for room that {@link #tryReserve} has just refused for being {@link Reason#BUSY}. Once there is, first come,
+         * first served, it is kept for this account until {@link #endTurn}, and {@code wakeUp} is called; at once if there is now. It
+         * is called, too, when there is another reason for refusing, so that who waits hears of it by asking again. It runs on
+         * whatever thread brought that about and must do no more than send a message. One wait at a time.
+         */
+        public void awaitTurn(long bytes, Tier tier, Runnable wakeUp) {
+            endTurn();
+            synchronized (waiters) {
+                if (isClosed) {
+                    return;
+                }
+                waiters.add(new Waiter(this, tier, bytes, wakeUp));
+                waitingTier = Math.max(waitingTier, tier.ordinal());
+                somebodyWaits = true;
+            }
+            wakeThoseWithRoom();
+        }
+
+        /** Who waited has asked again, or does not want it any more: what was kept for it is for others. */
+        public void endTurn() {
+            Grant grant = granted;
+            if (grant != null && takeGranted(grant)) {
+                release(grant.bytes);
+            }
+        }
+
+        private boolean takeGranted(Grant grant) {
+            synchronized (waiters) {
+                boolean isThere = granted == grant;
+                granted = isThere ? null : granted;
+                return isThere;
+            }
+        }
+
+        private boolean takeGranted(long bytes, Tier tier) {
+            Grant grant = granted;
+            return grant != null && grant.bytes == bytes && grant.tier == tier && takeGranted(grant);
+        }
+
+        /**
+         * Reserves room for the frames an event needs, before it is decided. All or nothing; never waits. What was kept for who waited
+         * is taken if it is just this.
          *
          * @param bytes upper bound of {@code Frame.lengthBytes()} of what will be appended
          * @return false if the tier has no room; {@link StripeBudget#refusal} says why
          */
         public boolean tryReserve(long bytes, Tier tier) {
-            if (isClosed || !tryAdd(bytes, tier)) {
+            if (isClosed || !takeGranted(bytes, tier) && !tryAddInTurn(bytes, tier)) {
                 return false;
             }
             reservedBytes.addAndGet(bytes);
@@ -346,10 +394,15 @@ public final class StripeBudget {
             return reservedBytes.get();
         }
 
-        /** Gives everything back; idempotent. The StoreWriter does it when the registered actor has stopped. */
+        /** Gives everything back, and waits no longer; idempotent. The StoreWriter does it when the registered actor has stopped. */
         @Override
         public void close() {
-            isClosed = true;
+            synchronized (waiters) {
+                isClosed = true;
+                waiters.removeIf(waiter -> waiter.account == this);
+            }
+            endTurn();
+            wakeThoseWithRoom();
             long left = reservedBytes.getAndSet(0);
             if (left > 0) {
                 release(left);

@@ -1,6 +1,7 @@
 package io.forebay.watch;
 
 import io.forebay.cluster.RefusalCounts;
+import io.forebay.persistence.ShardFault;
 import io.forebay.queue.GroupQueue;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory.GroupQueueRoute;
@@ -42,6 +43,9 @@ public interface NodeView {
 
     /** Every queue, and group in a queue, that is there and is not served. */
     void visitUnserved(Consumer<Unserved> visitor);
+
+    /** Every queue of Akka Persistence that is not served though its stripe is. */
+    void visitShardFaults(Consumer<ShardFault> visitor);
 
     RefusalCounts refusals();
 

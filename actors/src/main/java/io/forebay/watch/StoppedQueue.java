@@ -18,7 +18,7 @@ import java.util.Set;
  */
 record StoppedQueue(int stripeId, boolean hasFailed, String text) {
 
-    /** All of them, in the order of their topics' names. A group in a queue that is stopped itself is not told apart. */
+    /** All of them, in the order of their topics' names, then those that no topic has. A group in a queue that is stopped itself is not told apart. */
     static List<StoppedQueue> of(NodeView node) {
         List<Unserved> unserved = new ArrayList<>();
         node.visitUnserved(unserved::add);
@@ -31,6 +31,10 @@ record StoppedQueue(int stripeId, boolean hasFailed, String text) {
             all.add(new StoppedQueue(one.stripeId(), one.fault() == Fault.ACTOR_FAILED, one.text()));
             named.add(one.owner());
         }
+        node.visitShardFaults(fault -> {
+            all.add(new StoppedQueue(fault.stripeId(), fault.hasFailed(), fault.text()));
+            named.add(fault.owner());
+        });
         for (StripeHandle stripe : node.stripes()) {
             for (Owner owner : stripe.recovery().stoppedOwners()) {
                 if (!named.contains(owner) && !named.contains(Owner.queue(owner.queueId()))) {

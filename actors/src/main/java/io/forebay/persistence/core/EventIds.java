@@ -1,5 +1,6 @@
 package io.forebay.persistence.core;
 
+import io.forebay.storage.log.OffsetSet;
 import java.util.Arrays;
 
 /**
@@ -33,6 +34,7 @@ public final class EventIds {
     private volatile int count;
 
     private volatile Id[] ids = new Id[4];
+    private volatile OffsetSet lost = OffsetSet.empty();
 
     EventIds() {}
 
@@ -64,6 +66,27 @@ public final class EventIds {
     /** The events of that id, which is there, up to this number are deleted. */
     public long deletedTo(long number) {
         return get(number).deletedTo;
+    }
+
+    /** The offsets of the queue that a repair of the log has given up, as far as that is known. */
+    OffsetSet lost() {
+        return lost;
+    }
+
+    /** The table's. */
+    void lost(OffsetSet offsets) {
+        lost = offsets;
+    }
+
+    /** How many offsets, from this one on, a repair of the log has given up; 0 if not this one, as far as that is known. */
+    public long lostFrom(long offset) {
+        OffsetSet all = lost;
+        for (int range = 0; range < all.rangeCount(); range++) {
+            if (offset >= all.rangeFirst(range) && offset <= all.rangeLast(range)) {
+                return all.rangeLast(range) + 1 - offset;
+            }
+        }
+        return 0;
     }
 
     Id get(long number) {

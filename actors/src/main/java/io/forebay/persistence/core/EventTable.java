@@ -13,6 +13,9 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * The persistence ids of one reserved queue: the highest number of each, what of it is deleted, and where its newest event lies.
@@ -35,10 +38,33 @@ public final class EventTable implements ShardTable {
      * @param highestSequenceNr 0 if nothing was ever stored
      * @param deletedTo the events up to this number are gone
      * @param lastOffset of the newest event, -1 if there is none
+     * @param newestOffsets of the newest events, as far as that is in memory, perhaps of none: ascending, the last one that of {@code
+     *     highestSequenceNr}, and their numbers have no gap. Only a help, and so no part of what makes two places the same. Not
+     *     copied, and must not be changed
      */
-    public record Place(long number, long highestSequenceNr, long deletedTo, long lastOffset) {
+    public record Place(
+            long number, long highestSequenceNr, long deletedTo, long lastOffset, long[] newestOffsets) {
         /** Of an id that nothing is stored of. */
         public static final Place NOWHERE = new Place(0, 0, 0, -1);
+
+        /** One of which nothing more is in memory. */
+        public Place(long number, long highestSequenceNr, long deletedTo, long lastOffset) {
+            this(number, highestSequenceNr, deletedTo, lastOffset, OffsetTrail.NO_OFFSETS);
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Place that
+                    && number == that.number
+                    && highestSequenceNr == that.highestSequenceNr
+                    && deletedTo == that.deletedTo
+                    && lastOffset == that.lastOffset;
+        }
+
+        @Override
+        public int hashCode() {
+            return Long.hashCode(number * 31 + highestSequenceNr);
+        }
     }
 
     private final Map<String, Id> byName = new HashMap<>();
@@ -48,6 +74,16 @@ public final class EventTable implements ShardTable {
 
     private boolean mayMissRecords;
     private int lostNames;
+    /** Of this start; empty from {@link #begin} on. */
+    private final List<Gap> gaps = new ArrayList<>();
+
+    /** What this start was told to be lost. */
+    private OffsetSet lostLately = OffsetSet.empty();
+
+    /** Ids whose newest event lies below may have lost later ones, of which nothing tells; 0 if none may. */
+    private long suspectBelow;
+
+    private String losses;
     private long nextOffset;
     /** What nobody needs any more, above what the log knows to be released altogether, and what is in {@link #releasedLately}. */
     private OffsetSet released = OffsetSet.empty();
@@ -57,6 +93,17 @@ public final class EventTable implements ShardTable {
 
     private int rangesLately;
     private long releasedBelow;
+
+    /**
+     * Between two events of an id some are missing.
+     *
+     * @param afterOffset of the event before them, -1 if there is none
+     * @param toOffset of the newest of them
+     * @param count of them at most: numbers that were never stored count as well
+     */
+    private record Gap(Id id, long afterOffset, long toOffset, long count) {}
+
+    private static final int LOSSES_NAMED_MAX = 20;
 
     /** @param trailsMax ids of which the newest offsets are kept */
     public EventTable(int trailsMax) {
@@ -83,6 +130,8 @@ public final class EventTable implements ShardTable {
             made.releasedTo = id.releasedTo();
         }
         table.released = snapshot.released();
+        table.byNumber.lost(snapshot.lost());
+        table.suspectBelow = snapshot.suspectBelow();
         return table;
     }
 
@@ -94,19 +143,65 @@ public final class EventTable implements ShardTable {
             ids.add(new EventsSnapshot.Id(
                     id.persistenceId, id.highestSequenceNr, id.deletedTo, id.releasedTo, id.lastOffset));
         }
-        return new EventsSnapshot(ids, released()).encode();
+        OffsetSet lost = byNumber.lost().from(releasedBelow);
+        return new EventsSnapshot(ids, released(), lost, suspectBelow).encode();
     }
 
     @Override
     public void begin(long offset) {
         nextOffset = Math.max(nextOffset, offset);
         mayMissRecords = false;
+        if (!lostLately.isEmpty()) {
+            sumUpLosses();
+        }
+        gaps.clear();
+        lostLately = OffsetSet.empty();
+    }
+
+    /**
+     * An event that is lost is missed where a later one of its id is there. If more are lost than are missed, some were the newest of
+     * their ids, or all that there was of one: nothing tells of which.
+     */
+    private void sumUpLosses() {
+        long missed = 0;
+        Set<String> names = new TreeSet<>();
+        for (Gap gap : gaps) {
+            missed += Math.min(gap.count, lostLately.from(gap.afterOffset + 1).count()
+                    - lostLately.from(gap.toOffset + 1).count());
+            if (!LostNames.isOne(gap.id.persistenceId)) {
+                names.add(gap.id.persistenceId);
+            }
+        }
+        losses = "a repair of the log has given up " + lostLately.count() + " offsets, " + lostLately;
+        if (!names.isEmpty()) {
+            losses += "; persistence ids that have lost events: "
+                    + names.stream().limit(LOSSES_NAMED_MAX).collect(Collectors.joining(", "))
+                    + (names.size() > LOSSES_NAMED_MAX ? ", and " + (names.size() - LOSSES_NAMED_MAX) + " more" : "");
+        }
+        if (missed < lostLately.count()) {
+            suspectBelow = Math.max(suspectBelow, lostLately.last() + 1);
+            losses += "; " + (lostLately.count() - missed) + " of these events, if they were given, are missed by no later"
+                    + " event, so they may have been the newest of persistence ids that have written nothing since, or"
+                    + " all that there was of one";
+        }
+    }
+
+    /** What this start has found to be lost, for people; null if nothing. */
+    public String lossesOrNull() {
+        return losses;
     }
 
     @Override
     public void recordsAreMissing() {
         mayMissRecords = true;
         fill(1);
+    }
+
+    @Override
+    public void offsetsAreLost(long firstOffset, long count) {
+        OffsetSet offsets = OffsetSet.range(firstOffset, count);
+        lostLately = lostLately.union(offsets);
+        byNumber.lost(byNumber.lost().union(offsets));
     }
 
     private void fill(long count) {
@@ -117,7 +212,13 @@ public final class EventTable implements ShardTable {
 
     @Override
     public boolean mayHaveLostItsName(String persistenceId) {
-        return lostNames > 0 && !byName.containsKey(persistenceId);
+        return (lostNames > 0 || suspectBelow > 0) && !byName.containsKey(persistenceId);
+    }
+
+    /** Whether newer events of this id than those that are known may be lost, and nothing tells. */
+    public boolean mayHaveLostItsNewest(String persistenceId) {
+        Id id = suspectBelow == 0 ? null : byName.get(persistenceId);
+        return id != null && id.lastOffset < suspectBelow;
     }
 
     /** How many ids there are; their numbers are 1 to this. */
@@ -133,7 +234,20 @@ public final class EventTable implements ShardTable {
     /** Where the events of an id are, {@link Place#NOWHERE} if it is not known. */
     public Place place(String persistenceId) {
         Id id = byName.get(persistenceId);
-        return id == null ? Place.NOWHERE : new Place(id.number, id.highestSequenceNr, id.deletedTo, id.lastOffset);
+        return id == null
+                ? Place.NOWHERE
+                : new Place(
+                        id.number,
+                        id.highestSequenceNr,
+                        id.deletedTo,
+                        id.lastOffset,
+                        id.trail == null ? OffsetTrail.NO_OFFSETS : id.trail.offsets());
+    }
+
+    /** Of {@link #place}. */
+    public long highestSequenceNr(String persistenceId) {
+        Id id = byName.get(persistenceId);
+        return id == null ? 0 : id.highestSequenceNr;
     }
 
     // ---- deciding -------------------------------------------------------------------------------------------------
@@ -214,6 +328,10 @@ public final class EventTable implements ShardTable {
                 throw new IllegalStateException("event " + event.sequenceNr() + " of persistence id '"
                         + id.persistenceId + "' behind event " + id.highestSequenceNr);
             }
+            if (event.previousOffset() != id.lastOffset) {
+                gaps.add(new Gap(
+                        id, id.lastOffset, event.previousOffset(), event.sequenceNr() - id.highestSequenceNr - 1));
+            }
             if (event.sequenceNr() != id.highestSequenceNr + 1) {
                 id.trail = null; // what it lists would be taken for what it is not
             }
@@ -225,7 +343,13 @@ public final class EventTable implements ShardTable {
             fill(deleted.number());
             Id id = byNumber.get(deleted.number());
             id.deletedTo = Math.max(id.deletedTo, deleted.toSequenceNr());
-            id.highestSequenceNr = Math.max(id.highestSequenceNr, deleted.highestSequenceNr());
+            if (deleted.highestSequenceNr() > id.highestSequenceNr) {
+                // Events are lost, and a repair has given them up.
+                gaps.add(new Gap(
+                        id, id.lastOffset, OffsetSet.OFFSET_MAX - 1, deleted.highestSequenceNr() - id.highestSequenceNr));
+                id.highestSequenceNr = deleted.highestSequenceNr();
+                id.trail = null;
+            }
         } else if (record instanceof PersistenceIdRecord named) {
             fill(named.number() - 1);
             if (named.number() != byNumber.count() + 1) {

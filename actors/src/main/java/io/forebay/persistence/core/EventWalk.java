@@ -2,7 +2,7 @@ package io.forebay.persistence.core;
 
 import io.forebay.storage.log.PersistenceEventRecord;
 
-/** Finds where the events of a persistence id lie, backwards from its newest. */
+/** Finds where the events of a persistence id lie, backwards from its newest; reads none of which that is in memory. */
 public final class EventWalk {
     private EventWalk() {}
 
@@ -21,7 +21,7 @@ public final class EventWalk {
     public static long[] offsets(EventTable.Place place, long fromSequenceNr, long toSequenceNr, Events events)
             throws UnreadableEventException {
         OffsetTrail.Found found = new OffsetTrail.Found();
-        long offset = fromSequenceNr > place.highestSequenceNr() ? -1 : place.lastOffset();
+        long offset = fromSequenceNr > place.highestSequenceNr() ? -1 : addInMemory(place, fromSequenceNr, found);
         while (offset >= 0) {
             PersistenceEventRecord event = events.at(offset);
             if (event == null) {
@@ -41,5 +41,23 @@ public final class EventWalk {
             }
         }
         return found.ascending(fromSequenceNr, toSequenceNr);
+    }
+
+    /** Returns the offset to go on from, whose event has to be read; -1 if there is none. */
+    private static long addInMemory(EventTable.Place place, long fromSequenceNr, OffsetTrail.Found found) {
+        long[] newest = place.newestOffsets();
+        if (newest.length == 0) {
+            return place.lastOffset();
+        }
+        long sequenceNr = place.highestSequenceNr();
+        int at = newest.length - 1;
+        while (at > 0 && sequenceNr > fromSequenceNr) {
+            found.add(newest[at--], sequenceNr--);
+        }
+        if (sequenceNr > fromSequenceNr) {
+            return newest[0];
+        }
+        found.add(newest[at], sequenceNr);
+        return -1;
     }
 }

@@ -15,6 +15,8 @@ final class OffsetTrail {
     /** Events between two that list what lies before them. */
     static final int BLOCK_EVENTS = 64;
 
+    static final long[] NO_OFFSETS = {};
+
     private static final byte[] NOTHING = {};
 
     private long[] offsets = new long[4];
@@ -29,6 +31,11 @@ final class OffsetTrail {
             offsets = Arrays.copyOf(offsets, Math.min(BLOCK_EVENTS, count * 2));
         }
         offsets[count++] = offset;
+    }
+
+    /** A copy: of the newest events, ascending; their numbers have no gap. */
+    long[] offsets() {
+        return Arrays.copyOf(offsets, count);
     }
 
     /**

@@ -14,6 +14,12 @@ public interface ShardTable {
      */
     void recordsAreMissing();
 
+    /**
+     * What lay at these offsets is lost, or may be, as far as they were given: a repair of the log has given it up, and none of them is
+     * given again.
+     */
+    default void offsetsAreLost(long firstOffset, long count) {}
+
     /** Whether this id, of which nothing is known, may be one of those whose names are lost. */
     boolean mayHaveLostItsName(String persistenceId);
 

@@ -8,6 +8,7 @@ import io.forebay.storage.log.PersistenceIdRecord;
 import io.forebay.storage.log.StatesSnapshot;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,6 +52,8 @@ public final class StateTable implements ShardTable {
             this.tag = tag;
         }
     }
+
+    private static final int LOOKED_AT_FACTOR = 64;
 
     /** A state of which not all parts are there. */
     private record Begun(Id id, long revision, long firstOffset, int parts, int found) {}
@@ -185,24 +188,53 @@ public final class StateTable implements ShardTable {
     }
 
     /**
-     * The newest change of each id under a tag, of those whose sequence is known.
+     * The newest change of each id that is wanted, of those whose sequence is known.
      *
      * @param afterSequence -1 for all
-     * @param countMax at least 1
+     * @param countMax at least 1; not many more than some times as many states are looked at
      */
-    public Changes changes(String tag, long afterSequence, long toSequence, int countMax) {
+    public Changes changes(StateSelection wanted, long afterSequence, long toSequence, int countMax) {
+        if (afterSequence >= toSequence) {
+            return new Changes(List.of(), toSequence);
+        }
+        if (wanted.tagOrNull() != null) {
+            Tagged tagged = byTag.get(wanted.tagOrNull());
+            return tagged == null
+                    ? new Changes(List.of(), toSequence)
+                    : changes(tagged, wanted, afterSequence, toSequence, countMax);
+        }
+        List<Change> all = new ArrayList<>();
+        long wholeTo = toSequence;
+        for (Tagged tagged : byTag.values()) {
+            Changes some = changes(tagged, wanted, afterSequence, wholeTo, countMax);
+            all.addAll(some.changes);
+            // Behind where one of them was cut nothing is whole.
+            wholeTo = some.toSequence;
+        }
+        long to = wholeTo;
+        all.removeIf(change -> change.sequence > to);
+        all.sort(Comparator.comparingLong(Change::sequence));
+        return all.size() <= countMax
+                ? new Changes(all, to)
+                : new Changes(
+                        List.copyOf(all.subList(0, countMax)),
+                        all.get(countMax - 1).sequence());
+    }
+
+    private static Changes changes(
+            Tagged tagged, StateSelection wanted, long afterSequence, long toSequence, int countMax) {
         List<Change> changes = new ArrayList<>();
-        Tagged tagged = byTag.get(tag);
-        if (tagged != null && afterSequence < toSequence) {
-            for (Id id : tagged.bySequence
-                    .subMap(afterSequence, false, toSequence, true)
-                    .values()) {
+        int lookedAt = 0;
+        for (Id id :
+                tagged.bySequence.subMap(afterSequence, false, toSequence, true).values()) {
+            if (!LostNames.isOne(id.persistenceId) && wanted.holds(id.persistenceId)) {
                 if (changes.size() == countMax) {
                     return new Changes(changes, changes.get(countMax - 1).sequence());
                 }
-                if (!LostNames.isOne(id.persistenceId)) {
-                    changes.add(new Change(id.persistenceId, id.sequence, id.place()));
-                }
+                changes.add(new Change(id.persistenceId, id.sequence, id.place()));
+            }
+            if (++lookedAt == LOOKED_AT_FACTOR * countMax) {
+                return new Changes(changes, id.sequence);
             }
         }
         return new Changes(changes, toSequence);

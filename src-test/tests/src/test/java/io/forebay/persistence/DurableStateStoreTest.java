@@ -8,6 +8,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Adapter;
+import akka.japi.Pair;
 import akka.persistence.query.DeletedDurableState;
 import akka.persistence.query.DurableStateChange;
 import akka.persistence.query.Offset;
@@ -16,6 +17,7 @@ import akka.persistence.query.TimestampOffset;
 import akka.persistence.query.UpdatedDurableState;
 import akka.persistence.query.javadsl.DurableStateStorePagedPersistenceIdsQuery;
 import akka.persistence.query.javadsl.DurableStateStoreQuery;
+import akka.persistence.query.typed.javadsl.DurableStateStoreBySliceQuery;
 import akka.persistence.state.DurableStateStoreRegistry;
 import akka.persistence.state.javadsl.DurableStateUpdateStore;
 import akka.persistence.state.javadsl.GetObjectResult;
@@ -414,6 +416,81 @@ class DurableStateStoreTest {
         assertChange(later.get(0), "b", null, 2);
         assertThat(idsOf(current("u", Offset.noOffset()))).containsExactly("c", "a");
         assertThat(current("t", Offset.sequence(Long.MAX_VALUE))).isEmpty();
+    }
+
+    private DurableStateStoreBySliceQuery<Object> slices() {
+        return store(DurableStateStoreBySliceQuery.class);
+    }
+
+    private List<DurableStateChange<Object>> bySlices(int minSlice, int maxSlice, Offset offset) {
+        return get(slices().currentChangesBySlices("Cart", minSlice, maxSlice, offset)
+                .runWith(Sink.seq(), testKit.system()));
+    }
+
+    /** Whatever their tags are; an entity type of its own is told apart, and so is an id without one. */
+    @Test
+    void slicesTellTheNewestChangeOfEachStateOfAnEntityTypeOnce() {
+        start();
+        upsert("Cart|a", 1, "a1", "t");
+        upsert("Cart|b", 1, "b1", "");
+        upsert("Order|c", 1, "c1", "t");
+        upsert("d", 1, "d1", "t");
+        upsert("Cart|a", 2, "a2", "u");
+        List<DurableStateChange<Object>> changes = bySlices(0, 1023, Offset.noOffset());
+        assertThat(changes).hasSize(2);
+        assertChange(changes.get(0), "Cart|b", "b1", 1);
+        assertChange(changes.get(1), "Cart|a", "a2", 2);
+        assertThat(idsOf(bySlices(0, 1023, changes.get(0).offset()))).containsExactly("Cart|a");
+        get(store.deleteObject("Cart|b", 2));
+        List<DurableStateChange<Object>> later =
+                bySlices(0, 1023, changes.get(1).offset());
+        assertThat(later).hasSize(1);
+        assertChange(later.get(0), "Cart|b", null, 2);
+
+        for (int id = 0; id < 50; id++) {
+            upsert("Cart|" + id, 1, "x", "t" + id % 3);
+        }
+        List<String> all = new ArrayList<>();
+        for (Pair<Integer, Integer> range : slices().sliceRanges(4)) {
+            for (DurableStateChange<Object> change : bySlices(range.first(), range.second(), Offset.noOffset())) {
+                assertThat(slices().sliceForPersistenceId(change.persistenceId()))
+                        .isBetween(range.first(), range.second());
+                all.add(change.persistenceId());
+            }
+        }
+        assertThat(all).hasSize(52).doesNotHaveDuplicates();
+
+        var scala = (akka.persistence.query.typed.scaladsl.DurableStateStoreBySliceQuery<Object>)
+                (akka.persistence.state.scaladsl.DurableStateStore<Object>)
+                        registry().<akka.persistence.state.scaladsl.DurableStateUpdateStore<Object>>
+                                durableStateStoreFor(PLUGIN);
+        assertThat(get(scala.currentChangesBySlices("Order", 0, 1023, Offset.noOffset())
+                        .asJava()
+                        .runWith(Sink.seq(), testKit.system())))
+                .hasSize(1);
+        assertThat(scala.sliceRanges(4).size()).isEqualTo(4);
+        assertThatThrownBy(() -> slices().changesBySlices("Cart", 0, 1023, TimestampOffset.Zero()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("Sequence");
+    }
+
+    /** Woken by whatever is written, under any tag. */
+    @Test
+    void aLiveQueryOfSlicesGoesOnWithWhatComes() {
+        start();
+        upsert("Cart|a", 1, "a1", "t");
+        SinkQueueWithCancel<DurableStateChange<Object>> live = slices()
+                .changesBySlices("Cart", 0, 1023, Offset.noOffset())
+                .toMat(Sink.queue(), Keep.right())
+                .run(testKit.system());
+        assertChange(next(live), "Cart|a", "a1", 1);
+        for (int round = 2; round < 6; round++) {
+            CompletionStage<Optional<DurableStateChange<Object>>> asked = live.pull();
+            upsert("Order|a", round - 1, "other", "t");
+            upsert("Cart|b", round - 1, "b" + round, "tag" + round);
+            assertChange(get(asked).orElseThrow(), "Cart|b", "b" + round, round - 1);
+        }
+        live.cancel();
     }
 
     @Test

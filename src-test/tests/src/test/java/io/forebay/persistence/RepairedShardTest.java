@@ -3,9 +3,16 @@ package io.forebay.persistence;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import akka.NotUsed;
 import akka.actor.typed.ActorSystem;
+import akka.persistence.query.EventEnvelope;
+import akka.persistence.query.Offset;
 import akka.persistence.query.PersistenceQuery;
 import akka.stream.javadsl.Sink;
+import akka.stream.javadsl.Source;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
 import io.forebay.persistence.core.SnapshotBounds;
@@ -39,6 +46,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
 
 /**
  * A log with records of reserved queues is damaged and repaired. <b>I1</b>: persistence ids of which no record was lost have all that
@@ -94,7 +102,7 @@ class RepairedShardTest {
 
     private CompletableFuture<Void> write(String id, long number) {
         CompletableFuture<Void> written = new CompletableFuture<>();
-        EventDraft event = EventDraft.of(number, 0, 20, "", new byte[100], "writer", "", List.of());
+        EventDraft event = EventDraft.of(number, 0, 20, "", new byte[100], "writer", "", List.of("tag"));
         persistence.request(ShardKind.EVENTS, id, new EventShard.Write(id, List.of(event), written));
         return written;
     }
@@ -276,6 +284,186 @@ class RepairedShardTest {
         assertThat(replayed(LOST)).containsExactly(1L);
         assertThat(replayed(sound)).containsExactly(1L, 2L, 3L, 4L, 5L);
         stop();
+    }
+
+    private List<String> told(Source<String, NotUsed> query) throws Exception {
+        return got(query.runWith(Sink.seq(), system).toCompletableFuture());
+    }
+
+    private Source<String, NotUsed> byTag(Offset offset) {
+        return queries().currentEventsByTag("tag", offset).map(RepairedShardTest::nameOf);
+    }
+
+    private Source<String, NotUsed> bySlices() {
+        return queries().currentEventsBySlices("", 0, 1023, Offset.noOffset())
+                .map(event -> event.persistenceId() + "/" + event.sequenceNr());
+    }
+
+    private static String nameOf(EventEnvelope event) {
+        return event.persistenceId() + "/" + event.sequenceNr();
+    }
+
+    private ForebayReadJournal queries() {
+        return PersistenceQuery.get(system).getReadJournalFor(ForebayReadJournal.class, "forebay.persistence.query");
+    }
+
+    /** Tells all of one query for as long as this is open. */
+    private static final class QueryLog implements AutoCloseable {
+        private final Logger logger = (Logger) LoggerFactory.getLogger(QueueEvents.class);
+        private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
+
+        QueryLog() {
+            lines.start();
+            logger.addAppender(lines);
+        }
+
+        @Override
+        public void close() {
+            logger.detachAppender(lines);
+        }
+    }
+
+    /**
+     * Events are lost, some that a start replays and some that it does not: queries of all that there is say so before the repair, and
+     * tell the rest, in order, behind it.
+     */
+    @Test
+    void queriesGoOnPastWhatARepairHasGivenUp() throws Exception {
+        for (boolean isReplayed : new boolean[] {true, false}) {
+            disk = new MemoryDisk();
+            start("");
+            List<String> rest = new ArrayList<>();
+            for (long number = 1; number <= 6; number++) {
+                for (String id : List.of(ids.get(0), ids.get(1), ids.get(2))) {
+                    got(write(id, number));
+                    rest.add(id + "/" + number);
+                }
+            }
+            if (isReplayed) {
+                kill();
+            } else {
+                stop();
+            }
+            // Neighbours, and one alone.
+            List<String> lost = List.of(ids.get(1) + "/3", ids.get(2) + "/3", ids.get(0) + "/4", ids.get(1) + "/5");
+            damageAll(view -> view.decode() instanceof PersistenceEventRecord event
+                    && lost.contains(ids.get((int) event.number() - 1) + "/" + event.sequenceNr()));
+            start("");
+            String whatToDo = isReplayed ? "forebay log repair" : "'forebay log repair'";
+            assertThatThrownBy(() -> told(byTag(Offset.noOffset()))).hasMessageContaining(whatToDo);
+            assertThatThrownBy(() -> told(bySlices())).hasMessageContaining(whatToDo);
+            kill();
+            assertThat(LogRepair.apply(disk.child("stripe-0"), 1, System.currentTimeMillis())
+                            .refusalOrNull())
+                    .isNull();
+
+            rest.removeAll(lost);
+            for (int life = 0; life < 3; life++) {
+                start("");
+                try (QueryLog log = new QueryLog()) {
+                    assertThat(told(byTag(Offset.noOffset()))).isEqualTo(rest);
+                    assertThat(log.lines.list)
+                            .isNotEmpty()
+                            .allMatch(line -> line.getFormattedMessage().contains("offsets "));
+                }
+                assertThat(told(bySlices())).isEqualTo(rest);
+                got(write(ids.get(0), 7 + life));
+                rest.add(ids.get(0) + "/" + (7 + life));
+                List<String> live = got(queries()
+                        .eventsByTag("tag", Offset.noOffset())
+                        .map(RepairedShardTest::nameOf)
+                        .take(rest.size())
+                        .runWith(Sink.seq(), system)
+                        .toCompletableFuture());
+                assertThat(live).isEqualTo(rest);
+                for (String id : List.of(ids.get(0), ids.get(1), ids.get(2))) {
+                    assertThatThrownBy(() -> replayed(id))
+                            .as("I2: " + id)
+                            .isInstanceOf(UnreadableEventException.class);
+                }
+                // Then the tables alone tell.
+                if (life == 0) {
+                    kill();
+                } else {
+                    stop();
+                }
+            }
+        }
+    }
+
+    /** Whoever may have lost its newest event is not served as if nothing were missing: only who has written since has not. */
+    @Test
+    void idsThatMayHaveLostTheirNewestAreNotServedShort() throws Exception {
+        String short1 = ids.get(0);
+        String idle = ids.get(1);
+        String busy = ids.get(2);
+        start("");
+        for (long number = 1; number <= 3; number++) {
+            for (String id : List.of(idle, short1, busy)) {
+                if (number < 3 || !id.equals(idle)) {
+                    got(write(id, number));
+                }
+            }
+        }
+        got(write(busy, 4));
+        kill();
+        damage(record -> isEvent(record, 2, 3));
+        assertThat(LogRepair.apply(disk.child("stripe-0"), 1, System.currentTimeMillis())
+                        .refusalOrNull())
+                .isNull();
+        for (int life = 0; life < 3; life++) {
+            start("");
+            assertThat(replayed(busy)).hasSize(4 + life);
+            for (String id : List.of(short1, idle)) {
+                assertThat(refusalOf(locate(id)).text()).contains(id, "newest", "forebay.persistence.lost-names");
+                assertThat(refusalOf(write(id, 4)).text()).contains("newest");
+            }
+            assertThat(refusalOf(locate(ids.get(3))).text())
+                    .as("what it was may be all that there was of one")
+                    .contains("forebay.persistence.lost-names");
+            got(write(busy, 5 + life));
+            if (life == 0) {
+                kill();
+            } else {
+                stop();
+            }
+        }
+        start("forebay.persistence.lost-names = forget");
+        assertThat(replayed(short1)).containsExactly(1L, 2L);
+        assertThat(replayed(idle)).containsExactly(1L, 2L);
+        got(write(short1, 3));
+        stop();
+        start("");
+        assertThat(replayed(short1)).as("it has written since").containsExactly(1L, 2L, 3L);
+        assertThat(refusalOf(locate(idle)).text()).contains("newest");
+        stop();
+    }
+
+    /** A deletion that is there names a number whose event is not. */
+    @Test
+    void whatADeletionAloneTellsOfIsMissed() throws Exception {
+        String id = ids.get(0);
+        start("");
+        for (long number = 1; number <= 3; number++) {
+            got(write(id, number));
+        }
+        CompletableFuture<Void> deleted = new CompletableFuture<>();
+        persistence.request(ShardKind.EVENTS, id, new EventShard.Delete(id, 1, deleted));
+        got(deleted);
+        kill();
+        damage(record -> isEvent(record, 1, 3));
+        assertThat(LogRepair.apply(disk.child("stripe-0"), 1, System.currentTimeMillis())
+                        .refusalOrNull())
+                .isNull();
+        for (int life = 0; life < 2; life++) {
+            start("");
+            assertThat(got(locate(id)).highestSequenceNr()).isEqualTo(3);
+            assertThatThrownBy(() -> replayed(id))
+                    .isInstanceOf(UnreadableEventException.class)
+                    .hasMessageContaining("events 3 to 3")
+                    .hasMessageContaining("repair");
+            stop();
+        }
     }
 
     /**

@@ -4,12 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
+import io.forebay.node.Forebay;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Refusal;
+import io.forebay.storage.log.Owner;
+import io.forebay.store.LogEvent;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.watch.EventLines;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -94,6 +103,55 @@ class ShardEndTest {
         PersistentActorsTest.stop(system);
     }
 
+    private static String page(Forebay node, String path) throws Exception {
+        InetSocketAddress address = node.watchAddress().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        URI uri = URI.create("http://" + address.getAddress().getHostAddress() + ":" + address.getPort() + path);
+        return HttpClient.newHttpClient()
+                .send(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
+                .body();
+    }
+
+    /** The log keeps all that is written behind it, so somebody has to hear of it. */
+    @Test
+    void whatABugHasEndedIsNamedByTheNodeUntilTheNextStart() throws Exception {
+        String settings = "forebay.watch { enabled = on, port = 0 }";
+        MemoryDisk disk = new MemoryDisk();
+        List<ShardFault> faults = new ArrayList<>();
+        try (EventLines events = new EventLines()) {
+            ActorSystem<Void> system = PersistentActorsTest.start(disk, settings);
+            Forebay node = Forebay.get(system)
+                    .whenReady()
+                    .toCompletableFuture()
+                    .get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            ForebayPersistence.visitFaults(system, faults::add);
+            ForebayPersistence persistence = ForebayPersistence.get(system);
+            write(persistence, "id", 1).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            ForebayPersistence.visitFaults(system, faults::add);
+            assertThat(faults).isEmpty();
+            assertThat(page(node, "/ready")).doesNotContain("queues-failed");
+
+            Strange strange = new Strange(new CompletableFuture<>());
+            persistence.request(ShardKind.EVENTS, "id", strange);
+            assertThat(refusalOf(strange.reply).text()).contains("Strange");
+            ForebayPersistence.visitFaults(system, faults::add);
+            assertThat(faults).hasSize(1);
+            assertThat(page(node, "/ready")).contains("queues-failed", "events of slices ", "Strange", "\"ready\":true");
+            assertThat(page(node, "/metrics"))
+                    .containsPattern("(?m)^forebay_stripe_stopped_queues\\{[^}]*stripe=\"0\"[^}]*\\} 1(\\.0)?$");
+            assertThat(events.of(LogEvent.QUEUE_STOPPED)).hasSize(1);
+            assertThat(events.of(LogEvent.QUEUE_STOPPED).get(0))
+                    .startsWith("ERROR ")
+                    .contains(" stripe=0 persistence=\"events of slices ", " reason=ACTOR_FAILED ", "Strange");
+            PersistentActorsTest.stop(system);
+        }
+        ActorSystem<Void> system = PersistentActorsTest.start(disk, settings);
+        Forebay node =
+                Forebay.get(system).whenReady().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        write(ForebayPersistence.get(system), "id", 2).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        assertThat(page(node, "/ready")).doesNotContain("queues-failed");
+        PersistentActorsTest.stop(system);
+    }
+
     private static void awaitQuietly(CountDownLatch latch) {
         try {
             latch.await();
@@ -114,7 +172,7 @@ class ShardEndTest {
     @Test
     void whoAsksOneThatCouldNotBeginIsTold() throws Exception {
         ActorSystem<Void> system = PersistentActorsTest.start(new MemoryDisk(), "");
-        ShardRef ref = new ShardRef();
+        ShardRef ref = new ShardRef(0, Owner.queue(Owner.RESERVED_FROM), "events");
         Strange early = new Strange(new CompletableFuture<>());
         ref.begin(system.systemActorOf(
                 Shard.setup(ref, context -> {
@@ -124,12 +182,13 @@ class ShardEndTest {
                 Props.empty()));
         ref.ask(early);
         assertThat(refusalOf(early.reply).text()).contains("no begin");
+        assertThat(ref.fault().orElseThrow().hasFailed()).isTrue();
         PersistentActorsTest.stop(system);
     }
 
     @Test
     void anAnswerIsNotKept() {
-        ShardRef ref = new ShardRef();
+        ShardRef ref = new ShardRef(0, Owner.queue(Owner.RESERVED_FROM), "events");
         ActorSystem<Void> system = PersistentActorsTest.start(new MemoryDisk(), "");
         ref.begin(system.ignoreRef());
         for (int round = 0; round < 100; round++) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorSystem;
 import io.forebay.persistence.core.EventDraft;
+import io.forebay.persistence.core.EventTable;
 import io.forebay.persistence.core.SnapshotBounds;
 import io.forebay.persistence.core.SnapshotDraft;
 import io.forebay.persistence.core.StateDraft;
@@ -170,6 +171,54 @@ class ShardRoomTest {
         done(before);
         done(behind);
         done(write(700 * 1024));
+    }
+
+    /** Others come with little again and again, and nearly all the room there is is waited for. */
+    @Test
+    void whoWaitsForMuchIsWrittenBeforeWhatComesLater() throws Exception {
+        String other = "other";
+        assertThat(ShardKind.shardOf(other)).isNotEqualTo(ShardKind.shardOf("id"));
+        List<CompletableFuture<Void>> asked = new ArrayList<>();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.FORCE && path.endsWith(".log")) {
+                await(mayForce);
+            }
+        });
+        for (int i = 0; i < EVENTS_THAT_FIT; i++) {
+            asked.add(write(EVENT_BYTES));
+        }
+        asked.add(write(700 * 1024));
+        eventually(() -> assertThat(budget.waiterCount()).isOne());
+        for (int number = 1; number <= 20; number++) {
+            CompletableFuture<Void> written = new CompletableFuture<>();
+            EventDraft event =
+                    EventDraft.of(number, 0, 20, "", new byte[EVENT_BYTES / 10], "writer", "", List.of());
+            persistence.request(ShardKind.EVENTS, other, new EventShard.Write(other, List.of(event), written));
+            asked.add(written);
+        }
+        eventually(() -> assertThat(budget.waiterCount()).isEqualTo(2));
+        mayForce.countDown();
+        for (CompletableFuture<Void> one : asked) {
+            done(one);
+        }
+        assertThat(newestOf("id").sequence()).isLessThan(newestOf(other).sequence() - 18);
+    }
+
+    private StoredEvent newestOf(String id) throws Exception {
+        CompletableFuture<EventTable.Place> place = new CompletableFuture<>();
+        persistence.request(ShardKind.EVENTS, id, new EventShard.Locate(id, place));
+        done(place);
+        StoredEvent[] newest = {null};
+        new StoredEvents(
+                        ForebayStorage.get(system).stripes().get(0),
+                        ShardKind.EVENTS.queueId(ShardKind.shardOf(id)),
+                        id,
+                        place.get(),
+                        1,
+                        Long.MAX_VALUE,
+                        Long.MAX_VALUE)
+                .handOut(event -> newest[0] = event);
+        return newest[0];
     }
 
     @Test

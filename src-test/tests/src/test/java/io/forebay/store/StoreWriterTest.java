@@ -605,7 +605,7 @@ class StoreWriterTest {
             assertThat(budget.unflushedBytes()).isLessThanOrEqualTo(budget.unflushedBytesMax());
             assertThat(account.tryReserve(100, Tier.ACK)).isTrue();
             account.giveBack(100);
-            budget.whenRoom(Tier.SEND, 20_000, () -> room.ref().tell("room"));
+            account.awaitTurn(20_000, Tier.SEND, () -> room.ref().tell("room"));
             room.expectNoMessage(Duration.ZERO);
             mayForce.countDown();
             room.expectMessage(LONG, "room");

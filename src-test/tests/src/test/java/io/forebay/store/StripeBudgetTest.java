@@ -138,20 +138,75 @@ class StripeBudgetTest {
         assertThat(small.hasRoom(Tier.ACK, 1)).isFalse();
     }
 
+    private StripeBudget.Account waiting(long bytes, Tier tier, Runnable wakeUp) {
+        StripeBudget.Account waiting = budget.open();
+        waiting.awaitTurn(bytes, tier, wakeUp);
+        return waiting;
+    }
+
     @Test
-    void whoWaitsIsWokenOnceWhenThereIsRoomForIt() {
+    void whoWaitsIsWokenOnceInTurnWhenThereIsRoomForIt() {
         List<String> woken = new ArrayList<>();
         assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
-        budget.whenRoom(Tier.SEND, 300, () -> woken.add("first"));
-        budget.whenRoom(Tier.SEND, 100, () -> woken.add("second"));
-        budget.whenRoom(Tier.ACK, 100, () -> woken.add("ack"));
-        assertThat(woken).containsExactly("ack");
-        account.giveBack(100);
-        assertThat(woken).containsExactly("ack", "second");
+        StripeBudget.Account first = waiting(300, Tier.SEND, () -> woken.add("first"));
+        StripeBudget.Account second = waiting(100, Tier.SEND, () -> woken.add("second"));
+        StripeBudget.Account ack = waiting(100, Tier.ACK, () -> woken.add("ack"));
+        assertThat(woken).as("acks pass Sends").containsExactly("ack");
+        assertThat(ack.tryReserve(100, Tier.ACK)).isTrue();
+        ack.giveBack(100);
         account.giveBack(200);
-        assertThat(woken).containsExactly("ack", "second", "first");
+        assertThat(woken).as("there is room for the second").containsExactly("ack");
+        account.giveBack(100);
+        assertThat(woken).containsExactly("ack", "first");
+        assertThat(account.tryReserve(1, Tier.SEND)).as("it is kept for the first").isFalse();
+        assertThat(first.tryReserve(300, Tier.SEND)).isTrue();
         account.giveBack(400);
-        assertThat(woken).hasSize(3);
+        assertThat(woken).containsExactly("ack", "first", "second");
+        assertThat(second.tryReserve(100, Tier.SEND)).isTrue();
+        assertThat(budget.unflushedBytes()).isEqualTo(400);
+        assertThat(budget.waiterCount()).isZero();
+    }
+
+    /** Those who come again and again with little would else take whatever comes free. */
+    @Test
+    void whoWaitsForMuchIsNotOvertakenByManyWhoWantLittle() {
+        StripeBudget.Account large = budget.open();
+        List<String> woken = new ArrayList<>();
+        assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
+        large.awaitTurn(690, Tier.SEND, () -> woken.add("large"));
+        for (int flush = 0; flush < 50 && woken.isEmpty(); flush++) {
+            account.giveBack(100);
+            account.tryReserve(100, Tier.SEND);
+        }
+        assertThat(woken).containsExactly("large");
+        assertThat(account.tryReserve(100, Tier.DELIVERY)).as("what is refused later").isTrue();
+        assertThat(large.tryReserve(690, Tier.SEND)).isTrue();
+        assertThat(budget.hasRoom(Tier.SEND, 1)).isFalse();
+        large.giveBack(690);
+        assertThat(account.tryReserve(100, Tier.SEND)).isTrue();
+    }
+
+    /** Nobody waits for one who has gone, and what was kept for one who does not take it is for the others. */
+    @Test
+    void whatWasWaitedForInVainIsForOthers() {
+        List<String> woken = new ArrayList<>();
+        assertThat(account.tryReserve(700, Tier.SEND)).isTrue();
+        StripeBudget.Account gone = waiting(600, Tier.SEND, () -> woken.add("gone"));
+        StripeBudget.Account behind = waiting(100, Tier.SEND, () -> woken.add("behind"));
+        account.giveBack(100);
+        assertThat(woken).isEmpty();
+        gone.close();
+        assertThat(woken).containsExactly("behind");
+        assertThat(behind.tryReserve(90, Tier.SEND)).as("there is no more").isFalse();
+        behind.endTurn();
+        behind.endTurn();
+        assertThat(budget.unflushedBytes()).isEqualTo(600);
+        assertThat(behind.tryReserve(90, Tier.SEND)).isTrue();
+        StripeBudget.Account granted = waiting(10, Tier.SEND, () -> woken.add("granted"));
+        assertThat(woken).containsExactly("behind", "granted");
+        granted.close();
+        assertThat(budget.unflushedBytes()).isEqualTo(690);
+        assertThat(granted.tryReserve(10, Tier.SEND)).isFalse();
     }
 
     @Test
@@ -171,20 +226,20 @@ class StripeBudgetTest {
     void whoWaitsForRoomIsWokenWhenThereIsAnotherReasonToRefuseIt() {
         List<String> woken = new ArrayList<>();
         assertThat(account.tryReserve(1000, Tier.ACK)).isTrue();
-        budget.whenRoom(Tier.SEND, 1, () -> woken.add("send"));
-        budget.whenRoom(Tier.DELIVERY, 1, () -> woken.add("delivery"));
+        waiting(1, Tier.SEND, () -> woken.add("send"));
+        waiting(1, Tier.DELIVERY, () -> woken.add("delivery"));
         budget.freeDisk(399);
         assertThat(woken).containsExactly("send");
         assertThat(budget.refusal(Tier.SEND).reason()).isEqualTo(Reason.DISK_FULL);
         budget.unavailable(Reason.READ_ONLY, "the device fails");
         assertThat(woken).containsExactly("send", "delivery");
-        budget.whenRoom(Tier.ACK, 1, () -> woken.add("at once"));
+        waiting(1, Tier.ACK, () -> woken.add("at once"));
         assertThat(woken).containsExactly("send", "delivery", "at once");
         budget.available();
         budget.freeDisk(GIB);
         for (Reason reason : List.of(Reason.READ_ONLY, Reason.DISK_FULL, Reason.SHUTTING_DOWN, Reason.CLOSED)) {
             woken.clear();
-            budget.whenRoom(Tier.ACK, 1, () -> woken.add(reason.name()));
+            waiting(1, Tier.ACK, () -> woken.add(reason.name()));
             assertThat(woken).isEmpty();
             budget.unavailable(reason, "nothing is taken");
             assertThat(woken).containsExactly(reason.name());

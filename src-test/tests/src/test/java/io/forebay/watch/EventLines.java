@@ -11,7 +11,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import org.slf4j.LoggerFactory;
 
 /** What the event log says while this is open. */
-final class EventLines implements AutoCloseable {
+public final class EventLines implements AutoCloseable {
     private static final Logger EVENTS = (Logger) LoggerFactory.getLogger(EventLog.LOGGER);
 
     private final List<String> lines = new CopyOnWriteArrayList<>();
@@ -23,7 +23,7 @@ final class EventLines implements AutoCloseable {
     };
     private final Level level = EVENTS.getLevel();
 
-    EventLines() {
+    public EventLines() {
         EVENTS.setLevel(Level.INFO);
         EVENTS.setAdditive(false);
         appender.start();
@@ -31,7 +31,7 @@ final class EventLines implements AutoCloseable {
     }
 
     /** Level and line of each event of that kind, in order. */
-    List<String> of(LogEvent event) {
+    public List<String> of(LogEvent event) {
         return lines.stream()
                 .filter(line -> line.contains(" event=" + event.text() + " "))
                 .toList();

@@ -2,18 +2,28 @@ package io.forebay.watch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.persistence.ShardFault;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RecoveryReport;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.TopicDirectory.Fault;
 import io.forebay.topic.TopicDirectory.Unserved;
 import java.lang.reflect.Proxy;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** I8: whatever misses records is told once, by the names that people know, also what no topic has. */
 class StoppedQueueTest {
+    private static final List<ShardFault> faults = new ArrayList<>();
+
+    @AfterEach
+    void noFaults() {
+        faults.clear();
+    }
+
     private static StripeHandle stripe(int id, Owner... stopped) {
         RecoveryReport report =
                 new RecoveryReport(id, 1, false, true, 0, 0, 0, 0, 0, 0, "", List.of(stopped), List.of());
@@ -34,6 +44,11 @@ class StoppedQueueTest {
                             @SuppressWarnings("unchecked")
                             Consumer<Unserved> visitor = (Consumer<Unserved>) arguments[0];
                             List.of(unserved).forEach(visitor);
+                            return null;
+                        case "visitShardFaults":
+                            @SuppressWarnings("unchecked")
+                            Consumer<ShardFault> ofShards = (Consumer<ShardFault>) arguments[0];
+                            faults.forEach(ofShards);
                             return null;
                         default:
                             throw new AssertionError(method);
@@ -61,6 +76,16 @@ class StoppedQueueTest {
                         new StoppedQueue(1, true, "a/11/"),
                         new StoppedQueue(1, false, "b/0/"),
                         new StoppedQueue(1, false, "b/1/g"));
+    }
+
+    @Test
+    void whoWroteForAkkaPersistenceAndHasEndedIsToldOnce() {
+        Owner owner = Owner.queue(Owner.RESERVED_FROM + 1);
+        faults.add(new ShardFault(0, owner, true, "events"));
+        assertThat(of(
+                        List.of(stripe(0, owner)),
+                        unserved(Owner.queue(9), "a", 11, "", Fault.ACTOR_FAILED)))
+                .containsExactly(new StoppedQueue(1, true, "a/11/"), new StoppedQueue(0, true, "events"));
     }
 
     @Test

@@ -6,12 +6,15 @@ import java.util.List;
 /**
  * State of a reserved queue of events: its persistence ids, in the order of their numbers, which begin at 1 and have no gap.
  * <pre> byte  0  u8   kind = 4
- * byte  1  u8   version = 1
+ * byte  1  u8   version = 2
  * byte  2  i32 count of ids, each: text persistenceId · varint highestSequenceNr · varint deletedTo · varint releasedTo ·
  *              varint 1 + offset of the newest event, 0 if it has none
- *          offsets that are released, ranges as in {@link OffsetSetCodec} </pre>
+ *          offsets that are released, ranges as in {@link OffsetSetCodec}
+ *          from here on not in version 1:
+ *          offsets of records that are lost, and that a repair of the log has given up, ranges as before
+ *          varint suspectBelow: ids whose newest event lies below this offset may have lost later ones, 0 if none may </pre>
  */
-public record EventsSnapshot(List<Id> ids, OffsetSet released) {
+public record EventsSnapshot(List<Id> ids, OffsetSet released, OffsetSet lost, long suspectBelow) {
     /** Bytes of the shortest one. */
     private static final int ID_BYTES_MIN = 6;
 
@@ -38,7 +41,11 @@ public record EventsSnapshot(List<Id> ids, OffsetSet released) {
 
     /** The payload of its {@link SnapshotRecord}s. */
     public byte[] encode() {
-        long bytes = SnapshotKind.HEADER_BYTES + 4L + OffsetSetCodec.encodedBytes(released);
+        long bytes = SnapshotKind.HEADER_BYTES
+                + 4L
+                + OffsetSetCodec.encodedBytes(released)
+                + OffsetSetCodec.encodedBytes(lost)
+                + BodyWriter.varintBytes(suspectBelow);
         for (Id id : ids) {
             bytes += BodyWriter.textBytes(id.persistenceId)
                     + BodyWriter.varintBytes(id.highestSequenceNr)
@@ -56,7 +63,7 @@ public record EventsSnapshot(List<Id> ids, OffsetSet released) {
                     .varint(id.releasedTo)
                     .varint(id.lastOffset + 1);
         }
-        out.offsets(released);
+        out.offsets(released).offsets(lost).varint(suspectBelow);
         SnapshotKind.finished(payload, out);
         return payload;
     }
@@ -73,7 +80,10 @@ public record EventsSnapshot(List<Id> ids, OffsetSet released) {
             throw in.corrupt(e.getMessage());
         }
         OffsetSet released = in.offsets();
+        boolean isFirstVersion = SnapshotKind.versionOf(payload) < 2;
+        OffsetSet lost = isFirstVersion ? OffsetSet.empty() : in.offsets();
+        long suspectBelow = isFirstVersion ? 0 : in.varint();
         in.end();
-        return new EventsSnapshot(ids, released);
+        return new EventsSnapshot(ids, released, lost, suspectBelow);
     }
 }

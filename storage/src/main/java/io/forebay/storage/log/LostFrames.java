@@ -46,6 +46,24 @@ final class LostFrames {
         }
     }
 
+    /** Whether an address lies in such a frame. */
+    static boolean isIn(Segment segment, long position) throws IOException {
+        FrameWindow window = new FrameWindow();
+        StorageFile file = segment.file();
+        long base = segment.base();
+        long limit = Math.min(segment.end(), segment.limit());
+        long at = window.nextFrame(file, base, segment.firstPosition(), limit);
+        while (at <= position && at < limit) {
+            byte[] bytes = window.bytes();
+            long next = at + FrameCodec.length(bytes, window.at());
+            if (position < next) {
+                return bytes[window.at() + FrameCodec.HEADER_BYTES + 4] == (byte) RecordType.LOST.number();
+            }
+            at = window.nextFrame(file, base, next, limit);
+        }
+        return false;
+    }
+
     /** Fills the place in the file with that base. */
     static void write(StorageFile file, long base, Place place) throws IOException {
         if (!place.fits()) {

@@ -42,6 +42,7 @@ public final class QueueReader {
     private int recordAt;
     private QueueReader bodies;
     private RecordView body;
+    private boolean isBufferKept;
 
     QueueReader(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
         this.log = log;
@@ -125,8 +126,21 @@ public final class QueueReader {
             }
             return result(Status.READ, count, bytes, offset);
         } finally {
-            dropLargeBuffer();
+            if (!isBufferKept) {
+                dropLargeBuffer();
+            }
         }
+    }
+
+    /** A large buffer is kept beyond the reads to come: they are of messages in one frame, or near each other. */
+    public void keepBuffer() {
+        isBufferKept = true;
+    }
+
+    /** Ends what {@link #keepBuffer} has begun. */
+    public void releaseBuffer() {
+        isBufferKept = false;
+        dropLargeBuffer();
     }
 
     private Found handOut(long offset, Sink sink) {

@@ -10,7 +10,7 @@ enum SnapshotKind {
     QUEUE(1, 3),
     GROUP(2, 2),
     REGISTRY(3, 2),
-    PERSISTENCE_EVENTS(4, 1),
+    PERSISTENCE_EVENTS(4, 2),
     PERSISTENCE_SNAPSHOTS(5, 1),
     DURABLE_STATES(6, 1);
 

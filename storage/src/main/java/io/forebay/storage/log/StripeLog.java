@@ -663,6 +663,22 @@ public final class StripeLog implements AutoCloseable {
         return new QueueReader(this, queueMarks(queueId), index, segments);
     }
 
+    /**
+     * Whether what lay at an address is lost, and a repair has given it up. Reads the segment up to there: for who has found nothing
+     * sound in that place. Any thread that may block.
+     */
+    public boolean isGivenUp(long position) throws IOException {
+        Segment segment = segments.find(position);
+        if (segment == null || !segment.lease()) {
+            return false;
+        }
+        try {
+            return LostFrames.isIn(segment, position);
+        } finally {
+            segment.release();
+        }
+    }
+
     /** A walker through the whole log, for one thread that may block. Any thread. */
     public LogWalker newWalker() {
         return new LogWalker(this, segments);

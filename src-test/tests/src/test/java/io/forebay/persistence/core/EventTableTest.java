@@ -129,6 +129,45 @@ class EventTableTest {
     }
 
     @Test
+    void whatIsInMemoryIsNotReadFor() throws UnreadableEventException {
+        EventTable table = new EventTable(TRAILS);
+        for (int number = 1; number <= 10; number++) {
+            write(table, "one", List.of(event(number)));
+            write(table, "other", List.of(event(number)));
+        }
+        for (int from = 1; from <= 10; from++) {
+            assertThat(found(table, "one", from)).hasSize(11 - from);
+        }
+        assertThat(reads).isZero();
+        assertThat(found(restarted(table), "one", 3)).hasSize(8);
+        assertThat(reads).isEqualTo(8);
+        // 64 are in memory, then the newest alone, which lists the others.
+        for (int number = 11; number <= 66; number++) {
+            write(table, "one", List.of(event(number)));
+            reads = 0;
+            assertThat(found(table, "one", 1)).hasSize(number);
+            assertThat(reads).isEqualTo(number <= 64 ? 0 : 2);
+        }
+    }
+
+    /** A deletion names a number of which the event is lost: what is in memory is not taken for it. */
+    @Test
+    void eventsThatADeletionAloneNamesAreNotConfusedWithOthers() throws UnreadableEventException {
+        EventTable log = new EventTable(TRAILS);
+        write(log, "one", events(1, 6));
+        LogRecord deletion = log.decideDelete("one", 4);
+        EventTable table = new EventTable(TRAILS);
+        table.apply(new PersistenceIdRecord(1, 0, "one", "", 0));
+        stored.subList(0, 3).forEach(table::apply);
+        table.recordsAreMissing();
+        table.apply(deletion);
+        table.begin(6);
+        assertThat(table.place("one").highestSequenceNr()).isEqualTo(6);
+        assertThat(found(table, "one", 5)).as("they are lost").isEmpty();
+        assertThat(found(table, "one", 2)).containsExactly(2L, 3L);
+    }
+
+    @Test
     void aNumberThatIsStoredIsNotStoredAgain() {
         EventTable table = new EventTable(TRAILS);
         write(table, "one", events(1, 3));

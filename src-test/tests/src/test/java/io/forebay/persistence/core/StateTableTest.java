@@ -80,13 +80,13 @@ class StateTableTest {
         assertThat(table.place("a").isDeleted()).isTrue();
         assertThat(table.decideDelete("a", 7)).as("it is gone").isEmpty();
         assertThat(table.decideDelete("b", 7)).as("it never was").isEmpty();
-        assertThat(table.changes("red", -1, 9, 9).changes())
+        assertThat(table.changes(StateSelection.ofTag("red"), -1, 9, 9).changes())
                 .singleElement()
                 .satisfies(change -> assertThat(change.sequence()).isEqualTo(9))
                 .satisfies(change -> assertThat(change.place().isDeleted()).isTrue());
         applyAll(table, table.decideUpsert("a", 3, draft(1), "blue", PART_BYTES, 8), 10);
         assertThat(table.place("a").isDeleted()).isFalse();
-        assertThat(table.changes("red", -1, 99, 9).changes()).isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("red"), -1, 99, 9).changes()).isEmpty();
         assertThat(table.persistenceIds()).containsExactly("a");
     }
 
@@ -144,7 +144,7 @@ class StateTableTest {
             assertThat(found.mayHaveLostItsName("c")).isTrue();
             assertThat(found.mayHaveLostItsName("a")).isFalse();
             assertThat(found.persistenceIds()).containsExactly("a", "b");
-            assertThat(found.changes("red", -1, 999, 9).changes())
+            assertThat(found.changes(StateSelection.ofTag("red"), -1, 999, 9).changes())
                     .extracting(StateTable.Change::persistenceId)
                     .containsExactly("a", "b");
             assertThat(found.takeDead())
@@ -182,14 +182,41 @@ class StateTableTest {
             applyAll(table, table.decideUpsert("id" + id, 1, draft(1), "t", PART_BYTES, 5), id * 10L);
         }
         // The state's record is the second: the first one names the id.
-        StateTable.Changes page = table.changes("t", 1, 100, 2);
+        StateTable.Changes page = table.changes(StateSelection.ofTag("t"), 1, 100, 2);
         assertThat(page.changes()).extracting(StateTable.Change::sequence).containsExactly(11L, 21L);
         assertThat(page.toSequence()).isEqualTo(21);
-        StateTable.Changes rest = table.changes("t", 21, 40, 2);
+        StateTable.Changes rest = table.changes(StateSelection.ofTag("t"), 21, 40, 2);
         assertThat(rest.changes()).extracting(StateTable.Change::sequence).containsExactly(31L);
         assertThat(rest.toSequence()).as("there is no other up to here").isEqualTo(40);
-        assertThat(table.changes("t", 41, 40, 2).changes()).isEmpty();
-        assertThat(table.changes("other", -1, 40, 2).changes()).isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("t"), 41, 40, 2).changes()).isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("other"), -1, 40, 2).changes()).isEmpty();
+    }
+
+    /** What is looked at for nothing is bounded, too. */
+    @Test
+    void aPageOfSlicesEndsWhereEnoughWasLookedAt() {
+        StateTable table = new StateTable();
+        for (int id = 0; id < 200; id++) {
+            applyAll(
+                    table,
+                    table.decideUpsert((id < 199 ? "Other|" : "Cart|") + id, 1, draft(1), "t" + id % 2, PART_BYTES, 5),
+                    id * 10L);
+        }
+        StateSelection carts = StateSelection.ofSlices("Cart", 0, EventTable.SLICES - 1);
+        long after = -1;
+        int pages = 0;
+        List<String> found = new ArrayList<>();
+        while (after < 5_000) {
+            StateTable.Changes page = table.changes(carts, after, 5_000, 1);
+            assertThat(page.toSequence()).isGreaterThan(after);
+            page.changes().forEach(change -> found.add(change.persistenceId()));
+            after = page.toSequence();
+            pages++;
+        }
+        assertThat(found).containsExactly("Cart|199");
+        assertThat(pages).isBetween(2, 5);
+        assertThatThrownBy(() -> StateSelection.ofSlices("Cart", 5, 4)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> StateSelection.ofSlices("Cart", 0, 1024)).isInstanceOf(IllegalArgumentException.class);
     }
 
     // ---- against a model --------------------------------------------------------------------------------------------
@@ -357,15 +384,22 @@ class StateTableTest {
             String tag = random.nextBoolean() ? "" : "tag" + random.nextInt(2);
             long after = random.nextInt(3) == 0 ? -1 : random.nextLong(nextSequence + 1) - 1;
             long to = random.nextLong(nextSequence + 1);
+            int slice = random.nextInt(EventTable.SLICES);
+            StateSelection wanted = random.nextBoolean()
+                    ? StateSelection.ofTag(tag)
+                    : StateSelection.ofSlices("", slice, slice + random.nextInt(EventTable.SLICES - slice));
             List<Map.Entry<String, State>> expected = model.entrySet().stream()
-                    .filter(entry -> entry.getValue().tag.equals(tag))
+                    .filter(entry -> wanted.tagOrNull() == null
+                            ? EventTable.sliceOf(entry.getKey()) >= wanted.minSlice()
+                                    && EventTable.sliceOf(entry.getKey()) <= wanted.maxSlice()
+                            : entry.getValue().tag.equals(tag))
                     .filter(entry -> entry.getValue().sequence > after
                             && entry.getValue().sequence >= 0
                             && entry.getValue().sequence <= to)
                     .sorted(Comparator.comparingLong(entry -> entry.getValue().sequence))
                     .toList();
             int max = 1 + random.nextInt(4);
-            StateTable.Changes changes = table.changes(tag, after, to, max);
+            StateTable.Changes changes = table.changes(wanted, after, to, max);
             assertThat(changes.changes())
                     .extracting(StateTable.Change::persistenceId)
                     .isEqualTo(
