@@ -392,9 +392,11 @@ final class RepairScan {
         long key = view.ownerKey();
         // Where a manifest that cannot be read would say where the numbers stood, the first one met proves no gap.
         boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
-        boolean isKnown = owners.containsKey(key) || (manifest == null && isFromBeginning);
-        Seen seen = seen(key);
         long number = view.ownerNumber();
+        // One that a manifest does not list is new, unless it was deleted: then its numbers are higher than all that is lost.
+        boolean isNew = manifest != null && number - 1 <= unknownCount();
+        boolean isKnown = owners.containsKey(key) || isNew || (manifest == null && isFromBeginning);
+        Seen seen = seen(key);
         if (isKnown && number > seen.number + 1) {
             attribute(key, seen.number + 1, number - 1, seen.holesBefore);
         }
@@ -407,6 +409,14 @@ final class RepairScan {
         }
         seen.number = Math.max(seen.number, number);
         seen.holesBefore = holes.size();
+    }
+
+    /** Lost records, of those that a start replays, whose owner is not known so far. */
+    private long unknownCount() {
+        return holes.stream()
+                .filter(hole -> !hole.isBelowReplay)
+                .mapToLong(Hole::unknownCount)
+                .sum();
     }
 
     /** Gives lost numbers to the holes between an owner's records, as far as those have room. */
@@ -529,7 +539,10 @@ final class RepairScan {
             }
         }
         Seen seen = owners.get(key);
-        if (seen == null || number != seen.number + 1 || seen.holesBefore > index) {
+        boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
+        boolean isPlausible = view.queueId() > 0 && view.groupId() >= 0;
+        boolean isFirst = seen == null && number == 1 && isPlausible && (manifest != null || isFromBeginning);
+        if (!isFirst && (seen == null || number != seen.number + 1 || seen.holesBefore > index)) {
             return false;
         }
         long offset = view.queueOffset();
@@ -546,7 +559,7 @@ final class RepairScan {
             nextOffsets.put(view.queueId(), offset + 1);
             lostOffsets.computeIfAbsent(view.queueId(), id -> new ArrayList<>()).add(new long[] {offset, 1});
         }
-        seen.number = number;
+        seen(key).number = number;
         if (hole.owners.size() < hole.count) {
             hole.owners.add(new long[] {key, number});
             lostRecords.merge(key, 1L, Long::sum);

@@ -85,7 +85,10 @@ public final class LogCensus {
             found.add(piece);
             return true;
         });
-        assertThat(problems).as("a log that nobody has damaged, %s", stripe.path()).isEmpty();
+        assertThat(problems)
+                .as("a log that nobody has damaged, %s", stripe.path())
+                // A crash may have left that; the other slot counts then.
+                .allMatch(problem -> problem.startsWith(StripeLog.CHECKPOINT_FILE + ": the checksum of slot"));
         pieces = List.copyOf(found);
         CheckpointSlot slot;
         try (CheckpointFile file = CheckpointFile.open(stripe, StripeLog.CHECKPOINT_FILE)) {

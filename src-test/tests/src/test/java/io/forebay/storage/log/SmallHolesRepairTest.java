@@ -115,6 +115,19 @@ class SmallHolesRepairTest {
         assertNextOffset(4);
     }
 
+    /** Nobody else speaks of that queue, neither before nor behind. */
+    @Test
+    void theOnlyMessageOfAQueueIsToldByWhatIsLeftOfIt() throws IOException {
+        write(log -> {
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+            append(log, QUEUE, message("a"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
+        assertNextOffset(1);
+    }
+
     private void assertNextOffset(long next) throws IOException {
         try (StripeLog log = StripeLog.open(disk, LogDriver.OPTIONS, 4_000, new RepairDraft.Ignoring())) {
             assertThat(log.report().stoppedOwners()).isEmpty();
