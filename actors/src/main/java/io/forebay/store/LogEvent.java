@@ -8,6 +8,8 @@ public enum LogEvent {
     NODE_STATE,
     /** A stripe is recovered. */
     STRIPE_OPENED,
+    /** The end of a stripe's log was not whole, and was cut off. */
+    LOG_CUT_OFF,
     /** A stripe is in another phase. */
     STRIPE_PHASE,
     /** A stripe takes nothing. */

@@ -6,6 +6,7 @@ import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import io.forebay.config.StoreSettings;
 import io.forebay.storage.io.StorageDirectory;
+import io.forebay.storage.log.RecoveryReport;
 import io.forebay.storage.log.RecoverySink;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.storage.log.StripeOptions;
@@ -71,6 +72,7 @@ public final class StripeSystem {
         for (String finding : log.report().findings()) {
             system.log().warn("stripe {}: {}", stripeId, finding);
         }
+        log.report().cutOff().ifPresent(cutOff -> tell(stripeId, cutOff));
         var budget = new StripeBudget(
                 stripeId,
                 settings.maxUnflushedBytes(),
@@ -104,5 +106,25 @@ public final class StripeSystem {
                 "durable",
                 log.durableSequence());
         return new StripeHandle(stripeId, writer.narrow(), log, budget, clock, log.report(), status::health, meters);
+    }
+
+    private static void tell(int stripeId, RecoveryReport.CutOff cutOff) {
+        EventLog.log(
+                EventLog.Weight.WARNING,
+                LogEvent.LOG_CUT_OFF,
+                "stripe",
+                stripeId,
+                "segment",
+                cutOff.file(),
+                "position",
+                cutOff.position(),
+                "frames",
+                1 + cutOff.framesBehind(),
+                "bytes",
+                cutOff.bytes(),
+                "reason",
+                cutOff.reason(),
+                "detail",
+                RecoveryReport.CutOff.MEANING);
     }
 }

@@ -11,24 +11,37 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Quarantine;
+import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Receipt;
+import io.forebay.protocol.ReceiptHandle;
+import io.forebay.protocol.Refusal;
+import io.forebay.protocol.TopicDescription;
+import io.forebay.storage.log.Owner;
+import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHealth;
+import io.forebay.store.StripePhase;
 import io.forebay.testkit.check.Fact;
 import io.forebay.testkit.check.Invariant;
 import io.forebay.testkit.check.Journal;
 import io.forebay.testkit.check.Judge;
+import io.forebay.testkit.check.Noted;
 import io.forebay.testkit.check.Rules;
 import io.forebay.testkit.check.Verdict;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
+import io.forebay.watch.NodeHealth;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -41,7 +54,10 @@ import org.junit.jupiter.api.Test;
  * per key, I4 an acked message does not come back, I5 one valid handle, I6 attempts, I7 nothing before its time, I8 the node serves
  * again. Survived are kills, power cuts, both in the middle of an operation of the disk and of a start, failing forces of files and
  * directories, writes, reads and changes of names, pages that the kernel writes back by itself or drops, slow forces, a full disk, a
- * process that stands still, and a wall clock that is set by days while the node runs and between two lives.
+ * process that stands still, a wall clock that is set by days while the node runs and between two lives, and damage to what was
+ * durable: flipped bytes and zeroed pages of the log, between two lives and under a running node, and any of the index's files. Of what
+ * is damaged {@link Wounds} knows whom it stops, what it takes along, and what a repair of the log, behind which all is served again,
+ * has to say.
  *
  * <p>The clients live in the node's process and go with it; those that outlive it are in {@link KillLoopTest}. {@code
  * -Dforebay.engine} says how many runs, each with a seed of its own that repeats it alone.
@@ -49,16 +65,18 @@ import org.junit.jupiter.api.Test;
 class EngineSimulationTest {
     private static final String SETTINGS = """
         forebay {
-          storage { stripes = 2, segment-size = 256 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
+          # Small enough to be cleaned, and emptied, again and again.
+          storage { stripes = 2, segment-size = 64 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
           store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 64 KiB,
             checkpoint-idle-interval = 300 ms }
           # A clock that is days ahead, or a device that does not give what it has, takes nothing away here.
           topic { max-age = 0 s, dead-letter-max-age = 0 s, deduplication-window = 7 d }
-          queue { body-max = 16 KiB, batch-bytes-max = 64 KiB, quarantine-after = 7 d }
+          queue { body-max = 16 KiB, batch-bytes-max = 48 KiB, quarantine-after = 7 d }
           group.pop-bytes-max = 64 KiB
           client { send { timeout = 1 h, deduplicated = on }, ack.timeout = 1 h, request-timeout = 10 s }
         }
         """;
+    private static final int STRIPES = 2;
     private static final int STEPS_OF_A_RUN = 3_000;
     private static final int STEPS_OF_A_WORLD = 300;
     private static final int CLIENTS = 3;
@@ -104,6 +122,19 @@ class EngineSimulationTest {
                 "wall clock set while it runs",
                 "checkpoint",
                 "stripe whose force failed",
+                "segment cleaned",
+                "evacuation",
+                "byte flipped",
+                "byte flipped while it runs",
+                "page zeroed",
+                "index damaged",
+                "owner stopped",
+                "start refused",
+                "queue stopped: Send refused",
+                "queue stopped: Pop refused",
+                "message quarantined",
+                "log repaired",
+                "record given up",
                 "tried I1",
                 "tried I2",
                 "tried I3",
@@ -132,6 +163,16 @@ class EngineSimulationTest {
         /** Of a client. */
         private Throwable failure;
 
+        private Wounds wounds;
+        /** Whose records are missing: they are not served until the log is repaired. */
+        private final Set<Owner> stopped = new HashSet<>();
+        /** Messages that may be quarantined. */
+        private final Set<Place> damaged = new HashSet<>();
+        /** A start is to find nothing damaged any more. */
+        private boolean isToBeWhole;
+
+        private record Place(String topic, int queue, long offset) {}
+
         World(Run run) {
             super(run);
         }
@@ -152,6 +193,12 @@ class EngineSimulationTest {
                     LoadClient.LINES,
                     LoadClient.KEYED,
                     new TreeMap<>(Map.of("ordered", "on", "max-attempts", "0", "retry-backoff", "none"))));
+            wounds = new Wounds(
+                    random,
+                    STRIPES,
+                    ReceiptHandle.nodeIdOf(Forebay.get(node.system()).settings().node().name()));
+            wounds.learnNames(disk);
+            watchCleaning();
             connect();
             for (int step = 0; step < STEPS_OF_A_WORLD; step++) {
                 countStep();
@@ -238,7 +285,7 @@ class EngineSimulationTest {
                 progress.note("time");
                 node.pass(random.nextInt(8) == 0 ? random.nextInt(3_000) : random.nextInt(50));
             } else if (dice < 97) {
-                fault(random.nextInt(20));
+                fault(random.nextInt(21));
             } else {
                 node.runAll();
             }
@@ -300,6 +347,13 @@ class EngineSimulationTest {
                     note("wall clock set while it runs");
                     time.shiftWall(days());
                 }
+                case 18 -> {
+                    String done = wounds.strike(disk, true);
+                    if (done != null) {
+                        note(done);
+                        noteDamage(wounds.diagnose(disk), false);
+                    }
+                }
                 default -> node.slowForces(1);
             }
         }
@@ -345,26 +399,185 @@ class EngineSimulationTest {
             if (kind == Fact.Fault.Kind.KILL && random.nextInt(4) == 0) {
                 dropPages(image);
             }
+            image.roomAgain();
+            List<Wounds.Diagnosis> diagnoses = hurt(image);
             // What is left then is what a power cut leaves, see docs/guarantees.md, "A failed force and a kill".
             journal.note(new Fact.Fault(dropped.isEmpty() ? kind : Fact.Fault.Kind.POWER_CUT));
             dropped.clear();
+            stopped.clear();
+            if (!diagnoses.isEmpty() && (isToBeWhole || random.nextInt(3) == 0)) {
+                diagnoses = repair(image, diagnoses);
+            }
             if (random.nextInt(4) == 0) {
                 note("wall clock set");
                 time.shiftWall(days());
             }
             disk = image;
-            disk.roomAgain();
             if (random.nextInt(4) == 0) {
                 disk.crashAtOperation(1 + random.nextInt(60), random);
             }
             try {
-                start(SETTINGS);
+                startAgain(diagnoses);
             } catch (DiskCrashed e) {
                 crashed(" of a start");
                 return;
             }
+            watchCleaning();
             journal.note(new Fact.Serving());
             connect();
+        }
+
+        /** I8: it serves all but those whose records are missing, or says where its log is damaged; then that is repaired. */
+        private void startAgain(List<Wounds.Diagnosis> diagnoses) {
+            List<Wounds.Diagnosis> refusing =
+                    diagnoses.stream().filter(Wounds.Diagnosis::isRefused).toList();
+            try {
+                start(SETTINGS);
+            } catch (CompletionException e) {
+                note("start refused");
+                String why = String.valueOf(e.getCause().getMessage());
+                if (refusing.stream().noneMatch(one -> one.isNamedBy(why))) {
+                    throw new AssertionError("I8: refused for " + why + ", damaged are " + diagnoses, e);
+                }
+                journal.note(new Fact.NotServing(why));
+                MemoryDisk left = disk.killImage();
+                disk.crash();
+                repair(left, diagnoses);
+                disk = left;
+                startAgain(List.of());
+                return;
+            }
+            assertThat(refusing).as("I8: it should have refused to start").isEmpty();
+            diagnoses.forEach(diagnosis -> stopped.addAll(diagnosis.owners()));
+            saw("owner stopped", stopped.size());
+            assertThat(ForebayStorage.get(node.system()).stripes().stream()
+                            .flatMap(stripe -> stripe.recovery().stoppedOwners().stream()))
+                    .as("I8: those are stopped whose records are missing, %s", diagnoses)
+                    .containsExactlyInAnyOrderElementsOf(stopped);
+            List<String> told = NodeHealth.stopped(Forebay.get(node.system()).view());
+            for (Owner owner : stopped) {
+                assertThat(told)
+                        .as("I8: health names %s", owner)
+                        .anyMatch(line -> line.startsWith(wounds.notServed(owner))
+                                || line.startsWith(wounds.notServed(Owner.queue(owner.queueId()))));
+            }
+            assertThat(told.size()).as("I8: health names %s", told).isLessThanOrEqualTo(stopped.size());
+        }
+
+        // ---- damage -----------------------------------------------------------------------------------------------
+
+        /** @return what is damaged on that disk now */
+        private List<Wounds.Diagnosis> hurt(MemoryDisk image) {
+            // What nothing states to be durable any more is made whole.
+            List<Wounds.Diagnosis> before = wounds.diagnose(image);
+            String done = isDraining || random.nextInt(3) > 0 ? null : wounds.strike(image, false);
+            if (done != null) {
+                note(done);
+            }
+            if (random.nextInt(6) == 0) {
+                String index = wounds.strikeIndex(image);
+                if (index != null) {
+                    note(index);
+                }
+            }
+            List<Wounds.Diagnosis> diagnoses = done == null ? before : wounds.diagnose(image);
+            noteDamage(diagnoses, true);
+            return diagnoses;
+        }
+
+        private List<Wounds.Diagnosis> repair(MemoryDisk image, List<Wounds.Diagnosis> diagnoses) {
+            note("log repaired");
+            saw("record given up", wounds.repair(image, diagnoses, time.millis()));
+            return List.of();
+        }
+
+        /** @param isStarted whether somebody starts with it, to whom it cannot be in any memory any more */
+        private void noteDamage(List<Wounds.Diagnosis> diagnoses, boolean isStarted) {
+            for (Wounds.Diagnosis diagnosis : diagnoses) {
+                for (Fact.Damaged fact : wounds.facts(diagnosis, isStarted)) {
+                    journal.note(fact);
+                    if (fact.what() == Fact.Damaged.What.MESSAGE
+                            || fact.what() == Fact.Damaged.What.DOUBTFUL_MESSAGE) {
+                        damaged.add(new Place(fact.topic(), fact.queue(), fact.queueOffset()));
+                    }
+                }
+            }
+        }
+
+        private boolean isStopped(String topic, int queue) {
+            return stopped.stream()
+                    .anyMatch(owner -> owner.isQueue()
+                            && new Wounds.QueueName(topic, queue).equals(wounds.queue(owner.queueId())));
+        }
+
+        private boolean isStopped(ReceiptHandle handle) {
+            return stopped.contains(Owner.queue(handle.queueId()))
+                    || stopped.contains(Owner.group(handle.queueId(), handle.groupId()));
+        }
+
+        /** Whether something is stopped in that topic, that the group wants if one is given. */
+        private boolean isStoppedIn(String topic, String groupOrNull) {
+            return stopped.stream().anyMatch(owner -> {
+                Wounds.QueueName queue = wounds.queue(owner.queueId());
+                boolean isOf = owner.isQueue() || groupOrNull != null && groupOrNull.equals(wounds.group(owner.groupId()));
+                return isOf && queue != null && queue.topic().equals(topic);
+            });
+        }
+
+        /** To be called where a client is told something. */
+        private void check(boolean holds, String text) {
+            if (!holds && failure == null) {
+                failure = new AssertionError(text + ", stopped are " + stopped);
+            }
+        }
+
+        /** Each message that is quarantined was damaged, and of those that were damaged and never came each is. */
+        private void checkQuarantined() {
+            for (String topic : List.of(LoadClient.PLAIN, LoadClient.KEYED)) {
+                Set<Place> quarantined = new HashSet<>();
+                for (TopicDescription description : await(client().describeTopic(topic))) {
+                    for (QueueDescription queue : description.queues()) {
+                        for (Quarantine one : queue.quarantines()) {
+                            for (long at = 0; at < one.count(); at++) {
+                                quarantined.add(new Place(topic, queue.number(), one.firstOffset() + at));
+                            }
+                        }
+                    }
+                }
+                saw("message quarantined", quarantined.size());
+                assertThat(damaged).as("I1: only what is damaged is quarantined").containsAll(quarantined);
+                Set<Place> came = new HashSet<>();
+                Set<Place> promised = new HashSet<>();
+                for (Noted noted : journal.noted()) {
+                    if (noted.fact() instanceof Fact.Popped popped) {
+                        came.add(new Place(popped.topic(), popped.queue(), popped.queueOffset()));
+                    } else if (noted.fact() instanceof Fact.Stored stored
+                            && stored.receipt().level().covers(Durability.FLUSHED)) {
+                        Receipt receipt = stored.receipt();
+                        promised.add(new Place(receipt.topic(), receipt.queue(), receipt.queueOffset()));
+                    }
+                }
+                assertThat(quarantined)
+                        .as("I8: what was damaged and never came is named")
+                        .containsAll(damaged.stream()
+                                .filter(place -> place.topic.equals(topic)
+                                        && promised.contains(place)
+                                        && !came.contains(place))
+                                .toList());
+            }
+        }
+
+        /** Counts the segments that go while the stripe runs. */
+        private void watchCleaning() {
+            disk.observe((operation, path, at, length) -> {
+                boolean isGoing = operation == Operation.DELETE || operation == Operation.RENAME;
+                Matcher stripe = SEGMENT.matcher(path);
+                if (isGoing
+                        && stripe.matches()
+                        && node.stripes().get(Integer.parseInt(stripe.group(1))).phase() == StripePhase.RUNNING) {
+                    saw("segment cleaned", 1);
+                }
+            });
         }
 
         private void sawStripes() {
@@ -384,6 +597,11 @@ class EngineSimulationTest {
             disk.heal();
             disk.crashAtOperation(Long.MAX_VALUE);
             node.slowForces(1);
+            isToBeWhole = !stopped.isEmpty() || random.nextBoolean();
+            if (isToBeWhole && wounds.areThere()) {
+                note("kill");
+                down(Fact.Fault.Kind.KILL, node.kill());
+            }
             User last = users.get(0);
             for (int i = 0; i < 3_000 && !isDone(last.client); i++) {
                 users.forEach(User::pop);
@@ -408,6 +626,7 @@ class EngineSimulationTest {
                 }
             }
             sawStripes();
+            checkQuarantined();
             journal.note(new Fact.Drained(LoadClient.PLAIN, LoadClient.WORKERS));
             journal.note(new Fact.Drained(LoadClient.KEYED, LoadClient.LINES));
             Verdict verdict = Judge.judge(journal.noted(), RULES);
@@ -476,6 +695,14 @@ class EngineSimulationTest {
                     }
                     unanswered--;
                     noteAway();
+                    if (refused instanceof ForebayException exception
+                            && exception.code() == Refusal.Code.QUEUE_STOPPED) {
+                        saw("queue stopped: Send refused", 1);
+                        check(isStoppedIn(message.topic(), null), "refused with QUEUE_STOPPED: " + message);
+                    }
+                    check(
+                            refused != null || !isStopped(receipt.topic(), receipt.queue()),
+                            "stored in a queue that is stopped: " + receipt);
                     if (refused == null && receipt.level() == Durability.FLUSHED) {
                         flushed(message, receipt);
                     }
@@ -499,10 +726,17 @@ class EngineSimulationTest {
                         return;
                     }
                     noteAway();
+                    if (refused instanceof ForebayException exception
+                            && exception.code() == Refusal.Code.QUEUE_STOPPED) {
+                        saw("queue stopped: Pop refused", 1);
+                        check(isStoppedIn(topic, group), "refused with QUEUE_STOPPED: a Pop of " + topic);
+                    }
                     if (refused != null) {
                         journal.note(new Fact.PopFailed(name, topic, group));
                         return;
                     }
+                    deliveries.forEach(delivery ->
+                            check(!isStopped(delivery.handle()), "delivered by somebody who is stopped: " + delivery));
                     deliveries.forEach(delivery -> journal.note(Fact.Popped.of(name, delivery)));
                     consumer.take(group, deliveries, delivery -> dice(group, delivery));
                 });

@@ -22,14 +22,22 @@ class StripeSimulationTest {
             .withIndexExtentEntries(16)
             .withIndexFileBytes(16 * 1024);
 
+    private static final long STEPS = 100_000;
+    /** In so many steps there is a crash at least, over a whole run; which is done in some seconds. */
+    private static final long STEPS_TO_A_CRASH = 250;
+
     @Test
     void whatWasPromisedSurvivesWhateverHappens() {
-        long steps = SeededRun.steps(100_000);
+        long steps = SeededRun.steps(STEPS);
         SeededRun.run("stripe", (random, progress) -> {
             Seen seen = run(random, progress, steps);
             Proof.kills.add(seen.kills + seen.openCrashes);
             Proof.images.add(seen.powerCuts);
+            Proof.simulatedCrashes.add(seen.crashes());
             System.out.println("stripe: " + seen);
+            if (steps >= STEPS) {
+                assertThat(seen.crashes()).as("crashes, %s", seen).isGreaterThanOrEqualTo(steps / STEPS_TO_A_CRASH);
+            }
         });
     }
 
@@ -39,7 +47,7 @@ class StripeSimulationTest {
         Seen seen = new Seen();
         while (done < steps) {
             StripeWorld world = new StripeWorld(random, SMALL);
-            double crashRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.01;
+            double crashRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.015;
             double faultRate = random.nextInt(4) == 0 ? 0 : random.nextDouble() * 0.02;
             long length = Math.min(steps - done, 500 + random.nextInt(5_000));
             for (long i = 0; i < length; i++) {
@@ -171,9 +179,13 @@ class StripeSimulationTest {
             recordsWalked += world.recordsWalked;
         }
 
+        long crashes() {
+            return kills + powerCuts + openCrashes;
+        }
+
         @Override
         public String toString() {
-            return kills + " kills, " + powerCuts + " power cuts, " + openCrashes + " crashes of recovery, "
+            return crashes() + " crashes: " + kills + " kills, " + powerCuts + " power cuts, " + openCrashes + " crashes of recovery, "
                     + cleanStops
                     + " clean stops, " + rewrites + " rewrites, " + checkpoints + " checkpoints, " + lateHandles
                     + " handles of earlier epochs, " + messagesRead + " messages read, " + evacuations

@@ -11,6 +11,7 @@ import io.forebay.topic.TopicDirectory.Unserved;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -26,7 +27,7 @@ class StoppedQueueTest {
 
     private static StripeHandle stripe(int id, Owner... stopped) {
         RecoveryReport report =
-                new RecoveryReport(id, 1, false, true, 0, 0, 0, 0, 0, 0, "", List.of(stopped), List.of());
+                new RecoveryReport(id, 1, false, true, 0, 0, 0, 0, 0, 0, "", Optional.empty(), List.of(stopped), List.of());
         return new StripeHandle(id, null, null, null, null, report, null, null);
     }
 

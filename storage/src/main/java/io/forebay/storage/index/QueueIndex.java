@@ -21,8 +21,8 @@ import java.util.stream.IntStream;
  * be in the log, and what looks odd is dropped. After a start the caller puts again whatever it replays; if
  * {@link #droppedOnOpen()} or {@link #covers} says that more is missing, it puts everything again.
  *
- * <p>Threads: {@link #put}, {@link #repoint}, {@link #releaseBelow}, {@link #release} and {@link #reserve} belong to one
- * writer; {@link #force} and {@link #prepareNext} may run beside it on one other thread each; {@link #lookup} is for any
+ * <p>Threads: {@link #put}, {@link #releaseBelow}, {@link #release} and {@link #reserve} belong to one writer; {@link #repoint}
+ * and {@link #restore} may be called beside it; {@link #force} and {@link #prepareNext} may run beside it on one other thread each; {@link #lookup} is for any
  * thread, waits for nobody (but for an entry that is being changed at that instant) and allocates nothing. Who has learned
  * of an offset from the writer, by a volatile read or a message, finds its entry.
  *
@@ -381,6 +381,26 @@ public final class QueueIndex implements AutoCloseable {
             return false;
         }
         write(extent, offset, newPosition, newRecordBytes, LittleEndian.getInt(scratch, 12), newOrdinal, true);
+        return true;
+    }
+
+    /**
+     * Puts an entry again that is damaged, unless it has become sound meanwhile. May be called beside the writer.
+     *
+     * @return false if there is no place for it
+     */
+    public synchronized boolean restore(
+            int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash, boolean isMoved)
+            throws IOException {
+        QueueExtents queue = queues.find(queueId);
+        Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
+        if (extent == null) {
+            return false;
+        }
+        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
+        if (Extent.isAbsent(scratch) || !extent.isValid(scratch, offset)) {
+            write(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
+        }
         return true;
     }
 

@@ -35,7 +35,12 @@ final class ChainScanner {
     private final FrameWindow window;
     private final List<Hole> holes = new ArrayList<>();
     private long durable;
-    private boolean isSearchedBeyond;
+    /** Where the search for what is durable began, -1 before there was one. */
+    private long searchedFrom = -1;
+
+    private long framesBehind;
+    private long bytesBehind;
+    private RecoveryReport.CutOff cutOff;
     private long epoch;
     private Found segment;
     private long position;
@@ -87,6 +92,11 @@ final class ChainScanner {
         return endReason;
     }
 
+    /** What the log's end cuts off; null if there is nothing. */
+    RecoveryReport.CutOff cutOff() {
+        return cutOff;
+    }
+
     /** The segment that names the last one as its predecessor and does not fit behind it; null if that is not why it ends. */
     Found refused() {
         return refused;
@@ -126,6 +136,7 @@ final class ChainScanner {
             }
             if (!isDamage(problem, next)) {
                 endReason = problem;
+                noteCutOff(problem, limit);
                 return;
             }
             if (!skip(problem, next, limit)) {
@@ -197,26 +208,56 @@ final class ChainScanner {
         return isCutShort || statedBeyond() > position;
     }
 
-    /** Searches on, to the end of this segment and in all later ones, for anything that says what is durable. */
+    /**
+     * At the log's end: what lies there was begun, or what lies behind was written by this log. A frame of which not even the header
+     * can be made out, and nothing behind it, is no different from what an earlier use of the file has left.
+     */
+    private void noteCutOff(String problem, long limit) throws IOException {
+        if (searchedFrom != position) {
+            search();
+        }
+        long begun = 0;
+        if (position + FrameCodec.HEADER_BYTES <= limit) {
+            int at = window.load(segment.file, position - segment.base, FrameCodec.HEADER_BYTES);
+            boolean isBegun = FrameCodec.headerProblem(window.bytes(), at, position, limit - position) == null;
+            begun = isBegun ? FrameCodec.length(window.bytes(), at) : 0;
+        }
+        if (begun > 0 || framesBehind > 0) {
+            cutOff = new RecoveryReport.CutOff(segment.name, position, problem, framesBehind, begun + bytesBehind);
+        }
+    }
+
     private long statedBeyond() throws IOException {
-        if (!isSearchedBeyond) {
-            isSearchedBeyond = true;
-            searchStated(segment, position);
-            for (Found later : files.above(segment.base)) {
-                searchStated(later, later.firstPosition());
-            }
+        if (searchedFrom < 0) {
+            search();
         }
         return durable;
     }
 
-    private void searchStated(Found found, long from) throws IOException {
+    /** Searches on, to the end of this segment and in all later ones, for anything that says what is durable. */
+    private void search() throws IOException {
+        searchedFrom = position;
+        framesBehind = 0;
+        bytesBehind = 0;
+        search(segment, position);
+        for (Found later : files.above(segment.base)) {
+            search(later, later.firstPosition());
+        }
+    }
+
+    private void search(Found found, long from) throws IOException {
         FrameWindow search = new FrameWindow();
         long limit = found.base + found.file.sizeBytes();
         for (long at = from; at + FrameCodec.HEADER_BYTES <= limit; ) {
             if (search.check(found.file, found.base, at, limit - at) == null) {
                 byte[] bytes = search.bytes();
+                int length = FrameCodec.length(bytes, search.at());
                 durable = Math.max(durable, FrameCodec.durablePosition(bytes, search.at()));
-                at += FrameCodec.length(bytes, search.at());
+                boolean isBehind = FrameCodec.epoch(bytes, search.at()) >= epoch
+                        && FrameCodec.firstSequence(bytes, search.at()) >= sequence;
+                framesBehind += isBehind ? 1 : 0;
+                bytesBehind += isBehind ? length : 0;
+                at += length;
             } else {
                 at = search.nextCandidate(found.file, found.base, at + 8, limit);
             }

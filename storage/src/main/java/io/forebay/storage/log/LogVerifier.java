@@ -236,7 +236,11 @@ public final class LogVerifier {
             // What lies behind is of the file's earlier use.
             return;
         }
-        if (scanner.holes().isEmpty() && !reason.equals(FrameCodec.UNWRITTEN) && !reason.equals(FrameWindow.FULL)) {
+        if (scanner.cutOff() != null) {
+            notes.add(scanner.cutOff().toString());
+        } else if (scanner.holes().isEmpty()
+                && !reason.equals(FrameCodec.UNWRITTEN)
+                && !reason.equals(FrameWindow.FULL)) {
             notes.add(scanner.endSegment().name + ", position " + scanner.endPosition() + ": the log ends here, "
                     + reason + "; nothing says that more was durable");
         }

@@ -42,7 +42,8 @@ final class LostFrames {
         }
 
         boolean fits() {
-            return to == from ? count == 0 : to - from >= MOVED_BYTES_MIN && count <= countMax(to - from);
+            boolean isFill = count == 0 && (to == from || to - from >= MOVED_BYTES_MIN);
+            return isFill || count > 0 && count <= countMax(to - from);
         }
     }
 

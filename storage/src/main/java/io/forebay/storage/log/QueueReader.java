@@ -10,7 +10,8 @@ import java.util.zip.CRC32C;
 /**
  * Reads the messages of one queue by offset. Each record is checked before it is handed out: the frame's checksum and
  * place, the record's queue and offset. A run of messages in one frame is verified once. What is found bad is read once
- * more before it is called so; what the device does not give is told apart, because that may pass. Confined to one actor.
+ * more before it is called so; what the device does not give is told apart, because that may pass. What the index has no sound
+ * entry for is looked for in the log. Confined to one actor.
  */
 public final class QueueReader {
     /** A buffer that a large frame made larger is not kept beyond the read. */
@@ -41,6 +42,9 @@ public final class QueueReader {
     private int ordinal;
     private int recordAt;
     private QueueReader bodies;
+    /** Whether it reads what entries of another queue name. */
+    private boolean isOfBodies;
+
     private RecordView body;
     private boolean isBufferKept;
 
@@ -226,10 +230,12 @@ public final class QueueReader {
 
     private Found find(long offset, long bytesMax, long generation) throws IOException {
         triedPosition = NO_FRAME;
-        if (!index.lookup(queueId(), offset, entry)) {
+        if (!index.lookup(queueId(), offset, entry) && !isFoundAgain(offset)) {
             return queue.isReleased(offset)
                     ? Found.GONE
-                    : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "the queue index has no entry for it");
+                    : bad(
+                            QuarantinedRecord.Cause.MISSING_SEGMENT,
+                            "neither the queue index nor a search of the log knows where it is");
         }
         long position = entry.position();
         triedPosition = position;
@@ -267,6 +273,15 @@ public final class QueueReader {
             recordAt = frameAt + FrameCodec.HEADER_BYTES;
         }
         return select(offset);
+    }
+
+    /** Whether an entry that is damaged can be made out of the log. */
+    private boolean isFoundAgain(long offset) throws IOException {
+        // What was released may be named as somebody's body.
+        boolean isWanted = isOfBodies || !queue.isReleased(offset);
+        return isWanted
+                && new EntrySearch(log, queue, index, segments).restore(offset)
+                && index.lookup(queueId(), offset, entry);
     }
 
     /** Loads and verifies a whole frame. */
@@ -368,6 +383,7 @@ public final class QueueReader {
         }
         if (bodies == null || bodies.queueId() != named.bodyQueueId()) {
             bodies = log.newReader(named.bodyQueueId());
+            bodies.isOfBodies = true;
         }
         bodies.dropLargeBuffer();
         Found found = bodies.find(named.bodyOffset(), Long.MAX_VALUE);

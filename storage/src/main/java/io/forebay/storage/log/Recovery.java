@@ -20,6 +20,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
@@ -1098,11 +1099,13 @@ final class Recovery {
         opened.nextSequence = nextSequence;
         opened.durablePosition = run.last().end();
         opened.replayedBytes = bytesReplayed;
+        boolean isCleanStop =
+                slot != null && slot.isClean() && start != null && slot.cleanEnd() == scanner.endPosition();
         opened.report = new RecoveryReport(
                 options.stripeId(),
                 epoch,
                 slot == null,
-                slot != null && slot.isClean() && start != null && slot.cleanEnd() == scanner.endPosition(),
+                isCleanStop,
                 framesReplayed,
                 recordsReplayed,
                 framesCopied,
@@ -1110,6 +1113,7 @@ final class Recovery {
                 nextSequence - 1,
                 newestMillis,
                 start == null ? "nothing was logged" : scanner.endReason(),
+                isCleanStop ? Optional.empty() : Optional.ofNullable(scanner.cutOff()),
                 stopped.stream().map(Owner::ofKey).toList(),
                 List.copyOf(findings));
         return new StripeLog(opened);

@@ -60,7 +60,8 @@ final class RepairScan {
     /** What was seen of an owner last. */
     private static final class Seen {
         long number;
-        long nextOffset;
+        /** Of a queue: records that are lost, of which nothing has told yet whether they were messages. */
+        long lostNumbers;
         /** How many holes came before its last record. */
         int holesBefore;
     }
@@ -74,6 +75,8 @@ final class RepairScan {
     private final Map<Long, Seen> owners = new TreeMap<>();
     /** Per queue the next offset, by all messages that were seen, moved ones too. */
     private final Map<Integer, Long> nextOffsets = new HashMap<>();
+    /** Per queue the offsets of messages that cleaning has moved: they lie behind holes that they have nothing to do with. */
+    private final Map<Integer, OffsetSet.Builder> moved = new HashMap<>();
     /** First offset and count of what is lost, by queue. */
     private final Map<Integer, List<long[]>> lostOffsets = new TreeMap<>();
     /** Per owner, how many of its records are lost. */
@@ -172,7 +175,28 @@ final class RepairScan {
             endSegment = found;
             found = isAtEnd ? next : null;
         }
+        passOverUntold();
         attributeByBytes();
+        moved.forEach((queueId, offsets) -> dropFound(queueId, offsets.build()));
+    }
+
+    /** What is stored is not lost. */
+    private void dropFound(int queueId, OffsetSet found) {
+        List<long[]> ranges = lostOffsets.get(queueId);
+        if (ranges == null) {
+            return;
+        }
+        OffsetSet.Builder lost = OffsetSet.builder();
+        ranges.forEach(range -> lost.addRange(range[0], range[1]));
+        OffsetSet left = lost.build().minus(found);
+        ranges.clear();
+        for (int index = 0; index < left.rangeCount(); index++) {
+            long first = left.rangeFirst(index);
+            ranges.add(new long[] {first, left.rangeLast(index) - first + 1});
+        }
+        if (ranges.isEmpty()) {
+            lostOffsets.remove(queueId);
+        }
     }
 
     /** What the manifest lists below the replay start, each on its own. */
@@ -331,7 +355,7 @@ final class RepairScan {
         return end;
     }
 
-    private void take(Found found, long position) {
+    private void take(Found found, long position) throws CorruptRecordException {
         byte[] bytes = window.bytes();
         int at = window.at();
         boolean isMoved = FrameCodec.isMoved(bytes, at);
@@ -348,6 +372,10 @@ final class RepairScan {
             }
             if (view.queueOffset() >= 0) {
                 nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
+                if (isMoved) {
+                    moved.computeIfAbsent(view.queueId(), id -> OffsetSet.builder())
+                            .add(view.queueOffset());
+                }
             }
         }
         if (!isMoved) {
@@ -357,24 +385,38 @@ final class RepairScan {
         endPosition = position + FrameCodec.length(bytes, at);
     }
 
-    private void takeNumber() {
+    private void takeNumber() throws CorruptRecordException {
         if (view.type() == RecordType.LOST && view.ownerNumber() == 0) {
             return;
         }
         long key = view.ownerKey();
         // Where a manifest that cannot be read would say where the numbers stood, the first one met proves no gap.
         boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
-        boolean isKnown = owners.containsKey(key) || (manifest == null && isFromBeginning);
-        Seen seen = seen(key);
         long number = view.ownerNumber();
+        // One that a manifest does not list is new, unless it was deleted: then its numbers are higher than all that is lost.
+        boolean isNew = manifest != null && number - 1 <= unknownCount();
+        boolean isKnown = owners.containsKey(key) || isNew || (manifest == null && isFromBeginning);
+        Seen seen = seen(key);
         if (isKnown && number > seen.number + 1) {
             attribute(key, seen.number + 1, number - 1, seen.holesBefore);
         }
+        long gap = Math.max(0, number - 1 - seen.number);
+        seen.lostNumbers += isKnown || view.queueOffset() >= 0 ? gap : 0;
         if (view.queueOffset() >= 0) {
-            noteLostOffsets(number - 1 - seen.number);
+            noteLostOffsets(seen, view.queueOffset());
+        } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
+            noteLostOffsets(seen, ((SnapshotRecord) view.decode()).nextOffset());
         }
         seen.number = Math.max(seen.number, number);
         seen.holesBefore = holes.size();
+    }
+
+    /** Lost records, of those that a start replays, whose owner is not known so far. */
+    private long unknownCount() {
+        return holes.stream()
+                .filter(hole -> !hole.isBelowReplay)
+                .mapToLong(Hole::unknownCount)
+                .sum();
     }
 
     /** Gives lost numbers to the holes between an owner's records, as far as those have room. */
@@ -389,14 +431,29 @@ final class RepairScan {
         }
     }
 
-    /** The offsets between two messages of a queue; no more than records of it are lost. */
-    private void noteLostOffsets(long lostNumbers) {
-        long next = view.queueOffset();
-        long known = nextOffsets.getOrDefault(view.queueId(), 0L);
-        long first = Math.max(known, next - Math.max(0, lostNumbers));
+    /** The offsets before one that was to be given next; no more than records of the queue are lost. */
+    private void noteLostOffsets(Seen seen, long next) {
+        int queueId = view.queueId();
+        long known = nextOffsets.getOrDefault(queueId, 0L);
+        long first = Math.max(known, next - seen.lostNumbers);
         if (first < next && !holes.isEmpty()) {
-            lostOffsets.computeIfAbsent(view.queueId(), id -> new ArrayList<>()).add(new long[] {first, next - first});
+            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, next - first});
         }
+        seen.lostNumbers = 0;
+        nextOffsets.merge(queueId, next, Math::max);
+    }
+
+    /** Of queues whose later records do not say how far their offsets had come: all that is lost may have been messages. */
+    private void passOverUntold() {
+        owners.forEach((key, seen) -> {
+            int queueId = Owner.ofKey(key).queueId();
+            if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
+                long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
+                lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, seen.lostNumbers});
+                nextOffsets.put(queueId, next + seen.lostNumbers);
+                seen.lostNumbers = 0;
+            }
+        });
     }
 
     // ------------------------------------------------------------------------------- what the damaged bytes still tell
@@ -482,7 +539,10 @@ final class RepairScan {
             }
         }
         Seen seen = owners.get(key);
-        if (seen == null || number != seen.number + 1 || seen.holesBefore > index) {
+        boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
+        boolean isPlausible = view.queueId() > 0 && view.groupId() >= 0;
+        boolean isFirst = seen == null && number == 1 && isPlausible && (manifest != null || isFromBeginning);
+        if (!isFirst && (seen == null || number != seen.number + 1 || seen.holesBefore > index)) {
             return false;
         }
         long offset = view.queueOffset();
@@ -499,7 +559,7 @@ final class RepairScan {
             nextOffsets.put(view.queueId(), offset + 1);
             lostOffsets.computeIfAbsent(view.queueId(), id -> new ArrayList<>()).add(new long[] {offset, 1});
         }
-        seen.number = number;
+        seen(key).number = number;
         if (hole.owners.size() < hole.count) {
             hole.owners.add(new long[] {key, number});
             lostRecords.merge(key, 1L, Long::sum);

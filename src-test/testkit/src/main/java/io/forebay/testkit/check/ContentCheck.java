@@ -5,6 +5,7 @@ import io.forebay.testkit.check.Evidence.FoundLetter;
 import io.forebay.testkit.check.Evidence.Place;
 import io.forebay.testkit.check.Evidence.Sent;
 import io.forebay.testkit.check.Evidence.Sighting;
+import io.forebay.testkit.check.Evidence.Subject;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -51,7 +52,8 @@ final class ContentCheck {
                 delivered + " is not what was sent: checksum " + delivered.popped.payloadCrc() + " instead of "
                         + sent.sending.payloadCrc(),
                 delivered);
-        if (sent.failedAt != Evidence.NEVER && !evidence.isOpen(sent.failure, sent.at, sent.failedAt)) {
+        checkNotDamaged(delivered.place, delivered.at, delivered.toString(), delivered);
+        if (sent.failedAt != Evidence.NEVER && !sent.failure.isOutcomeOpen()) {
             verdict.holds(
                     false,
                     Invariant.I2,
@@ -61,6 +63,15 @@ final class ContentCheck {
         }
     }
 
+    /** What is damaged is passed over, sound as it may look. */
+    private void checkNotDamaged(Place place, int at, String what, Subject subject) {
+        verdict.holds(
+                !evidence.isGone(place, at),
+                Invariant.I2,
+                what + " came out of a damaged place, behind a start that could know",
+                subject);
+    }
+
     private void checkLetter(FoundLetter found) {
         Sent sent = evidence.sent.get(found.letter().messageId());
         verdict.holds(
@@ -68,6 +79,7 @@ final class ContentCheck {
                 Invariant.I2,
                 "a dead letter is not what was sent: " + found.letter(),
                 found);
+        checkNotDamaged(Place.of(found.letter()), found.at(), found.letter().toString(), found);
     }
 
     private void checkReceipt(Sent sent, Map<Place, Sent> byPlace, Map<RecordId, Sent> byRecord) {

@@ -54,7 +54,17 @@ final class DeliveryCheck {
 
     /** Its checkpoint may have gone with the power. */
     private boolean isForgotten(Delivered before, Delivered next, Rules.Group group) {
-        return group.popDurability() != Durability.FLUSHED && evidence.isCutBetween(before.at, next.at);
+        return group.popDurability() != Durability.FLUSHED && evidence.isCutBetween(before.at, next.at)
+                || areNotesDamaged(before, before.at, next.at);
+    }
+
+    /** Whether the group may have forgotten what it had noted of that message. */
+    private boolean areNotesDamaged(Delivered delivered, int from, int to) {
+        return evidence.areNotesDamagedBetween(delivered.popped.group(), delivered.place, from, to);
+    }
+
+    private boolean mayForget(Delivered delivered, int from, int to) {
+        return evidence.isCutBetween(from, to) || areNotesDamaged(delivered, from, to);
     }
 
     private static boolean isLater(Delivered before, Delivered next) {
@@ -67,7 +77,7 @@ final class DeliveryCheck {
         if (isForgotten || isReleased(before, next)) {
             return;
         }
-        boolean isCut = evidence.isCutBetween(before.at, next.at);
+        boolean isCut = mayForget(before, before.at, next.at);
         if (isBefore(before.nackingAt, next.at)) {
             if (before.nackedAt != Evidence.NEVER && !isCut) {
                 verdict.holds(
@@ -109,13 +119,14 @@ final class DeliveryCheck {
         for (Delivered later : story.deliveries.subList(index + 1, story.deliveries.size())) {
             if (delivered.isAckedAnew()) {
                 verdict.holds(
-                        delivered.ackingAt < later.at || evidence.isCutBetween(later.at, delivered.ackedAt),
+                        delivered.ackingAt < later.at || mayForget(delivered, later.at, delivered.ackedAt),
                         Invariant.I5,
                         "acked with a handle that was stale: " + delivered + ", after " + later,
                         later);
                 if (later.isAckedAnew()) {
                     verdict.holds(
-                            evidence.isCutBetween(
+                            mayForget(
+                                    delivered,
                                     Math.min(delivered.ackedAt, later.ackedAt),
                                     Math.max(delivered.ackedAt, later.ackedAt)),
                             Invariant.I5,
@@ -125,14 +136,14 @@ final class DeliveryCheck {
             }
             if (delivered.nackedAt != Evidence.NEVER) {
                 verdict.holds(
-                        delivered.nackingAt < later.at || evidence.isCutBetween(later.at, delivered.nackedAt),
+                        delivered.nackingAt < later.at || mayForget(delivered, later.at, delivered.nackedAt),
                         Invariant.I5,
                         "nacked with a handle that was stale: " + delivered + ", after " + later,
                         later);
             }
             if (delivered.extendedAt != Evidence.NEVER && delivered.extensionsOpen == 0) {
                 verdict.holds(
-                        delivered.extendingAt < later.at || evidence.isCutBetween(later.at, delivered.extendedAt),
+                        delivered.extendingAt < later.at || mayForget(delivered, later.at, delivered.extendedAt),
                         Invariant.I5,
                         "extended with a handle that was stale: " + delivered + ", after " + later,
                         later);
@@ -151,13 +162,15 @@ final class DeliveryCheck {
         // One that had gone out before may be noted by somebody slow when another one has settled the message.
         int index = story.deliveries.indexOf(settled);
         for (Delivered other : story.deliveries.subList(index + 1, story.deliveries.size())) {
-            boolean mayCome = !isFlushed && evidence.isCutBetween(settled.ackedAt, other.at);
+            boolean mayCome = !isFlushed && evidence.isCutBetween(settled.ackedAt, other.at)
+                    || areNotesDamaged(settled, settled.ackedAt, other.at);
             if (other.at > settled.ackedAt && !mayCome) {
                 verdict.breach(Invariant.I4, other + " came though it was acked at " + settled.acked.level(), other);
             }
         }
         for (FoundLetter found : story.letters) {
-            boolean mayBe = !isFlushed && evidence.isCutBetween(settled.ackedAt, found.at());
+            boolean mayBe = !isFlushed && evidence.isCutBetween(settled.ackedAt, found.at())
+                    || areNotesDamaged(settled, settled.ackedAt, found.at());
             if (settled.isAckedAnew() && !mayBe) {
                 verdict.breach(Invariant.I4, "acked, and a dead letter: " + settled, settled);
             }

@@ -10,11 +10,13 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * A journal, sorted by what it speaks of: messages, places in queues, deliveries, faults. Moments are indexes into the journal; -1
@@ -22,15 +24,6 @@ import java.util.stream.Collectors;
  */
 final class Evidence {
     static final int NEVER = -1;
-
-    /** What leaves open whether a request was carried out. */
-    private static final Set<Refusal.Code> OPEN = EnumSet.of(
-            Refusal.Code.OUTCOME_UNKNOWN,
-            Refusal.Code.TIMED_OUT,
-            Refusal.Code.NO_NODE,
-            Refusal.Code.CLOSED,
-            Refusal.Code.FAILED,
-            Refusal.Code.UNRECOGNISED);
 
     /** What says that a handle counts for nothing. */
     static final Set<Refusal.Code> BAD_HANDLE = EnumSet.of(
@@ -52,6 +45,15 @@ final class Evidence {
 
         static Place of(Fact.Letter letter) {
             return new Place(letter.nodeId(), letter.topic(), letter.queue(), letter.queueOffset());
+        }
+
+        static Place of(Fact.Damaged damaged) {
+            return new Place(damaged.nodeId(), damaged.topic(), damaged.queue(), damaged.queueOffset());
+        }
+
+        /** That stands for each of its queue. */
+        Place any() {
+            return new Place(nodeId, topic, queue, -1);
         }
 
         @Override
@@ -213,6 +215,35 @@ final class Evidence {
 
     record GroupPlace(String group, Place place) {}
 
+    /** A group in a queue. */
+    private record GroupQueue(String group, int nodeId, String topic, int queue) {
+        static GroupQueue of(String group, Place place) {
+            return new GroupQueue(group, place.nodeId, place.topic, place.queue);
+        }
+    }
+
+    /** The times between some moments: a moment lies in one of them, the first is 0. */
+    static final class Spans {
+        private final int[] cuts;
+
+        private Spans(int[] cuts) {
+            this.cuts = cuts;
+        }
+
+        int of(int at) {
+            return -Arrays.binarySearch(cuts, at) - 1;
+        }
+
+        int count() {
+            return cuts.length + 1;
+        }
+
+        /** The moment at which a span ends; {@link Integer#MAX_VALUE} of the last. */
+        int end(int span) {
+            return span < cuts.length ? cuts[span] : Integer.MAX_VALUE;
+        }
+    }
+
     private final List<Noted> journal;
     final Map<String, Sent> sent = new LinkedHashMap<>();
     final Map<GroupPlace, Story> stories = new LinkedHashMap<>();
@@ -228,17 +259,31 @@ final class Evidence {
     private final List<Integer> popsFailed = new ArrayList<>();
     private final int[] cuts;
     private final int[] faults;
+    private final int[] downs;
+    /** When a place was first known to be damaged; for certain, and perhaps. */
+    private final Map<Place, Integer> damagedAt = new HashMap<>();
+
+    private final Map<Place, Integer> doubtfulAt = new HashMap<>();
+    private final Set<Place> lettersDamaged = new HashSet<>();
+    /** When what a group had noted was damaged; of one message, and of any in a queue. */
+    private final Map<GroupPlace, List<Integer>> notesDamaged = new HashMap<>();
+
+    private final Map<GroupQueue, List<Integer>> anyNotesDamaged = new HashMap<>();
 
     /** @throws IllegalArgumentException if the journal cannot be: something is answered that was never asked */
     Evidence(List<Noted> journal) {
         this.journal = journal;
         List<Integer> cutsFound = new ArrayList<>();
         List<Integer> faultsFound = new ArrayList<>();
+        List<Integer> downsFound = new ArrayList<>();
         for (int at = 0; at < journal.size(); at++) {
             if (fact(at) instanceof Fact.Fault fault) {
                 faultsFound.add(at);
                 if (fault.kind() == Fact.Fault.Kind.POWER_CUT) {
                     cutsFound.add(at);
+                }
+                if (fault.kind().isDown()) {
+                    downsFound.add(at);
                 }
             } else {
                 add(fact(at), at);
@@ -246,6 +291,7 @@ final class Evidence {
         }
         cuts = cutsFound.stream().mapToInt(at -> at).toArray();
         faults = faultsFound.stream().mapToInt(at -> at).toArray();
+        downs = downsFound.stream().mapToInt(at -> at).toArray();
         Comparator<Delivered> asTheyWentOut = Comparator.<Delivered>comparingLong(
                         delivered -> delivered.popped.handle().epoch())
                 .thenComparingLong(delivered -> delivered.popped.handle().checkpointSequence());
@@ -276,10 +322,29 @@ final class Evidence {
             gone.putIfAbsent(goneConsumer.consumer(), at);
         } else if (fact instanceof Fact.Drained) {
             drained.add(at);
+        } else if (fact instanceof Fact.Damaged damaged) {
+            addDamage(damaged, at);
         } else if (!(fact instanceof Fact.Serving)
                 && !(fact instanceof Fact.NotServing)
                 && !(fact instanceof Fact.Remark)) {
             addSettlement(fact, at);
+        }
+    }
+
+    private void addDamage(Fact.Damaged damaged, int at) {
+        Place place = Place.of(damaged);
+        switch (damaged.what()) {
+            case MESSAGE -> damagedAt.putIfAbsent(place, at);
+            case DOUBTFUL_MESSAGE -> doubtfulAt.putIfAbsent(place, at);
+            case LETTER -> lettersDamaged.add(place);
+            case NOTES -> {
+                notesDamaged
+                        .computeIfAbsent(new GroupPlace(damaged.group(), place), absent -> new ArrayList<>())
+                        .add(at);
+                anyNotesDamaged
+                        .computeIfAbsent(GroupQueue.of(damaged.group(), place), absent -> new ArrayList<>())
+                        .add(at);
+            }
         }
     }
 
@@ -386,18 +451,39 @@ final class Evidence {
         return isAnyBetween(cuts, from, Integer.MAX_VALUE);
     }
 
-    /** How often the power had been cut: a moment lies in one of the spans between cuts, the first is 0. */
-    int spanOf(int at) {
-        return -Arrays.binarySearch(cuts, at) - 1;
+    /** Between the cuts of the power, and whatever else a group may have forgotten of something in that queue. */
+    Spans spans(String group, Place somePlace) {
+        List<Integer> forgotten = anyNotesDamaged.getOrDefault(GroupQueue.of(group, somePlace), List.of());
+        return new Spans(IntStream.concat(Arrays.stream(cuts), forgotten.stream().mapToInt(at -> at))
+                .sorted()
+                .toArray());
     }
 
-    int spanCount() {
-        return cuts.length + 1;
+    /** Whether what the group had noted of the message in that place was damaged after the one moment and before the other. */
+    boolean areNotesDamagedBetween(String group, Place place, int from, int to) {
+        return isAnyOf(notesDamaged.get(new GroupPlace(group, place)), from, to)
+                || isAnyOf(notesDamaged.get(new GroupPlace(group, place.any())), from, to);
     }
 
-    /** The moment at which a span ends; {@link Integer#MAX_VALUE} of the last. */
-    int endOfSpan(int span) {
-        return span < cuts.length ? cuts[span] : Integer.MAX_VALUE;
+    private static boolean isAnyOf(List<Integer> momentsOrNull, int from, int to) {
+        return momentsOrNull != null && momentsOrNull.stream().anyMatch(at -> at > from && at < to);
+    }
+
+    /** From when on what is in that place need not come; {@link Integer#MAX_VALUE} if it is sound. */
+    int damagedAt(Place place) {
+        return Math.min(
+                damagedAt.getOrDefault(place, Integer.MAX_VALUE), doubtfulAt.getOrDefault(place, Integer.MAX_VALUE));
+    }
+
+    /** Whether what is in that place cannot be there at that moment: it was damaged, and the node has started since. */
+    boolean isGone(Place place, int at) {
+        Integer since = damagedAt.get(place);
+        return since != null && isAnyBetween(downs, since, at);
+    }
+
+    /** Whether the dead letter that the message in that place became may be gone. */
+    boolean isLetterDamaged(Place place) {
+        return lettersDamaged.contains(place);
     }
 
     boolean isFaultBetween(int from, int to) {
@@ -408,14 +494,6 @@ final class Evidence {
         int index = Arrays.binarySearch(moments, from);
         int next = index >= 0 ? index + 1 : -index - 1;
         return next < moments.length && moments[next] < to;
-    }
-
-    /**
-     * Whether a request that was answered so may have been carried out: the answer says so, or the client may have repeated it because
-     * the answer to its first copy was lost.
-     */
-    boolean isOpen(Refusal.Code code, int askedAt, int answeredAt) {
-        return OPEN.contains(code) || !BAD_HANDLE.contains(code) && isFaultBetween(askedAt, answeredAt);
     }
 
     /** Whether a delivery that went out after the one moment and before the other may be unknown to everybody. */

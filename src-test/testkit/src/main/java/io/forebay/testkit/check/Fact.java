@@ -171,6 +171,27 @@ public sealed interface Fact {
     }
 
     /**
+     * Bytes of the node's log are damaged. What was in them may be given up, and nothing else.
+     *
+     * @param group whose notes they are; "" if they are none
+     * @param nodeId {@link ReceiptHandle#nodeIdOf} of the node
+     * @param queueOffset of the message concerned; -1 if that is every one of the queue
+     */
+    record Damaged(What what, String group, int nodeId, String topic, int queue, long queueOffset) implements Fact {
+        /** What was in them. */
+        public enum What {
+            /** The message: who has not got it need not, and from the next start of the node on nobody gets it. */
+            MESSAGE,
+            /** The same, but a second copy may be somewhere, and be found. */
+            DOUBTFUL_MESSAGE,
+            /** The dead letter that the message has become: it may never be found. */
+            LETTER,
+            /** Something that the group had noted of the message: it may come again as if that had not happened. */
+            NOTES
+        }
+    }
+
+    /**
      * What else was done to the node, or seen of it. It proves nothing and allows nothing, and is there for the reader of a breach.
      */
     record Remark(String text) implements Fact {}

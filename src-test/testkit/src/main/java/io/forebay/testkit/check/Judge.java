@@ -6,10 +6,12 @@ import java.util.List;
  * Holds a journal against the invariants I1 to I8. What it allows is what the promises leave open, and nothing else:
  *
  * <ul>
- *   <li>a request without an answer, or whose answer says that its outcome is unknown, may have been carried out or not, and a Send
- *       that was repeated after a fault may be there twice;
+ *   <li>a request without an answer, or whose answer says that its outcome is unknown ({@link
+ *       io.forebay.protocol.Refusal.Code#isOutcomeOpen}), may have been carried out or not, and a Send that was repeated after a
+ *       fault may be there twice; any other refusal says that nothing was done, whatever faults came between;
  *   <li>a power cut may take what was only WRITTEN: a message, a delivery, an ack;
  *   <li>a message comes again when its deadline is over, when it was nacked or given back, or when its consumer was declared gone;
+ *   <li>what was {@link Fact.Damaged} may be given up, and nothing else; it is not handed out by a node that has started since;
  *   <li>a delivery that was under way at a fault, or to a consumer that is gone, is seen by nobody and counts as an attempt.
  * </ul>
  *

@@ -50,7 +50,8 @@ final class LossCheck {
                                         delivered.popped.messageId().equals(sent.sending.messageId()))
                         || story.letters.stream()
                                 .anyMatch(found -> found.letter().messageId().equals(sent.sending.messageId())));
-        boolean mayBeLost = !sent.isFlushed() && evidence.isCutBetween(sent.storedAt, at);
+        boolean mayBeLost = !sent.isFlushed() && evidence.isCutBetween(sent.storedAt, at)
+                || evidence.damagedAt(place) < at;
         verdict.holds(
                 hasArrived || mayBeLost,
                 Invariant.I1,
@@ -72,6 +73,7 @@ final class LossCheck {
                     || !Place.of(sent.stored.receipt()).equals(story.place);
             last = delivered.toString();
         }
+        mayBeLost |= evidence.damagedAt(story.place) < at || evidence.isLetterDamaged(story.place);
         verdict.holds(
                 isSettled || mayBeLost,
                 Invariant.I1,
@@ -85,7 +87,7 @@ final class LossCheck {
         }
         return delivered.acked != null
                 || delivered.ackFailedAt == Evidence.NEVER
-                || evidence.isOpen(delivered.ackFailure, delivered.ackingAt, delivered.ackFailedAt);
+                || delivered.ackFailure.isOutcomeOpen();
     }
 
     /** A delivery is a record, too: the node knows its own handles. */
@@ -96,7 +98,10 @@ final class LossCheck {
         boolean isUnknown =
                 Evidence.BAD_HANDLE.contains(delivered.ackFailure) && delivered.ackFailure != Refusal.Code.STALE_HANDLE;
         verdict.holds(
-                !isUnknown || evidence.isCutBetween(delivered.at, delivered.ackFailedAt),
+                !isUnknown
+                        || evidence.isCutBetween(delivered.at, delivered.ackFailedAt)
+                        || evidence.areNotesDamagedBetween(
+                                delivered.popped.group(), delivered.place, delivered.at, delivered.ackFailedAt),
                 Invariant.I1,
                 "the node refuses a handle of its own with " + delivered.ackFailure + ": " + delivered,
                 delivered);

@@ -4,6 +4,7 @@ import io.forebay.testkit.check.Evidence.Delivered;
 import io.forebay.testkit.check.Evidence.Place;
 import io.forebay.testkit.check.Evidence.Sent;
 import io.forebay.testkit.check.Evidence.Sighting;
+import io.forebay.testkit.check.Evidence.Spans;
 import io.forebay.testkit.check.Evidence.Story;
 import io.forebay.testkit.check.Evidence.Subject;
 import java.util.ArrayList;
@@ -13,13 +14,15 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * I3: in an ordered group a message goes out only when each earlier one of its key is settled.
  *
  * <p>A power cut may take messages, and their places are given again, to messages of other keys, too. So each span from one cut to the
  * next is looked at by itself: who was certainly in which place then, and until when it certainly was not settled. A queue is taken
- * from its end: what lies before something that was flushed has its place for good.
+ * from its end: what lies before something that was flushed has its place for good. Where the notes of a group in a queue were damaged
+ * a span of that queue ends as well: what was settled may come again. A message that is damaged is passed over.
  */
 final class TurnCheck {
     private record QueueId(int nodeId, String topic, int queue) {
@@ -34,6 +37,7 @@ final class TurnCheck {
     private final class Occupant {
         final Story story;
         final Sent sent;
+        final Spans spans;
         final List<Delivered> deliveries = new ArrayList<>();
         final boolean isDeadLetter;
         final int lastSeenSpan;
@@ -41,9 +45,10 @@ final class TurnCheck {
         final int keptSpan;
         final int fromSpan;
 
-        Occupant(Story story, Sent sent) {
+        Occupant(Story story, Sent sent, Spans spans) {
             this.story = story;
             this.sent = sent;
+            this.spans = spans;
             int firstSeenAt = Integer.MAX_VALUE;
             int lastSeenAt = Evidence.NEVER;
             for (Sighting sighting : sent.sightings) {
@@ -54,10 +59,10 @@ final class TurnCheck {
             }
             isDeadLetter = story.letters.stream()
                     .anyMatch(found -> found.letter().messageId().equals(sent.sending.messageId()));
-            lastSeenSpan = evidence.spanOf(lastSeenAt);
-            isReplaced = evidence.spanOf(lastSeen.get(story.place)) > lastSeenSpan;
-            keptSpan = keptSpan(story.place);
-            fromSpan = Math.min(evidence.spanOf(firstSeenAt), keptSpan);
+            lastSeenSpan = spans.of(lastSeenAt);
+            isReplaced = spans.of(lastSeen.get(story.place)) > lastSeenSpan;
+            keptSpan = keptSpan(story.place, spans);
+            fromSpan = Math.min(spans.of(firstSeenAt), keptSpan);
         }
 
         /**
@@ -68,7 +73,7 @@ final class TurnCheck {
             return span >= fromSpan
                     && (span <= lastSeenSpan
                             || keptSpan <= lastSeenSpan
-                            || !isReplaced && span == evidence.spanCount() - 1);
+                            || !isReplaced && span == spans.count() - 1);
         }
 
         /**
@@ -82,10 +87,10 @@ final class TurnCheck {
             }
             Delivered last = null; // they are in the order in which they went out
             for (Delivered delivered : deliveries) {
-                last = delivered.at < evidence.endOfSpan(span) ? delivered : last;
+                last = delivered.at < spans.end(span) ? delivered : last;
             }
-            int forgottenAt = last == null ? Evidence.NEVER : evidence.endOfSpan(evidence.spanOf(last.at));
-            int until = Integer.MAX_VALUE;
+            int forgottenAt = last == null ? Evidence.NEVER : spans.end(spans.of(last.at));
+            int until = evidence.damagedAt(story.place);
             for (Delivered delivered : deliveries) {
                 if (maySettle(delivered) && (delivered == last || delivered.ackingAt > forgottenAt)) {
                     until = Math.min(until, delivered.ackingAt);
@@ -100,15 +105,15 @@ final class TurnCheck {
             }
             return delivered.acked != null
                     || delivered.ackFailure == null
-                    || evidence.isOpen(delivered.ackFailure, delivered.ackingAt, delivered.ackFailedAt);
+                    || delivered.ackFailure.isOutcomeOpen();
         }
     }
 
     private final Evidence evidence;
     private final Rules rules;
     private final Verdict verdict;
-    /** By span, the highest offset of a queue that was known to be flushed at its end. */
-    private final Map<QueueId, long[]> flushed = new HashMap<>();
+    /** By offset, when it was first known that something in that place or behind it is flushed. */
+    private final Map<QueueId, TreeMap<Long, Integer>> flushedAt = new HashMap<>();
     /** When somebody was last seen there. */
     private final Map<Place, Integer> lastSeen = new HashMap<>();
 
@@ -124,8 +129,15 @@ final class TurnCheck {
                 lastSeen.merge(sighting.place(), sighting.at(), Math::max);
             }
             if (sent.isFlushed()) {
-                addFlushed(Place.of(sent.stored.receipt()), evidence.spanOf(sent.storedAt));
+                Place place = Place.of(sent.stored.receipt());
+                flushedAt
+                        .computeIfAbsent(QueueId.of(place), absent -> new TreeMap<>())
+                        .merge(place.offset(), sent.storedAt, Math::min);
             }
+        }
+        for (TreeMap<Long, Integer> offsets : flushedAt.values()) {
+            int[] first = {Integer.MAX_VALUE};
+            offsets.descendingMap().replaceAll((offset, at) -> first[0] = Math.min(first[0], at));
         }
         Map<Line, List<Occupant>> lines = new HashMap<>();
         for (Story story : evidence.stories.values()) {
@@ -139,35 +151,21 @@ final class TurnCheck {
         }
     }
 
-    private void addFlushed(Place place, int fromSpan) {
-        long[] offsets = flushed.computeIfAbsent(QueueId.of(place), absent -> {
-            long[] none = new long[evidence.spanCount()];
-            Arrays.fill(none, -1);
-            return none;
-        });
-        for (int span = fromSpan; span < offsets.length; span++) {
-            offsets[span] = Math.max(offsets[span], place.offset());
-        }
-    }
-
     /** The span from which on no cut can take what is there; {@link Integer#MAX_VALUE} if there is none. */
-    private int keptSpan(Place place) {
-        long[] offsets = flushed.getOrDefault(QueueId.of(place), new long[0]);
-        for (int span = 0; span < offsets.length; span++) {
-            if (offsets[span] >= place.offset()) {
-                return span;
-            }
-        }
-        return Integer.MAX_VALUE;
+    private int keptSpan(Place place, Spans spans) {
+        TreeMap<Long, Integer> offsets = flushedAt.get(QueueId.of(place));
+        Map.Entry<Long, Integer> behind = offsets == null ? null : offsets.ceilingEntry(place.offset());
+        return behind == null ? Integer.MAX_VALUE : spans.of(behind.getValue());
     }
 
     private void addOccupants(Story story, Map<Line, List<Occupant>> lines) {
         Map<Sent, Occupant> occupants = new LinkedHashMap<>();
+        Spans spans = evidence.spans(story.group, story.place);
         for (Delivered delivered : story.deliveries) {
             Sent sent = evidence.sent.get(delivered.popped.messageId());
             if (sent != null) {
                 occupants
-                        .computeIfAbsent(sent, absent -> new Occupant(story, sent))
+                        .computeIfAbsent(sent, absent -> new Occupant(story, sent, spans))
                         .deliveries
                         .add(delivered);
             }
@@ -181,9 +179,10 @@ final class TurnCheck {
     }
 
     private void checkLine(List<Occupant> line) {
-        int[] allSettledAt = new int[evidence.spanCount()];
+        Spans spans = line.get(0).spans;
+        int[] allSettledAt = new int[spans.count()];
         Arrays.fill(allSettledAt, Evidence.NEVER);
-        Occupant[] latest = new Occupant[evidence.spanCount()];
+        Occupant[] latest = new Occupant[spans.count()];
         for (int from = 0; from < line.size(); ) {
             int to = from;
             while (to < line.size() && isSamePlace(line.get(from), line.get(to))) {
@@ -191,7 +190,7 @@ final class TurnCheck {
             }
             for (Occupant occupant : line.subList(from, to)) {
                 for (Delivered delivered : occupant.deliveries) {
-                    int span = evidence.spanOf(delivered.at);
+                    int span = spans.of(delivered.at);
                     verdict.tried(Invariant.I3);
                     if (allSettledAt[span] >= delivered.at) {
                         tell(delivered, latest[span], line);

@@ -12,6 +12,8 @@ public final class Proof {
     public static final LongAdder kills = new LongAdder();
     /** Disks as a power cut leaves them that were recovered and compared with what had been promised. */
     public static final LongAdder images = new LongAdder();
+    /** Of both, those on virtual time, of whole nodes and of single logs: thousands take a minute. */
+    public static final LongAdder simulatedCrashes = new LongAdder();
     /** Forces, of files and of directories, that were made to fail. */
     public static final LongAdder forceFaults = new LongAdder();
     /** Bytes that were flipped, cut off, zeroed or moved. */
@@ -37,7 +39,7 @@ public final class Proof {
 
     /** Everything in one line, with no line break; it may miss what other threads add meanwhile. */
     public static String line() {
-        return "kills " + kills + ", images " + images + ", force faults " + forceFaults + ", corrupt bytes "
+        return "kills " + kills + ", images " + images + ", of these simulated " + simulatedCrashes + ", force faults " + forceFaults + ", corrupt bytes "
                 + corruptBytes
                 + ", simulated hours " + Math.round(simulatedMillis.sum() / MILLIS_PER_HOUR * 10) / 10.0
                 + ", messages acknowledged " + messagesAcknowledged + ", lost " + lost + ", altered " + altered

@@ -240,6 +240,13 @@ class JudgeTest {
                     .note(new Fact.NotAcked(handle, Refusal.Code.OUTCOME_UNKNOWN))
                     .drained();
         });
+        assertBroken(Invariant.I1, "nobody settled it", script -> {
+            ReceiptHandle handle = script.sent("a", 0, WRITTEN).popped("a", 0, 1);
+            script.acking(handle)
+                    .fault(Fact.Fault.Kind.LINE)
+                    .note(new Fact.NotAcked(handle, Refusal.Code.FAILED))
+                    .drained();
+        });
         assertClean(script -> {
             script.sent("a", 0, WRITTEN).popped("a", 0, 1);
             script.cut().drained();
@@ -305,11 +312,18 @@ class JudgeTest {
             script.sending("a").note(new Fact.NotStored("a", Refusal.Code.OUTCOME_UNKNOWN));
             come.accept(script);
         });
-        assertClean(script -> {
-            // Its first copy was taken, the answer was lost.
-            script.sending("a").kill().note(new Fact.NotStored("a", Refusal.Code.DISK_FULL));
-            come.accept(script);
-        });
+        // Had its first copy been taken, and the answer been lost, the client would have said that it does not know.
+        for (Refusal.Code code : Refusal.Code.values()) {
+            Consumer<Script> refused = script -> {
+                script.sending("a").kill().note(new Fact.NotStored("a", code));
+                come.accept(script);
+            };
+            if (code.isOutcomeOpen()) {
+                assertClean(refused);
+            } else {
+                assertBroken(Invariant.I2, "was refused with " + code, refused);
+            }
+        }
     }
 
     @Test
@@ -765,6 +779,116 @@ class JudgeTest {
         assertClean(killed.andThen(script -> script.note(new Fact.NotServing("the log is damaged at position 7"))));
         assertBroken(Invariant.I8, "does not say why", killed.andThen(script -> script.note(new Fact.NotServing(" "))));
         assertClean(script -> script.fault(Fact.Fault.Kind.LINE));
+    }
+
+    // ---- damage -----------------------------------------------------------------------------------------------------
+
+    private static Fact damaged(Fact.Damaged.What what, String group, String topic, long offset) {
+        return new Fact.Damaged(what, group, NODE_ID, topic, 0, offset);
+    }
+
+    private static Fact gone(String topic, long offset) {
+        return damaged(Fact.Damaged.What.MESSAGE, "", topic, offset);
+    }
+
+    private static Fact forgotten(String group, long offset) {
+        return damaged(Fact.Damaged.What.NOTES, group, "t", offset);
+    }
+
+    @Test
+    void whatIsDamagedNeedNotComeAndNothingElse() {
+        assertClean(script -> script.sent("a", 0, FLUSHED).note(gone("t", 0)).kill().drained());
+        assertBroken(
+                Invariant.I1,
+                "message a never came",
+                script -> script.sent("a", 0, FLUSHED).note(gone("t", 1)).kill().drained());
+        assertBroken(
+                Invariant.I1,
+                "message a never came",
+                script -> script.sent("a", 0, FLUSHED).note(forgotten("g", 0)).kill().drained());
+        // It came, nobody has settled it, and now it cannot be read.
+        assertClean(script -> {
+            script.sent("a", 0, FLUSHED).popped("a", 0, 1);
+            script.note(gone("t", 0)).kill().drained();
+        });
+    }
+
+    @Test
+    void whatIsDamagedIsNotHandedOutByANodeThatHasStartedSince() {
+        Consumer<Script> sent = script -> script.sent("a", 0, FLUSHED).note(gone("t", 0));
+        assertClean(sent.andThen(script -> script.through("a", 0)));
+        assertBroken(
+                Invariant.I2,
+                "came out of a damaged place",
+                sent.andThen(script -> script.kill().through("a", 0)));
+        assertBroken(Invariant.I2, "came out of a damaged place", sent.andThen(script -> script.kill()
+                .letter("a", 0, ATTEMPTS_MAX, 0)));
+        assertClean(script -> script.sent("a", 0, FLUSHED)
+                .note(damaged(Fact.Damaged.What.DOUBTFUL_MESSAGE, "", "t", 0))
+                .kill()
+                .through("a", 0)
+                .drained());
+    }
+
+    @Test
+    void aDamagedLetterNeedNotBeFound() {
+        Consumer<Script> dead = script -> {
+            script.sent("a", 0, FLUSHED).nacked(script.popped("a", 0, 1), 0);
+            script.nacked(script.popped("a", 0, 2), 0);
+        };
+        assertBroken(Invariant.I1, "nobody settled it", dead.andThen(Script::drained));
+        assertClean(dead.andThen(script -> script.note(damaged(Fact.Damaged.What.LETTER, "", "t", 0))
+                .drained()));
+        assertBroken(
+                Invariant.I1,
+                "nobody settled it",
+                dead.andThen(script -> script.note(damaged(Fact.Damaged.What.LETTER, "", "t", 1))
+                        .drained()));
+    }
+
+    @Test
+    void whatWasNotedInADamagedPlaceMayBeForgotten() {
+        Consumer<Script> again = script -> script.through("a", 0).drained();
+        for (long offset : new long[] {0, -1}) {
+            assertClean(script -> {
+                script.sent("a", 0, FLUSHED).acked(script.popped("a", 0, 1), FLUSHED);
+                again.accept(script.note(forgotten("g", offset)).kill());
+            });
+        }
+        for (Fact other : new Fact[] {forgotten("g", 1), forgotten("o", 0)}) {
+            assertBroken(Invariant.I4, "came though it was acked at FLUSHED", script -> {
+                script.sent("a", 0, FLUSHED).acked(script.popped("a", 0, 1), FLUSHED);
+                again.accept(script.note(other).kill().pass(INVISIBLE_MILLIS));
+            });
+        }
+    }
+
+    @Test
+    void aDamagedMessageHoldsNobodyUp() {
+        Consumer<Script> sent =
+                script -> script.sentKeyed("k1", "x", 0).sentKeyed("k2", "x", 1).popped("k1", "k", "o", 0, 1, "c");
+        Consumer<Script> later = script -> script.kill().popped("k2", "k", "o", 1, 1, "c");
+        assertBroken(Invariant.I3, "came before the one at k/0/0", sent.andThen(later));
+        assertClean(sent.andThen(script -> later.accept(script.note(gone("k", 0)))));
+        assertBroken(
+                Invariant.I3,
+                "came before the one at k/0/0",
+                sent.andThen(script -> later.accept(script.note(gone("k", 2)))));
+    }
+
+    /** What was settled before its notes were damaged held nobody up then, and does from then on. */
+    @Test
+    void whatIsForgottenHoldsItsKeyUpAgain() {
+        Consumer<Script> acked = script -> script.sentKeyed("k1", "x", 0)
+                .sentKeyed("k2", "x", 1)
+                .acked(script.popped("k1", "k", "o", 0, 1, "c"), WRITTEN);
+        Consumer<Script> again = script -> script.note(damaged(Fact.Damaged.What.NOTES, "o", "k", 0))
+                .kill()
+                .popped("k1", "k", "o", 0, 1, "c");
+        Consumer<Script> second = script -> script.popped("k2", "k", "o", 1, 1, "c");
+        assertClean(acked.andThen(second).andThen(again));
+        assertBroken(
+                Invariant.I3, "came before the one at k/0/0", acked.andThen(again).andThen(second));
     }
 
     // ---- the verdict ------------------------------------------------------------------------------------------------

@@ -1,0 +1,137 @@
+package io.forebay.storage.log;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.forebay.testkit.faults.MemoryDisk;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/**
+ * One frame of a log is damaged and repaired: the smallest there is, and one of the last messages of a queue, whose later records are
+ * no messages. Invariants: I1 everything else is there; I2 no offset is given a second time; I8 it can be repaired. The fault: a
+ * flipped byte in something that was durable.
+ */
+class SmallHolesRepairTest {
+    private static final Owner QUEUE = Owner.queue(1);
+    private static final Owner GROUP = Owner.group(1, 5);
+
+    private final MemoryDisk disk = new MemoryDisk();
+    private final List<Frame> frames = new ArrayList<>();
+
+    private static MessageRecord message(String id) {
+        return MessageRecord.builder()
+                .id(id)
+                .body(id.getBytes(StandardCharsets.US_ASCII))
+                .build();
+    }
+
+    private void append(StripeLog log, Owner owner, LogRecord... records) throws IOException {
+        Frame.Builder builder = Frame.builder(256);
+        for (LogRecord record : records) {
+            builder.add(owner, record);
+        }
+        Frame frame = builder.build();
+        log.append(frame, 2_000);
+        frames.add(frame);
+    }
+
+    /** What comes first is told again by no start: each of these logs has neither a checkpoint nor a copy. */
+    private interface Content {
+        void append(StripeLog log) throws IOException;
+    }
+
+    private void write(Content content) throws IOException {
+        try (StripeLog log = StripeLog.open(disk, LogDriver.OPTIONS, 1_000, new RepairDraft.Ignoring())) {
+            content.append(log);
+            log.close(true);
+        }
+    }
+
+    /** Damages one frame, and has it repaired. */
+    private RepairPlan repair(int frame) throws IOException {
+        LogCensus.Piece piece = LogCensus.of(disk).pieces.stream()
+                .filter(one -> one.entries().get(0).sequence() == frames.get(frame).firstSequence())
+                .findFirst()
+                .orElseThrow();
+        disk.flip(piece.file(), piece.at() + piece.lengthBytes() - 1, 1);
+        RepairPlan plan = LogRepair.apply(disk, 1, 3_000);
+        assertThat(plan.refusalOrNull()).as("I8").isNull();
+        assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+        return plan;
+    }
+
+    @Test
+    void aFrameWithOneSmallRecordIsRepaired() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, -1, 0));
+        assertNextOffset(1);
+    }
+
+    @Test
+    void offsetsBeforeASnapshotAreNotGivenAgain() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, QUEUE, new SnapshotRecord(0, 0, 3, 0, 1, new byte[0]));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertNextOffset(3);
+    }
+
+    @Test
+    void offsetsBehindWhichNothingTellsHowFarTheyHadComeAreNotGivenAgain() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, QUEUE, new DeduplicationRecord(SendWindow.Kind.OFF, 1_000));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertNextOffset(3);
+    }
+
+    /** A message behind it tells the same. */
+    @Test
+    void offsetsAreToldByAMessageBehindAnotherRecord() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, QUEUE, new DeduplicationRecord(SendWindow.Kind.OFF, 1_000));
+            append(log, QUEUE, message("d"));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertNextOffset(4);
+    }
+
+    /** Nobody else speaks of that queue, neither before nor behind. */
+    @Test
+    void theOnlyMessageOfAQueueIsToldByWhatIsLeftOfIt() throws IOException {
+        write(log -> {
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+            append(log, QUEUE, message("a"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+        });
+        RepairPlan plan = repair(1);
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
+        assertNextOffset(1);
+    }
+
+    private void assertNextOffset(long next) throws IOException {
+        try (StripeLog log = StripeLog.open(disk, LogDriver.OPTIONS, 4_000, new RepairDraft.Ignoring())) {
+            assertThat(log.report().stoppedOwners()).isEmpty();
+            assertThat(log.nextOffset(QUEUE.queueId())).as("I2").isEqualTo(next);
+        }
+    }
+}
