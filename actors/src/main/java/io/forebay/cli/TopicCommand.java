@@ -193,6 +193,8 @@ final class TopicCommand implements Callable<Integer> {
                 }
                 print(table);
                 for (QueueDescription queue : description.queues()) {
+                    queue.unserved()
+                            .forEach(why -> shell.console().println("stopped: queue " + queue.number() + ", " + why));
                     queue.quarantines()
                             .forEach(bad -> shell.console()
                                     .println("unreadable: queue " + queue.number() + ", " + shown(bad, queue)));
@@ -253,6 +255,7 @@ final class TopicCommand implements Callable<Integer> {
             one.put("stored", queue.depth());
             one.put("expired", queue.expired());
             one.put("unreadable", queue.quarantined());
+            one.put("stopped", queue.unserved());
             one.put(
                     "quarantines",
                     queue.quarantines().stream().map(TopicCommand::json).toList());

@@ -344,6 +344,13 @@ final class Subscriptions {
         if (one.mode == null || one.window.isSuspended()) {
             return;
         }
+        Refusal nothingIsServed =
+                one.mode == DeliveryMode.PUSH ? directory.whyNothingIsServed(one.topic, one.group) : null;
+        if (nothingIsServed != null) {
+            // Not silence. It subscribes again after a while, and as soon as the node has been started again.
+            end(one, nothingIsServed);
+            return;
+        }
         // With POP nothing may be under way any more: then the client takes its credits back.
         if (one.mode == DeliveryMode.PUSH || !one.window.isAsking()) {
             if (one.toldMode != null && one.toldMode != one.mode) {
@@ -400,11 +407,11 @@ final class Subscriptions {
 
     /** There may be room where there was none. */
     void askAll() {
-        subscriptions.values().forEach(this::settle);
+        List.copyOf(subscriptions.values()).forEach(this::settle);
     }
 
     void onWake(long nowMillis) {
-        for (Subscription one : subscriptions.values()) {
+        for (Subscription one : List.copyOf(subscriptions.values())) {
             if (one.window.restUntilMillis() > nowMillis) {
                 session.wakeAt(one.window.restUntilMillis());
             } else {

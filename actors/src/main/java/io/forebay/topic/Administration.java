@@ -318,6 +318,7 @@ final class Administration {
         }
         List<QueueDescription> queues = new ArrayList<>();
         int left = TopicDescription.QUARANTINES_MAX;
+        int unservedLeft = TopicDescription.UNSERVED_MAX;
         for (TopicDirectory.QueueRoute queue : route.queues()) {
             long first = queue.marks().firstOffset();
             long next = Math.max(first, queue.marks().nextOffset());
@@ -329,8 +330,12 @@ final class Administration {
                     next - first,
                     queue.marks().expiredCount(),
                     queue.marks().quarantinedCount(),
-                    quarantines(queue.marks(), left)));
+                    quarantines(queue.marks(), left),
+                    directory.whyUnserved(queue.queueId()).stream()
+                            .limit(unservedLeft)
+                            .toList()));
             left -= queues.get(queues.size() - 1).quarantines().size();
+            unservedLeft -= queues.get(queues.size() - 1).unserved().size();
         }
         TopicRecord topic = state.topic(name);
         return new TopicDescription(

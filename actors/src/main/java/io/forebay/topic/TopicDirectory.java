@@ -78,6 +78,9 @@ public final class TopicDirectory {
     public record Unserved(
             Owner owner, int stripeId, String topic, int queue, String group, Fault fault, String text) {}
 
+    /** Nothing but a new start serves them again, and whoever is connected hears of that. */
+    private static final long UNSERVED_RETRY_MILLIS = 5_000;
+
     private record TopicAndGroup(String topic, String group) {}
 
     private final Map<String, TopicRoute> topics = new ConcurrentHashMap<>();
@@ -140,6 +143,48 @@ public final class TopicDirectory {
         Unserved found = unserved.get(Owner.key(queueId, 0));
         found = found != null ? found : unserved.get(Owner.key(queueId, groupId));
         return found == null ? null : Refusal.of(Refusal.Code.QUEUE_STOPPED, found.text);
+    }
+
+    /** Why a queue is not served, and the groups in it: a line for each, the queue's own first. */
+    public List<String> whyUnserved(int queueId) {
+        if (unserved.isEmpty()) {
+            return List.of();
+        }
+        return unserved.values().stream()
+                .filter(one -> one.owner.queueId() == queueId)
+                .sorted(Comparator.comparing(Unserved::group))
+                .map(Unserved::text)
+                .toList();
+    }
+
+    /**
+     * Why nothing of a topic is served to a group, as it is told to whoever waits for something.
+     *
+     * @return null if any queue of it is served, or there is none
+     */
+    public Refusal whyNothingIsServed(String topic, String group) {
+        if (unserved.isEmpty()) {
+            return null;
+        }
+        TopicRoute route = topic(topic);
+        GroupRoute consumer = group(topic, group);
+        Refusal first = null;
+        for (QueueRoute queue : route == null || consumer == null ? List.<QueueRoute>of() : route.queues()) {
+            Refusal why = whyUnserved(queue.queueId(), consumer.groupId());
+            if (why == null) {
+                return null;
+            }
+            first = first == null ? why : first;
+        }
+        return first == null
+                ? null
+                : new Refusal(
+                        first.code(),
+                        first.text()
+                                + (route.queues().size() == 1
+                                        ? ""
+                                        : " (and so are all " + route.queues().size() + " of its queues)"),
+                        UNSERVED_RETRY_MILLIS);
     }
 
     /** Names of the groups that consume a topic, in order. Looks at every group of the node. */

@@ -20,6 +20,17 @@ public sealed interface ClientNotice {
         }
     }
 
+    /**
+     * A subscription goes on, and the node does not serve all it is for: nothing of it when the group's messages are pushed, or a
+     * part, too, when they are popped. Told once to each subscription in each session, and again when the reason is another one.
+     */
+    record Unserved(String nodeName, String topic, String group, String reason) implements ClientNotice {
+        @Override
+        public String text() {
+            return "node " + nodeName + " does not serve all of topic " + topic + " to group " + group + ": " + reason;
+        }
+    }
+
     /** No answer for some time; told once for each search. The client goes on trying. */
     record NoAnswer(String tried, long waitedMillis, String advice) implements ClientNotice {
         @Override

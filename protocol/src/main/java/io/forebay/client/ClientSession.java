@@ -583,6 +583,13 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
     }
 
     @Override
+    public void unserved(PopRequest request, Refusal refusal) {
+        ClientNotice notice =
+                new ClientNotice.Unserved(nodeName, request.topic(), request.group(), refusal.text());
+        completions.accept(() -> listener.notice(notice));
+    }
+
+    @Override
     public void released(long bytes) {
         if (bytes != 0) {
             pendingBytesReleased.accept(bytes);

@@ -352,8 +352,8 @@ public final class ForebayClient {
      * with the handler or on their way to it. Where the group is set to {@code delivery = push} its nodes push, else the
      * client pops; which of the two may change meanwhile.
      *
-     * <p>It goes on until it is stopped, over losses of nodes and their restarts. If a node refuses it for good, {@link
-     * Control#isShutdown} fails with the reason.
+     * <p>It goes on until it is stopped, over losses of nodes and their restarts, and while a node cannot serve the topic's queues,
+     * of which {@link ClientNotice.Unserved} tells. If a node refuses it for good, {@link Control#isShutdown} fails with the reason.
      *
      * @param request its count and bytes bound one push or pop
      * @param handler called where stages are completed, so it must not block; must not return null. What is acked or nacked by

@@ -60,6 +60,9 @@ interface Requests {
     /** Runs it where stages are completed. */
     void complete(Runnable task);
 
+    /** Tells whoever watches the client why a subscription gets nothing, or not all. */
+    void unserved(PopRequest request, Refusal refusal);
+
     /** {@code bytes} of pending messages have been answered. */
     void released(long bytes);
 }

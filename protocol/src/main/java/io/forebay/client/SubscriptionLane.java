@@ -42,6 +42,8 @@ final class SubscriptionLane extends Lane {
 
     private boolean isUnsubscribing;
     private long restUntilMillis;
+    /** Why it was last told that not all is served, in this session. */
+    private String toldUnserved;
 
     SubscriptionLane(int id, NodeSubscription subscription, Requests requests) {
         this.id = id;
@@ -72,6 +74,7 @@ final class SubscriptionLane extends Lane {
 
     /** The session is open, perhaps again: what was under way may be lost. */
     void onOpened(long nowMillis) {
+        toldUnserved = null;
         if (phase == Phase.OPEN || (phase == Phase.RESTING && subscribing == null)) {
             subscribe(nowMillis);
         }
@@ -137,7 +140,9 @@ final class SubscriptionLane extends Lane {
     }
 
     private void onRefused(Refusal refusal, long nowMillis) {
-        if (refusal.isTransient()) {
+        // What is stopped is served again when the node has been mended and started.
+        if (refusal.isTransient() || refusal.code() == Refusal.Code.QUEUE_STOPPED) {
+            noticeUnserved(refusal);
             phase = Phase.RESTING;
             restUntilMillis = nowMillis + requests.retryDelayMillis(refusal);
             list();
@@ -220,11 +225,19 @@ final class SubscriptionLane extends Lane {
                 || refusal.code() == Refusal.Code.TIMED_OUT
                 || refusal.code() == Refusal.Code.LIMIT;
         if (passes) {
+            noticeUnserved(refusal);
             // It subscribes again, and so hears how the group's messages come at present.
             phase = Phase.RESTING;
             restUntilMillis = requests.nowMillis() + requests.retryDelayMillis(refusal);
         } else {
             end(refusal);
+        }
+    }
+
+    private void noticeUnserved(Refusal refusal) {
+        if (refusal.code() == Refusal.Code.QUEUE_STOPPED && !refusal.text().equals(toldUnserved)) {
+            toldUnserved = refusal.text();
+            requests.unserved(subscription.request, refusal);
         }
     }
 

@@ -15,6 +15,9 @@ import java.util.List;
  * @param quarantined stored messages that cannot be read, and are never delivered
  * @param quarantines what is wrong with them, in order, and with what is not stored any more, until it is released; of the
  *     topic at most {@link TopicDescription#QUARANTINES_MAX} are told of
+ * @param unserved why it is not served, or a group in it: for each a line that names it and says what to do, that of the queue
+ *     first; of the topic at most {@link TopicDescription#UNSERVED_MAX} are told. Of a queue that is not served the numbers say
+ *     nothing
  */
 public record QueueDescription(
         int number,
@@ -24,4 +27,5 @@ public record QueueDescription(
         long depth,
         long expired,
         long quarantined,
-        List<Quarantine> quarantines) {}
+        List<Quarantine> quarantines,
+        List<String> unserved) {}

@@ -24,4 +24,7 @@ public record TopicDescription(
         long createdMillis) {
     /** Most quarantines that a description names. */
     public static final int QUARANTINES_MAX = 20;
+
+    /** Most queues, and groups in queues, of which a description says why they are not served. */
+    public static final int UNSERVED_MAX = 20;
 }

@@ -118,6 +118,7 @@ final class TopicsCodec {
             out.zigzag(queue.expired());
             out.zigzag(queue.quarantined());
             writeQuarantines(out, queue.quarantines());
+            WireValues.writeTexts(out, queue.unserved());
         }
         WireValues.writeTexts(out, topic.groups());
         WireValues.writeMap(out, topic.settings());
@@ -155,7 +156,7 @@ final class TopicsCodec {
     private static TopicDescription readTopic(WireReader in) throws MalformedWireException {
         String topic = in.text();
         String node = in.text();
-        QueueDescription[] queues = new QueueDescription[in.count(8)];
+        QueueDescription[] queues = new QueueDescription[in.count(9)];
         for (int i = 0; i < queues.length; i++) {
             queues[i] = new QueueDescription(
                     in.zigzagInt(),
@@ -165,7 +166,8 @@ final class TopicsCodec {
                     in.zigzag(),
                     in.zigzag(),
                     in.zigzag(),
-                    readQuarantines(in));
+                    readQuarantines(in),
+                    WireValues.readTexts(in));
         }
         return new TopicDescription(
                 topic,

@@ -26,6 +26,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -43,42 +45,44 @@ class DlqCommandsTest {
     @TempDir
     static Path folder;
 
-    private static Fork.Node node;
+    private static Fork.Node shared;
+
+    private Fork.Node node = shared;
 
     @BeforeAll
     static void startNode() throws Exception {
-        node = new Fork.Node(folder, "forebay.node.name=dlq-test", "forebay.storage.stripes=2").start();
+        shared = new Fork.Node(folder, "forebay.node.name=dlq-test", "forebay.storage.stripes=2").start();
     }
 
     @AfterAll
     static void stopNode() {
-        node.close();
+        shared.close();
     }
 
-    private static String[] with(String... arguments) {
+    private String[] with(String... arguments) {
         List<String> all = new ArrayList<>(List.of(arguments));
         all.addAll(List.of("--connect", node.address()));
         return all.toArray(String[]::new);
     }
 
-    private static CliRunner.Result ok(String... arguments) {
+    private CliRunner.Result ok(String... arguments) {
         CliRunner.Result result = CliRunner.run(with(arguments));
         assertThat(result.code()).as(result.err()).isZero();
         return result;
     }
 
-    private static void refused(int code, String part, String... arguments) {
+    private void refused(int code, String part, String... arguments) {
         CommandLineTest.assertOneLine(CliRunner.run(with(arguments)), code, part);
     }
 
     /** A topic whose queues lie in both stripes, and a group that gives a message up after its first failure. */
-    private static void fragile(String topic, String group) {
+    private void fragile(String topic, String group) {
         ok("topic", "create", topic, "--queues", "4");
         ok("group", "create", group, "--topic", topic, "--set", "max-attempts=1", "--set", "retry-backoff=none");
     }
 
     /** Lines {@code KEY:NUMBER}, the numbers of each key in order. */
-    private static void send(String topic, int countOfEachKey) {
+    private void send(String topic, int countOfEachKey) {
         for (int key = 0; key < KEY_COUNT; key++) {
             StringBuilder lines = new StringBuilder();
             for (int number = 0; number < countOfEachKey; number++) {
@@ -91,14 +95,14 @@ class DlqCommandsTest {
     }
 
     /** Takes so many and gives them up. */
-    private static void fail(String topic, String group, int count, String reason) {
+    private void fail(String topic, String group, int count, String reason) {
         CliRunner.Result taken =
                 ok("pop", topic, "--group", group, "--no-ack", "--invisible", "5m", "--count", String.valueOf(count));
         CliRunner.Result given = CliRunner.runWith(taken.bytes(), with("nack", "-", "--reason", reason));
         assertThat(given.outLines()).hasSize(count).allMatch("changed"::equals);
     }
 
-    private static List<String> awaitLetters(String group, int count) {
+    private List<String> awaitLetters(String group, int count) {
         return Awaitility.await()
                 .atMost(Duration.ofSeconds(30))
                 .until(() -> ok("dlq", "list", group).outLines(), lines -> lines.size() == count);
@@ -413,6 +417,7 @@ class DlqCommandsTest {
 
     /** Faults: SIGTERM and kill -9 of the command, kill -9 of the node, each with pages under way. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     @Timeout(value = 3, unit = TimeUnit.MINUTES)
     void redriveThatIsKilledGoesOnWithWhatIsLeft() throws Exception {
         int count = 20 * KEY_COUNT;
@@ -421,7 +426,6 @@ class DlqCommandsTest {
         String[] settings = {
             "forebay.storage.stripes=2", "forebay.session.heartbeat-interval=300 ms", "forebay.session.timeout=2 s"
         };
-        Fork.Node shared = node;
         try (Fork.Node own = new Fork.Node(home, settings).start()) {
             node = own;
             fragile("killed", "g-killed");
@@ -500,8 +504,6 @@ class DlqCommandsTest {
             assertThat(own.stop()).isZero();
             assertThat(CliRunner.run("log", "verify", own.data().toString()).code())
                     .isZero();
-        } finally {
-            node = shared;
         }
     }
 

@@ -3,6 +3,7 @@ package io.forebay.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -38,13 +39,7 @@ final class Fork implements AutoCloseable {
     }
 
     static Fork start(Change change, Path folder, String... arguments) throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1"));
-        if (Runtime.version().feature() >= 24) {
-            command.add("--sun-misc-unsafe-memory-access=allow");
-        }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        List<String> command = ForkedJvm.command(Main.class, "-Xmx256m", "-XX:-UsePerfData");
         command.addAll(List.of(arguments));
         Path err = Files.createTempFile(folder, arguments[0] + "-", ".err");
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(err.toFile());

@@ -62,6 +62,7 @@ class LogRepairCommandTest {
             String plan = run(1, "log", "repair", data);
             assertThat(plan).contains("DAMAGED", "damage: segment-", "lost: queue ", "into quarantine", "--apply");
             assertThat(contents(node.data())).as("a plan writes nothing").isEqualTo(damaged);
+            describeACopy(node.data());
             String json = run(1, "log", "repair", data, "--json");
             long lost = sum(json, "\"offsets\":(\\d+)");
             assertThat(lost).isBetween(1L, 8L);
@@ -91,6 +92,22 @@ class LogRepairCommandTest {
             run(0, "log", "repair", data, "--undo", "2", "--force");
             assertThat(run(1, "log", "verify", data)).contains("DAMAGED");
             CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--undo", "7"), 5, "no repair 7");
+        }
+    }
+
+    /** A node that is started with the damage says what it does not serve. */
+    private void describeACopy(Path data) throws Exception {
+        Path home = Files.createDirectory(folder.resolve("unrepaired"));
+        try (Stream<Path> paths = Files.walk(data)) {
+            for (Path path : paths.toList()) {
+                Files.copy(path, home.resolve("data").resolve(data.relativize(path).toString()));
+            }
+        }
+        try (Fork.Node unrepaired = new Fork.Node(home).start()) {
+            assertThat(run(0, "topic", "describe", "t", "--connect", unrepaired.address()))
+                    .containsPattern("stopped: queue \\d, topic t queue \\d is not served: .*'forebay log repair'");
+            assertThat(run(0, "topic", "describe", "t", "--json", "--connect", unrepaired.address()))
+                    .containsPattern("\"stopped\":\\[\"topic t queue \\d is not served: ");
         }
     }
 

@@ -23,6 +23,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * Nodes and commands in JVMs of their own that are stopped, interrupted and killed. I1: nothing confirmed is missing; I2:
@@ -39,6 +41,7 @@ class NodeLifeTest {
 
     /** Both levels at once: most of the time goes by with processes that start. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void nodeIsKilledFiveTimesAndNoLineIsMissing() throws Exception {
         List<String> lines = realLines();

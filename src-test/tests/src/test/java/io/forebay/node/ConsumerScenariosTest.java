@@ -20,6 +20,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Consumers that are gone, or taken for gone: I4, I5, I6, and what they held goes to somebody else at once. */
 class ConsumerScenariosTest {
@@ -149,6 +151,7 @@ class ConsumerScenariosTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     @EnabledOnOs(OS.LINUX)
     void consumerThatStoodStillForTooLongIsToldWhatItsAcksAreWorth() throws Exception {
         int count = 20;

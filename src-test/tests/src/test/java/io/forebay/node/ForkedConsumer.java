@@ -10,12 +10,12 @@ import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Refusal;
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -37,20 +37,8 @@ final class ForkedConsumer implements AutoCloseable {
     }
 
     static ForkedConsumer start(NodeFixture node, int count) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1"));
-        if (Runtime.version().feature() >= 24) {
-            command.add("--sun-misc-unsafe-memory-access=allow");
-        }
-        command.addAll(List.of(
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
-                node.system.address().toString(),
-                String.valueOf(count)));
+        List<String> command = ForkedJvm.command(Main.class, "-Xmx256m");
+        command.addAll(List.of(node.system.address().toString(), String.valueOf(count)));
         return new ForkedConsumer(new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start());

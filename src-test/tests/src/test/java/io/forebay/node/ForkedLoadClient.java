@@ -1,5 +1,6 @@
 package io.forebay.node;
 
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.check.Journal;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
@@ -7,7 +8,6 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
@@ -25,16 +25,8 @@ final class ForkedLoadClient implements AutoCloseable {
 
     /** It is on its way then, and takes what it is told when it is there. */
     static ForkedLoadClient start(String name, String address, Path journal) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1"));
-        if (Runtime.version().feature() >= 24) {
-            command.add("--sun-misc-unsafe-memory-access=allow");
-        }
-        command.addAll(List.of(
-                "-cp", System.getProperty("java.class.path"), Main.class.getName(), name, address, journal.toString()));
+        List<String> command = ForkedJvm.command(Main.class, "-Xmx256m");
+        command.addAll(List.of(name, address, journal.toString()));
         return new ForkedLoadClient(new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start());

@@ -1,5 +1,6 @@
 package io.forebay.node;
 
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
@@ -62,21 +63,10 @@ final class ForkedNode implements AutoCloseable {
     private static ForkedNode begin(
             Path directory, int port, Map<String, String> settings, List<String> jvmOptions, Path log)
             throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx512m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1"));
-        if (Runtime.version().feature() >= 24) {
-            command.add("--sun-misc-unsafe-memory-access=allow");
-        }
-        command.addAll(jvmOptions);
-        command.addAll(List.of(
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName(),
-                directory.toString(),
-                String.valueOf(port)));
+        List<String> options = new ArrayList<>(List.of("-Xmx512m"));
+        options.addAll(jvmOptions);
+        List<String> command = ForkedJvm.command(Main.class, options.toArray(String[]::new));
+        command.addAll(List.of(directory.toString(), String.valueOf(port)));
         settings.forEach((key, value) -> command.add(key + "=" + value));
         return new ForkedNode(new ProcessBuilder(command)
                 .redirectError(log == null ? ProcessBuilder.Redirect.INHERIT : ProcessBuilder.Redirect.to(log.toFile()))

@@ -16,9 +16,9 @@ import io.forebay.protocol.Message;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,20 +87,8 @@ class OutsideClientsTest {
         private Crowd() {}
 
         static Process start(String address, int firstSessionId) throws IOException {
-            List<String> command = new ArrayList<>(List.of(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-Xmx256m",
-                    "-XX:+UseSerialGC",
-                    "-XX:TieredStopAtLevel=1"));
-            if (Runtime.version().feature() >= 24) {
-                command.add("--sun-misc-unsafe-memory-access=allow");
-            }
-            command.addAll(List.of(
-                    "-cp",
-                    System.getProperty("java.class.path"),
-                    Crowd.class.getName(),
-                    address,
-                    String.valueOf(firstSessionId)));
+            List<String> command = ForkedJvm.command(Crowd.class, "-Xmx256m");
+            command.addAll(List.of(address, String.valueOf(firstSessionId)));
             return new ProcessBuilder(command)
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();

@@ -12,6 +12,7 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsScope;
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
@@ -61,16 +62,9 @@ class ReplayTest {
     void oneSeedReplaysOneRunInAnotherProcess() throws Exception {
         long seed = SeededRun.newSeed();
         Path file = folder.resolve("trace");
-        Process other = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx512m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        ReplayTest.class.getName(),
-                        String.valueOf(seed),
-                        file.toString())
-                .inheritIO()
-                .start();
+        List<String> command = ForkedJvm.command(ReplayTest.class, "-Xmx512m");
+        command.addAll(List.of(String.valueOf(seed), file.toString()));
+        Process other = new ProcessBuilder(command).inheritIO().start();
         List<String> here = traceOf(seed);
         assertThat(other.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)).isTrue();
         assertThat(other.exitValue()).isZero();

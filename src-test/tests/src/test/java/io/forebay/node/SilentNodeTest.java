@@ -31,6 +31,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A node in another process says nothing for longer than two heartbeats, and for less than its session's timeout: because it
@@ -129,6 +131,7 @@ class SilentNodeTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     @EnabledOnOs({OS.LINUX, OS.MAC})
     void aNodeThatHasStoodStillGoesOnAsIfNothingHadBeen() throws Exception {
         try (ForkedNode node = ForkedNode.start(directory, 0, SETTINGS)) {

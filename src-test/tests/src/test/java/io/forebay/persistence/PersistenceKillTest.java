@@ -2,12 +2,14 @@ package io.forebay.persistence;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -77,16 +79,9 @@ class PersistenceKillTest {
     }
 
     private Process start(String durability) throws IOException {
-        return new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx256m",
-                        "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        PersistingProcess.class.getName(),
-                        directory.toString(),
-                        durability)
+        List<String> command = ForkedJvm.command(PersistingProcess.class, "-Xmx256m");
+        command.addAll(List.of(directory.toString(), durability));
+        return new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
     }

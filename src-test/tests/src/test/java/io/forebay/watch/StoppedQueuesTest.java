@@ -4,15 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.ActorRef;
 import akka.actor.PoisonPill;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Adapter;
+import akka.actor.typed.javadsl.Behaviors;
+import com.typesafe.config.ConfigFactory;
+import io.forebay.client.ClientNotice;
+import io.forebay.client.ClientSettings;
 import io.forebay.client.Control;
+import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
+import io.forebay.client.Target;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.LogRepair;
@@ -45,6 +53,14 @@ import org.junit.jupiter.api.Test;
  */
 class StoppedQueuesTest {
     private static final int QUEUES = 3;
+    private static final String REMOTE = """
+        akka.actor.provider = remote
+        akka.remote.warn-about-direct-use = off
+        akka.remote.artery.canonical.hostname = 127.0.0.1
+        akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
+        forebay.client.lookup { retry-min = 50 ms, retry-max = 200 ms }
+        forebay.session { heartbeat-interval = 300 ms, timeout = 5 s }
+        """;
     private static final String NO_CHECKPOINTS = "forebay.store.checkpoint-idle-interval = 1 h";
     private static final Map<String, String> PLAIN = Map.of("retry-backoff", "none", "max-attempts", "0");
 
@@ -303,6 +319,10 @@ class StoppedQueuesTest {
                         "forebay log repair");
         assertThat(node.alive().status()).isEqualTo(200);
         assertThat(node.metrics().value("forebay_stripe_stopped_queues")).isEqualTo(2);
+        List<List<String>> described = described(node.client());
+        assertThat(described.get(0)).singleElement().asString().contains("topic t queue 0 is not served: ", "log repair");
+        assertThat(described.get(1)).singleElement().asString().contains("topic t queue 1 is not served for group g: ");
+        assertThat(described.get(2)).isEmpty();
     }
 
     private void sendsAreRefusedInTheStoppedQueueAlone(WatchedNode node) {
@@ -356,6 +376,12 @@ class StoppedQueuesTest {
         assertThat(acked).isNotEmpty();
     }
 
+    private static List<List<String>> described(ForebayClient client) {
+        return WatchedNode.now(client.describeTopic("t")).get(0).queues().stream()
+                .map(QueueDescription::unserved)
+                .toList();
+    }
+
     /** Of both kinds, and from one to the other. */
     private void subscriptionsGoOn(WatchedNode node) {
         Map<String, List<String>> got =
@@ -390,6 +416,86 @@ class StoppedQueuesTest {
             assertThat(control.isShutdown().toCompletableFuture()).isNotDone();
             WatchedNode.now(control.stop());
         });
+    }
+
+    /** The client lives on, outside of the node. */
+    @Test
+    void aSubscriptionOfWhichNothingIsServedIsToldAndGoesOnWhenTheLogIsRepaired() throws IOException {
+        fill();
+        workAndKill();
+        List<String> damaged = List.of("alpha1", "beta1", "gamma1");
+        for (String text : damaged) {
+            flip(text);
+        }
+        ActorSystem<Void> outside = ActorSystem.create(
+                Behaviors.empty(),
+                "outside",
+                ConfigFactory.parseString(REMOTE + "akka.remote.artery.canonical.port = 0")
+                        .withFallback(ConfigFactory.load()));
+        List<ClientNotice.Unserved> told = new CopyOnWriteArrayList<>();
+        Map<String, List<String>> got =
+                Map.of("pop", new CopyOnWriteArrayList<>(), "push", new CopyOnWriteArrayList<>());
+        List<Control> controls = new ArrayList<>();
+        int port;
+        try {
+            ForebayClient client;
+            try (WatchedNode node =
+                    WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = 0")) {
+                port = node.system.address().getPort().orElseThrow();
+                client = ForebayClient.connect(
+                        outside,
+                        Target.contact(node.system.address().toString()),
+                        ClientSettings.of(outside),
+                        notice -> {
+                            if (notice instanceof ClientNotice.Unserved unserved) {
+                                told.add(unserved);
+                            }
+                        });
+                assertThat(described(client)).hasSize(QUEUES).allSatisfy(lines -> assertThat(lines)
+                        .singleElement()
+                        .asString()
+                        .contains(" is not served: records of it are missing in stripe 0", "forebay log repair"));
+                for (String delivery : got.keySet()) {
+                    WatchedNode.now(client.createGroup(delivery, "t", Map.of("delivery", delivery)));
+                    controls.add(client.subscribe(
+                            PopRequest.of("t", delivery, 10).withWaitMax(Duration.ofMillis(20)), message -> {
+                                got.get(delivery).add(text(message));
+                                return CompletableFuture.completedFuture(null);
+                            }));
+                }
+                Awaitility.await()
+                        .atMost(WatchedNode.PATIENCE)
+                        .untilAsserted(() -> assertThat(told)
+                                .as("I8: not silence")
+                                .extracting(ClientNotice.Unserved::group)
+                                .containsExactlyInAnyOrder("pop", "push"));
+                assertThat(told).allSatisfy(notice -> assertThat(notice.text())
+                        .contains(
+                                "topic t to group " + notice.group(),
+                                "topic t queue 0 is not served",
+                                "forebay log repair"));
+            }
+            assertThat(LogRepair.apply(disk.child("stripe-0"), 1, System.currentTimeMillis())
+                            .lostRecords())
+                    .isEqualTo(damaged.size());
+            try (WatchedNode node =
+                    WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = " + port)) {
+                assertThat(described(client)).hasSize(QUEUES).allMatch(List::isEmpty);
+                WatchedNode.now(client.send(message(keys.get(0), "repaired", 0), Durability.FLUSHED));
+                got.forEach((delivery, texts) -> Awaitility.await()
+                        .atMost(WatchedNode.PATIENCE)
+                        .untilAsserted(() -> assertThat(texts).as(delivery).contains("repaired")));
+                controls.forEach(control -> {
+                    assertThat(control.isShutdown().toCompletableFuture()).isNotDone();
+                    WatchedNode.now(control.stop());
+                });
+                WatchedNode.now(client.close());
+            }
+            assertThat(told).as("once to each").hasSize(2);
+        } finally {
+            outside.terminate();
+            WatchedNode.now(outside.getWhenTerminated());
+        }
     }
 
     @Test

@@ -384,8 +384,8 @@ final class Samples {
                 "orders",
                 "node-1",
                 List.of(
-                        new QueueDescription(0, 0, 5, 10, 5, 3, 1, List.of(quarantine())),
-                        new QueueDescription(1, 1, 0, 0, 0, 0, 0, List.of())),
+                        new QueueDescription(0, 0, 5, 10, 5, 3, 1, List.of(quarantine()), List.of()),
+                        new QueueDescription(1, 1, 0, 0, 0, 0, 0, List.of(), List.of("not served", "not for g"))),
                 List.of("billing"),
                 Map.of("max-attempts", "16"),
                 7,
