@@ -279,7 +279,8 @@ public final class QueueState {
     }
 
     private void keep(QuarantinedRecord bad) {
-        quarantines.putIfAbsent(bad.firstOffset(), bad);
+        // One that begins in the same place and reaches further, as a repair notes, says it of more.
+        quarantines.merge(bad.firstOffset(), bad, (told, next) -> next.count() > told.count() ? next : told);
         if (quarantines.size() > QUARANTINES_KEPT) {
             quarantines.pollFirstEntry();
         }

@@ -68,7 +68,7 @@ class EngineSimulationTest {
           # Small enough to be cleaned, and emptied, again and again.
           storage { stripes = 2, segment-size = 64 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
           store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 64 KiB,
-            checkpoint-idle-interval = 300 ms }
+            checkpoint-idle-interval = 300 ms, evacuation-share = 100, evacuation-live-percent = 80 }
           # A clock that is days ahead, or a device that does not give what it has, takes nothing away here.
           topic { max-age = 0 s, dead-letter-max-age = 0 s, deduplication-window = 7 d }
           queue { body-max = 16 KiB, batch-bytes-max = 48 KiB, quarantine-after = 7 d }
@@ -83,6 +83,11 @@ class EngineSimulationTest {
     private static final int ATTEMPTS_MAX = 4;
     private static final int KEYS = 6;
     private static final int BODY_MAX = 1500;
+    /** Now and then so much is sent that segments are filled, and cleaning has something to look for. */
+    private static final int BURST_EVERY = 40;
+
+    private static final int BURST = 24;
+    private static final int BURST_BODY_MAX = 10_000;
     /** One message of so many cannot be processed. */
     private static final int POISON_EVERY = 13;
 
@@ -168,6 +173,7 @@ class EngineSimulationTest {
         private final Set<Owner> stopped = new HashSet<>();
         /** Messages that may be quarantined. */
         private final Set<Place> damaged = new HashSet<>();
+        private long refusedPops;
         /** A start is to find nothing damaged any more. */
         private boolean isToBeWhole;
 
@@ -275,8 +281,9 @@ class EngineSimulationTest {
             User user = users.get(random.nextInt(CLIENTS));
             if (dice < 35) {
                 progress.note("send");
-                for (int i = random.nextInt(5); i >= 0; i--) {
-                    user.send();
+                boolean isBurst = random.nextInt(BURST_EVERY) == 0;
+                for (int i = isBurst ? BURST : random.nextInt(5); i >= 0; i--) {
+                    user.send(isBurst ? BURST_BODY_MAX : BODY_MAX);
                 }
             } else if (dice < 65) {
                 progress.note("pop");
@@ -405,7 +412,7 @@ class EngineSimulationTest {
             journal.note(new Fact.Fault(dropped.isEmpty() ? kind : Fact.Fault.Kind.POWER_CUT));
             dropped.clear();
             stopped.clear();
-            if (!diagnoses.isEmpty() && (isToBeWhole || random.nextInt(3) == 0)) {
+            if (!diagnoses.isEmpty() && (isToBeWhole || random.nextInt(5) < 2)) {
                 diagnoses = repair(image, diagnoses);
             }
             if (random.nextInt(4) == 0) {
@@ -425,6 +432,9 @@ class EngineSimulationTest {
             watchCleaning();
             journal.note(new Fact.Serving());
             connect();
+            if (!stopped.isEmpty() && random.nextBoolean()) {
+                askTheStopped();
+            }
         }
 
         /** I8: it serves all but those whose records are missing, or says where its log is damaged; then that is repaired. */
@@ -464,13 +474,31 @@ class EngineSimulationTest {
             assertThat(told.size()).as("I8: health names %s", told).isLessThanOrEqualTo(stopped.size());
         }
 
+        /** Whoever wants what is stopped gets what else there is, and then hears why there is no more. */
+        private void askTheStopped() {
+            for (Owner owner : stopped) {
+                Wounds.QueueName queue = wounds.queue(owner.queueId());
+                if (queue == null) {
+                    continue;
+                }
+                String topic = queue.topic();
+                String group = topic.equals(LoadClient.PLAIN) ? LoadClient.WORKERS : LoadClient.LINES;
+                boolean isAsked = owner.isQueue() || group.equals(wounds.group(owner.groupId()));
+                long before = refusedPops;
+                for (int i = 0; isAsked && i < 50 && refusedPops == before; i++) {
+                    users.get(0).pop(topic, group);
+                    node.pass(20);
+                }
+            }
+        }
+
         // ---- damage -----------------------------------------------------------------------------------------------
 
         /** @return what is damaged on that disk now */
         private List<Wounds.Diagnosis> hurt(MemoryDisk image) {
             // What nothing states to be durable any more is made whole.
             List<Wounds.Diagnosis> before = wounds.diagnose(image);
-            String done = isDraining || random.nextInt(3) > 0 ? null : wounds.strike(image, false);
+            String done = isDraining || random.nextBoolean() ? null : wounds.strike(image, false);
             if (done != null) {
                 note(done);
             }
@@ -545,7 +573,6 @@ class EngineSimulationTest {
                     }
                 }
                 saw("message quarantined", quarantined.size());
-                assertThat(damaged).as("I1: only what is damaged is quarantined").containsAll(quarantined);
                 Set<Place> came = new HashSet<>();
                 Set<Place> promised = new HashSet<>();
                 for (Noted noted : journal.noted()) {
@@ -557,8 +584,12 @@ class EngineSimulationTest {
                         promised.add(new Place(receipt.topic(), receipt.queue(), receipt.queueOffset()));
                     }
                 }
+                // A repair may have passed over offsets that were never given.
+                assertThat(damaged)
+                        .as("I1: of what was promised only what is damaged is quarantined, %s", wounds)
+                        .containsAll(quarantined.stream().filter(promised::contains).toList());
                 assertThat(quarantined)
-                        .as("I8: what was damaged and never came is named")
+                        .as("I8: what was damaged and never came is named, %s", wounds)
                         .containsAll(damaged.stream()
                                 .filter(place -> place.topic.equals(topic)
                                         && promised.contains(place)
@@ -678,8 +709,8 @@ class EngineSimulationTest {
                 isGone = true;
             }
 
-            void send() {
-                byte[] body = new byte[random.nextInt(BODY_MAX)];
+            void send(int bodyMax) {
+                byte[] body = new byte[random.nextInt(bodyMax)];
                 random.nextBytes(body);
                 Message.Builder builder = random.nextBoolean()
                         ? Message.builder(LoadClient.PLAIN)
@@ -715,8 +746,10 @@ class EngineSimulationTest {
 
             void pop() {
                 boolean isPlain = random.nextBoolean();
-                String topic = isPlain ? LoadClient.PLAIN : LoadClient.KEYED;
-                String group = isPlain ? LoadClient.WORKERS : LoadClient.LINES;
+                pop(isPlain ? LoadClient.PLAIN : LoadClient.KEYED, isPlain ? LoadClient.WORKERS : LoadClient.LINES);
+            }
+
+            void pop(String topic, String group) {
                 PopRequest request = PopRequest.of(topic, group, 1 + random.nextInt(8))
                         .withInvisible(INVISIBLE)
                         .withWaitMax(Duration.ofMillis(random.nextInt(500)))
@@ -729,6 +762,7 @@ class EngineSimulationTest {
                     if (refused instanceof ForebayException exception
                             && exception.code() == Refusal.Code.QUEUE_STOPPED) {
                         saw("queue stopped: Pop refused", 1);
+                        refusedPops++;
                         check(isStoppedIn(topic, group), "refused with QUEUE_STOPPED: a Pop of " + topic);
                     }
                     if (refused != null) {

@@ -59,9 +59,11 @@ abstract class SteppedWorld {
                 Proof.simulatedMillis.add(TimeUnit.NANOSECONDS.toMillis(world.time.nanos() - began));
             }
             Map<String, Long> counts = run.seen.counts();
-            Proof.kills.add(of(counts, "kill", "crash at an operation", "crash at an operation of a start"));
-            Proof.images.add(
-                    of(counts, "power cut", "power cut at an operation", "power cut at an operation of a start"));
+            long kills = of(counts, "kill", "crash at an operation", "crash at an operation of a start");
+            long cuts = of(counts, "power cut", "power cut at an operation", "power cut at an operation of a start");
+            Proof.kills.add(kills);
+            Proof.images.add(cuts);
+            Proof.simulatedCrashes.add(kills + cuts);
             System.out.println(name + ": " + worlds + " worlds, " + run.seen);
             assertThat(run.seen.kinds()).as("what has come up").contains(toSee);
         }));

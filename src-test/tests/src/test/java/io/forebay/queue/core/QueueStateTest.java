@@ -73,6 +73,18 @@ class QueueStateTest {
         assertThat(state.decideQuarantine(4, 2)).isTrue();
     }
 
+    /** As by a repair: it begins where another one does, which was noted first. */
+    @Test
+    void aLongerQuarantineIsToldOf() {
+        QueueState state = begun(10, false);
+        state.apply(bad(3, 1));
+        state.apply(bad(3, 4));
+        assertThat(state.quarantined()).isEqualTo(OffsetSet.range(3, 4));
+        assertThat(state.quarantines()).containsExactly(bad(3, 4));
+        state.apply(bad(3, 2));
+        assertThat(state.quarantines()).as("not less").containsExactly(bad(3, 4));
+    }
+
     @Test
     void whatIsWrongWithItIsKeptOverSnapshotsUntilItIsReleased() {
         QueueState state = begun(1_000, false);

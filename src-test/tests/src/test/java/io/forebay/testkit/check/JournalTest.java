@@ -52,6 +52,7 @@ class JournalTest {
             new Fact.Remark("the disk is full, and 100 % of it"),
             new Fact.Serving(),
             new Fact.NotServing("no room"),
+            new Fact.Damaged(Fact.Damaged.What.NOTES, "g", 7, "t", 1, -1),
             new Fact.Drained("t", "g"));
 
     @TempDir
