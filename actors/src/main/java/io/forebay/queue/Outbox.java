@@ -53,7 +53,7 @@ public final class Outbox<P> {
     /** What was reserved for batches that are not out yet. */
     private long reservedBytes;
 
-    /** Of the batch that was sent last. */
+    /** Of the largest of the batches that were sent last. */
     private int sentBytes;
 
     /** @param frameBytes size from which a frame is not filled further */
@@ -91,7 +91,7 @@ public final class Outbox<P> {
         return gathering;
     }
 
-    /** The same where nobody knows what follows: one that is begun gets as much room as the last one that was sent took. */
+    /** The same where nobody knows what follows: one that is begun gets as much room as the last ones that were sent took. */
     Batch<P> batchFor(long recordBytes) {
         boolean isBegun = gathering != null && gathering.recordCount() > 0;
         boolean isEnded = !isBegun || gathering.frame.bytes() + recordBytes > frameBytes;
@@ -161,7 +161,7 @@ public final class Outbox<P> {
             sent = gathering;
             gathering = null;
         }
-        sentBytes = sent.frame.bytes();
+        sentBytes = Math.max(sent.frame.bytes(), sentBytes - sentBytes / 4);
         Frame frame = sent.frame.build();
         reservedBytes -= sent.reservedBytes;
         port.append(frame, sent.wantsDurable);
