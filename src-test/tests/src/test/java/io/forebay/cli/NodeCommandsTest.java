@@ -21,6 +21,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Commands against a real node in a process of its own. Each test has its own topic. */
 class NodeCommandsTest {
@@ -265,6 +267,7 @@ class NodeCommandsTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void wrongAddressIsAnsweredInTime() throws Exception {
         String port = node.port();
         String free = String.valueOf(CommandLineTest.freePort());
@@ -289,6 +292,7 @@ class NodeCommandsTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void nodeThatCannotStartSaysWhyAndTouchesNothing() throws Exception {
         refused(
                 5,

@@ -26,6 +26,8 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** The client outside the cluster, over a real transport: what is larger than a frame, and a node that goes and comes. */
 class RemoteClientTest {
@@ -107,6 +109,7 @@ class RemoteClientTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whenChunksAreLostTheSessionIsOpenedAgainAndTheyAreRepeated() {
         ForebayClient client = connect("127.0.0.1:" + port());
         join(client.whenConnected());
@@ -122,6 +125,7 @@ class RemoteClientTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aNodeThatComesBackIsFoundAndWhatWasUnansweredIsRepeated() {
         int port = port();
         ForebayClient client = connect("akka://forebay@127.0.0.1:" + port);

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** A node that is started alone: its ready line, and every obstacle as one clear line. */
 class ForebayNodeTest {
@@ -27,6 +29,7 @@ class ForebayNodeTest {
     Path directory;
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aNodeServesAtTheAddressOfItsReadyLineAndStopsCleanly() throws Exception {
         ForebayNode node = ForebayNode.start(options());
         assertThat(node.readyLine()).matches("ready akka://forebay@127\\.0\\.0\\.1:[1-9][0-9]*");
@@ -47,6 +50,7 @@ class ForebayNodeTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aDirectoryThatIsOpenElsewhereIsNamed() throws Exception {
         ForebayNode node = ForebayNode.start(options());
         try {
@@ -59,6 +63,7 @@ class ForebayNodeTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aDirectoryOfAnotherNodeIsNamed() throws Exception {
         stop(ForebayNode.start(options()));
         NodeStartException failure = failure(options("forebay.node.name", "somebody-else"));
@@ -95,6 +100,7 @@ class ForebayNodeTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aDirectoryThatIsAFileIsNamed() throws IOException {
         Path file = Files.writeString(directory.resolve("file"), "x");
         NodeStartException failure = failure(NodeOptions.of(file).withOverrides(SMALL));
