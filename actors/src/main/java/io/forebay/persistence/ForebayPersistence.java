@@ -79,7 +79,7 @@ public final class ForebayPersistence implements Extension {
      * @param storage that has been opened
      */
     public static void startIfNeeded(ActorSystem<?> system, ForebayStorage storage) {
-        if (storage.recovered(ShardRecovery.class).isAnythingFound()) {
+        if (storage.recovered(ShardRecovery.class).isAnythingOfPlugins()) {
             get(system);
         }
     }
@@ -135,7 +135,7 @@ public final class ForebayPersistence implements Extension {
     private Serving serve(StripeHandle stripe, ShardRecovery recovery) {
         Map<ShardKind, List<ShardRef>> shards = new EnumMap<>(ShardKind.class);
         List<EventIds> eventIds = new ArrayList<>();
-        for (ShardKind kind : ShardKind.values()) {
+        for (ShardKind kind : ShardKind.OF_PLUGINS) {
             List<ShardRef> refs = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 ShardRecovery.Recovered recovered = recovery.take(kind, shard);
@@ -161,6 +161,7 @@ public final class ForebayPersistence implements Extension {
             case STATES -> StateShard.create(ref, stripe, queueId, settings, recovered);
             case EVENTS -> EventShard.create(ref, stripe, queueId, settings, recovered, eventListeners.get(shard));
             case SNAPSHOTS -> SnapshotShard.create(ref, stripe, queueId, settings, recovered);
+            case REGISTRY -> throw new AssertionError(kind);
         };
     }
 
