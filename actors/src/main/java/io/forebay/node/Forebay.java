@@ -171,7 +171,8 @@ public final class Forebay implements Extension {
         ActorRef<Registry.Command> registry = system.systemActorOf(
                 Registry.create(
                         new Registry.Environment(settings, stripes, recovery, directory, random),
-                        () -> registryRef.thenAccept(ref -> open(ref, stripes))),
+                        () -> registryRef.thenAccept(ref -> open(ref, stripes)),
+                        this::fail),
                 NodeProtocol.ENTRY_NAME + "-registry",
                 dispatcherSelector());
         registryRef.complete(registry);
