@@ -3,6 +3,7 @@ package io.forebay.cli;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.LogRepair;
 import io.forebay.storage.log.LogVerifier;
+import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RepairPlan;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -128,6 +129,9 @@ final class LogRepairCommand implements Callable<Integer> {
     }
 
     private static String text(RepairPlan.Loss loss) {
+        if (loss.ownerOrNull() != null && loss.ownerOrNull().queueId() == Owner.REGISTRY_QUEUE) {
+            return "topics and groups: " + loss.records() + " records of what defines them";
+        }
         String whose = loss.ownerOrNull() == null
                 ? "nobody can tell whose"
                 : loss.ownerOrNull().toString();

@@ -18,6 +18,7 @@ import io.forebay.config.QueueSettings;
 import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.persistence.ForebayPersistence;
+import io.forebay.persistence.NodeEvents;
 import io.forebay.persistence.ShardFault;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.ReceiptHandle;
@@ -172,7 +173,8 @@ public final class Forebay implements Extension {
         ActorRef<Registry.Command> registry = system.systemActorOf(
                 Registry.create(
                         new Registry.Environment(settings, stripes, recovery, directory, random),
-                        () -> registryRef.thenAccept(ref -> open(ref, stripes))),
+                        () -> registryRef.thenAccept(ref -> open(ref, stripes)),
+                        this::fail),
                 NodeProtocol.ENTRY_NAME + "-registry",
                 dispatcherSelector());
         registryRef.complete(registry);
@@ -329,6 +331,7 @@ public final class Forebay implements Extension {
         @Override
         public void visitShardFaults(Consumer<ShardFault> visitor) {
             ForebayPersistence.visitFaults(system, visitor);
+            NodeEvents.visitFault(system, visitor);
         }
 
         @Override

@@ -90,7 +90,7 @@ public final class ForebayPersistence implements Extension {
      * @param storage that has been opened
      */
     public static void startIfNeeded(ActorSystem<?> system, ForebayStorage storage) {
-        if (storage.recovered(ShardRecovery.class).isAnythingFound()) {
+        if (storage.recovered(ShardRecovery.class).isAnythingOfPlugins()) {
             get(system);
         }
     }
@@ -169,7 +169,7 @@ public final class ForebayPersistence implements Extension {
         Map<ShardKind, List<ShardRef>> shards = new EnumMap<>(ShardKind.class);
         List<EventIds> eventIds = new ArrayList<>();
         List<EventReaders> eventReaders = new ArrayList<>();
-        for (ShardKind kind : ShardKind.values()) {
+        for (ShardKind kind : ShardKind.OF_PLUGINS) {
             List<ShardRef> refs = new ArrayList<>();
             for (int shard = 0; shard < ShardKind.COUNT; shard++) {
                 ShardRecovery.Recovered recovered = recovery.take(kind, shard);
@@ -196,6 +196,7 @@ public final class ForebayPersistence implements Extension {
             case STATES -> StateShard.create(ref, stripe, queueId, settings, recovered);
             case EVENTS -> EventShard.create(ref, stripe, queueId, settings, recovered, eventListeners.get(shard));
             case SNAPSHOTS -> SnapshotShard.create(ref, stripe, queueId, settings, recovered);
+            case REGISTRY -> throw new AssertionError(kind);
         };
     }
 

@@ -129,7 +129,9 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             + " verify` says which, `forebay log repair` goes on without them"));
         } else if (recovered.contradiction != null) {
             contradicted(recovered.contradiction);
-        } else if (recovered.held.sequence() < 0 && stripe.log().nextOffset(queueId) > 0) {
+        } else if (recovered.held.sequence() < 0
+                && stripe.log().nextOffset(queueId) > 0
+                && !table.mayBeginAnew()) {
             contradicted(owner + ": its snapshot is lost, and nothing else says what is stored");
         }
     }
@@ -289,6 +291,11 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
      */
     boolean store(Request request, List<LogRecord> together, boolean wantsFlushed, Runnable done, Runnable refused) {
         return store(request, Tier.SEND, together, wantsFlushed, done, refused);
+    }
+
+    /** The same, done when it is flushed, for what an operator changes: taken when messages are not any more. */
+    boolean storeAdministration(Request request, List<LogRecord> together, Runnable done) {
+        return store(request, Tier.EXTENSION, together, true, done, () -> {});
     }
 
     /** The same, done when it is flushed, for what gives space back: taken as long as acks are. */

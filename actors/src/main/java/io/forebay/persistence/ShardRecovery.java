@@ -35,7 +35,7 @@ final class ShardRecovery implements StripeRecovery {
 
     private final int activeIdsMax;
     private final Map<Integer, Recovered> queues = new HashMap<>();
-    private boolean isAnythingFound;
+    private boolean isAnythingOfPlugins;
 
     /** @param activeIdsMax of each queue, as {@link io.forebay.config.PersistenceSettings} has it of all */
     ShardRecovery(int activeIdsMax) {
@@ -47,9 +47,9 @@ final class ShardRecovery implements StripeRecovery {
         return stripeId == 0 ? new Sink() : new Nothing();
     }
 
-    /** Whether anything of the plugins was found. */
-    boolean isAnythingFound() {
-        return isAnythingFound;
+    /** Whether anything of the plugins was found; the registry's events are not theirs. */
+    boolean isAnythingOfPlugins() {
+        return isAnythingOfPlugins;
     }
 
     /** What was found of a queue, which may be nothing. Handed over: a second call gives an empty one. */
@@ -84,8 +84,8 @@ final class ShardRecovery implements StripeRecovery {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
-            isAnythingFound = true;
             ShardKind kind = kindOf(view);
+            isAnythingOfPlugins |= ShardKind.OF_PLUGINS.contains(kind);
             SnapshotParts.Whole whole = parts.addOrNull(view);
             if (whole == null) {
                 return;
@@ -106,8 +106,8 @@ final class ShardRecovery implements StripeRecovery {
             if (!Owner.isReserved(view.queueId())) {
                 return;
             }
-            isAnythingFound = true;
             ShardKind kind = kindOf(view);
+            isAnythingOfPlugins |= ShardKind.OF_PLUGINS.contains(kind);
             Recovered queue = queues.get(view.queueId());
             if (queue == null) {
                 queue = new Recovered(kind.create(activeIdsMax), OwnerLog.Held.NOTHING);

@@ -65,12 +65,17 @@ public final class NodeRecovery implements StripeRecovery {
         return groupLimits;
     }
 
+    RegistryLimits registryLimits() {
+        return registryLimits;
+    }
+
+    /** What older versions have written of topics and groups, and repairs of the log; what came since are events. */
     RegistryState registry() {
         RegistryState recovered = of(0).registry;
         return recovered == null ? new RegistryState(registryLimits) : recovered;
     }
 
-    /** How far the registry's state goes. */
+    /** How far that goes. */
     OwnerLog.Held registryHeld() {
         return new OwnerLog.Held(registry().heldSequence(), of(0).registryOwnerNumber);
     }

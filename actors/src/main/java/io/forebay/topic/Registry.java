@@ -2,9 +2,9 @@ package io.forebay.topic;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
-import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import io.forebay.config.ForebaySettings;
 import io.forebay.protocol.Names;
@@ -18,13 +18,13 @@ import io.forebay.storage.log.TopicRecord;
 import io.forebay.store.StoreWriter;
 import io.forebay.store.StripeHandle;
 import io.forebay.topic.core.RegistryState;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
 /**
- * The topics and groups of this node: decides with {@link RegistryState}, writes its records in stripe 0, and when they are
+ * The topics and groups of this node: decides with {@link RegistryState}, has its {@link RegistryBook} store that, and when it is
  * flushed starts the actors of queues, groups and dispatchers and publishes them in the {@link TopicDirectory}. Nothing is
  * published, and no id used by anybody, before.
  */
@@ -41,6 +41,8 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
                     DrainDispatchers,
                     ChildStopped,
                     Drained,
+                    OpenBook,
+                    FromBook,
                     FromStore {}
 
     /** A Send names a topic that the directory does not have; answered by {@link RegistryReply.Ensured}. Idempotent. */
@@ -94,7 +96,14 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         INSTANCE
     }
 
-    private record FromStore(StoreWriter.Event event) implements Command {}
+    /** The book has ended before, or was not asked, and is to be tried again. */
+    enum OpenBook implements Command {
+        INSTANCE
+    }
+
+    record FromBook(RegistryBook.Told told) implements Command {}
+
+    record FromStore(StoreWriter.Event event) implements Command {}
 
     /**
      * What the registry works with.
@@ -117,28 +126,24 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
     private final TopicPublisher publisher;
     private final TopicDefinitions definitions;
     private final Administration administration;
-    private final ArrayDeque<Command> heldBack = new ArrayDeque<>();
     private int drainsMissing;
     private final List<Drain> drains = new ArrayList<>();
 
-    /** @param ready told when everything that was recovered is in the directory */
-    public static Behavior<Command> create(Environment environment, Runnable ready) {
-        return Behaviors.setup(context -> {
-            Registry registry = new Registry(context, environment);
-            ready.run();
-            return registry;
-        });
+    /**
+     * @param ready told when everything that was recovered is in the directory
+     * @param failed told why that will not be, once
+     */
+    public static Behavior<Command> create(Environment environment, Runnable ready, Consumer<Throwable> failed) {
+        return RegistryRecovery.create(environment, ready, failed);
     }
 
-    private Registry(ActorContext<Command> context, Environment environment) {
+    /** @param state as recovered; the journal goes on behind it */
+    Registry(
+            ActorContext<Command> context, Environment environment, RegistryState state, RegistryJournal journal) {
         super(context);
+        this.state = state;
+        this.journal = journal;
         directory = environment.directory;
-        state = environment.recovery.registry();
-        journal = new RegistryJournal(
-                environment.stripes.get(0),
-                context.messageAdapter(StoreWriter.Event.class, FromStore::new),
-                state,
-                environment.recovery.registryHeld());
         publisher = new TopicPublisher(context, environment, state);
         definitions = new TopicDefinitions(environment, state, journal, publisher);
         administration = new Administration(context, environment, state, journal, publisher, definitions);
@@ -159,21 +164,22 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
+                .onMessage(FromBook.class, this::onBook)
                 .onMessage(FromStore.class, this::onStoreEvent)
+                .onMessageEquals(OpenBook.INSTANCE, this::onOpenBook)
                 .onMessage(ChildStopped.class, this::onChildStopped)
                 .onMessage(Drain.class, this::onDrain)
                 .onMessageEquals(Drained.INSTANCE, this::onDrained)
                 .onMessageEquals(DrainDispatchers.INSTANCE, this::onDrainDispatchers)
                 .onMessage(Command.class, this::onDecision)
+                .onSignal(Terminated.class, this::onBookEnded)
                 .build();
     }
 
-    /** Whatever decides waits while a snapshot is wanted: the snapshot holds written records only. */
     private Behavior<Command> onDecision(Command command) {
-        if (journal.closed() != null) {
-            refuse(command, journal.closed());
-        } else if (journal.isHoldingBack()) {
-            heldBack.addLast(command);
+        Refusal closed = journal.closed();
+        if (closed != null) {
+            refuse(command, closed);
         } else {
             decide(command);
             journal.sendNext();
@@ -181,11 +187,23 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
         return this;
     }
 
+    private Behavior<Command> onBook(FromBook message) {
+        journal.onTold(message.told);
+        return this;
+    }
+
     private Behavior<Command> onStoreEvent(FromStore message) {
-        journal.onEvent(message.event);
-        while (!heldBack.isEmpty() && !journal.isHoldingBack()) {
-            onDecision(heldBack.pollFirst());
-        }
+        journal.onStoreEvent(message.event);
+        return this;
+    }
+
+    private Behavior<Command> onOpenBook() {
+        journal.tryAgain();
+        return this;
+    }
+
+    private Behavior<Command> onBookEnded(Terminated ended) {
+        journal.onEnded(ended);
         return this;
     }
 
@@ -270,7 +288,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
 
     // ---- the end ----------------------------------------------------------------------------------------------------
 
-    private Behavior<Command> onDrainDispatchers() {
+    Behavior<Command> onDrainDispatchers() {
         for (TopicRecord topic : state.topics()) {
             for (SubscriptionRecord subscription : state.subscriptionsOf(topic.topicId())) {
                 TopicDirectory.GroupRoute route = directory.group(

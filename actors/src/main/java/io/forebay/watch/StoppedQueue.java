@@ -47,6 +47,10 @@ record StoppedQueue(int stripeId, boolean hasFailed, String text) {
 
     /** Of one that no topic has. */
     private static String text(int stripeId, Owner owner) {
+        if (owner.queueId() == Owner.REGISTRY_QUEUE) {
+            return "topics and groups are not served: records of what defines them are missing in stripe " + stripeId
+                    + "; stop the node and see what can be mended with 'forebay log repair'";
+        }
         String what = Owner.isReserved(owner.queueId())
                 ? "a part of what Akka Persistence has stored is not served"
                 : "what was deleted keeps the log from being cleaned";

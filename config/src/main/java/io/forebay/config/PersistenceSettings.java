@@ -33,6 +33,8 @@ public record PersistenceSettings(
         section.akkaSection("state-store");
         section.akkaSection("query");
         section.akkaSection("snapshot-store");
+        section.akkaSection("node-journal");
+        section.akkaSection("node-snapshot-store");
         return new PersistenceSettings(
                 section.choice("durability", DurabilitySetting.class),
                 section.count("active-ids-max"),

@@ -23,6 +23,11 @@ public interface ShardTable {
     /** Whether this id, of which nothing is known, may be one of those whose names are lost. */
     boolean mayHaveLostItsName(String persistenceId);
 
+    /** Whether an empty one may go on where a repair has given up all that there was. */
+    default boolean mayBeginAnew() {
+        return false;
+    }
+
     /**
      * Takes what was decided, or what the log holds; in the order of the log. What has an offset comes with the one that it has
      * there.

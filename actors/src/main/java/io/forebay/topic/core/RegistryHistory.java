@@ -2,14 +2,15 @@ package io.forebay.topic.core;
 
 import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.storage.log.RegistryEvents;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SnapshotParts;
 import io.forebay.storage.log.SnapshotRecord;
 import java.util.List;
 
 /**
- * The registry's state out of its events, and what has to become an event of a state that was written in another way. Confined to one
- * thread. The registry still writes records of the stripe's own: this, and {@link RegistryEvents}, wait for its move to the journal.
+ * The registry's state out of its {@linkplain RegistryEvents events}, and what has to become an event of a state that was written in
+ * another way. Confined to one thread.
  *
  * <p>A snapshot counts when its last part is there: of one that was not finished nothing is left as soon as something else comes.
  */
@@ -18,10 +19,26 @@ public final class RegistryHistory {
     private final SnapshotParts parts = new SnapshotParts();
     private RegistryState state;
     private boolean isEmpty = true;
+    /** Whether parts of a snapshot may have been before, and are lost. */
+    private boolean isBehindGap;
 
     public RegistryHistory(RegistryLimits limits) {
         this.limits = limits;
         state = new RegistryState(limits);
+    }
+
+    /** As it is now; what one of them takes from here on is nothing to the other. A snapshot that is not whole is in neither. */
+    public RegistryHistory copy() {
+        RegistryHistory copy = new RegistryHistory(limits);
+        copy.state = RegistryState.restore(limits, state.snapshot(), -1);
+        copy.isEmpty = isEmpty;
+        return copy;
+    }
+
+    /** Events that would come now are not there any more: what is left of a snapshot that began among them counts for nothing. */
+    public void passOver() {
+        parts.clear();
+        isBehindGap = true;
     }
 
     /**
@@ -31,6 +48,10 @@ public final class RegistryHistory {
      */
     public void apply(LogRecord event) throws CorruptRecordException {
         if (event instanceof SnapshotRecord part) {
+            if (isBehindGap && part.part() > 0) {
+                return;
+            }
+            isBehindGap = false;
             SnapshotParts.Whole whole = parts.addOrNull(part);
             if (whole != null) {
                 state = RegistryState.restore(limits, RegistrySnapshot.decode(whole.payload()), -1);
@@ -39,6 +60,7 @@ public final class RegistryHistory {
             return;
         }
         parts.clear();
+        isBehindGap = false;
         if (!state.apply(event)) {
             throw new CorruptRecordException("a record of type " + event.type() + " among the registry's events");
         }

@@ -29,8 +29,8 @@ import java.util.stream.Stream;
  * deleted: records on disk name their owner by it.
  *
  * <p>A {@code decide} method returns the record that says what happens; the shell calls {@code apply} with it at once and
- * writes it as a record of stripe 0's own. An id may be used in a record only when its definition is flushed. Recovery is
- * {@link #restore} and {@link #replay}.
+ * writes it as an event. An id may be used in a record only when its definition is flushed. Recovery is
+ * {@link RegistryHistory}, and of what an older version has written {@link #restore} and {@link #replay}.
  *
  * <p>Queue, topic and group ids begin at 1: 0 stands for "none" in records. Confined to its actor. Times are log times.
  */
@@ -565,12 +565,22 @@ public final class RegistryState {
         return true;
     }
 
-    /** @param heldSequence as the snapshot's record states it */
+    /**
+     * As of a snapshot. Of a subscription of which the topic, or the group, is not there nothing is left: a repair of the log has given up
+     * what defined it.
+     *
+     * @param heldSequence as the snapshot's record states it
+     */
     public static RegistryState restore(RegistryLimits limits, RegistrySnapshot snapshot, long heldSequence) {
         RegistryState state = new RegistryState(limits);
         snapshot.topics().forEach(state::apply);
         snapshot.groups().forEach(state::apply);
-        snapshot.subscriptions().forEach(state::apply);
+        for (SubscriptionRecord subscription : snapshot.subscriptions()) {
+            if (state.topicsById.containsKey(subscription.topicId())
+                    && state.groupsById.containsKey(subscription.groupId())) {
+                state.apply(subscription);
+            }
+        }
         snapshot.histories()
                 .forEach(history -> (history.scope() == Scope.TOPIC ? state.topicHistories : state.groupHistories)
                         .put(history.id(), history));

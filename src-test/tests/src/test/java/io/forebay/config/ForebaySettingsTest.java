@@ -143,6 +143,8 @@ class ForebaySettingsTest {
             out("persistence.journal", "5"),
             out("persistence.query", "5"),
             out("persistence.snapshot-store", "5"),
+            out("persistence.node-journal", "5"),
+            out("persistence.node-snapshot-store", "5"),
             out("persistence.state-store", "5"));
 
     @Test

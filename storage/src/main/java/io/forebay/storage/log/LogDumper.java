@@ -18,7 +18,7 @@ public final class LogDumper {
         LogVerifier.Report report = LogVerifier.verify(directory, (segment, position, record) -> {
             String fields;
             try {
-                fields = record.decode().toString();
+                fields = fields(record);
             } catch (CorruptRecordException e) {
                 fields = "cannot be read: " + e.getMessage();
             }
@@ -38,5 +38,13 @@ public final class LogDumper {
         line.accept("# end at position " + report.endPosition() + ", last sequence " + report.lastSequence()
                 + ", durable up to position " + report.durablePosition() + ": " + report.endReason());
         return report;
+    }
+
+    /** An event of the registry with what it says. */
+    private static String fields(RecordView record) throws CorruptRecordException {
+        LogRecord decoded = record.decode();
+        return record.queueId() == Owner.REGISTRY_QUEUE && decoded instanceof PersistenceEventRecord event
+                ? event + " " + RegistryEvents.decode(event.serializerManifest(), event.payload())
+                : decoded.toString();
     }
 }

@@ -11,6 +11,9 @@ public record Owner(int queueId, int groupId) {
     /** Queue ids from here on belong to Akka Persistence: topics never get them. */
     public static final int RESERVED_FROM = 0x7FFF_0000;
 
+    /** The reserved queue with the events of the registry of topics and groups, in stripe 0. */
+    public static final int REGISTRY_QUEUE = RESERVED_FROM + 0x300;
+
     public Owner {
         if (queueId < 0 || groupId < 0 || (queueId == 0 && groupId != 0)) {
             throw new IllegalArgumentException("no owner: queue " + queueId + ", group " + groupId);

@@ -489,7 +489,7 @@ final class RepairDraft {
     /** Notes in the log itself which offsets are gone. Nothing is written if there are none. */
     private void appendNotes(Map<Integer, List<long[]>> lostOffsets) throws IOException {
         boolean areIdsLost =
-                stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfStripe));
+                stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfNames));
         if (lostOffsets.isEmpty() && !areIdsLost) {
             return;
         }
@@ -519,8 +519,11 @@ final class RepairDraft {
         }
     }
 
-    private boolean isOfStripe(RepairPlan.Loss loss) {
-        return loss.ownerOrNull() == null || loss.ownerOrNull().equals(Owner.STRIPE);
+    /** The stripe's own records told of topics and groups before the registry had a queue. */
+    private boolean isOfNames(RepairPlan.Loss loss) {
+        return loss.ownerOrNull() == null
+                || loss.ownerOrNull().equals(Owner.STRIPE)
+                || loss.ownerOrNull().queueId() == Owner.REGISTRY_QUEUE;
     }
 
     /** If what the newest manifest says, or names, cannot be read. */

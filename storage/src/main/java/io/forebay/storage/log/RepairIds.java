@@ -18,6 +18,14 @@ final class RepairIds implements LogVerifier.RecordSink {
     private int topicId;
     private int groupId;
     private int queueId;
+    /** Of snapshots of the stripe's own. */
+    private final SnapshotParts parts = new SnapshotParts();
+    /** Of snapshots among the registry's events. */
+    private final SnapshotParts eventParts = new SnapshotParts();
+    /** Of snapshots that hold all of those events. */
+    private final SnapshotParts tableParts = new SnapshotParts();
+    /** Of snapshots among the events in those. */
+    private final SnapshotParts listedParts = new SnapshotParts();
 
     private RepairIds() {}
 
@@ -38,18 +46,58 @@ final class RepairIds implements LogVerifier.RecordSink {
 
     @Override
     public void record(String segment, long position, RecordView view) throws IOException {
-        queueId = Math.max(queueId, view.queueId());
         groupId = Math.max(groupId, view.groupId());
-        if (view.queueId() != 0 || !view.isKnown()) {
+        if (!Owner.isReserved(view.queueId())) {
+            queueId = Math.max(queueId, view.queueId());
+        }
+        if (!view.isKnown()) {
             return;
         }
-        LogRecord record = view.decode();
+        if (view.queueId() == 0) {
+            see(view.decode(), parts);
+        } else if (view.queueId() == Owner.REGISTRY_QUEUE) {
+            try {
+                seeEvents(view.decode());
+            } catch (UnknownRecordException newer) {
+                // Of a newer version: which ids it has given is not known here.
+            }
+        }
+    }
+
+    private void seeEvents(LogRecord record) throws CorruptRecordException {
+        if (record instanceof PersistenceEventRecord event) {
+            see(RegistryEvents.decode(event.serializerManifest(), event.payload()), eventParts);
+        } else if (record instanceof SnapshotRecord part) {
+            SnapshotParts.Whole whole = wholeOrNull(part, tableParts);
+            if (whole != null) {
+                for (NodeEventsSnapshot.Event event :
+                        NodeEventsSnapshot.decode(whole.payload()).events()) {
+                    see(RegistryEvents.decode(event.manifest(), event.payload()), listedParts);
+                }
+            }
+        }
+    }
+
+    private void see(LogRecord record, SnapshotParts of) throws CorruptRecordException {
         if (record instanceof TopicRecord topic) {
             see(topic);
         } else if (record instanceof GroupRecord group) {
             groupId = Math.max(groupId, group.groupId());
-        } else if (record instanceof SnapshotRecord snapshot && snapshot.parts() == 1) {
-            see(RegistrySnapshot.decode(snapshot.payload()));
+        } else if (record instanceof SnapshotRecord part) {
+            SnapshotParts.Whole whole = wholeOrNull(part, of);
+            if (whole != null) {
+                see(RegistrySnapshot.decode(whole.payload()));
+            }
+        }
+    }
+
+    /** Null, too, if parts before it are lost. */
+    private static SnapshotParts.Whole wholeOrNull(SnapshotRecord part, SnapshotParts of) {
+        try {
+            return of.addOrNull(part);
+        } catch (CorruptRecordException partsAreLost) {
+            of.clear();
+            return null;
         }
     }
 

@@ -341,7 +341,13 @@ final class RepairManifest {
         });
         for (Map.Entry<Long, Known> each : new TreeMap<>(wanting).entrySet()) {
             Owner owner = Owner.ofKey(each.getKey());
-            if (Owner.isReserved(owner.queueId())) {
+            if (owner.equals(Owner.STRIPE) || owner.queueId() == Owner.REGISTRY_QUEUE) {
+                areNamesLost = true;
+                notes.add(
+                        "topics and groups that were made long ago may be missing: what tells of them cannot be read");
+                continue;
+            }
+            if (isOfPlugins(owner)) {
                 // What its snapshots hold is not known here, and an older one is not continued by what is replayed.
                 // Without one its
                 // next number tells its owner that something was before.
@@ -349,12 +355,6 @@ final class RepairManifest {
                         + ": its state cannot be read; it is one of Akka Persistence: persistence ids that were made since"
                         + " sequence " + replaySequence + " are served, and the others refused"
                         + " (forebay.persistence.lost-names)");
-                continue;
-            }
-            if (owner.equals(Owner.STRIPE)) {
-                areNamesLost = true;
-                notes.add(
-                        "topics and groups that were made long ago may be missing: what tells of them cannot be read");
                 continue;
             }
             Known queue = known(Owner.key(owner.queueId(), 0));
@@ -387,6 +387,11 @@ final class RepairManifest {
         }
     }
 
+    /** An older table of theirs is not gone on with: what is missing behind it may be a number that was given. */
+    private static boolean isOfPlugins(Owner owner) {
+        return Owner.isReserved(owner.queueId()) && owner.queueId() != Owner.REGISTRY_QUEUE;
+    }
+
     private static boolean isOnlySnapshots(Known known) {
         return known.whole != null && known.whole.heldNumber == 0;
     }
@@ -395,7 +400,8 @@ final class RepairManifest {
         List<ManifestRecord.OwnerEntry> entries = new ArrayList<>();
         owners.forEach((key, known) -> {
             Owner owner = Owner.ofKey(key);
-            Snapshot snapshot = Owner.isReserved(owner.queueId()) && isGap(known) ? null : known.whole;
+            boolean isUnusable = isOfPlugins(owner) && isGap(known);
+            Snapshot snapshot = isUnusable ? null : known.whole;
             entries.add(new ManifestRecord.OwnerEntry(
                     owner.queueId(),
                     owner.groupId(),

@@ -12,7 +12,8 @@ enum SnapshotKind {
     REGISTRY(3, 2),
     PERSISTENCE_EVENTS(4, 2),
     PERSISTENCE_SNAPSHOTS(5, 1),
-    DURABLE_STATES(6, 1);
+    DURABLE_STATES(6, 1),
+    NODE_EVENTS(7, 1);
 
     static final int HEADER_BYTES = 2;
 

@@ -10,6 +10,7 @@ import io.forebay.storage.log.GroupDeletedRecord;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.OffsetSet;
+import io.forebay.storage.log.RegistryEvents;
 import io.forebay.storage.log.RegistrySnapshot;
 import io.forebay.storage.log.SettingsChangedRecord;
 import io.forebay.storage.log.SnapshotRecord;
@@ -124,6 +125,44 @@ class RegistryHistoryTest {
         RegistrySnapshot before = history.state().snapshot();
         assertThatThrownBy(() -> history.apply(parts.get(parts.size() - 1))).isInstanceOf(CorruptRecordException.class);
         assertThat(history.state().snapshot()).isEqualTo(before);
+    }
+
+    /** A repair of the log has given up the first part of a snapshot, or one in the middle, or the event before one. */
+    @Test
+    void whatIsLeftOfASnapshotCountsForNothing() throws IOException {
+        RegistryState state = decided(new RegistryState(LIMITS), SeededRun.randomOf(1), 20);
+        List<LogRecord> parts = RegistryHistory.events(state.snapshot(), 100);
+        for (int lost = 0; lost < parts.size(); lost++) {
+            RegistryHistory history = new RegistryHistory(LIMITS);
+            for (int part = 0; part < parts.size(); part++) {
+                if (part == lost) {
+                    history.passOver();
+                } else {
+                    history.apply(parts.get(part));
+                }
+            }
+            assertThat(history.state().topics()).isEmpty();
+            history.apply(new GroupRecord(5, "g", Map.of(), 3));
+            assertThat(history.state().groups()).hasSize(1);
+            history.passOver();
+            for (LogRecord part : parts) {
+                history.apply(part);
+            }
+            assertThat(history.copy().state().snapshot()).isEqualTo(state.snapshot());
+        }
+    }
+
+    /** The topic, or the group, was in what a repair has given up. */
+    @Test
+    void aSubscriptionOfNothingIsNotGoneOnWith() throws IOException {
+        RegistryHistory history = new RegistryHistory(LIMITS);
+        history.apply(new TopicRecord(1, "t", new int[] {1}, new int[] {0}, Map.of(), 1));
+        history.apply(new GroupRecord(1, "g", Map.of(), 1));
+        history.apply(new SubscriptionRecord(1, 1, new long[1], Map.of(), 1));
+        history.apply(new SubscriptionRecord(1, 2, new long[1], Map.of(), 1));
+        history.apply(new SubscriptionRecord(2, 1, new long[1], Map.of(), 1));
+        assertThat(history.copy().state().subscriptions())
+                .containsExactly(new SubscriptionRecord(1, 1, new long[1], Map.of(), 1));
     }
 
     /** Snapshots come anywhere between, in any number of parts, and some are never finished. */

@@ -1,9 +1,5 @@
-package io.forebay.topic.core;
+package io.forebay.storage.log;
 
-import io.forebay.storage.log.CorruptRecordException;
-import io.forebay.storage.log.LogRecord;
-import io.forebay.storage.log.RecordType;
-import io.forebay.storage.log.UnknownRecordException;
 import java.util.EnumSet;
 import java.util.Set;
 
