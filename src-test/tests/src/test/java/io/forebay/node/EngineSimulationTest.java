@@ -412,7 +412,7 @@ class EngineSimulationTest {
             journal.note(new Fact.Fault(dropped.isEmpty() ? kind : Fact.Fault.Kind.POWER_CUT));
             dropped.clear();
             stopped.clear();
-            if (!diagnoses.isEmpty() && (isToBeWhole || random.nextInt(5) < 2)) {
+            if (!diagnoses.isEmpty() && (isToBeWhole || random.nextInt(4) == 0)) {
                 diagnoses = repair(image, diagnoses);
             }
             if (random.nextInt(4) == 0) {
@@ -501,7 +501,7 @@ class EngineSimulationTest {
         private List<Wounds.Diagnosis> hurt(MemoryDisk image) {
             // What nothing states to be durable any more is made whole.
             List<Wounds.Diagnosis> before = wounds.diagnose(image);
-            String done = isDraining || random.nextBoolean() ? null : wounds.strike(image, false);
+            String done = isDraining || random.nextInt(3) == 0 ? null : wounds.strike(image, false);
             if (done != null) {
                 note(done);
             }

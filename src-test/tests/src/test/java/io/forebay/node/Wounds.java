@@ -339,7 +339,7 @@ final class Wounds {
         List<Piece> drawn = candidates.stream()
                 .filter(piece -> dice == 0
                         || census.isReplayed(piece)
-                                && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 3)
+                                && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 2)
                 .toList();
         drawn = drawn.isEmpty() ? candidates : drawn;
         return drawn.get(random.nextInt(drawn.size()));
