@@ -128,6 +128,8 @@ final class Wounds {
     private final List<Wound> wounds = new ArrayList<>();
     private final Map<Integer, QueueName> queues = new HashMap<>();
     private final Map<Integer, String> groups = new HashMap<>();
+    /** What is no damage any more, and may be read. */
+    private final List<Fact.Damaged> mended = new ArrayList<>();
     /** What was done, for the message of a failure. */
     private final List<RepairPlan> repairs = new ArrayList<>();
 
@@ -230,6 +232,16 @@ final class Wounds {
                     // Nobody could tell it from the end of a log: see docs/guarantees.md, "What recovery cannot know".
                     disk.overwrite(wound.path, wound.from, wound.before);
                     wounds.remove(wound);
+                    hits.stream()
+                            .filter(hit -> isHit(wound, hit))
+                            .flatMap(hit -> hit.entries().stream())
+                            .filter(entry -> entry.type() == RecordType.MESSAGE)
+                            .forEach(entry -> add(
+                                    mended,
+                                    Fact.Damaged.What.MENDED_MESSAGE,
+                                    "",
+                                    entry.owner().queueId(),
+                                    entry.queueOffset()));
                     isSettled = false;
                 }
             }
@@ -327,7 +339,7 @@ final class Wounds {
         List<Piece> drawn = candidates.stream()
                 .filter(piece -> dice == 0
                         || census.isReplayed(piece)
-                                && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 3)
+                                && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 2)
                 .toList();
         drawn = drawn.isEmpty() ? candidates : drawn;
         return drawn.get(random.nextInt(drawn.size()));
@@ -405,9 +417,14 @@ final class Wounds {
                     Proof.corruptBytes.increment();
                 }
                 case 2 -> {
-                    int flips = 1 + random.nextInt(40);
-                    for (int i = 0; i < flips; i++) {
-                        disk.flip(path, random.nextInt(size), 1 << random.nextInt(8));
+                    // Where something is written.
+                    byte[] content = disk.content(path);
+                    int flips = 0;
+                    for (int at = random.nextInt(300); at < size; at += 1 + random.nextInt(300)) {
+                        if (content[at] != 0) {
+                            disk.flip(path, at, 1 << random.nextInt(8));
+                            flips++;
+                        }
                     }
                     Proof.corruptBytes.add(flips);
                 }
@@ -460,6 +477,13 @@ final class Wounds {
             }
         }
         return facts;
+    }
+
+    /** What has been made whole since this was asked last. */
+    List<Fact.Damaged> takeMended() {
+        List<Fact.Damaged> taken = List.copyOf(mended);
+        mended.clear();
+        return taken;
     }
 
     private void add(List<Fact.Damaged> facts, Fact.Damaged.What what, String group, int queueId, long offset) {

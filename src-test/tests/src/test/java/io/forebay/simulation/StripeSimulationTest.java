@@ -24,7 +24,7 @@ class StripeSimulationTest {
 
     private static final long STEPS = 100_000;
     /** In so many steps there is a crash at least, over a whole run; which is done in some seconds. */
-    private static final long STEPS_TO_A_CRASH = 250;
+    private static final long STEPS_TO_A_CRASH = 500;
 
     @Test
     void whatWasPromisedSurvivesWhateverHappens() {

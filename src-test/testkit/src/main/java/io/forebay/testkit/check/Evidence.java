@@ -336,6 +336,10 @@ final class Evidence {
         switch (damaged.what()) {
             case MESSAGE -> damagedAt.putIfAbsent(place, at);
             case DOUBTFUL_MESSAGE -> doubtfulAt.putIfAbsent(place, at);
+            case MENDED_MESSAGE -> {
+                Integer since = damagedAt.remove(place);
+                doubtfulAt.putIfAbsent(place, since == null ? at : since);
+            }
             case LETTER -> lettersDamaged.add(place);
             case NOTES -> {
                 notesDamaged

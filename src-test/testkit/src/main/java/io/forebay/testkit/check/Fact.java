@@ -184,6 +184,8 @@ public sealed interface Fact {
             MESSAGE,
             /** The same, but a second copy may be somewhere, and be found. */
             DOUBTFUL_MESSAGE,
+            /** What was said to be damaged is whole again: it may come, or have been passed over. */
+            MENDED_MESSAGE,
             /** The dead letter that the message has become: it may never be found. */
             LETTER,
             /** Something that the group had noted of the message: it may come again as if that had not happened. */

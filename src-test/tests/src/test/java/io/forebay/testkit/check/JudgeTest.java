@@ -823,6 +823,9 @@ class JudgeTest {
                 sent.andThen(script -> script.kill().through("a", 0)));
         assertBroken(Invariant.I2, "came out of a damaged place", sent.andThen(script -> script.kill()
                 .letter("a", 0, ATTEMPTS_MAX, 0)));
+        assertClean(sent.andThen(script -> script.kill()
+                .note(damaged(Fact.Damaged.What.MENDED_MESSAGE, "", "t", 0))
+                .through("a", 0)));
         assertClean(script -> script.sent("a", 0, FLUSHED)
                 .note(damaged(Fact.Damaged.What.DOUBTFUL_MESSAGE, "", "t", 0))
                 .kill()
