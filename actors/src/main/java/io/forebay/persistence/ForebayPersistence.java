@@ -117,8 +117,12 @@ public final class ForebayPersistence implements Extension {
     /** Hands over each reserved queue of this system that is not served though its stripe is. Starts nothing; any thread. */
     public static void visitFaults(ActorSystem<?> system, Consumer<ShardFault> visitor) {
         if (system.hasExtension(ID) && isReady(ID.apply(system))) {
-            ID.apply(system).ready.join().shards().values().forEach(refs -> refs.forEach(ref -> ref.fault()
-                    .ifPresent(visitor)));
+            ID.apply(system)
+                    .ready
+                    .join()
+                    .shards()
+                    .values()
+                    .forEach(refs -> refs.forEach(ref -> ref.fault().ifPresent(visitor)));
         }
     }
 

@@ -58,25 +58,29 @@ final class ForebayScalaDurableStateStore
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> currentChanges(String tag, Offset offset) {
-        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, false).asScala();
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, false)
+                .asScala();
     }
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> changes(String tag, Offset offset) {
-        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, true).asScala();
+        return StateQueries.changes(store, StateSelection.ofTag(tag), offset, true)
+                .asScala();
     }
 
     /** As by tag, of all states of an entity type in some slices; the last one included. */
     @Override
     public Source<DurableStateChange<Object>, NotUsed> currentChangesBySlices(
             String entityType, int minSlice, int maxSlice, Offset offset) {
-        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, false).asScala();
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, false)
+                .asScala();
     }
 
     @Override
     public Source<DurableStateChange<Object>, NotUsed> changesBySlices(
             String entityType, int minSlice, int maxSlice, Offset offset) {
-        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, true).asScala();
+        return StateQueries.changes(store, StateSelection.ofSlices(entityType, minSlice, maxSlice), offset, true)
+                .asScala();
     }
 
     @Override

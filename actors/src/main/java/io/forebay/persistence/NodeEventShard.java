@@ -67,7 +67,8 @@ final class NodeEventShard extends Shard<NodeEventTable> {
         if (request instanceof Write write) {
             write(write);
         } else if (request instanceof Delete delete) {
-            LogRecord record = isRefused(delete, delete.persistenceId) ? null : table().decideDelete(delete.toSequenceNr);
+            LogRecord record =
+                    isRefused(delete, delete.persistenceId) ? null : table().decideDelete(delete.toSequenceNr);
             if (record != null) {
                 storeDeletion(delete, record, () -> delete.reply.complete(null));
             } else if (!delete.reply.isDone()) {

@@ -129,9 +129,7 @@ abstract class Shard<T extends ShardTable> extends AbstractBehavior<Shard.Comman
                             + " verify` says which, `forebay log repair` goes on without them"));
         } else if (recovered.contradiction != null) {
             contradicted(recovered.contradiction);
-        } else if (recovered.held.sequence() < 0
-                && stripe.log().nextOffset(queueId) > 0
-                && !table.mayBeginAnew()) {
+        } else if (recovered.held.sequence() < 0 && stripe.log().nextOffset(queueId) > 0 && !table.mayBeginAnew()) {
             contradicted(owner + ": its snapshot is lost, and nothing else says what is stored");
         }
     }

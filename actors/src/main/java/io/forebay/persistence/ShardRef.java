@@ -117,8 +117,8 @@ final class ShardRef {
         if (fault != null) {
             return;
         }
-        String text = "a part of what Akka Persistence has stored, " + what + ", is not served, " + owner + " of stripe "
-                + stripeId + ": " + why;
+        String text = "a part of what Akka Persistence has stored, " + what + ", is not served, " + owner
+                + " of stripe " + stripeId + ": " + why;
         fault = new ShardFault(stripeId, owner, hasFailed, text);
         EventLog.log(
                 EventLog.Weight.ERROR,

@@ -125,7 +125,8 @@ final class StateShard extends Shard<StateTable> {
                     () -> find.reply.complete(
                             table().changes(find.wanted, find.afterSequence, find.toSequence, find.countMax)));
         } else if (request instanceof Watch watch) {
-            watchers.computeIfAbsent(watch.tagOrNull, tag -> new LinkedHashSet<>()).add(watch.watcher);
+            watchers.computeIfAbsent(watch.tagOrNull, tag -> new LinkedHashSet<>())
+                    .add(watch.watcher);
             watch.reply.complete(null);
             // What is on its way was decided when nobody watched.
             whenFlushed(watch.watcher);

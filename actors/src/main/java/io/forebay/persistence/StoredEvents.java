@@ -181,9 +181,8 @@ final class StoredEvents {
         if (sequenceNr < place.highestSequenceNr()
                 && sequenceNr < toSequenceNr
                 && place.deletedTo() < place.highestSequenceNr()) {
-            throw new UnreadableEventException(
-                    "events " + (sequenceNr + 1) + " to " + place.highestSequenceNr()
-                            + ", or some of them, are lost, and a repair of the log has given them up");
+            throw new UnreadableEventException("events " + (sequenceNr + 1) + " to " + place.highestSequenceNr()
+                    + ", or some of them, are lost, and a repair of the log has given them up");
         }
     }
 

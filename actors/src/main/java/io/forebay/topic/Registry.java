@@ -138,8 +138,7 @@ public final class Registry extends AbstractBehavior<Registry.Command> {
     }
 
     /** @param state as recovered; the journal goes on behind it */
-    Registry(
-            ActorContext<Command> context, Environment environment, RegistryState state, RegistryJournal journal) {
+    Registry(ActorContext<Command> context, Environment environment, RegistryState state, RegistryJournal journal) {
         super(context);
         this.state = state;
         this.journal = journal;

@@ -100,9 +100,11 @@ final class RegistryBook extends EventSourcedBehavior<RegistryBook.Store, NodeEv
     public CommandHandler<Store, NodeEvent, RegistryHistory> commandHandler() {
         return newCommandHandlerBuilder()
                 .forAnyState()
-                .onCommand(Store.class, store -> Effect()
-                        .persist(store.events)
-                        .thenRun(history -> owner.tell(new Stored(lastSequenceNumber(context)))))
+                .onCommand(
+                        Store.class,
+                        store -> Effect()
+                                .persist(store.events)
+                                .thenRun(history -> owner.tell(new Stored(lastSequenceNumber(context)))))
                 .build();
     }
 
@@ -127,8 +129,7 @@ final class RegistryBook extends EventSourcedBehavior<RegistryBook.Store, NodeEv
         return newSignalHandlerBuilder()
                 .onSignal(
                         RecoveryCompleted.instance(),
-                        history -> owner.tell(
-                                new Recovered(history.copy(), lastSequenceNumber(context), eventBytes)))
+                        history -> owner.tell(new Recovered(history.copy(), lastSequenceNumber(context), eventBytes)))
                 .build();
     }
 }

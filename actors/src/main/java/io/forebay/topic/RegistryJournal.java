@@ -136,8 +136,7 @@ final class RegistryJournal {
     }
 
     private void open() {
-        book = context.spawn(
-                RegistryBook.create(nodeName, limits, fromBook), BOOK, DispatcherSelector.sameAsParent());
+        book = context.spawn(RegistryBook.create(nodeName, limits, fromBook), BOOK, DispatcherSelector.sameAsParent());
         context.watch(book);
     }
 
@@ -191,7 +190,8 @@ final class RegistryJournal {
 
     /** As {@link #commit(LogRecord, Runnable)}, of records that are stored all or none; they have been applied. */
     void commit(List<LogRecord> together, Runnable flushed) {
-        add(new Commit(together.stream().map(RegistryBook::toEvent).toList(), lastSequenceNr + together.size(), flushed));
+        add(new Commit(
+                together.stream().map(RegistryBook::toEvent).toList(), lastSequenceNr + together.size(), flushed));
         if (eventBytes > EVENT_BYTES_MIN + SNAPSHOTS_IN_EVENTS * snapshotBytes) {
             snapshot();
         }

@@ -584,8 +584,7 @@ final class ClientSession extends AbstractBehavior<Message> implements Requests 
 
     @Override
     public void unserved(PopRequest request, Refusal refusal) {
-        ClientNotice notice =
-                new ClientNotice.Unserved(nodeName, request.topic(), request.group(), refusal.text());
+        ClientNotice notice = new ClientNotice.Unserved(nodeName, request.topic(), request.group(), refusal.text());
         completions.accept(() -> listener.notice(notice));
     }
 

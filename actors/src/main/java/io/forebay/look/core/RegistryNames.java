@@ -39,7 +39,8 @@ public final class RegistryNames implements LifeNames {
             // A copy is older than what was said since.
             return;
         }
-        if (view.queueId() == 0 && (type == RecordType.TOPIC || type == RecordType.GROUP || type == RecordType.SNAPSHOT)) {
+        if (view.queueId() == 0
+                && (type == RecordType.TOPIC || type == RecordType.GROUP || type == RecordType.SNAPSHOT)) {
             take(view.decode(), parts);
         } else if (view.queueId() == Owner.REGISTRY_QUEUE && type == RecordType.PERSISTENCE_EVENT) {
             PersistenceEventRecord event = (PersistenceEventRecord) view.decode();

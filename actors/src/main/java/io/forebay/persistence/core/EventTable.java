@@ -42,8 +42,7 @@ public final class EventTable implements ShardTable {
      *     highestSequenceNr}, and their numbers have no gap. Only a help, and so no part of what makes two places the same. Not
      *     copied, and must not be changed
      */
-    public record Place(
-            long number, long highestSequenceNr, long deletedTo, long lastOffset, long[] newestOffsets) {
+    public record Place(long number, long highestSequenceNr, long deletedTo, long lastOffset, long[] newestOffsets) {
         /** Of an id that nothing is stored of. */
         public static final Place NOWHERE = new Place(0, 0, 0, -1);
 
@@ -166,8 +165,10 @@ public final class EventTable implements ShardTable {
         long missed = 0;
         Set<String> names = new TreeSet<>();
         for (Gap gap : gaps) {
-            missed += Math.min(gap.count, lostLately.from(gap.afterOffset + 1).count()
-                    - lostLately.from(gap.toOffset + 1).count());
+            missed += Math.min(
+                    gap.count,
+                    lostLately.from(gap.afterOffset + 1).count()
+                            - lostLately.from(gap.toOffset + 1).count());
             if (!LostNames.isOne(gap.id.persistenceId)) {
                 names.add(gap.id.persistenceId);
             }
@@ -180,7 +181,8 @@ public final class EventTable implements ShardTable {
         }
         if (missed < lostLately.count()) {
             suspectBelow = Math.max(suspectBelow, lostLately.last() + 1);
-            losses += "; " + (lostLately.count() - missed) + " of these events, if they were given, are missed by no later"
+            losses += "; " + (lostLately.count() - missed)
+                    + " of these events, if they were given, are missed by no later"
                     + " event, so they may have been the newest of persistence ids that have written nothing since, or"
                     + " all that there was of one";
         }
@@ -346,7 +348,10 @@ public final class EventTable implements ShardTable {
             if (deleted.highestSequenceNr() > id.highestSequenceNr) {
                 // Events are lost, and a repair has given them up.
                 gaps.add(new Gap(
-                        id, id.lastOffset, OffsetSet.OFFSET_MAX - 1, deleted.highestSequenceNr() - id.highestSequenceNr));
+                        id,
+                        id.lastOffset,
+                        OffsetSet.OFFSET_MAX - 1,
+                        deleted.highestSequenceNr() - id.highestSequenceNr));
                 id.highestSequenceNr = deleted.highestSequenceNr();
                 id.trail = null;
             }

@@ -100,7 +100,8 @@ class LogRepairCommandTest {
         Path home = Files.createDirectory(folder.resolve("unrepaired"));
         try (Stream<Path> paths = Files.walk(data)) {
             for (Path path : paths.toList()) {
-                Files.copy(path, home.resolve("data").resolve(data.relativize(path).toString()));
+                Files.copy(
+                        path, home.resolve("data").resolve(data.relativize(path).toString()));
             }
         }
         try (Fork.Node unrepaired = new Fork.Node(home).start()) {

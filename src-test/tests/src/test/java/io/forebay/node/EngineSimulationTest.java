@@ -173,6 +173,7 @@ class EngineSimulationTest {
         private final Set<Owner> stopped = new HashSet<>();
         /** Messages that may be quarantined. */
         private final Set<Place> damaged = new HashSet<>();
+
         private long refusedPops;
         /** A start is to find nothing damaged any more. */
         private boolean isToBeWhole;
@@ -202,7 +203,8 @@ class EngineSimulationTest {
             wounds = new Wounds(
                     random,
                     STRIPES,
-                    ReceiptHandle.nodeIdOf(Forebay.get(node.system()).settings().node().name()));
+                    ReceiptHandle.nodeIdOf(
+                            Forebay.get(node.system()).settings().node().name()));
             wounds.learnNames(disk);
             watchCleaning();
             connect();
@@ -527,8 +529,7 @@ class EngineSimulationTest {
             for (Wounds.Diagnosis diagnosis : diagnoses) {
                 for (Fact.Damaged fact : wounds.facts(diagnosis, isStarted)) {
                     journal.note(fact);
-                    if (fact.what() == Fact.Damaged.What.MESSAGE
-                            || fact.what() == Fact.Damaged.What.DOUBTFUL_MESSAGE) {
+                    if (fact.what() == Fact.Damaged.What.MESSAGE || fact.what() == Fact.Damaged.What.DOUBTFUL_MESSAGE) {
                         damaged.add(new Place(fact.topic(), fact.queue(), fact.queueOffset()));
                     }
                 }
@@ -554,7 +555,8 @@ class EngineSimulationTest {
         private boolean isStoppedIn(String topic, String groupOrNull) {
             return stopped.stream().anyMatch(owner -> {
                 Wounds.QueueName queue = wounds.queue(owner.queueId());
-                boolean isOf = owner.isQueue() || groupOrNull != null && groupOrNull.equals(wounds.group(owner.groupId()));
+                boolean isOf =
+                        owner.isQueue() || groupOrNull != null && groupOrNull.equals(wounds.group(owner.groupId()));
                 return isOf && queue != null && queue.topic().equals(topic);
             });
         }
@@ -594,13 +596,13 @@ class EngineSimulationTest {
                 // A repair may have passed over offsets that were never given.
                 assertThat(damaged)
                         .as("I1: of what was promised only what is damaged is quarantined, %s", wounds)
-                        .containsAll(quarantined.stream().filter(promised::contains).toList());
+                        .containsAll(
+                                quarantined.stream().filter(promised::contains).toList());
                 assertThat(quarantined)
                         .as("I8: what was damaged and never came is named, %s", wounds)
                         .containsAll(damaged.stream()
-                                .filter(place -> place.topic.equals(topic)
-                                        && promised.contains(place)
-                                        && !came.contains(place))
+                                .filter(place ->
+                                        place.topic.equals(topic) && promised.contains(place) && !came.contains(place))
                                 .toList());
             }
         }

@@ -105,7 +105,9 @@ class RegistryMoveTest {
                         .record();
             case 4 -> state.decideDeleteTopic("c", 1).record();
             case 5 -> state.decideCreateTopic("b", 1, Map.of(), 1, 1).record();
-            default -> state.decideChangeGroup("g", Map.of("max-attempts", "7"), 0, "w", 1).record();
+            default ->
+                state.decideChangeGroup("g", Map.of("max-attempts", "7"), 0, "w", 1)
+                        .record();
         };
     }
 
@@ -125,7 +127,12 @@ class RegistryMoveTest {
                 log,
                 Owner.STRIPE,
                 new SnapshotRecord(
-                        state.heldSequence(), ownerNumber, 0, 0, 1, state.snapshot().encode()));
+                        state.heldSequence(),
+                        ownerNumber,
+                        0,
+                        0,
+                        1,
+                        state.snapshot().encode()));
         log.writeManifest(checkpoint);
         force(log);
         log.finishCheckpoint(checkpoint);
@@ -153,8 +160,7 @@ class RegistryMoveTest {
 
     private static void checkOld(SteppedNode.Client client, boolean isMessageThere) {
         assertThat(topics(client)).contains("a", "b").doesNotContain("c");
-        assertThat(client.ask(
-                                id -> new SessionCommand.DescribeTopic(id, "a"), SessionEvent.TopicDescribed.class)
+        assertThat(client.ask(id -> new SessionCommand.DescribeTopic(id, "a"), SessionEvent.TopicDescribed.class)
                         .topic()
                         .queues())
                 .hasSize(2);
@@ -210,7 +216,8 @@ class RegistryMoveTest {
                 client.createTopic("d", 2, Map.of());
                 client.createTopic("e", 1, Map.of());
                 client.createGroup("g", "e", Map.of());
-                assertThat(client.send("e", List.of(message("e")), Durability.FLUSHED)).hasSize(1);
+                assertThat(client.send("e", List.of(message("e")), Durability.FLUSHED))
+                        .hasSize(1);
                 MemoryDisk left = node.stop();
                 assertThat(topicOf(left, "a").queueIds()).containsExactly(1, 2);
                 assertThat(topicOf(left, "b").queueIds()).containsExactly(6);
@@ -267,7 +274,8 @@ class RegistryMoveTest {
                     id[0] = named.persistenceId();
                 }
             });
-            assertThat(recorded[0]).isEqualTo(new RegistrySnapshot(4, 2, 7, List.of(), List.of(), List.of(), List.of()));
+            assertThat(recorded[0])
+                    .isEqualTo(new RegistrySnapshot(4, 2, 7, List.of(), List.of(), List.of(), List.of()));
             assertThat(tables.get(tables.size() - 1).persistenceId()).isEqualTo("forebay-registry|" + nodeName(node));
             node = SteppedNode.start(left, settings, time, random);
             checkOld(node.open(2), false);
@@ -289,8 +297,8 @@ class RegistryMoveTest {
         alone("registry power cut", random -> {
             MemoryDisk disk = new MemoryDisk();
             for (int life = 1; life <= 10; life++) {
-                SteppedNode node = SteppedNode.start(
-                        disk, SETTINGS + ", forebay.persistence.durability = written", time, random);
+                SteppedNode node =
+                        SteppedNode.start(disk, SETTINGS + ", forebay.persistence.durability = written", time, random);
                 SteppedNode.Client client = node.open(life);
                 assertThat(topics(client)).hasSize(life - 1);
                 node.slowForces(1 + random.nextInt(20));
@@ -358,7 +366,9 @@ class RegistryMoveTest {
                     version = settings(client, "g").version();
                     for (int i = 0; i < 300; i++) {
                         client.change(
-                                SettingsScope.GROUP, "g", Map.of("filter", "tag: a" + i + tag.repeat(1 + random.nextInt(60))));
+                                SettingsScope.GROUP,
+                                "g",
+                                Map.of("filter", "tag: a" + i + tag.repeat(1 + random.nextInt(60))));
                         version++;
                     }
                     disk = node.kill();
@@ -444,7 +454,8 @@ class RegistryMoveTest {
                 List<Delivery> delivered = client.popAll("b", "g", 10, 1_000);
                 assertThat(delivered).hasSize(1);
                 client.createTopic("new" + life, 1, Map.of());
-                assertThat(client.send("new" + life, List.of(message("new" + life)), Durability.FLUSHED)).hasSize(1);
+                assertThat(client.send("new" + life, List.of(message("new" + life)), Durability.FLUSHED))
+                        .hasSize(1);
                 node.pass(3_000);
                 disk = random.nextBoolean() ? node.kill() : node.stop();
                 assertThat(topicOf(disk, "new" + life).topicId()).isGreaterThan(100_000);

@@ -77,7 +77,8 @@ final class Wounds {
             for (Piece hit : replayed()) {
                 for (Entry entry : hit.isMoved() ? List.<Entry>of() : hit.entries()) {
                     boolean isKnown = census.pieces.stream()
-                            .filter(piece -> piece.position() > hit.position() && !piece.isMoved() && !hits.contains(piece))
+                            .filter(piece ->
+                                    piece.position() > hit.position() && !piece.isMoved() && !hits.contains(piece))
                             .flatMap(piece -> piece.entries().stream())
                             .anyMatch(later -> later.owner().equals(entry.owner()));
                     if (!isKnown) {
@@ -114,7 +115,8 @@ final class Wounds {
             Set<Long> places = new TreeSet<>();
             Piece before = null;
             for (Piece piece : census.pieces) {
-                if (hits.contains(piece) && (before == null || !hits.contains(before) || before.end() != piece.position())) {
+                if (hits.contains(piece)
+                        && (before == null || !hits.contains(before) || before.end() != piece.position())) {
                     places.add(piece.position());
                 }
                 before = piece;
@@ -206,7 +208,8 @@ final class Wounds {
         MemoryDisk sound = disk.killImage();
         List<String> files = disk.files();
         for (Wound wound : List.copyOf(wounds)) {
-            if (files.contains(wound.path) && Arrays.equals(bytes(disk, wound.path, wound.from, wound.to()), wound.after)) {
+            if (files.contains(wound.path)
+                    && Arrays.equals(bytes(disk, wound.path, wound.from, wound.to()), wound.after)) {
                 sound.overwrite(wound.path, wound.from, wound.before);
             } else {
                 wounds.remove(wound);
@@ -300,9 +303,8 @@ final class Wounds {
             }
             Piece piece = draw(stripe, census, candidates);
             boolean isPage = !isRunning && random.nextInt(3) == 0;
-            Wound wound = isPage
-                    ? zeroedPage(disk, stripe, census, piece, candidates)
-                    : flippedByte(disk, stripe, piece);
+            Wound wound =
+                    isPage ? zeroedPage(disk, stripe, census, piece, candidates) : flippedByte(disk, stripe, piece);
             List<Piece> hits = census.pieces.stream()
                     .filter(other -> before.contains(other) || isHit(wound, other))
                     .toList();
@@ -355,7 +357,9 @@ final class Wounds {
             boolean isOfNames = entry.owner().equals(Owner.STRIPE) && entry.type() != RecordType.MANIFEST
                     || Owner.isReserved(entry.owner().queueId());
             boolean isOfNobody = entry.type() == RecordType.LOST && entry.ownerNumber() == 0;
-            return !isOfNames && !isOfNobody && !census.isState(piece, entry)
+            return !isOfNames
+                    && !isOfNobody
+                    && !census.isState(piece, entry)
                     && !(entry.hasOffset() && census.isTwice(entry));
         });
     }
@@ -375,7 +379,8 @@ final class Wounds {
         long page = (piece.at() + random.nextInt(piece.lengthBytes())) / MemoryDisk.PAGE_BYTES * MemoryDisk.PAGE_BYTES;
         long from = Math.max(page, piece.at());
         long to = Math.min(page + MemoryDisk.PAGE_BYTES, piece.at() + piece.lengthBytes());
-        for (Piece other : neighbours(census, piece, Comparator.comparingLong(Piece::at).reversed())) {
+        for (Piece other :
+                neighbours(census, piece, Comparator.comparingLong(Piece::at).reversed())) {
             boolean isNext = candidates.contains(other) && other.at() + other.lengthBytes() == from;
             from = isNext ? Math.max(page, other.at()) : from;
         }
@@ -468,7 +473,9 @@ final class Wounds {
                             entry.queueOffset());
                 } else if (entry.content() instanceof EntryRecord letter) {
                     add(facts, Fact.Damaged.What.LETTER, "", letter.bodyQueueId(), letter.bodyOffset());
-                } else if (diagnosis.census.isReplayed(hit) && !hit.isMoved() && entry.owner().isGroup()) {
+                } else if (diagnosis.census.isReplayed(hit)
+                        && !hit.isMoved()
+                        && entry.owner().isGroup()) {
                     String group = groups.get(entry.owner().groupId());
                     for (long offset : noted(entry.content())) {
                         add(facts, Fact.Damaged.What.NOTES, group, entry.owner().queueId(), offset);
@@ -554,8 +561,12 @@ final class Wounds {
                 .map(LogVerifier.Problem::position)
                 .filter(position -> position >= 0) // else it is a slot that a crash has torn
                 .collect(Collectors.toCollection(TreeSet::new));
-        assertThat(named).as("the places that are named, %s, %s", plan, diagnosis).isEqualTo(diagnosis.places());
-        assertThat(plan.lostRecords()).as("records given up, %s", plan).isEqualTo(diagnosis.missing().size());
+        assertThat(named)
+                .as("the places that are named, %s, %s", plan, diagnosis)
+                .isEqualTo(diagnosis.places());
+        assertThat(plan.lostRecords())
+                .as("records given up, %s", plan)
+                .isEqualTo(diagnosis.missing().size());
         if (diagnosis.isAttributable()) {
             assertThat(count(plan)).as("whose they are, %s", plan).isEqualTo(count(diagnosis));
             assertThat(offsets(plan).keySet())
@@ -581,8 +592,7 @@ final class Wounds {
 
     private static Map<String, Long> count(Diagnosis diagnosis) {
         return diagnosis.missing().stream()
-                .collect(Collectors.groupingBy(
-                        entry -> entry.owner().toString(), TreeMap::new, Collectors.counting()));
+                .collect(Collectors.groupingBy(entry -> entry.owner().toString(), TreeMap::new, Collectors.counting()));
     }
 
     /** First offset and count, by queue. */

@@ -461,9 +461,8 @@ class DurableStateStoreTest {
         assertThat(all).hasSize(52).doesNotHaveDuplicates();
 
         var scala = (akka.persistence.query.typed.scaladsl.DurableStateStoreBySliceQuery<Object>)
-                (akka.persistence.state.scaladsl.DurableStateStore<Object>)
-                        registry().<akka.persistence.state.scaladsl.DurableStateUpdateStore<Object>>
-                                durableStateStoreFor(PLUGIN);
+                (akka.persistence.state.scaladsl.DurableStateStore<Object>) registry()
+                        .<akka.persistence.state.scaladsl.DurableStateUpdateStore<Object>>durableStateStoreFor(PLUGIN);
         assertThat(get(scala.currentChangesBySlices("Order", 0, 1023, Offset.noOffset())
                         .asJava()
                         .runWith(Sink.seq(), testKit.system())))
@@ -479,8 +478,8 @@ class DurableStateStoreTest {
     void aLiveQueryOfSlicesGoesOnWithWhatComes() {
         start();
         upsert("Cart|a", 1, "a1", "t");
-        SinkQueueWithCancel<DurableStateChange<Object>> live = slices()
-                .changesBySlices("Cart", 0, 1023, Offset.noOffset())
+        SinkQueueWithCancel<DurableStateChange<Object>> live = slices().changesBySlices(
+                        "Cart", 0, 1023, Offset.noOffset())
                 .toMat(Sink.queue(), Keep.right())
                 .run(testKit.system());
         assertChange(next(live), "Cart|a", "a1", 1);

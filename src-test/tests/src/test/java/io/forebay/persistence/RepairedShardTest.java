@@ -295,7 +295,8 @@ class RepairedShardTest {
     }
 
     private Source<String, NotUsed> bySlices() {
-        return queries().currentEventsBySlices("", 0, 1023, Offset.noOffset())
+        return queries()
+                .currentEventsBySlices("", 0, 1023, Offset.noOffset())
                 .map(event -> event.persistenceId() + "/" + event.sequenceNr());
     }
 
@@ -377,9 +378,7 @@ class RepairedShardTest {
                         .toCompletableFuture());
                 assertThat(live).isEqualTo(rest);
                 for (String id : List.of(ids.get(0), ids.get(1), ids.get(2))) {
-                    assertThatThrownBy(() -> replayed(id))
-                            .as("I2: " + id)
-                            .isInstanceOf(UnreadableEventException.class);
+                    assertThatThrownBy(() -> replayed(id)).as("I2: " + id).isInstanceOf(UnreadableEventException.class);
                 }
                 // Then the tables alone tell.
                 if (life == 0) {

@@ -119,10 +119,8 @@ class ShardEndTest {
         List<ShardFault> faults = new ArrayList<>();
         try (EventLines events = new EventLines()) {
             ActorSystem<Void> system = PersistentActorsTest.start(disk, settings);
-            Forebay node = Forebay.get(system)
-                    .whenReady()
-                    .toCompletableFuture()
-                    .get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            Forebay node =
+                    Forebay.get(system).whenReady().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
             ForebayPersistence.visitFaults(system, faults::add);
             ForebayPersistence persistence = ForebayPersistence.get(system);
             write(persistence, "id", 1).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
@@ -135,7 +133,8 @@ class ShardEndTest {
             assertThat(refusalOf(strange.reply).text()).contains("Strange");
             ForebayPersistence.visitFaults(system, faults::add);
             assertThat(faults).hasSize(1);
-            assertThat(page(node, "/ready")).contains("queues-failed", "events of slices ", "Strange", "\"ready\":true");
+            assertThat(page(node, "/ready"))
+                    .contains("queues-failed", "events of slices ", "Strange", "\"ready\":true");
             assertThat(page(node, "/metrics"))
                     .containsPattern("(?m)^forebay_stripe_stopped_queues\\{[^}]*stripe=\"0\"[^}]*\\} 1(\\.0)?$");
             assertThat(events.of(LogEvent.QUEUE_STOPPED)).hasSize(1);
@@ -145,8 +144,7 @@ class ShardEndTest {
             PersistentActorsTest.stop(system);
         }
         ActorSystem<Void> system = PersistentActorsTest.start(disk, settings);
-        Forebay node =
-                Forebay.get(system).whenReady().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        Forebay node = Forebay.get(system).whenReady().toCompletableFuture().get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         write(ForebayPersistence.get(system), "id", 2).get(PATIENCE_SECONDS, TimeUnit.SECONDS);
         assertThat(page(node, "/ready")).doesNotContain("queues-failed");
         PersistentActorsTest.stop(system);

@@ -191,8 +191,7 @@ class ShardRoomTest {
         eventually(() -> assertThat(budget.waiterCount()).isOne());
         for (int number = 1; number <= 20; number++) {
             CompletableFuture<Void> written = new CompletableFuture<>();
-            EventDraft event =
-                    EventDraft.of(number, 0, 20, "", new byte[EVENT_BYTES / 10], "writer", "", List.of());
+            EventDraft event = EventDraft.of(number, 0, 20, "", new byte[EVENT_BYTES / 10], "writer", "", List.of());
             persistence.request(ShardKind.EVENTS, other, new EventShard.Write(other, List.of(event), written));
             asked.add(written);
         }

@@ -185,7 +185,8 @@ class StripeSimulationTest {
 
         @Override
         public String toString() {
-            return crashes() + " crashes: " + kills + " kills, " + powerCuts + " power cuts, " + openCrashes + " crashes of recovery, "
+            return crashes() + " crashes: " + kills + " kills, " + powerCuts + " power cuts, " + openCrashes
+                    + " crashes of recovery, "
                     + cleanStops
                     + " clean stops, " + rewrites + " rewrites, " + checkpoints + " checkpoints, " + lateHandles
                     + " handles of earlier epochs, " + messagesRead + " messages read, " + evacuations

@@ -158,7 +158,9 @@ class StripeBudgetTest {
         assertThat(woken).as("there is room for the second").containsExactly("ack");
         account.giveBack(100);
         assertThat(woken).containsExactly("ack", "first");
-        assertThat(account.tryReserve(1, Tier.SEND)).as("it is kept for the first").isFalse();
+        assertThat(account.tryReserve(1, Tier.SEND))
+                .as("it is kept for the first")
+                .isFalse();
         assertThat(first.tryReserve(300, Tier.SEND)).isTrue();
         account.giveBack(400);
         assertThat(woken).containsExactly("ack", "first", "second");
@@ -179,7 +181,9 @@ class StripeBudgetTest {
             account.tryReserve(100, Tier.SEND);
         }
         assertThat(woken).containsExactly("large");
-        assertThat(account.tryReserve(100, Tier.DELIVERY)).as("what is refused later").isTrue();
+        assertThat(account.tryReserve(100, Tier.DELIVERY))
+                .as("what is refused later")
+                .isTrue();
         assertThat(large.tryReserve(690, Tier.SEND)).isTrue();
         assertThat(budget.hasRoom(Tier.SEND, 1)).isFalse();
         large.giveBack(690);

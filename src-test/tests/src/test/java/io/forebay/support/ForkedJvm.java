@@ -66,8 +66,8 @@ public final class ForkedJvm {
 
         static {
             try {
-                Path folder = Files.createDirectories(
-                        Path.of(System.getProperty("basedir", "."), "target", "forks").toAbsolutePath());
+                Path folder = Files.createDirectories(Path.of(System.getProperty("basedir", "."), "target", "forks")
+                        .toAbsolutePath());
                 String given = System.getProperty("java.class.path");
                 Path whole = folder.resolve(Long.toHexString(stateOf(given)));
                 // An archive takes classes from jars alone.

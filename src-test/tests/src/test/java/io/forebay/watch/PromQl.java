@@ -117,7 +117,9 @@ final class PromQl {
         }
         Set<Map<String, String>> keys = new HashSet<>();
         for (Map<String, String> one : right.series) {
-            check(keys.add(key(one, on, ignoring)) || isOfSets, "has several series for one at the right of '" + operator + "'");
+            check(
+                    keys.add(key(one, on, ignoring)) || isOfSets,
+                    "has several series for one at the right of '" + operator + "'");
         }
         Set<Map<String, String>> result = new HashSet<>();
         if (operator.equals("or")) {
@@ -169,7 +171,8 @@ final class PromQl {
         Set<String> by = null;
         Set<String> without = null;
         Value inner = null;
-        while (inner == null || (by == null && without == null && Set.of("by", "without").contains(peek()))) {
+        while (inner == null
+                || (by == null && without == null && Set.of("by", "without").contains(peek()))) {
             if (peek().equals("by")) {
                 take();
                 by = labels();
@@ -201,7 +204,9 @@ final class PromQl {
         expect(")");
         Value first = arguments.get(0);
         if (OF_COUNTERS.contains(name) || OF_GAUGES.contains(name)) {
-            check(arguments.size() == (name.equals("predict_linear") ? 2 : 1), "gives " + name + " " + arguments.size());
+            check(
+                    arguments.size() == (name.equals("predict_linear") ? 2 : 1),
+                    "gives " + name + " " + arguments.size());
             check(first.isRange, "has no range for " + name);
             check(
                     isGrowing(first.metric) == OF_COUNTERS.contains(name),

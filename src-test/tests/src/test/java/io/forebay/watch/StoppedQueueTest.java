@@ -26,8 +26,8 @@ class StoppedQueueTest {
     }
 
     private static StripeHandle stripe(int id, Owner... stopped) {
-        RecoveryReport report =
-                new RecoveryReport(id, 1, false, true, 0, 0, 0, 0, 0, 0, "", Optional.empty(), List.of(stopped), List.of());
+        RecoveryReport report = new RecoveryReport(
+                id, 1, false, true, 0, 0, 0, 0, 0, 0, "", Optional.empty(), List.of(stopped), List.of());
         return new StripeHandle(id, null, null, null, null, report, null, null);
     }
 
@@ -83,9 +83,7 @@ class StoppedQueueTest {
     void whoWroteForAkkaPersistenceAndHasEndedIsToldOnce() {
         Owner owner = Owner.queue(Owner.RESERVED_FROM + 1);
         faults.add(new ShardFault(0, owner, true, "events"));
-        assertThat(of(
-                        List.of(stripe(0, owner)),
-                        unserved(Owner.queue(9), "a", 11, "", Fault.ACTOR_FAILED)))
+        assertThat(of(List.of(stripe(0, owner)), unserved(Owner.queue(9), "a", 11, "", Fault.ACTOR_FAILED)))
                 .containsExactly(new StoppedQueue(1, true, "a/11/"), new StoppedQueue(0, true, "events"));
     }
 

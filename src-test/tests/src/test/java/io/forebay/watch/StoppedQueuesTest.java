@@ -320,7 +320,10 @@ class StoppedQueuesTest {
         assertThat(node.alive().status()).isEqualTo(200);
         assertThat(node.metrics().value("forebay_stripe_stopped_queues")).isEqualTo(2);
         List<List<String>> described = described(node.client());
-        assertThat(described.get(0)).singleElement().asString().contains("topic t queue 0 is not served: ", "log repair");
+        assertThat(described.get(0))
+                .singleElement()
+                .asString()
+                .contains("topic t queue 0 is not served: ", "log repair");
         assertThat(described.get(1)).singleElement().asString().contains("topic t queue 1 is not served for group g: ");
         assertThat(described.get(2)).isEmpty();
     }
@@ -439,8 +442,7 @@ class StoppedQueuesTest {
         int port;
         try {
             ForebayClient client;
-            try (WatchedNode node =
-                    WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = 0")) {
+            try (WatchedNode node = WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = 0")) {
                 port = node.system.address().getPort().orElseThrow();
                 client = ForebayClient.connect(
                         outside,
@@ -451,10 +453,13 @@ class StoppedQueuesTest {
                                 told.add(unserved);
                             }
                         });
-                assertThat(described(client)).hasSize(QUEUES).allSatisfy(lines -> assertThat(lines)
-                        .singleElement()
-                        .asString()
-                        .contains(" is not served: records of it are missing in stripe 0", "forebay log repair"));
+                assertThat(described(client))
+                        .hasSize(QUEUES)
+                        .allSatisfy(lines -> assertThat(lines)
+                                .singleElement()
+                                .asString()
+                                .contains(
+                                        " is not served: records of it are missing in stripe 0", "forebay log repair"));
                 for (String delivery : got.keySet()) {
                     WatchedNode.now(client.createGroup(delivery, "t", Map.of("delivery", delivery)));
                     controls.add(client.subscribe(
@@ -469,17 +474,20 @@ class StoppedQueuesTest {
                                 .as("I8: not silence")
                                 .extracting(ClientNotice.Unserved::group)
                                 .containsExactlyInAnyOrder("pop", "push"));
-                assertThat(told).allSatisfy(notice -> assertThat(notice.text())
-                        .contains(
-                                "topic t to group " + notice.group(),
-                                "topic t queue 0 is not served",
-                                "forebay log repair"));
+                assertThat(told)
+                        .allSatisfy(notice -> assertThat(notice.text())
+                                .contains(
+                                        "topic t to group " + notice.group(),
+                                        "topic t queue 0 is not served",
+                                        "forebay log repair"));
             }
             assertThat(LogRepair.apply(disk.child("stripe-0"), 1, System.currentTimeMillis())
                             .lostRecords())
                     .isEqualTo(damaged.size());
-            try (WatchedNode node =
-                    WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = " + port)) {
+            try (WatchedNode node = WatchedNode.serving(disk, REMOTE + "akka.remote.artery.canonical.port = " + port)) {
+                assertThat(node.system.address().getPort().orElseThrow())
+                        .as("where the client looks")
+                        .isEqualTo(port);
                 assertThat(described(client)).hasSize(QUEUES).allMatch(List::isEmpty);
                 WatchedNode.now(client.send(message(keys.get(0), "repaired", 0), Durability.FLUSHED));
                 got.forEach((delivery, texts) -> Awaitility.await()

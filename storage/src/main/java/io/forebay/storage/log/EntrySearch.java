@@ -93,13 +93,7 @@ final class EntrySearch {
             view.wrap(bytes, window.at(), recordAt, ordinal);
             if (view.queueId() == queue.queueId() && view.queueOffset() == offset) {
                 return index.restore(
-                        queue.queueId(),
-                        offset,
-                        position,
-                        ordinal,
-                        view.lengthBytes(),
-                        view.tagHash(),
-                        view.isMoved());
+                        queue.queueId(), offset, position, ordinal, view.lengthBytes(), view.tagHash(), view.isMoved());
             }
             recordAt += view.lengthBytes();
         }

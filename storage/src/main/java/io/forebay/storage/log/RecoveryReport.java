@@ -47,14 +47,16 @@ public record RecoveryReport(
      */
     public record CutOff(String file, long position, String reason, long framesBehind, long bytes) {
         /** What that means, for people. */
-        public static final String MEANING = "it was written just before the crash and had not reached the device as a whole, or was"
-                + " damaged since; whether any of it was answered FLUSHED cannot be told";
+        public static final String MEANING =
+                "it was written just before the crash and had not reached the device as a whole, or was"
+                        + " damaged since; whether any of it was answered FLUSHED cannot be told";
 
         /** In one line. */
         @Override
         public String toString() {
             return file + ", position " + position + ": the log ends here, " + reason
-                    + "; nothing says that more was durable. A frame, " + framesBehind + " sound ones behind it, " + bytes
+                    + "; nothing says that more was durable. A frame, " + framesBehind + " sound ones behind it, "
+                    + bytes
                     + " bytes as far as they can be made out, are cut off: " + MEANING;
         }
     }

@@ -393,7 +393,8 @@ final class RepairScan {
         // Where a manifest that cannot be read would say where the numbers stood, the first one met proves no gap.
         boolean isFromBeginning = slot == null || slot.replayPosition() < 0;
         long number = view.ownerNumber();
-        // One that a manifest does not list is new, unless it was deleted: then its numbers are higher than all that is lost.
+        // One that a manifest does not list is new, unless it was deleted: then its numbers are higher than all that is
+        // lost.
         boolean isNew = manifest != null && number - 1 <= unknownCount();
         boolean isKnown = owners.containsKey(key) || isNew || (manifest == null && isFromBeginning);
         Seen seen = seen(key);

@@ -458,9 +458,10 @@ final class Evidence {
     /** Between the cuts of the power, and whatever else a group may have forgotten of something in that queue. */
     Spans spans(String group, Place somePlace) {
         List<Integer> forgotten = anyNotesDamaged.getOrDefault(GroupQueue.of(group, somePlace), List.of());
-        return new Spans(IntStream.concat(Arrays.stream(cuts), forgotten.stream().mapToInt(at -> at))
-                .sorted()
-                .toArray());
+        return new Spans(
+                IntStream.concat(Arrays.stream(cuts), forgotten.stream().mapToInt(at -> at))
+                        .sorted()
+                        .toArray());
     }
 
     /** Whether what the group had noted of the message in that place was damaged after the one moment and before the other. */

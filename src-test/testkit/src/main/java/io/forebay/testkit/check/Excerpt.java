@@ -100,7 +100,8 @@ final class Excerpt {
             return places.contains(Place.of(letter)) || messageIds.contains(letter.messageId());
         } else if (fact instanceof Fact.Damaged damaged) {
             Place place = Place.of(damaged);
-            return places.contains(place) || places.stream().anyMatch(any -> any.any().equals(place));
+            return places.contains(place)
+                    || places.stream().anyMatch(any -> any.any().equals(place));
         } else if (fact instanceof OfDelivery ofDelivery) {
             Delivered delivered = evidence.byHandle.get(ofDelivery.handle());
             return delivered != null && places.contains(delivered.place);

@@ -50,8 +50,8 @@ final class LossCheck {
                                         delivered.popped.messageId().equals(sent.sending.messageId()))
                         || story.letters.stream()
                                 .anyMatch(found -> found.letter().messageId().equals(sent.sending.messageId())));
-        boolean mayBeLost = !sent.isFlushed() && evidence.isCutBetween(sent.storedAt, at)
-                || evidence.damagedAt(place) < at;
+        boolean mayBeLost =
+                !sent.isFlushed() && evidence.isCutBetween(sent.storedAt, at) || evidence.damagedAt(place) < at;
         verdict.holds(
                 hasArrived || mayBeLost,
                 Invariant.I1,

@@ -71,9 +71,7 @@ final class TurnCheck {
          */
         boolean isThereIn(int span) {
             return span >= fromSpan
-                    && (span <= lastSeenSpan
-                            || keptSpan <= lastSeenSpan
-                            || !isReplaced && span == spans.count() - 1);
+                    && (span <= lastSeenSpan || keptSpan <= lastSeenSpan || !isReplaced && span == spans.count() - 1);
         }
 
         /**
@@ -103,9 +101,7 @@ final class TurnCheck {
             if (delivered.ackingAt == Evidence.NEVER) {
                 return false;
             }
-            return delivered.acked != null
-                    || delivered.ackFailure == null
-                    || delivered.ackFailure.isOutcomeOpen();
+            return delivered.acked != null || delivered.ackFailure == null || delivered.ackFailure.isOutcomeOpen();
         }
     }
 

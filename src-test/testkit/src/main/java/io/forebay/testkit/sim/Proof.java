@@ -39,7 +39,8 @@ public final class Proof {
 
     /** Everything in one line, with no line break; it may miss what other threads add meanwhile. */
     public static String line() {
-        return "kills " + kills + ", images " + images + ", of these simulated " + simulatedCrashes + ", force faults " + forceFaults + ", corrupt bytes "
+        return "kills " + kills + ", images " + images + ", of these simulated " + simulatedCrashes + ", force faults "
+                + forceFaults + ", corrupt bytes "
                 + corruptBytes
                 + ", simulated hours " + Math.round(simulatedMillis.sum() / MILLIS_PER_HOUR * 10) / 10.0
                 + ", messages acknowledged " + messagesAcknowledged + ", lost " + lost + ", altered " + altered

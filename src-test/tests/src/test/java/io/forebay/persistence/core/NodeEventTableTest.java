@@ -51,7 +51,9 @@ class NodeEventTableTest {
                                 events.add(event(++highest));
                             }
                             List<LogRecord> records = table.decideWrite(ID, events, step);
-                            assertThat(table.events()).as("deciding changes nothing").isEqualTo(expected);
+                            assertThat(table.events())
+                                    .as("deciding changes nothing")
+                                    .isEqualTo(expected);
                             records.forEach(table::apply);
                             expected.addAll(events);
                         }
@@ -82,8 +84,8 @@ class NodeEventTableTest {
     void anIdIsNamedOnceAndNoOtherIsTaken() throws CorruptRecordException {
         NodeEventTable table = new NodeEventTable();
         assertThat(table.isOf("other")).isTrue();
-        assertThat(table.decideWrite(ID, List.of(event(1)), 1)).hasExactlyElementsOfTypes(
-                PersistenceIdRecord.class, PersistenceEventRecord.class);
+        assertThat(table.decideWrite(ID, List.of(event(1)), 1))
+                .hasExactlyElementsOfTypes(PersistenceIdRecord.class, PersistenceEventRecord.class);
         write(table, 1);
         assertThat(table.decideWrite(ID, List.of(event(2)), 1)).hasExactlyElementsOfTypes(PersistenceEventRecord.class);
         for (NodeEventTable each : List.of(table, restored(table))) {

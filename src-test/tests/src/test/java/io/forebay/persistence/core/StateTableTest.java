@@ -86,7 +86,8 @@ class StateTableTest {
                 .satisfies(change -> assertThat(change.place().isDeleted()).isTrue());
         applyAll(table, table.decideUpsert("a", 3, draft(1), "blue", PART_BYTES, 8), 10);
         assertThat(table.place("a").isDeleted()).isFalse();
-        assertThat(table.changes(StateSelection.ofTag("red"), -1, 99, 9).changes()).isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("red"), -1, 99, 9).changes())
+                .isEmpty();
         assertThat(table.persistenceIds()).containsExactly("a");
     }
 
@@ -188,8 +189,10 @@ class StateTableTest {
         StateTable.Changes rest = table.changes(StateSelection.ofTag("t"), 21, 40, 2);
         assertThat(rest.changes()).extracting(StateTable.Change::sequence).containsExactly(31L);
         assertThat(rest.toSequence()).as("there is no other up to here").isEqualTo(40);
-        assertThat(table.changes(StateSelection.ofTag("t"), 41, 40, 2).changes()).isEmpty();
-        assertThat(table.changes(StateSelection.ofTag("other"), -1, 40, 2).changes()).isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("t"), 41, 40, 2).changes())
+                .isEmpty();
+        assertThat(table.changes(StateSelection.ofTag("other"), -1, 40, 2).changes())
+                .isEmpty();
     }
 
     /** What is looked at for nothing is bounded, too. */

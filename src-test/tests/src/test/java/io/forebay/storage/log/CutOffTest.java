@@ -82,7 +82,9 @@ class CutOffTest {
     }
 
     private static void assertNothingIsCutOff(MemoryDisk image) throws IOException {
-        assertThat(LogVerifier.verify(image).notes()).filteredOn(note -> note.contains("cut off")).isEmpty();
+        assertThat(LogVerifier.verify(image).notes())
+                .filteredOn(note -> note.contains("cut off"))
+                .isEmpty();
         try (StripeLog log = open(image)) {
             assertThat(log.report().cutOff()).isEmpty();
         }
@@ -121,7 +123,11 @@ class CutOffTest {
     @Test
     void whatSomethingStatesToBeDurableIsNotCutOff() throws IOException {
         try (StripeLog log = open(killed)) {
-            log.append(Frame.builder(256).add(GROUP, new AckRecord(OffsetSet.of(7))).build(), 2_000);
+            log.append(
+                    Frame.builder(256)
+                            .add(GROUP, new AckRecord(OffsetSet.of(7)))
+                            .build(),
+                    2_000);
             killed = killed.killImage();
         }
         pieces = LogCensus.of(killed).pieces;

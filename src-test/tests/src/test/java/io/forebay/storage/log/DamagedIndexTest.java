@@ -38,7 +38,12 @@ class DamagedIndexTest {
                         log,
                         owner,
                         new SnapshotRecord(
-                                log.writtenSequence(), lastNumber(owner), next, 0, 1, LogModel.encode(LogModel.State.EMPTY, 0)));
+                                log.writtenSequence(),
+                                lastNumber(owner),
+                                next,
+                                0,
+                                1,
+                                LogModel.encode(LogModel.State.EMPTY, 0)));
             }
             log.writeManifest(checkpoint);
             FlushRange range = log.takeUnflushed();
@@ -106,7 +111,9 @@ class DamagedIndexTest {
     }
 
     private static List<String> files() {
-        return STOPPED.files().stream().filter(name -> name.startsWith("index/index-0")).toList();
+        return STOPPED.files().stream()
+                .filter(name -> name.startsWith("index/index-0"))
+                .toList();
     }
 
     @Test

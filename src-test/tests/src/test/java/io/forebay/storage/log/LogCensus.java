@@ -151,8 +151,7 @@ public final class LogCensus {
     public boolean isState(Piece piece, Entry entry) {
         return switch (entry.type) {
             case SNAPSHOT ->
-                isReplayed(piece)
-                        || entry.sequence >= snapshots.getOrDefault(entry.owner.key(), Long.MAX_VALUE);
+                isReplayed(piece) || entry.sequence >= snapshots.getOrDefault(entry.owner.key(), Long.MAX_VALUE);
             case MANIFEST -> isReplayed(piece) || entry.sequence >= manifestSequence;
             default -> false;
         };

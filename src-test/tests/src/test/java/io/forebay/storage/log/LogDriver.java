@@ -36,8 +36,7 @@ final class LogDriver {
         this(disk, OPTIONS, model, released, promised);
     }
 
-    LogDriver(
-            StorageDirectory disk, StripeOptions options, LogModel model, Map<Integer, Long> released, long promised)
+    LogDriver(StorageDirectory disk, StripeOptions options, LogModel model, Map<Integer, Long> released, long promised)
             throws IOException {
         this.model = model;
         this.released = released;

@@ -64,7 +64,9 @@ class NodeEventsSnapshotTest {
                 byte[] other = payload.clone();
                 other[at] ^= (byte) (1 << bit);
                 try {
-                    assertThat(NodeEventsSnapshot.decode(other)).as("byte " + at).isNotEqualTo(FULL);
+                    assertThat(NodeEventsSnapshot.decode(other))
+                            .as("byte " + at)
+                            .isNotEqualTo(FULL);
                 } catch (CorruptRecordException e) {
                     assertThat(e).hasMessageContaining("NODE_EVENTS");
                 }

@@ -86,11 +86,7 @@ class RepairIdsTest {
         assertThat(passedOver()).containsExactly(100_013, 100_025, 100_037);
 
         List<SnapshotRecord> parts = SnapshotRecord.split(
-                0,
-                0,
-                0,
-                new RegistrySnapshot(100, 200, 300, List.of(), List.of(), List.of(), List.of()).encode(),
-                11);
+                0, 0, 0, new RegistrySnapshot(100, 200, 300, List.of(), List.of(), List.of(), List.of()).encode(), 11);
         assertThat(parts).hasSizeGreaterThan(1);
         // The first of them is lost.
         for (int i = 1; i < parts.size(); i++) {

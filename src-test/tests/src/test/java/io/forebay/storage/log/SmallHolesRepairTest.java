@@ -53,7 +53,8 @@ class SmallHolesRepairTest {
     /** Damages one frame, and has it repaired. */
     private RepairPlan repair(int frame) throws IOException {
         LogCensus.Piece piece = LogCensus.of(disk).pieces.stream()
-                .filter(one -> one.entries().get(0).sequence() == frames.get(frame).firstSequence())
+                .filter(one ->
+                        one.entries().get(0).sequence() == frames.get(frame).firstSequence())
                 .findFirst()
                 .orElseThrow();
         disk.flip(piece.file(), piece.at() + piece.lengthBytes() - 1, 1);

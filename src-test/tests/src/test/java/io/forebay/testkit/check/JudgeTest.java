@@ -797,7 +797,8 @@ class JudgeTest {
 
     @Test
     void whatIsDamagedNeedNotComeAndNothingElse() {
-        assertClean(script -> script.sent("a", 0, FLUSHED).note(gone("t", 0)).kill().drained());
+        assertClean(
+                script -> script.sent("a", 0, FLUSHED).note(gone("t", 0)).kill().drained());
         assertBroken(
                 Invariant.I1,
                 "message a never came",
@@ -805,7 +806,10 @@ class JudgeTest {
         assertBroken(
                 Invariant.I1,
                 "message a never came",
-                script -> script.sent("a", 0, FLUSHED).note(forgotten("g", 0)).kill().drained());
+                script -> script.sent("a", 0, FLUSHED)
+                        .note(forgotten("g", 0))
+                        .kill()
+                        .drained());
         // It came, nobody has settled it, and now it cannot be read.
         assertClean(script -> {
             script.sent("a", 0, FLUSHED).popped("a", 0, 1);
@@ -821,8 +825,10 @@ class JudgeTest {
                 Invariant.I2,
                 "came out of a damaged place",
                 sent.andThen(script -> script.kill().through("a", 0)));
-        assertBroken(Invariant.I2, "came out of a damaged place", sent.andThen(script -> script.kill()
-                .letter("a", 0, ATTEMPTS_MAX, 0)));
+        assertBroken(
+                Invariant.I2,
+                "came out of a damaged place",
+                sent.andThen(script -> script.kill().letter("a", 0, ATTEMPTS_MAX, 0)));
         assertClean(sent.andThen(script -> script.kill()
                 .note(damaged(Fact.Damaged.What.MENDED_MESSAGE, "", "t", 0))
                 .through("a", 0)));
@@ -840,8 +846,8 @@ class JudgeTest {
             script.nacked(script.popped("a", 0, 2), 0);
         };
         assertBroken(Invariant.I1, "nobody settled it", dead.andThen(Script::drained));
-        assertClean(dead.andThen(script -> script.note(damaged(Fact.Damaged.What.LETTER, "", "t", 0))
-                .drained()));
+        assertClean(dead.andThen(script ->
+                script.note(damaged(Fact.Damaged.What.LETTER, "", "t", 0)).drained()));
         assertBroken(
                 Invariant.I1,
                 "nobody settled it",
@@ -891,7 +897,9 @@ class JudgeTest {
         Consumer<Script> second = script -> script.popped("k2", "k", "o", 1, 1, "c");
         assertClean(acked.andThen(second).andThen(again));
         assertBroken(
-                Invariant.I3, "came before the one at k/0/0", acked.andThen(again).andThen(second));
+                Invariant.I3,
+                "came before the one at k/0/0",
+                acked.andThen(again).andThen(second));
     }
 
     // ---- the verdict ------------------------------------------------------------------------------------------------
