@@ -9,8 +9,10 @@ import io.forebay.storage.io.StorageFile;
 import io.forebay.storage.log.LogFiles.Found;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -31,6 +33,8 @@ final class RepairDraft {
     private int stripeId = -1;
     private long logId = LogIdentity.UNKNOWN;
     private boolean isIndexRebuilt;
+    /** Names of segments that are made anew, or their headers. */
+    private final Set<String> remade = new HashSet<>();
     /** Whether what told of topics and groups cannot be read. */
     private boolean isNamesLost;
 
@@ -226,6 +230,7 @@ final class RepairDraft {
         if (wanted == null) {
             return false;
         }
+        remade.add(wanted.name);
         byte[] old = new byte[0];
         boolean isThere = draft.list().contains(wanted.name);
         if (isThere) {
@@ -433,7 +438,7 @@ final class RepairDraft {
         CheckpointSlot slot = slot();
         RepairScan scan;
         try (LogFiles files = LogFiles.open(draft)) {
-            scan = new RepairScan(files, slot, manifest(files, slot));
+            scan = new RepairScan(files, slot, manifest(files, slot), remade);
             scan.scan();
             if (scan.refusal() != null) {
                 throw new Refused(scan.refusal());

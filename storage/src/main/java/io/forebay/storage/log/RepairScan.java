@@ -69,6 +69,7 @@ final class RepairScan {
     private final LogFiles files;
     private final CheckpointSlot slot;
     private final ManifestRecord manifest;
+    private final Set<String> remade;
     private final FrameWindow window = new FrameWindow();
     private final RecordView view = new RecordView();
     private final List<Hole> holes = new ArrayList<>();
@@ -97,10 +98,12 @@ final class RepairScan {
     private Found endSegment;
     private long endPosition;
 
-    RepairScan(LogFiles files, CheckpointSlot slotOrNull, ManifestRecord manifestOrNull) {
+    /** @param remade names of segments that the repair has made anew, in whole or in part: what follows them says that they were there */
+    RepairScan(LogFiles files, CheckpointSlot slotOrNull, ManifestRecord manifestOrNull, Set<String> remade) {
         this.files = files;
         this.slot = slotOrNull;
         this.manifest = manifestOrNull;
+        this.remade = remade;
     }
 
     List<Hole> holes() {
@@ -268,9 +271,11 @@ final class RepairScan {
                 continue;
             }
             long next = nextSound(found, position + 8, end);
-            boolean isDurable = isEndKnown || durable > position || found.isCutShort();
-            if (!isDurable) {
-                break; // the log's tail
+            boolean isDurable = durable > position || found.isCutShort();
+            if (!isDurable && !(isEndKnown && (isBelowReplay || remade.contains(found.name)))) {
+                // The log's tail, also if a header that names the segment's end was sooner on the device than its frames.
+                endPosition = position;
+                return false;
             }
             Hole hole = new Hole(found, position, problem, this);
             holes.add(hole);

@@ -129,6 +129,49 @@ class SmallHolesRepairTest {
         assertNextOffset(1);
     }
 
+    /** A power cut has left a hole before the end of a segment, whose successor is on the device: that is the log's end, and no damage. */
+    @Test
+    void whatIsNotKnownToHaveBeenDurableIsNotGivenUp() throws IOException {
+        MemoryDisk cut;
+        try (StripeLog log = StripeLog.open(disk, LogDriver.OPTIONS, 1_000, new RepairDraft.Ignoring())) {
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+            FlushRange range = log.takeUnflushed();
+            log.force(range);
+            log.forced(range);
+            append(log, GROUP, new AckRecord(OffsetSet.of(2)));
+            for (int i = 0; i < 20; i++) {
+                if (log.isPreparationNeeded()) {
+                    log.prepareNext();
+                }
+                append(
+                        log,
+                        QUEUE,
+                        MessageRecord.builder()
+                                .id("m" + i)
+                                .body(new byte[5_000])
+                                .build());
+            }
+            cut = disk.killImage();
+        }
+        List<LogCensus.Piece> pieces = LogCensus.of(cut).pieces;
+        LogCensus.Piece first = pieces.get(0);
+        List<LogCensus.Piece> ofFirst = pieces.stream()
+                .filter(piece -> piece.file().equals(first.file()))
+                .toList();
+        assertThat(ofFirst.size()).isLessThan(pieces.size());
+        LogCensus.Piece last = ofFirst.get(ofFirst.size() - 1);
+        cut.overwrite(last.file(), last.at(), new byte[last.lengthBytes()]);
+        assertThat(LogVerifier.verify(cut).problems()).as("the log's end").isEmpty();
+        cut.flip(first.file(), first.at() + first.lengthBytes() - 1, 1);
+        RepairPlan plan = LogRepair.apply(cut, 1, 3_000);
+        assertThat(plan.refusalOrNull()).as("I8").isNull();
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, -1, 0));
+        assertThat(LogVerifier.verify(cut).lastSequence())
+                .as("nothing from the hole on")
+                .isEqualTo(last.entries().get(0).sequence() - 1);
+    }
+
     private void assertNextOffset(long next) throws IOException {
         try (StripeLog log = StripeLog.open(disk, LogDriver.OPTIONS, 4_000, new RepairDraft.Ignoring())) {
             assertThat(log.report().stoppedOwners()).isEmpty();
