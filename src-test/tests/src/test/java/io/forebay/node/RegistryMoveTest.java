@@ -58,7 +58,7 @@ class RegistryMoveTest {
     private static final String SETTINGS = "forebay.topic.auto-create = off, forebay.storage.stripes = 1";
     private static final RegistryLimits LIMITS = new RegistryLimits(20, 20, 8, 100, 5);
     private static final long BEGIN_MILLIS = new NodeFixture.VirtualTime().millis();
-    private static final int CRASHES = 12;
+    private static final int CRASHES = 6;
 
     private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
 
@@ -427,22 +427,8 @@ class RegistryMoveTest {
             disk = node.kill();
             damage(disk, isBehindCheckpoint ? "late" : "lost");
 
-            try {
-                start(disk, random);
-                throw new AssertionError("a node without a part of what defines its topics has started");
-            } catch (CompletionException e) {
-                assertThat(e.getCause())
-                        .hasMessageContaining("topics and groups")
-                        .hasMessageContaining("forebay log repair");
-            }
-            disk = disk.killImage();
-            try {
-                assertThat(LogRepair.apply(disk.child("stripe-0"), 1, time.millis())
-                                .refusalOrNull())
-                        .isNull();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            checkDown(disk, random);
+            disk = repaired(disk.killImage());
             for (int life = 0; life < 3; life++) {
                 node = start(disk, random);
                 client = node.open(10 + life);
@@ -464,19 +450,91 @@ class RegistryMoveTest {
         });
     }
 
+    /** What holds all events at a checkpoint: there may be an older one, or the events are still in the log. */
+    @Test
+    void aDamagedTableOfEventsKeepsTheNodeDownUntilARepair() {
+        alone("registry table repair", random -> {
+            for (boolean areAllDamaged : new boolean[] {false, true}) {
+                MemoryDisk disk = new MemoryDisk();
+                for (int life = 1; life <= 3; life++) {
+                    SteppedNode node = start(disk, random);
+                    SteppedNode.Client client = node.open(life);
+                    client.createTopic("t" + life, 1, Map.of());
+                    client.createGroup("g", "t" + life, Map.of());
+                    client.send("t" + life, List.of(message("t" + life)), Durability.FLUSHED);
+                    disk = life == 3 ? node.kill() : node.stop();
+                }
+                List<String> places = new ArrayList<>();
+                visit(disk, (file, position, view) -> {
+                    if (view.queueId() == Owner.REGISTRY_QUEUE && view.decode() instanceof SnapshotRecord) {
+                        places.add(placeOf(file, position));
+                    }
+                });
+                assertThat(places).hasSizeGreaterThan(1);
+                for (String place : areAllDamaged ? places : places.subList(places.size() - 1, places.size())) {
+                    flip(disk, place);
+                }
+                checkDown(disk, random);
+                disk = repaired(disk.killImage());
+                for (int life = 1; life <= 2; life++) {
+                    SteppedNode node = start(disk, random);
+                    SteppedNode.Client client = node.open(10 + life);
+                    assertThat(topics(client)).contains("t3");
+                    assertThat(client.popAll("t3", "g", 10, 1_000)).hasSize(1);
+                    client.createTopic("new" + life, 1, Map.of());
+                    client.createGroup("h", "new" + life, Map.of());
+                    node.pass(3_000);
+                    disk = random.nextBoolean() ? node.kill() : node.stop();
+                    assertThat(topicOf(disk, "new" + life).queueIds()[0])
+                            .isNotIn(1, 2, 3);
+                }
+            }
+        });
+    }
+
+    private void checkDown(MemoryDisk disk, RandomGenerator random) {
+        try {
+            start(disk, random);
+        } catch (CompletionException e) {
+            assertThat(e.getCause())
+                    .hasMessageContaining("topics and groups")
+                    .hasMessageContaining("forebay log repair");
+            return;
+        }
+        throw new AssertionError("a node without a part of what defines its topics has started");
+    }
+
+    private MemoryDisk repaired(MemoryDisk disk) {
+        try {
+            assertThat(LogRepair.apply(disk.child("stripe-0"), 1, time.millis()).refusalOrNull())
+                    .isNull();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return disk;
+    }
+
     /** The frame with the event that defines a topic. */
     private static void damage(MemoryDisk disk, String topic) {
-        String[] place = {null, null};
+        String[] place = {null};
         visit(disk, (file, position, view) -> {
             if (view.decode() instanceof PersistenceEventRecord event
                     && RegistryEvents.decode(event.serializerManifest(), event.payload()) instanceof TopicRecord defined
                     && defined.name().equals(topic)) {
-                place[0] = file;
-                place[1] = String.valueOf(position - Long.parseLong(file.replaceAll("\\D", ""), 16));
+                place[0] = placeOf(file, position);
             }
         });
+        flip(disk, place[0]);
+    }
+
+    private static String placeOf(String file, long position) {
+        return file + " " + (position - Long.parseLong(file.replaceAll("\\D", ""), 16));
+    }
+
+    private static void flip(MemoryDisk disk, String place) {
+        String[] fileAndAt = place.split(" ");
         try {
-            disk.flip("stripe-0/" + place[0], Long.parseLong(place[1]) + 60, 4);
+            disk.flip("stripe-0/" + fileAndAt[0], Long.parseLong(fileAndAt[1]) + 60, 4);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
