@@ -485,8 +485,7 @@ class RegistryMoveTest {
                     client.createGroup("h", "new" + life, Map.of());
                     node.pass(3_000);
                     disk = random.nextBoolean() ? node.kill() : node.stop();
-                    assertThat(topicOf(disk, "new" + life).queueIds()[0])
-                            .isNotIn(1, 2, 3);
+                    assertThat(topicOf(disk, "new" + life).queueIds()[0]).isNotIn(1, 2, 3);
                 }
             }
         });

@@ -3,6 +3,7 @@ package io.forebay.node;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.storage.log.AckRecord;
+import io.forebay.storage.log.CorruptRecordException;
 import io.forebay.storage.log.DeadLetteredRecord;
 import io.forebay.storage.log.DeadlineRecord;
 import io.forebay.storage.log.EntryRecord;
@@ -15,8 +16,10 @@ import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.LogRepair;
 import io.forebay.storage.log.LogVerifier;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.PopRecord;
 import io.forebay.storage.log.RecordType;
+import io.forebay.storage.log.RegistryEvents;
 import io.forebay.storage.log.RepairPlan;
 import io.forebay.storage.log.TopicRecord;
 import io.forebay.testkit.check.Fact;
@@ -159,14 +162,28 @@ final class Wounds {
     void learnNames(MemoryDisk disk) {
         for (Piece piece : census(disk, 0).pieces) {
             for (Entry entry : piece.entries()) {
-                if (entry.content() instanceof TopicRecord topic) {
-                    for (int number = 0; number < topic.queueIds().length; number++) {
-                        queues.put(topic.queueIds()[number], new QueueName(topic.name(), number));
-                    }
-                } else if (entry.content() instanceof GroupRecord group) {
-                    groups.put(group.groupId(), group.name());
+                if (entry.owner().queueId() == Owner.REGISTRY_QUEUE
+                        && entry.content() instanceof PersistenceEventRecord event) {
+                    learnName(event);
                 }
             }
+        }
+        assertThat(queues).as("names of queues").isNotEmpty();
+    }
+
+    private void learnName(PersistenceEventRecord event) {
+        LogRecord defined;
+        try {
+            defined = RegistryEvents.decode(event.serializerManifest(), event.payload());
+        } catch (CorruptRecordException e) {
+            throw new AssertionError(e);
+        }
+        if (defined instanceof TopicRecord topic) {
+            for (int number = 0; number < topic.queueIds().length; number++) {
+                queues.put(topic.queueIds()[number], new QueueName(topic.name(), number));
+            }
+        } else if (defined instanceof GroupRecord group) {
+            groups.put(group.groupId(), group.name());
         }
     }
 

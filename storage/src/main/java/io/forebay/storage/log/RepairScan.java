@@ -273,7 +273,8 @@ final class RepairScan {
             long next = nextSound(found, position + 8, end);
             boolean isDurable = durable > position || found.isCutShort();
             if (!isDurable && !(isEndKnown && (isBelowReplay || remade.contains(found.name)))) {
-                // The log's tail, also if a header that names the segment's end was sooner on the device than its frames.
+                // The log's tail, also if a header that names the segment's end was sooner on the device than its
+                // frames.
                 endPosition = position;
                 return false;
             }
