@@ -44,6 +44,8 @@ import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * Real disks that have no room, under a node in another process. I1 nothing acknowledged is missing: each receipt is looked for by queue
@@ -303,6 +305,7 @@ class MountedDisksTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aFullDiskStopsSendsAndNothingElse() throws Exception {
         try (SmallMounts mounts = new SmallMounts(Files.createDirectory(directory.resolve("mounts")))) {
             Path disk = mounts.memory("disk", 32 << 20);
@@ -368,6 +371,7 @@ class MountedDisksTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aDeviceThatCannotForceIsNeverBelieved() throws Exception {
         try (SmallMounts mounts = new SmallMounts(Files.createDirectory(directory.resolve("mounts")))) {
             Path image = SmallMounts.ext4Image(mounts.memory("device", 48 << 20).resolve("image"), 64);
