@@ -348,6 +348,22 @@ final class SegmentStore implements AutoCloseable {
     }
 
     /**
+     * Deletes a spare file beyond those that are always kept. Touches the disk.
+     *
+     * @return false if there is none
+     */
+    boolean giveBackSpare() throws IOException {
+        synchronized (this) {
+            if (!isSpareExcessive()) {
+                return false;
+            }
+            unwanted.add(new Unwanted(spares.pollLast(), 0));
+        }
+        removeUnwanted();
+        return true;
+    }
+
+    /**
      * Makes a spare file with all its blocks if there is none: what can still be written when somebody else fills the disk. Touches
      * the disk.
      */

@@ -334,6 +334,18 @@ public final class StripeLog implements AutoCloseable {
         }
         segments.prepareNext(state.durablePosition);
         if (index.isPreparationNeeded()) {
+            prepareIndex();
+        }
+    }
+
+    /** What is kept for a log that grows must not keep it from growing. */
+    private void prepareIndex() throws IOException {
+        try {
+            index.prepareNext();
+        } catch (DiskFullException e) {
+            if (!segments.giveBackSpare()) {
+                throw e;
+            }
             index.prepareNext();
         }
     }

@@ -78,6 +78,40 @@ class SegmentFilesTest {
         assertThat(LogVerifier.verify(disk).problems()).isEmpty();
     }
 
+    /** On a full disk a file of the index gets the room of a segment that is kept because the log grew, not of the reserve. */
+    @Test
+    void sparesGiveTheirRoomToTheIndex() throws IOException {
+        MemoryDisk disk = new MemoryDisk();
+        StripeOptions options = LogDriver.OPTIONS.withSpareSegments(1, 16).withIndexFileBytes(8 * 1024);
+        LogDriver driver = new LogDriver(disk, options, new LogModel(), new HashMap<>(), 0);
+        for (int round = 0; round < 4; round++) {
+            turnOver(driver, random, 400);
+        }
+        driver.log.collect();
+        assertThat(spares(disk)).hasSizeGreaterThan(3);
+        long before = indexFiles(disk);
+        disk.fullAfter(0);
+        assertThatThrownBy(() -> {
+                    for (int step = 0; step < 10_000; step++) {
+                        driver.append(random);
+                        driver.force();
+                        driver.log.prepareNext();
+                    }
+                })
+                .as("when all is used up")
+                .isInstanceOf(IOException.class);
+        assertThat(indexFiles(disk)).as("files of the index").isGreaterThan(before);
+        disk.roomAgain();
+        driver.log.prepareNext();
+        turnOver(driver, random, 100);
+        driver.log.close(true);
+        assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+    }
+
+    private static long indexFiles(MemoryDisk disk) {
+        return disk.files().stream().filter(name -> name.startsWith("index/")).count();
+    }
+
     private static List<String> spares(MemoryDisk disk) {
         return disk.files().stream().filter(SegmentStore::isSpare).toList();
     }
