@@ -37,6 +37,8 @@ class ShardRoomTest {
     private static final int EVENT_BYTES = 100 * 1024;
     /** In 3/4 of 1 MiB. */
     private static final int EVENTS_THAT_FIT = 7;
+    /** Small ones: four times as much as there is room for. */
+    private static final int OTHERS = 300;
 
     private static final String SETTINGS = """
         forebay {
@@ -63,6 +65,8 @@ class ShardRoomTest {
         persistence = ForebayPersistence.get(system);
         done(write(EVENT_BYTES));
         budget = ForebayStorage.get(system).stripes().get(0).budget();
+        // Who is answered may be so before the room is given back.
+        eventually(() -> assertThat(budget.unflushedBytes()).isZero());
     }
 
     @AfterEach
@@ -189,7 +193,7 @@ class ShardRoomTest {
         }
         asked.add(write(700 * 1024));
         eventually(() -> assertThat(budget.waiterCount()).isOne());
-        for (int number = 1; number <= 20; number++) {
+        for (int number = 1; number <= OTHERS; number++) {
             CompletableFuture<Void> written = new CompletableFuture<>();
             EventDraft event = EventDraft.of(number, 0, 20, "", new byte[EVENT_BYTES / 10], "writer", "", List.of());
             persistence.request(ShardKind.EVENTS, other, new EventShard.Write(other, List.of(event), written));
@@ -200,7 +204,9 @@ class ShardRoomTest {
         for (CompletableFuture<Void> one : asked) {
             done(one);
         }
-        assertThat(newestOf("id").sequence()).isLessThan(newestOf(other).sequence() - 18);
+        // Some fit beside what is kept for it before its writer has its turn; all of them would come first if it were
+        // overtaken.
+        assertThat(newestOf("id").sequence()).isLessThan(newestOf(other).sequence() - OTHERS / 3);
     }
 
     private StoredEvent newestOf(String id) throws Exception {
