@@ -11,6 +11,7 @@ import io.forebay.config.StoreSettings;
 import io.forebay.protocol.Durability;
 import io.forebay.storage.log.StripeLog;
 import io.forebay.store.StripeHandle;
+import io.forebay.support.Lanes;
 import io.forebay.support.PatientTestKits;
 import io.forebay.testkit.sim.Proof;
 import java.lang.reflect.InvocationTargetException;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -463,21 +465,14 @@ class EngineMutantsTest {
             List<String> notMade = new ArrayList<>();
             List<String> alive = new ArrayList<>();
             Map<String, String> found = new LinkedHashMap<>();
-            for (Mutant mutant : MUTANTS) {
-                ClassLoader changed;
-                try {
-                    changed = classes.change(mutant.where, mutant.fragment, mutant.replacement);
-                } catch (AssertionError e) {
-                    notMade.add(mutant.name + ": " + e.getMessage());
-                    continue;
-                }
-                Proof.mutantsMade.increment();
-                String what = run(changed, mutant.check, actors);
-                if (what == null) {
-                    alive.add(mutant.name + " (" + mutant.check + ")");
+            List<Fate> fates = Lanes.map(MUTANTS, mutant -> fate(classes, mutant, actors));
+            for (Fate fate : fates) {
+                if (!fate.isMade) {
+                    notMade.add(fate.mutant.name + ": " + fate.what);
+                } else if (fate.what == null) {
+                    alive.add(fate.mutant.name + " (" + fate.mutant.check + ")");
                 } else {
-                    Proof.mutantsCaught.increment();
-                    found.put(mutant.name, mutant.check + ": " + what);
+                    found.put(fate.mutant.name, fate.mutant.check + ": " + fate.what);
                 }
             }
             StringBuilder list = new StringBuilder();
@@ -490,11 +485,32 @@ class EngineMutantsTest {
         }
     }
 
+    /** @param what was found, null if nothing; of one that cannot be made: why */
+    private record Fate(Mutant mutant, boolean isMade, String what) {}
+
+    private static Fate fate(MutantClasses classes, Mutant mutant, ActorTestKit actors) throws Exception {
+        ClassLoader changed;
+        try {
+            changed = classes.change(mutant.where, mutant.fragment, mutant.replacement);
+        } catch (AssertionError e) {
+            return new Fate(mutant, false, e.getMessage());
+        }
+        Proof.mutantsMade.increment();
+        String what = run(changed, mutant.check, actors);
+        if (what != null) {
+            Proof.mutantsCaught.increment();
+        }
+        return new Fate(mutant, true, what);
+    }
+
     private static void passAsItIs(ClassLoader unchanged, ActorTestKit actors) throws Exception {
-        for (Check check : MUTANTS.stream().map(Mutant::check).distinct().toList()) {
-            assertThat(run(unchanged, check, actors))
-                    .as("%s finds something in the engine as it is", check)
-                    .isNull();
+        List<Check> checks = MUTANTS.stream().map(Mutant::check).distinct().toList();
+        List<Optional<String>> found =
+                Lanes.map(checks, check -> Optional.ofNullable(run(unchanged, check, actors)));
+        for (int i = 0; i < checks.size(); i++) {
+            assertThat(found.get(i))
+                    .as("%s finds something in the engine as it is", checks.get(i))
+                    .isEmpty();
         }
     }
 

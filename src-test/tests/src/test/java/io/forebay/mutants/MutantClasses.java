@@ -12,7 +12,10 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -27,8 +30,8 @@ import javax.tools.ToolProvider;
 
 /**
  * Classes with a change in their source: the changed file is compiled in memory, and a class loader of its own has it beside all
- * others that are loaded anew, those of the tests included, so that they run against it. Everything else is the same for all. Not
- * thread-safe.
+ * others that are loaded anew, those of the tests included, so that they run against it. Everything else is the same for all.
+ * Thread-safe.
  */
 public final class MutantClasses implements AutoCloseable {
     private static final List<String> ROOMS = List.of("protocol", "config", "storage", "actors");
@@ -36,9 +39,10 @@ public final class MutantClasses implements AutoCloseable {
     private final String prefix;
     private final String classPath;
     private final JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
-    private final StandardJavaFileManager files = compiler.getStandardFileManager(null, null, null);
+    /** Each is for one thread at a time, and keeps what it has seen of the class path. */
+    private final Queue<StandardJavaFileManager> idleFiles = new ConcurrentLinkedQueue<>();
     /** By path. */
-    private final Map<Path, String> sources = new HashMap<>();
+    private final Map<Path, String> sources = new ConcurrentHashMap<>();
     /** Unchanged classes, by name. */
     private final Map<String, byte[]> originals = new HashMap<>();
 
@@ -124,6 +128,16 @@ public final class MutantClasses implements AutoCloseable {
     }
 
     private Map<String, byte[]> compile(String fileName, String source) {
+        StandardJavaFileManager idle = idleFiles.poll();
+        StandardJavaFileManager files = idle == null ? compiler.getStandardFileManager(null, null, null) : idle;
+        try {
+            return compile(fileName, source, files);
+        } finally {
+            idleFiles.add(files);
+        }
+    }
+
+    private Map<String, byte[]> compile(String fileName, String source, StandardJavaFileManager files) {
         Map<String, byte[]> compiled = new TreeMap<>();
         JavaFileManager inMemory = new ForwardingJavaFileManager<JavaFileManager>(files) {
             @Override
@@ -160,7 +174,9 @@ public final class MutantClasses implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        files.close();
+        for (StandardJavaFileManager files : idleFiles) {
+            files.close();
+        }
     }
 
     private byte[] original(String name) throws ClassNotFoundException {

@@ -2,11 +2,11 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.support.ForkedJvm;
 import io.forebay.testkit.sim.Proof;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -37,16 +37,7 @@ class PrivateMountsTest {
     @Test
     void realDisksWithoutRoomLoseNothing() throws Exception {
         List<String> command = new ArrayList<>(way());
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        if (Runtime.version().feature() >= 24) {
-            command.add("--sun-misc-unsafe-memory-access=allow");
-        }
-        command.addAll(List.of(
-                "-Xmx512m",
-                "-Dforebay.mounts=true",
-                "-cp",
-                System.getProperty("java.class.path"),
-                MountedDisksRun.class.getName()));
+        command.addAll(ForkedJvm.command(MountedDisksRun.class, "-Xmx512m", "-Dforebay.mounts=true"));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String last = "";
         try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {

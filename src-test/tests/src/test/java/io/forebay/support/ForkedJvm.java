@@ -30,6 +30,8 @@ import java.util.zip.ZipOutputStream;
  */
 public final class ForkedJvm {
     private static final int TRAINING_SECONDS = 120;
+    /** Tells a process that was started from here, and starts others, of the archive. Settings of the node have another beginning. */
+    private static final String ARCHIVE_PROPERTY = "archive.of.tests";
 
     private ForkedJvm() {}
 
@@ -41,7 +43,10 @@ public final class ForkedJvm {
         List<String> command = command(List.of(options));
         if (Prepared.ARCHIVE != null) {
             // Stdout is for what the process says, also when the JVM finds something wrong with its archive.
-            command.addAll(List.of("-XX:SharedArchiveFile=" + Prepared.ARCHIVE, "-Xlog:cds*=off"));
+            command.addAll(List.of(
+                    "-XX:SharedArchiveFile=" + Prepared.ARCHIVE,
+                    "-Xlog:cds*=off",
+                    "-D" + ARCHIVE_PROPERTY + "=" + Prepared.ARCHIVE));
         }
         command.addAll(List.of("-cp", Prepared.CLASS_PATH, main.getName()));
         return command;
@@ -65,22 +70,29 @@ public final class ForkedJvm {
         static final Path ARCHIVE;
 
         static {
+            String inherited = System.getProperty(ARCHIVE_PROPERTY);
+            String given = System.getProperty("java.class.path");
             try {
-                Path folder = Files.createDirectories(Path.of(System.getProperty("basedir", "."), "target", "forks")
-                        .toAbsolutePath());
-                String given = System.getProperty("java.class.path");
-                Path whole = folder.resolve(Long.toHexString(stateOf(given)));
+                Path folder = inherited == null ? folder(given) : Path.of(inherited).getParent();
                 // An archive takes classes from jars alone.
-                CLASS_PATH = jars(given, whole);
-                Path archive = whole.resolve("classes.jsa");
+                CLASS_PATH = inherited == null ? jars(given, folder) : given;
+                Path archive = folder.resolve("classes.jsa");
                 if (!Files.exists(archive)) {
                     train(archive, CLASS_PATH);
                 }
                 ARCHIVE = Files.exists(archive) ? archive : null;
-                deleteBut(folder, whole);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
+        }
+
+        /** For what belongs to that class path; those of earlier builds are deleted. */
+        private static Path folder(String classPath) throws IOException {
+            Path all = Files.createDirectories(
+                    Path.of(System.getProperty("basedir", "."), "target", "forks").toAbsolutePath());
+            Path folder = all.resolve(Long.toHexString(stateOf(classPath)));
+            deleteBut(all, folder);
+            return folder;
         }
 
         private Prepared() {}
@@ -164,7 +176,6 @@ public final class ForkedJvm {
         }
     }
 
-    /** Of earlier builds. */
     private static void deleteBut(Path folder, Path kept) throws IOException {
         try (Stream<Path> all = Files.list(folder)) {
             for (Path each : all.filter(path -> !path.equals(kept)).toList()) {

@@ -6,6 +6,7 @@ import io.forebay.mutants.MutantCheck;
 import io.forebay.mutants.MutantClasses;
 import io.forebay.protocol.Durability;
 import io.forebay.storage.log.LogRecord;
+import io.forebay.support.Lanes;
 import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import io.forebay.testkit.sim.Tally;
@@ -210,27 +211,41 @@ class GroupQueueMutantsTest {
         SeededRun.run("mutants of a group's queue", (random, progress) -> {
             List<String> alive = new ArrayList<>();
             StringBuilder found = new StringBuilder();
+            // Of each its own, whichever thread comes to it when.
+            List<Trial> trials = MUTANTS.stream()
+                    .map(mutant -> new Trial(mutant, new SplittableRandom(random.nextLong())))
+                    .toList();
             String place = GroupQueueState.class.getPackageName();
             try (MutantClasses classes =
                     new MutantClasses(place + ".", GroupQueueState.class, LogRecord.class, Durability.class)) {
-                for (Mutant mutant : MUTANTS) {
-                    progress.note(mutant.name);
-                    ClassLoader loader = classes.change(place, mutant.fragment, mutant.replacement);
-                    Proof.mutantsMade.increment();
-                    String failure = failure(loader, new SplittableRandom(random.nextLong()), progress);
-                    if (failure == null) {
-                        alive.add(mutant.name);
+                for (Fate fate : Lanes.map(trials, trial -> trial.fate(classes, place))) {
+                    if (fate.failure == null) {
+                        alive.add(fate.name);
                     } else {
-                        Proof.mutantsCaught.increment();
                         found.append(String.format(
-                                "%n  %s: found by GroupQueueLives at step %d: %s",
-                                mutant.name, progress.step(), failure));
+                                "%n  %s: found by GroupQueueLives at step %d: %s", fate.name, fate.step, fate.failure));
                     }
                 }
             }
             System.out.println(MUTANTS.size() + " mutants of a group's queue" + found);
             assertThat(alive).as("mutants that nobody found").isEmpty();
         });
+    }
+
+    /** @param failure what the lives found, null if nothing */
+    private record Fate(String name, long step, String failure) {}
+
+    private record Trial(Mutant mutant, RandomGenerator random) {
+        Fate fate(MutantClasses classes, String place) throws Exception {
+            ClassLoader loader = classes.change(place, mutant.fragment, mutant.replacement);
+            Proof.mutantsMade.increment();
+            SeededRun.Progress progress = new SeededRun.Progress();
+            String failure = failure(loader, random, progress);
+            if (failure != null) {
+                Proof.mutantsCaught.increment();
+            }
+            return new Fate(mutant.name, progress.step(), failure);
+        }
     }
 
     /** @return what the lives found, null if nothing */

@@ -17,6 +17,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A small log of several segments with a checkpoint in it is damaged everywhere, one place at a time, and repaired. Invariants: I1
@@ -177,6 +179,7 @@ class LogRepairTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSoundLogIsLeftAlone() throws IOException {
         MemoryDisk disk = whole.disk.killImage();
         RepairPlan plan = LogRepair.apply(disk, 1, 3_000);
@@ -186,6 +189,7 @@ class LogRepairTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyFlippedByteOfASegmentIsRepaired() throws IOException {
         int repaired = 0;
         Set<String> seen = new HashSet<>();
@@ -215,6 +219,7 @@ class LogRepairTest {
 
     /** The manifest, a snapshot, and what lies before the replay start, where nothing older is stored that could say the same. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatIsLeftOfACleanedLogIsRepaired() throws IOException {
         for (int index = 0; index < cleaned.frames.size(); index++) {
             Frames frame = cleaned.frames.get(index);
@@ -233,6 +238,7 @@ class LogRepairTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyFlippedByteOfTheCheckpointFileIsRepaired() throws IOException {
         for (long at = 0; at < 8192; at++) {
             if (at % 4096 < 128 && (IS_FULL || at % 11 == 0)) {
@@ -254,6 +260,7 @@ class LogRepairTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSegmentThatIsCutShortOrZeroedOrGoneIsRepaired() throws IOException {
         for (String file : whole.files()) {
             long size = whole.disk.sizeBytes(file);
@@ -275,6 +282,7 @@ class LogRepairTest {
 
     /** After a crash in the middle of a repair it is run again; before that a start may refuse, but takes nothing for granted. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aRepairThatIsCutOffAnywhereIsRunAgain() throws IOException {
         Random random = new Random(11);
         for (int quarter = 3; quarter > (IS_FULL ? 0 : 2); quarter--) {
@@ -322,6 +330,7 @@ class LogRepairTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatWasWrittenSinceIsNotOverwrittenUnasked() throws IOException {
         MemoryDisk disk = whole.disk.killImage();
         Frames frame = whole.frames.get(whole.frames.size() / 3);
@@ -338,6 +347,7 @@ class LogRepairTest {
 
     /** Sequences that are lost together with the last of their owner: nobody can tell by a gap whose they were. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void theLastRecordsOfTheLogAreGivenUpAndTheirOffsetsNotGivenAgain() throws IOException {
         Frames last = whole.frames.get(whole.frames.size() - 1);
         for (long at = last.from; at < last.to; at += IS_FULL ? 1 : 61) {
@@ -350,6 +360,7 @@ class LogRepairTest {
 
     /** Before, what was left of it was taken for a record without an offset, so that the offset was given again. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aMessageWhoseTypeIsDamagedKeepsItsOffset() throws IOException {
         for (World world : List.of(whole, cleaned)) {
             for (Frames frame : world.frames.subList(world.frames.size() - 40, world.frames.size())) {

@@ -2,6 +2,7 @@ package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.support.Lanes;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.Proof;
 import java.io.IOException;
@@ -13,6 +14,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A small log with every record type, stopped cleanly: each byte that means something is flipped, each length is cut, each page
@@ -138,27 +141,37 @@ class LogSweepTest {
     }
 
     @Test
-    void everyFlippedByteOfASegmentIsFoundAndNeverDelivered() throws IOException {
-        int found = 0;
+    @Execution(ExecutionMode.CONCURRENT)
+    void everyFlippedByteOfASegmentIsFoundAndNeverDelivered() throws Exception {
+        List<Flip> flips = new ArrayList<>();
         for (int segment = 0; segment < segments.size(); segment++) {
             long size = stopped.sizeBytes(segments.get(segment));
             for (long at = 0; at < size; at++) {
                 boolean isUsed = isUsed(segment, at);
                 if (isUsed || IS_FULL || at % 4093 == 7) {
-                    MemoryDisk damaged = stopped.killImage();
-                    damaged.flip(segments.get(segment), at, 1 << (at % 8));
-                    boolean isFound = checkDamaged(damaged, segments.get(segment) + " flipped at " + at, true);
-                    assertThat(isFound)
-                            .as("%s byte %d", segments.get(segment), at)
-                            .isEqualTo(isUsed);
-                    found += isFound ? 1 : 0;
+                    flips.add(new Flip(segments.get(segment), at, isUsed));
                 }
             }
         }
-        assertThat(found).isGreaterThan(4000);
+        Lanes.map(flips, flip -> {
+            MemoryDisk damaged = stopped.killImage();
+            damaged.flip(flip.file, flip.at, 1 << (flip.at % 8));
+            return assertThat(checkDamaged(damaged, flip.toString(), true))
+                    .as("%s", flip)
+                    .isEqualTo(flip.isUsed);
+        });
+        assertThat(flips.stream().filter(Flip::isUsed)).hasSizeGreaterThan(4000);
+    }
+
+    private record Flip(String file, long at, boolean isUsed) {
+        @Override
+        public String toString() {
+            return file + " flipped at " + at;
+        }
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyFlippedByteOfTheCheckpointFileIsFound() throws IOException {
         for (long at = 0; at < stopped.sizeBytes(CHECKPOINT); at++) {
             boolean isUsed = at % 4096 < 128;
@@ -173,6 +186,7 @@ class LogSweepTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyCutIsFoundAndNothingAlteredIsDelivered() throws IOException {
         for (int segment = 0; segment < segments.size(); segment++) {
             long size = stopped.sizeBytes(segments.get(segment));
@@ -198,6 +212,7 @@ class LogSweepTest {
 
     /** What is derived, or holds nothing yet: nothing is lost with it. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyCutOfAnIndexFileOrOfAPreparedSegmentAltersNothing() throws IOException {
         int cuts = 0;
         for (String name : stopped.files()) {
@@ -251,6 +266,7 @@ class LogSweepTest {
 
     /** As a write does that went to the wrong place, or to none. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyPageThatIsZeroedDuplicatedOrSwappedIsFound() throws IOException {
         List<Page> pages = pagesOfSegments();
         assertThat(pages).hasSizeGreaterThan(4);
@@ -289,6 +305,7 @@ class LogSweepTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void anIndexWithPagesZeroedDuplicatedOrSwappedDeliversNothingWrong() throws IOException {
         List<Page> pages = new ArrayList<>();
         for (String name : stopped.files()) {
@@ -313,6 +330,7 @@ class LogSweepTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aMissingFileIsFound() throws IOException {
         for (String name : stopped.files()) {
             if (name.startsWith("index/") || name.equals(segments.get(2))) {
@@ -325,6 +343,7 @@ class LogSweepTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aDamagedIndexDeliversNothingWrong() throws IOException {
         for (String name : stopped.files()) {
             for (long at = 0; name.startsWith("index/") && at < stopped.sizeBytes(name); at++) {
