@@ -2,49 +2,30 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import akka.actor.typed.ActorSystem;
-import io.forebay.client.ClientNotice;
-import io.forebay.client.ClientSettings;
-import io.forebay.client.ForebayClient;
-import io.forebay.client.PopRequest;
-import io.forebay.client.Target;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
-import io.forebay.protocol.Message;
 import io.forebay.protocol.QueueDescription;
-import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.testkit.sim.SeededRun;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
-import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledOnOs;
-import org.junit.jupiter.api.condition.OS;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Clocks that are wrong, and a node that stands still: I7 nothing before its time, and nothing after it either; I5 the handle of a
  * delivery whose time is over is worth nothing once the message is out again; I4, I6. Survived are a wall clock that is set two days
- * on or back while a node runs and between two of its lives, hours that pass while the node does nothing, and a process that is
- * stopped and continued.
+ * on or back while a node runs and between two of its lives, hours that pass while the node does nothing; a process
+ * that is stopped for real is in {@link StandstillTest}.
  */
 class ClockScenariosTest {
     private static final long MINUTE = 60_000;
@@ -57,9 +38,6 @@ class ClockScenariosTest {
 
     /** Nothing but the node's own work passes the time. */
     private static final String SETTINGS = "forebay.session { heartbeat-interval = 5 m, timeout = 1 h }";
-
-    @TempDir
-    Path directory;
 
     /** A node on virtual time, started again and again, and what is due on it when. */
     private static final class World {
@@ -398,100 +376,5 @@ class ClockScenariosTest {
             }
             assertThat(consumer.acked).as("I1").isEqualTo(COUNT);
         });
-    }
-
-    // ---- a process that stands still --------------------------------------------------------------------------------
-
-    private static <T> T join(CompletionStage<T> stage) {
-        return stage.toCompletableFuture().orTimeout(60, TimeUnit.SECONDS).join();
-    }
-
-    /**
-     * The node is stopped for longer than it waits for a client's sign of life. Nobody has to suffer for its own sleep: sessions are
-     * there when it goes on, with what they hold, but for what was to come back meanwhile.
-     */
-    @Test
-    @EnabledOnOs({OS.LINUX, OS.MAC})
-    void aProcessThatWasStoppedForFiveSecondsGivesBackWhatIsOverdueAndNothingElse() throws Exception {
-        Duration stop = Duration.ofSeconds(5);
-        Duration heartbeat = Duration.ofMillis(300);
-        Queue<ClientNotice> notices = new ConcurrentLinkedQueue<>();
-        Queue<SessionEvent> unasked = new ConcurrentLinkedQueue<>();
-        ActorSystem<Void> system =
-                WireClient.system("clients", "forebay.client.lookup { retry-min = 100 ms, retry-max = 300 ms }");
-        try (ForkedNode node = ForkedNode.start(
-                directory,
-                0,
-                Map.of("forebay.session.heartbeat-interval", "300 ms", "forebay.session.timeout", "2 s"))) {
-            ForebayClient client = ForebayClient.connect(
-                    system, Target.contact(node.address()), ClientSettings.of(system), notices::add);
-            // What is repeated because nobody answered is stored once.
-            join(client.createTopic("t", 1, Map.of("deduplication", "message-id")));
-            join(client.createGroup("g", "t", Map.of("retry-backoff", "none")));
-            WireClient holder =
-                    new WireClient(system, node.address(), 1, heartbeat, WireClient.Manners.READS, unasked::add);
-            WireClient other =
-                    new WireClient(system, node.address(), 2, heartbeat, WireClient.Manners.READS, unasked::add);
-            holder.awaitOpened();
-            other.awaitOpened();
-            List<Message> messages = new ArrayList<>(NodeFixture.messages("t", 30, "m"));
-            join(client.sendBatch(messages));
-            List<Delivery> held = join(client.pop(PopRequest.of("t", "g", 10).withInvisible(Duration.ofMinutes(5))));
-            List<Delivery> kept = holder.pop("t", "g", 10, 5 * MINUTE, 1000);
-            List<Delivery> overslept = holder.pop("t", "g", 10, 3_000, 1000);
-            assertThat(List.of(held.size(), kept.size(), overslept.size())).containsOnly(10);
-            CompletableFuture<SessionEvent.Reply> waiting =
-                    other.begin(id -> new SessionCommand.Pop(id, "t", "g", 30, 1 << 20, 5 * MINUTE, 2 * MINUTE));
-            other.ask(id -> new SessionCommand.DescribeGroup(id, "g", "t"), SessionEvent.GroupDescribed.class);
-
-            node.suspend();
-            CompletionStage<?> sent = client.send(Message.of("t", "sent to nobody".getBytes()));
-            Awaitility.await("it stands still").pollDelay(stop).until(() -> true);
-            node.resume();
-
-            List<Delivery> again = new ArrayList<>(((SessionEvent.Popped) join(waiting)).deliveries());
-            while (again.size() < 11) {
-                List<Delivery> more = other.pop("t", "g", 30, 5 * MINUTE, 10_000);
-                assertThat(more)
-                        .as("what is overdue, and what was sent meanwhile: %d of 11", again.size())
-                        .isNotEmpty();
-                again.addAll(more);
-            }
-            join(sent);
-            Set<String> expected = texts(overslept);
-            expected.add("sent to nobody");
-            assertThat(texts(again)).as("I7, I1").isEqualTo(expected);
-            assertThat(again)
-                    .as("I6, I7")
-                    .allMatch(delivery ->
-                            delivery.attempt() == (NodeFixture.text(delivery).equals("sent to nobody") ? 1 : 2))
-                    .allMatch(delivery -> delivery.attempt() == 1
-                            || delivery.poppedMillis() >= overslept.get(0).invisibleUntilMillis());
-            assertThat(holder.ack("g", NodeFixture.handles(overslept)))
-                    .as("I5: of those that overslept")
-                    .allMatch(
-                            result -> result instanceof Refusal refusal && refusal.code() == Refusal.Code.STALE_HANDLE);
-            assertThat(holder.ack("g", NodeFixture.handles(kept))).containsOnly(AckOutcome.ACKED);
-            assertThat(other.ack("g", NodeFixture.handles(again))).containsOnly(AckOutcome.ACKED);
-            assertThat(holder.ack("g", NodeFixture.handles(overslept))).containsOnly(AckOutcome.ALREADY_SETTLED);
-
-            // The client had noticed, and is there again: with the same session, for it holds what it held.
-            List<CompletableFuture<AckOutcome>> acks = held.stream()
-                    .map(delivery -> client.ack(delivery).toCompletableFuture())
-                    .toList();
-            acks.forEach(ack -> assertThat(join(ack)).isEqualTo(AckOutcome.ACKED));
-            assertThat(notices)
-                    .anyMatch(ClientNotice.Lost.class::isInstance)
-                    .anyMatch(notice -> notice instanceof ClientNotice.Connected connected && connected.isAgain());
-            assertThat(unasked.stream().filter(event -> !(event instanceof SessionEvent.Heartbeat)))
-                    .as("nobody is told that a session has ended")
-                    .isEmpty();
-            assertThat(other.pop("t", "g", 30, MINUTE, 200)).as("I4").isEmpty();
-            assertThat(join(client.describeGroup("g", "t")).get(0).depth()).isZero();
-            join(client.close());
-        } finally {
-            system.terminate();
-            join(system.getWhenTerminated());
-        }
     }
 }

@@ -6,36 +6,20 @@ import static org.awaitility.Awaitility.await;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Delivery;
-import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledOnOs;
-import org.junit.jupiter.api.condition.OS;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 
-/** Consumers that are gone, or taken for gone: I4, I5, I6, and what they held goes to somebody else at once. */
+/**
+ * Consumers that are gone, or taken for gone: I4, I5, I6, and what they held goes to somebody else at once; those in
+ * processes of their own are in {@link StandstillTest}.
+ */
 class ConsumerScenariosTest {
     private static final long HOUR = 3_600_000;
-    private static final String REMOTE = """
-        akka.actor.provider = remote
-        akka.remote.warn-about-direct-use = off
-        akka.remote.artery.canonical { hostname = 127.0.0.1, port = 0 }
-        akka.loglevel = ERROR
-        forebay.session { heartbeat-interval = 300 ms, timeout = 5 s }
-        """;
-    /** Of a session; longer than a process that lives may stand still on a busy machine. */
-    private static final long TIMEOUT = 5_000;
-
     private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
 
     @Test
@@ -100,85 +84,6 @@ class ConsumerScenariosTest {
                     .allMatch(result -> code(result) == Refusal.Code.STALE_HANDLE);
             assertThat(other.ack("g", NodeFixture.handles(again))).containsOnly(AckOutcome.ACKED);
             assertThat(back.ack("g", NodeFixture.handles(held))).containsOnly(AckOutcome.ALREADY_SETTLED);
-        }
-    }
-
-    @Test
-    @EnabledOnOs(OS.LINUX)
-    void thousandPrefetchedOfAKilledConsumerComeBackAtOnceWithAttemptTwoAndTheBackoffTaken() throws Exception {
-        int count = 1000;
-        long backoff = 400;
-        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), REMOTE)) {
-            NodeFixture.Client client = node.open();
-            client.createTopic("t", 4, Map.of());
-            client.createGroup("g", "t", Map.of("retry-backoff", "fixed " + backoff + " ms"));
-            for (int queue = 0; queue < 4; queue++) {
-                client.sendTo(queue, "t", count / 4, "m" + queue + "-");
-            }
-            long lastHeard;
-            try (ForkedConsumer consumer = ForkedConsumer.start(node, count)) {
-                lastHeard = consumer.awaitHeld();
-                assertThat(client.pop("t", "g", 10, HOUR, 0)).isEmpty();
-                consumer.kill();
-            }
-            // Deadlines are an hour away. Several wait, so that whatever comes twice is seen.
-            List<NodeFixture.Client> others = List.of(node.open(), node.open(), node.open());
-            Set<String> got = new HashSet<>();
-            while (got.size() < count) {
-                for (NodeFixture.Client other : others) {
-                    other.tell(new SessionCommand.Pop(other.nextId(), "t", "g", 97, 1 << 20, HOUR, 20_000));
-                }
-                int before = got.size();
-                for (NodeFixture.Client other : others) {
-                    List<Delivery> some =
-                            other.expect(SessionEvent.Popped.class).deliveries();
-                    for (Delivery delivery : some) {
-                        assertThat(got.add(NodeFixture.text(delivery)))
-                                .as("I5: out twice: %s", NodeFixture.text(delivery))
-                                .isTrue();
-                        assertThat(delivery.attempt()).as("I6").isEqualTo(2);
-                        assertThat(delivery.poppedMillis())
-                                .as("not before the consumer is gone and the backoff is over")
-                                .isGreaterThanOrEqualTo(lastHeard + TIMEOUT + backoff);
-                    }
-                    other.ack("g", NodeFixture.handles(some));
-                }
-                assertThat(got.size()).as("I1: nothing more comes").isGreaterThan(before);
-            }
-            GroupDescription now = client.describe("g", "t");
-            assertThat(now.depth()).isZero();
-        }
-    }
-
-    @Test
-    @Execution(ExecutionMode.CONCURRENT)
-    @EnabledOnOs(OS.LINUX)
-    void consumerThatStoodStillForTooLongIsToldWhatItsAcksAreWorth() throws Exception {
-        int count = 20;
-        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), REMOTE)) {
-            NodeFixture.Client client = node.open();
-            client.createTopic("t", 1, Map.of());
-            client.createGroup("g", "t", Map.of("retry-backoff", "none"));
-            client.send("t", count, "m");
-            try (ForkedConsumer consumer = ForkedConsumer.start(node, count)) {
-                consumer.awaitHeld();
-                consumer.suspend();
-                // Half of what it held goes out again while it stands still.
-                List<Delivery> again = client.popAll("t", "g", count / 2, HOUR);
-                assertThat(again).allMatch(delivery -> delivery.attempt() == 2);
-                consumer.resume();
-                List<String> told = consumer.ackAll();
-                List<String> expected = new ArrayList<>();
-                for (int i = 0; i < count; i++) {
-                    expected.add(i < count / 2 ? "STALE_HANDLE" : "ACKED");
-                }
-                assertThat(told).isEqualTo(expected);
-                assertThat(client.pop("t", "g", count, HOUR, 200)).as("I4").isEmpty();
-                assertThat(client.ack("g", NodeFixture.handles(again))).containsOnly(AckOutcome.ACKED);
-            }
-            await().atMost(Duration.ofSeconds(30))
-                    .until(() ->
-                            node.forebay.countSessions().toCompletableFuture().join() == 1);
         }
     }
 

@@ -2,16 +2,6 @@ package io.forebay.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import akka.actor.Address;
-import akka.actor.testkit.typed.javadsl.TestProbe;
-import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.Behaviors;
-import akka.cluster.ClusterEvent;
-import akka.cluster.MemberStatus;
-import akka.cluster.typed.Cluster;
-import akka.cluster.typed.Join;
-import akka.cluster.typed.Subscribe;
-import com.typesafe.config.ConfigFactory;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
@@ -23,21 +13,19 @@ import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.StreamSupport;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /**
  * A whole node over a disk whose forces do not end until the test lets them. While one is under way: I1 what asks for WRITTEN is
  * answered, and so are sessions and those who look, I2 nothing is answered FLUSHED, I3 what is not flushed stays below its bound, Sends
- * are told Busy and acks are taken, I4 behind it all is answered, in order, I5 no other member of the cluster misses a heartbeat.
+ * are told Busy and acks are taken, I4 behind it all is answered, in order. That no other member of the cluster misses a
+ * heartbeat is in {@link StandstillTest}.
  */
 class SlowDiskScenariosTest {
     private static final long LONG = 60_000;
@@ -49,19 +37,6 @@ class SlowDiskScenariosTest {
 
     private final MemoryDisk disk = new MemoryDisk();
     private final AtomicReference<CountDownLatch> held = new AtomicReference<>(new CountDownLatch(0));
-
-    /** Twice what a member may be silent for. */
-    private static final Duration HELD = Duration.ofSeconds(6);
-
-    private static final String MEMBER = """
-        akka.actor.provider = cluster
-        akka.remote.artery.canonical { hostname = 127.0.0.1, port = 0 }
-        akka.cluster.failure-detector { heartbeat-interval = 250 ms, acceptable-heartbeat-pause = 3 s }
-        akka.cluster.downing-provider-class = "akka.cluster.sbr.SplitBrainResolverProvider"
-        akka.cluster.jmx.multi-mbeans-in-same-jvm = on
-        akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
-        akka.loglevel = ERROR
-        """;
 
     private void holdForces() {
         held.set(new CountDownLatch(1));
@@ -154,51 +129,5 @@ class SlowDiskScenariosTest {
                     .as("I4")
                     .containsExactlyInAnyOrderElementsOf(stored);
         }
-    }
-
-    @Test
-    void theClusterDoesNotNotice() throws Exception {
-        try (NodeFixture node = NodeFixture.inMemory(disk, SETTINGS + MEMBER)) {
-            ActorSystem<Void> member = ActorSystem.create(
-                    Behaviors.empty(),
-                    node.system.name(),
-                    ConfigFactory.parseString(MEMBER).withFallback(ConfigFactory.load()));
-            try {
-                Address seed = Cluster.get(node.system).selfMember().address();
-                Cluster.get(node.system).manager().tell(Join.create(seed));
-                Cluster.get(member).manager().tell(Join.create(seed));
-                TestProbe<ClusterEvent.ReachabilityEvent> silent = TestProbe.create(member);
-                Awaitility.await("both members are up")
-                        .atMost(NodeFixture.PATIENCE)
-                        .until(() -> upMembers(node.system) == 2 && upMembers(member) == 2);
-                Cluster.get(member)
-                        .subscriptions()
-                        .tell(Subscribe.create(silent.getRef(), ClusterEvent.ReachabilityEvent.class));
-                NodeFixture.Client client = begun(node);
-                NodeFixture.Client flushing = node.open();
-                holdForces();
-                flushing.tell(new SessionCommand.Send(
-                        flushing.nextId(), "t", -1, List.of(message("flushed", 100)), Durability.FLUSHED));
-                // Until everything that waits for the disk does.
-                while (client.trySend("t", List.of(message("w", 40_000)), Durability.WRITTEN)
-                                .get(0)
-                        instanceof Receipt) {}
-                silent.expectNoMessage(HELD); // I5
-                assertThat(client.describe("g", "t").depth()).as("I1").isPositive();
-                flushing.probe.expectNoMessage(Duration.ZERO); // I2
-                release();
-                flushing.expect(SessionEvent.SendReply.class); // I4
-            } finally {
-                release();
-                member.terminate();
-                member.getWhenTerminated().toCompletableFuture().get(60, TimeUnit.SECONDS);
-            }
-        }
-    }
-
-    private static long upMembers(ActorSystem<?> system) {
-        return StreamSupport.stream(Cluster.get(system).state().getMembers().spliterator(), false)
-                .filter(member -> member.status().equals(MemberStatus.up()))
-                .count();
     }
 }
