@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A node whose log is damaged after a {@code kill -9}, repaired by the command line. Invariants: I1 all messages but those in the
  * damaged place are delivered; I2 none twice, none altered; I8 the node serves again; undo gives the same bytes.
  */
+@Tag("proof")
 class LogRepairCommandTest {
     private static final int COUNT = 400;
 

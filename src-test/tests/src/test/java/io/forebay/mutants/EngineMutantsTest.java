@@ -24,6 +24,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.slf4j.Logger;
@@ -35,6 +36,7 @@ import scala.Function0;
  * would see that mistake. What finds it is one of our tests, or the seeded run behind it, under a seed that stays, so that a mutant
  * is found in the same place each time. First all of them have to pass with the engine as it is.
  */
+@Tag("proof")
 class EngineMutantsTest {
     private static final Config QUIET = ConfigFactory.parseString("akka.loglevel = OFF, akka.stdout-loglevel = OFF")
             .withFallback(ConfigFactory.load());
@@ -505,8 +507,7 @@ class EngineMutantsTest {
 
     private static void passAsItIs(ClassLoader unchanged, ActorTestKit actors) throws Exception {
         List<Check> checks = MUTANTS.stream().map(Mutant::check).distinct().toList();
-        List<Optional<String>> found =
-                Lanes.map(checks, check -> Optional.ofNullable(run(unchanged, check, actors)));
+        List<Optional<String>> found = Lanes.map(checks, check -> Optional.ofNullable(run(unchanged, check, actors)));
         for (int i = 0; i < checks.size(); i++) {
             assertThat(found.get(i))
                     .as("%s finds something in the engine as it is", checks.get(i))

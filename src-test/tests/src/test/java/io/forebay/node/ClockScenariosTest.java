@@ -19,6 +19,7 @@ import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Test;
  * on or back while a node runs and between two of its lives, hours that pass while the node does nothing; a process
  * that is stopped for real is in {@link StandstillTest}.
  */
+@Tag("proof")
 class ClockScenariosTest {
     private static final long MINUTE = 60_000;
     private static final long HOUR = 60 * MINUTE;

@@ -12,12 +12,14 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Consumers that are gone, or taken for gone: I4, I5, I6, and what they held goes to somebody else at once; those in
  * processes of their own are in {@link StandstillTest}.
  */
+@Tag("proof")
 class ConsumerScenariosTest {
     private static final long HOUR = 3_600_000;
     private final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -38,6 +39,7 @@ import org.junit.jupiter.api.Test;
  * acked stays away; I6 an attempt that nobody saw is not counted; I8 other queues go on, and whoever waits is told why. Faults: a
  * read that fails once, some times, for a while, for good; a flipped byte; restarts in between.
  */
+@Tag("proof")
 class CorruptionScenariosTest {
     private static final long HOUR = 3_600_000;
     /** As in the settings. */

@@ -27,7 +27,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A message that failed for the last time becomes a dead letter and is settled in one step; a letter that is sent again is back in
@@ -41,6 +44,7 @@ import org.junit.jupiter.api.Test;
  *       is counted again.
  * </ul>
  */
+@Tag("proof")
 class DeadLetterAtomicityTest {
     private static final long HOUR = 3_600_000;
     private static final long INVISIBLE = 30_000;
@@ -117,6 +121,7 @@ class DeadLetterAtomicityTest {
     // ---- becoming a dead letter -------------------------------------------------------------------------------------
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void messageIsInItsQueueOrInTheDeadLettersAtEveryOperationOfTheDisk() {
         SteppedNode.alone(this::die);
     }
@@ -268,12 +273,14 @@ class DeadLetterAtomicityTest {
     // ---- going back -------------------------------------------------------------------------------------------------
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void letterThatGoesBackIsThereOnceAtEveryOperationOfTheDisk() {
         SteppedNode.alone(() -> redrive("", 3));
     }
 
     /** Half of the keys have their queue in the other stripe than their letters. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void letterThatGoesBackToAnotherStripeIsThereOnceAtEveryOperationOfTheDisk() {
         SteppedNode.alone(() -> redrive("forebay.storage.stripes = 2", 4));
     }
@@ -334,11 +341,13 @@ class DeadLetterAtomicityTest {
 
     /** A redrive with a limit asks for the range of a dry run, and again for the same one when the node has died over it. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void rangeThatIsAskedForAgainMovesNoOthersAtEveryOperationOfTheDisk() {
         SteppedNode.alone(() -> redriveSome("", 3));
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void rangeThatGoesToAnotherStripeAndIsAskedForAgainMovesNoOthersAtEveryOperationOfTheDisk() {
         SteppedNode.alone(() -> redriveSome("forebay.storage.stripes = 2", 4));
     }

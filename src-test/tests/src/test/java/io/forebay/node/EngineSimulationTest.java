@@ -46,6 +46,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -62,6 +63,7 @@ import org.junit.jupiter.api.Test;
  * <p>The clients live in the node's process and go with it; those that outlive it are in {@link KillLoopTest}. {@code
  * -Dforebay.engine} says how many runs, each with a seed of its own that repeats it alone.
  */
+@Tag("proof")
 class EngineSimulationTest {
     private static final String SETTINGS = """
         forebay {

@@ -16,9 +16,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** A device that keeps failing: refusals say so, nothing is promised that is not true, and the node comes back (I1, I3, I8). */
+@Tag("proof")
 class FailingDiskTest {
     private static final String SETTINGS =
             "forebay.store { retry-backoff = 20 ms, rewrite-attempts-max = 1, rewrite-timeout = 200 ms }";

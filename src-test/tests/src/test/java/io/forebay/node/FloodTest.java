@@ -51,6 +51,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -66,6 +67,7 @@ import org.junit.jupiter.api.io.TempDir;
  * has never been out of memory. {@code -Dforebay.flood=300} has it last that many seconds; if these are more than 10, with a million
  * Pops.
  */
+@Tag("proof")
 class FloodTest {
     private static final int SECONDS = Integer.getInteger("forebay.flood", 10);
     private static final boolean IS_LONG = SECONDS > 10;

@@ -30,7 +30,10 @@ import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A fixed script of commands goes through a whole node: Sends of both levels, Pops, acks, nacks, extensions, messages given back,
@@ -50,6 +53,7 @@ import org.junit.jupiter.api.Test;
  *
  * No force is ever repeated as a cure: {@link io.forebay.testkit.faults.ForceLedger}.
  */
+@Tag("proof")
 class ForceSweepTest {
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
     /** Refusals of one fault before the device works again. */
@@ -74,11 +78,13 @@ class ForceSweepTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyForceOfAFileMayFail() {
         SteppedNode.alone(() -> sweep("forces that fail", Operation.FORCE));
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyForceOfADirectoryMayFail() {
         SteppedNode.alone(() -> sweep("forces of directories that fail", Operation.FORCE_DIRECTORY));
     }

@@ -26,6 +26,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.CleanupMode;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
  * <p>{@code -Dforebay.kills} says how many kills; after each {@value #KILLS_OF_ROUND} there is a judgement, and it begins anew in an
  * empty directory. What a round that failed leaves behind stays.
  */
+@Tag("proof")
 class KillLoopTest {
     private static final int KILLS = Integer.getInteger("forebay.kills", 10);
     private static final int KILLS_OF_ROUND = 10;

@@ -39,6 +39,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionTimeoutException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
  * missing, I2 nothing is altered or invented, I4 what was acked does not come back. More than once comes only what was on
  * its way at a kill; in one of the runs the topic deduplicates what the client repeats, and nothing is stored twice.
  */
+@Tag("proof")
 class KillTest {
     private static final int[] KILL_PERCENT = {30, 70};
     private static final int UNCONFIRMED_MAX = 4000;

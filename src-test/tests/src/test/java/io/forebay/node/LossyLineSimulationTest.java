@@ -30,7 +30,10 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * The client of an application, a node, and between them a line that loses Sends, answers and everything else, one by one or all
@@ -45,6 +48,7 @@ import org.junit.jupiter.api.Test;
  *
  * {@code -Dforebay.steps} says how many steps; see {@link SteppedNode} for what a seed brings back.
  */
+@Tag("proof")
 class LossyLineSimulationTest {
     private static final int CLIENTS = 2;
     private static final int STEPS_OF_A_WORLD = 250;
@@ -61,6 +65,7 @@ class LossyLineSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void eachKeysMessagesAreStoredInOrderWhateverTheLineLoses() {
         SteppedNode.alone(() -> {
             Set<String> seen = runWorlds("lossy line", Kind.LOSSY, SeededRun.steps(15_000), UnaryOperator.identity());
@@ -90,6 +95,7 @@ class LossyLineSimulationTest {
      * late, are answered as often, and have begun to send with the first answer.
      */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatIsOnlyLateIsStoredOnce() {
         SteppedNode.alone(() -> {
             Set<String> seen = runWorlds("late line", Kind.LATE, SeededRun.steps(15_000), UnaryOperator.identity());
@@ -101,6 +107,7 @@ class LossyLineSimulationTest {
 
     /** What this test is worth: it finds what goes wrong when a Send does not say what it comes after. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void withoutWhatASendComesAfterTheOrderOfAKeyBreaks() {
         UnaryOperator<SessionCommand> forgetful = command -> command instanceof SessionCommand.Send send
                 ? new SessionCommand.Send(

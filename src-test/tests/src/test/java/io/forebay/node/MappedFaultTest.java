@@ -23,6 +23,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the same signal as a device that does not give a page): I1 the process lives, I2 who asks for what was there is answered, I3 the other
  * stripe is served as before.
  */
+@Tag("proof")
 class MappedFaultTest {
     private static final int COUNT = 2000;
     private static final long SECONDS = 30;

@@ -12,12 +12,14 @@ import io.forebay.protocol.wire.WireFrames;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.util.Map;
 import java.util.function.LongFunction;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * I1 what is more than may be is refused with {@link Refusal.Code#LIMIT}, or as illegal if it never may be, and the refusal names the
  * setting; I2 what was there before goes on; I3 when one is gone the next is taken.
  */
+@Tag("proof")
 class NodeLimitsTest {
     private static final long HOUR = 3_600_000;
     private static final long LONG = 60_000;

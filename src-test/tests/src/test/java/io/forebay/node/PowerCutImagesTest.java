@@ -27,6 +27,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -46,6 +47,7 @@ import org.junit.jupiter.api.Test;
  *
  * {@code -Dforebay.images} says how many images.
  */
+@Tag("proof")
 class PowerCutImagesTest {
     private static final long IMAGES = Long.getLong("forebay.images", 300);
     private static final int IMAGES_OF_A_LIFE = 40;

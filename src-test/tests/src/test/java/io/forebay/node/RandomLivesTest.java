@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -31,6 +32,7 @@ import org.junit.jupiter.api.Test;
  * <p>A force that fails while appends wait for the file that it is for makes the stripe read-only for a moment. What was under way then
  * is told to be of unknown outcome, and may be there; what comes then is refused, and is not.
  */
+@Tag("proof")
 class RandomLivesTest {
     private static final int LIVES = 8;
     private static final int STEPS = 60;

@@ -27,6 +27,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the middle of an operation, failing forces, clients that are gone, settings that change. Without it a failure that a machine elsewhere
  * has seen cannot be looked into.
  */
+@Tag("proof")
 class ReplayTest {
     private static final int LIVES = 3;
     private static final int STEPS_OF_A_LIFE = 40;

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.Test;
  * are told Busy and acks are taken, I4 behind it all is answered, in order. That no other member of the cluster misses a
  * heartbeat is in {@link StandstillTest}.
  */
+@Tag("proof")
 class SlowDiskScenariosTest {
     private static final long LONG = 60_000;
     private static final String SETTINGS = """

@@ -46,6 +46,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -57,6 +58,7 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  * What stands still for seconds by the clock on the wall: a consumer's process that is stopped or killed, the node's own, and a disk
  * whose forces do not end. Each test mostly waits, so they run beside each other. I1, I4 to I7 are held against what each side was told.
  */
+@Tag("proof")
 class StandstillTest {
     private static final long MINUTE = 60_000;
     private static final long HOUR = 60 * MINUTE;
@@ -183,7 +185,6 @@ class StandstillTest {
                             node.forebay.countSessions().toCompletableFuture().join() == 1);
         }
     }
-
 
     // ---- the node ---------------------------------------------------------------------------------------------------
 

@@ -30,12 +30,12 @@ import io.forebay.testkit.sim.SteppedSystem;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
-import java.util.stream.Stream;
 import org.slf4j.LoggerFactory;
 
 /**
@@ -89,19 +89,33 @@ final class SteppedNode {
      * which are stepped.
      */
     static void alone(Runnable doing) {
-        // What goes wrong here is meant to.
-        List<Logger> loggers = Stream.of("io.forebay", "akka")
-                .map(name -> (Logger) LoggerFactory.getLogger(name))
-                .toList();
-        List<Level> levels = loggers.stream().map(Logger::getEffectiveLevel).toList();
-        if (!IS_TRACED) {
-            loggers.forEach(logger -> logger.setLevel(Level.OFF));
-        }
+        Silence.begin();
         try {
             runAlone(doing);
         } finally {
-            for (int i = 0; i < levels.size(); i++) {
-                loggers.get(i).setLevel(levels.get(i));
+            Silence.end();
+        }
+    }
+
+    /** What goes wrong here is meant to: nobody logs it while there is such a thread. */
+    private static final class Silence {
+        private static final Map<Logger, Level> LEVELS = new HashMap<>();
+        private static int count;
+
+        private static synchronized void begin() {
+            if (count++ == 0 && !IS_TRACED) {
+                for (String name : List.of("io.forebay", "akka")) {
+                    Logger logger = (Logger) LoggerFactory.getLogger(name);
+                    LEVELS.put(logger, logger.getEffectiveLevel());
+                    logger.setLevel(Level.OFF);
+                }
+            }
+        }
+
+        private static synchronized void end() {
+            if (--count == 0) {
+                LEVELS.forEach(Logger::setLevel);
+                LEVELS.clear();
             }
         }
     }

@@ -9,13 +9,17 @@ import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.sim.Proof;
 import io.forebay.testkit.sim.SeededRun;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * The real log and the real group state under random Send, Pop, Ack, change, expiry, flush, checkpoint and clean stop,
  * with failing forces and stores, a full disk, evicted pages, kills and power cuts at any operation, also in the middle of
  * recovery. Holds I1 (nothing promised is missing), I2 (nothing altered), I4, I5, I6 over crashes, I8 (it comes back).
  */
+@Tag("proof")
 class StripeSimulationTest {
     private static final StripeOptions SMALL = StripeOptions.of(0)
             .withSegmentBytes(StripeOptions.SEGMENT_BYTES_MIN)
@@ -27,6 +31,7 @@ class StripeSimulationTest {
     private static final long STEPS_TO_A_CRASH = 500;
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatWasPromisedSurvivesWhateverHappens() {
         long steps = SeededRun.steps(STEPS);
         SeededRun.run("stripe", (random, progress) -> {
@@ -231,6 +236,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void rewrittenRecordsAnsweredFlushedSurviveAPowerCutBeforeTheNextCheckpoint() {
         script("force fails, rewritten, power cut", world -> {
             sendAndPop(world);
@@ -245,6 +251,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void killedBeforeTheRewriteNothingWrittenIsMissing() {
         script("force fails, killed before the rewrite", world -> {
             sendAndPop(world);
@@ -256,6 +263,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void killedInTheMiddleOfTheRewriteNothingWrittenIsMissing() {
         script("force fails, killed in the rewrite", world -> {
             sendAndPop(world);
@@ -269,6 +277,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void killedInTheMiddleOfJoiningTheRewriteNothingWrittenIsMissing() {
         script("force fails, killed in joining", world -> {
             sendAndPop(world);
@@ -292,6 +301,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void killedRightAfterTheRewriteNothingWrittenIsMissing() {
         script("force fails, killed after the rewrite", world -> {
             sendAndPop(world);
@@ -306,6 +316,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void crashInTheMiddleOfRecoverysCopyingLosesNothing() {
         script("crash in recovery's copying", world -> {
             sendAndPop(world);
@@ -316,6 +327,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void everyOperationOfRecoveryMayBeItsLast() {
         SeededRun.run("crash at every operation of recovery", (random, progress) -> {
             for (int operation = 1; ; operation++) {
@@ -334,6 +346,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void secondStartWithoutAnythingForcedInTheFirstLosesNothing() {
         script("two starts", world -> {
             sendAndPop(world);
@@ -346,6 +359,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void handleIsGoodAfterItsRecordWasRewritten() {
         script("handle of a rewritten record", world -> {
             sendAndPop(world);
@@ -359,6 +373,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void handleIsGoodAfterItsRecordWasRewrittenAndTwoRestarts() {
         script("handle of a rewritten record, two restarts", world -> {
             sendAndPop(world);
@@ -375,6 +390,7 @@ class StripeSimulationTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void checkpointAndCleaningKeepWhatIsNeeded() {
         script("checkpoints", world -> {
             for (int round = 0; round < 4; round++) {

@@ -52,6 +52,11 @@ public final class ForkedJvm {
         return command;
     }
 
+    /** Makes the archive, unless it is there. Whoever needs it meanwhile waits. */
+    static void prepare() {
+        command(ForkTraining.class);
+    }
+
     private static List<String> command(List<String> options) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -73,7 +78,8 @@ public final class ForkedJvm {
             String inherited = System.getProperty(ARCHIVE_PROPERTY);
             String given = System.getProperty("java.class.path");
             try {
-                Path folder = inherited == null ? folder(given) : Path.of(inherited).getParent();
+                Path folder =
+                        inherited == null ? folder(given) : Path.of(inherited).getParent();
                 // An archive takes classes from jars alone.
                 CLASS_PATH = inherited == null ? jars(given, folder) : given;
                 Path archive = folder.resolve("classes.jsa");
@@ -88,8 +94,8 @@ public final class ForkedJvm {
 
         /** For what belongs to that class path; those of earlier builds are deleted. */
         private static Path folder(String classPath) throws IOException {
-            Path all = Files.createDirectories(
-                    Path.of(System.getProperty("basedir", "."), "target", "forks").toAbsolutePath());
+            Path all = Files.createDirectories(Path.of(System.getProperty("basedir", "."), "target", "forks")
+                    .toAbsolutePath());
             Path folder = all.resolve(Long.toHexString(stateOf(classPath)));
             deleteBut(all, folder);
             return folder;

@@ -9,12 +9,14 @@ import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * I8: a node whose newest message was damaged behind a {@code kill -9} starts, and tells what it cuts off of its log, and what that may
  * mean; one that was only killed has nothing to tell.
  */
+@Tag("proof")
 class CutOffEventTest {
     private static final String NO_CHECKPOINTS = "forebay.store.checkpoint-idle-interval = 1 h";
 

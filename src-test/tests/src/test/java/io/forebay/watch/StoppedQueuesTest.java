@@ -43,6 +43,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -51,6 +52,7 @@ import org.junit.jupiter.api.Test;
  * repaired, but for the damaged message; I4 what was acked meanwhile stays away. Faults: flipped bytes behind a {@code kill -9},
  * starts, checkpoints and clean stops before the repair.
  */
+@Tag("proof")
 class StoppedQueuesTest {
     private static final int QUEUES = 3;
     private static final String REMOTE = """

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.Test;
  * {@link GroupQueueStateModelTest}'s lives find out: they have to fail within a bounded number of steps. A mutant that lives on
  * means that the model test would not see that mistake.
  */
+@Tag("proof")
 class GroupQueueMutantsTest {
     /** Most are found within some thousand. */
     private static final long STEPS_MAX = 300_000;

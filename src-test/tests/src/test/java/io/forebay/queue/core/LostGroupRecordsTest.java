@@ -17,12 +17,14 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * A group some of whose records a repair has given up. Invariants: it takes all the others, whatever is lost; I1 what no record that
  * is left has settled goes out again; I4 what one has settled does not.
  */
+@Tag("proof")
 class LostGroupRecordsTest {
     private static final GroupQueueLimits LIMITS = new GroupQueueLimits(100_000, 100_000);
     private static final long NEVER = 1L << 50;

@@ -6,6 +6,7 @@ import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
  * out; I8 the log opens, and the start and {@code forebay log verify} say what they cut off, where, and what that may mean. Nothing is
  * said where nothing is cut off.
  */
+@Tag("proof")
 class CutOffTest {
     private static final Owner GROUP = Owner.group(1, 5);
     private static final int FRAMES = 5;

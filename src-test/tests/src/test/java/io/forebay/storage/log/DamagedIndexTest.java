@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Test;
  * Invariants: I1 every message is read, also what an entry of another queue names as its body; I2 as it was stored. The faults: zeroed
  * pages, flipped bytes.
  */
+@Tag("proof")
 class DamagedIndexTest {
     private static final int QUEUES = 2;
     private static final int MESSAGES = 400;

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  * no offset is given again; I8 the log opens, nobody is stopped; undo gives the same bytes. With {@code -Dforebay.sweep=full} every
  * byte is flipped.
  */
+@Tag("proof")
 class LogRepairTest {
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
     private static final String CHECKPOINT = "checkpoint";

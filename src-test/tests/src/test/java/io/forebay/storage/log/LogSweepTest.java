@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  * either refuses or says whose records are missing (I8). With {@code -Dforebay.sweep=full} no byte is passed over, those
  * that mean nothing included.
  */
+@Tag("proof")
 class LogSweepTest {
     private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
     private static final String CHECKPOINT = "checkpoint";

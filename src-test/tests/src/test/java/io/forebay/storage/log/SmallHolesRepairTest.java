@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.Test;
  * no messages. Invariants: I1 everything else is there; I2 no offset is given a second time; I8 it can be repaired. The fault: a
  * flipped byte in something that was durable.
  */
+@Tag("proof")
 class SmallHolesRepairTest {
     private static final Owner QUEUE = Owner.queue(1);
     private static final Owner GROUP = Owner.group(1, 5);

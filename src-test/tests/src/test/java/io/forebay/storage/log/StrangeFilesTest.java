@@ -19,13 +19,17 @@ import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * Files that somebody has added to a stripe's directory, renamed, taken from another node, or lost. Invariants: I1 what was
  * promised is there, or the start is refused and has changed nothing; I2 nothing of another log is handed out; no file goes that
  * is not proved to be the log's own and superseded, whatever the log does afterwards, and each is named (I8).
  */
+@Tag("proof")
 class StrangeFilesTest {
     /** Beside a segment of ours no name is free but in between. */
     private static final long BETWEEN = SegmentHeader.PAGE_BYTES;
@@ -203,6 +207,7 @@ class StrangeFilesTest {
     // --- extra ---
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatIsNoSegmentIsKept() throws IOException {
         byte[] something = new byte[LogDriver.OPTIONS.segmentBytes()];
         random.nextBytes(something);
@@ -214,6 +219,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCopyOfASegmentIsKept() throws IOException {
         for (String source : List.of(listed, replayStart, durable, last)) {
             for (String name : freeNames()) {
@@ -227,6 +233,7 @@ class StrangeFilesTest {
 
     /** A crash leaves such ones wherever it likes, and must not fill the disk. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatHoldsNothingIsCollected() throws IOException {
         byte[] neverJoined = killed.content(prepared);
         for (byte[] content : List.of(
@@ -246,6 +253,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatWasFreedAndComesBackIsCollected() throws IOException {
         MemoryDisk disk = killed.killImage();
         byte[] freed = disk.content(listed);
@@ -265,6 +273,7 @@ class StrangeFilesTest {
     // --- of another node ---
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSegmentOfAnotherNodeIsKeptAndNoPartOfTheLog() throws IOException {
         Other other = other();
         for (String source : List.of(other.linked(), other.prepared())) {
@@ -288,6 +297,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSegmentOfAnotherNodeInsteadOfOursIsNeverTakenForIt() throws IOException {
         Other other = other();
         for (String source : List.of(other.linked(), other.prepared())) {
@@ -320,6 +330,7 @@ class StrangeFilesTest {
      * segment fits behind what was forced here, and has a higher base.
      */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSuccessorOfAnotherNodeDoesNotDisplaceOurs() throws IOException {
         MemoryDisk ours = new MemoryDisk();
         StripeLog log = open(ours, 1_000);
@@ -367,6 +378,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCheckpointFileOfAnotherNodeIsRefused() throws IOException {
         MemoryDisk fresh = new MemoryDisk();
         open(fresh, 77_000).close(true);
@@ -382,6 +394,7 @@ class StrangeFilesTest {
     // --- renamed ---
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSegmentUnderAnotherNameIsAskedBack() throws IOException {
         List<String> names = new ArrayList<>(freeNames());
         names.add("spare-" + last);
@@ -410,6 +423,7 @@ class StrangeFilesTest {
 
     /** No frame says that anything was durable there, but it was promised to survive the kill. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aLostSegmentIsMissedByTheOneBehindIt() throws IOException {
         MemoryDisk disk = killed.killImage();
         disk.delete(writtenOnly);
@@ -421,6 +435,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void whatLiesBehindNothingOfOursIsKept() throws IOException {
         MemoryDisk disk = killed.killImage();
         byte[] content = disk.content(last);
@@ -439,6 +454,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aLostSegmentIsNamedOrRefused() throws IOException {
         for (String name : List.of(replayStart, durable)) {
             MemoryDisk disk = killed.killImage();
@@ -458,6 +474,7 @@ class StrangeFilesTest {
     // --- a start that sets aside dies ---
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCrashAtAnyOperationOfAStartThatSetsAsideLosesNothing() throws IOException {
         byte[] foreign = other().disk.content(other().linked());
         byte[] copy = killed.content(durable);
@@ -491,6 +508,7 @@ class StrangeFilesTest {
 
     /** The second names the first as the one before it, and must not come to miss it. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCrashWhileTwoThatHangTogetherAreSetAsideRefusesNoStart() throws IOException {
         MemoryDisk strange = killed.killImage();
         SegmentHeader header = headerOf(strange, writtenOnly);
@@ -549,6 +567,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void twoOfTheSameNameAreBothKept() throws IOException {
         Other other = other();
         MemoryDisk disk = killed.killImage();
@@ -614,6 +633,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aLogOfAnOlderBuildIsTakenOverAndTellsOthersFromThenOn() throws IOException {
         Other other = other();
         MemoryDisk older = killed.killImage();
@@ -645,6 +665,7 @@ class StrangeFilesTest {
 
     /** What a node of an older build writes carries no number either; but it has not written here since the number was given. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aSegmentOfAnotherOlderNodeIsToldByItsEpoch() throws IOException {
         MemoryDisk theirs = other().disk.killImage();
         open(theirs, 1_000).close(true);
@@ -656,6 +677,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void anOlderBuildInBetweenDoesNotMakeALogStrangeToItself() throws IOException {
         long number = numberOf(killed, listed);
         MemoryDisk disk = killed.killImage();
@@ -705,6 +727,7 @@ class StrangeFilesTest {
 
     /** Its extents are sound and reach over everything, but say nothing of what was sent since. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void anOlderIndexHidesNothing() throws IOException {
         MemoryDisk disk = new MemoryDisk();
         LogDriver driver = LogDriver.fresh(disk);
@@ -726,6 +749,7 @@ class StrangeFilesTest {
 
     /** Every extent is there and sound, but for what was sent, and moved, since. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void anIndexOfAnotherTimeOrNodeIsBuiltAnew() throws IOException {
         written.checkpoint(random, false);
         MemoryDisk earlier = killed.killImage();
@@ -762,6 +786,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCheckpointFromTheFutureIsRefused() throws IOException {
         MemoryDisk earlier = killed.killImage();
         for (int round = 0; round < 3; round++) {
@@ -775,6 +800,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aCheckpointFileOlderThanTheLogLosesNothingOrIsRefused() throws IOException {
         MemoryDisk earlier = killed.killImage();
         fill(12);
@@ -805,6 +831,7 @@ class StrangeFilesTest {
 
     /** A checkpoint is what gives room again. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void theFirstCheckpointOnAFullDiskNeedsNoRoomForTheStamp() throws IOException {
         MemoryDisk disk = new MemoryDisk();
         LogDriver driver = LogDriver.fresh(disk);
@@ -822,6 +849,7 @@ class StrangeFilesTest {
     }
 
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aStampThatCannotBeWrittenCostsTheNextStartAnIndexAndNothingElse() throws IOException {
         for (Operation failing : List.of(Operation.WRITE, Operation.FORCE)) {
             MemoryDisk disk = new MemoryDisk();
@@ -852,6 +880,7 @@ class StrangeFilesTest {
 
     /** Nobody could have written one; there is no room for one; and what is there serves. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void aLogOfAnOlderBuildOpensOnAFullDisk() throws IOException {
         MemoryDisk disk = killed.killImage();
         LogDriver driver = openWhole(disk);
@@ -874,6 +903,7 @@ class StrangeFilesTest {
 
     /** It has blocks and no header, and must be there when the disk is full. */
     @Test
+    @Execution(ExecutionMode.CONCURRENT)
     void theSpareThatWasMadeAheadStaysOne() throws IOException {
         for (boolean isPowerCut : new boolean[] {false, true}) {
             MemoryDisk disk = new MemoryDisk();

@@ -10,6 +10,7 @@ import io.forebay.testkit.sim.SeededRun;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.Test;
  * cut with a random rest of unforced sectors and names, crash at any operation of the disk (recovery and rewriting
  * included), failed forces of files and directories, failed stores, a full disk, evicted pages.
  */
+@Tag("proof")
 class StripeLogFaultTest {
     @Test
     void whatWasPromisedSurvivesEveryFault() {

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
  * A journal holds what was noted, in order, whoever noted it: over {@code kill -9} of a writer, too. Whatever is missing of a file
  * but the last line of somebody is found.
  */
+@Tag("proof")
 class JournalTest {
     private static final ReceiptHandle HANDLE = new ReceiptHandle(-7, 1, 2, 3, 1L << 40, 4, 5, Long.MIN_VALUE);
 

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Test;
  * promises leave open (unknown outcomes, what was only written at a power cut, redelivery when it is due) is no breach, and the same
  * without that cause is one.
  */
+@Tag("proof")
 class JudgeTest {
     private static final String NODE = "n";
     private static final int NODE_ID = ReceiptHandle.nodeIdOf(NODE);

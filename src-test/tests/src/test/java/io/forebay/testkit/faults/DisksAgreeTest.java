@@ -14,11 +14,13 @@ import io.forebay.storage.io.StorageFile;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The disk in memory and the real one, mapped or not, answer alike, so that what holds on one holds on the other. */
+@Tag("proof")
 class DisksAgreeTest {
     enum Kind {
         MEMORY,

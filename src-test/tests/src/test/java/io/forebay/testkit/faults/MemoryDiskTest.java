@@ -22,9 +22,11 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The fault disk keeps its own word: an oracle that lies makes every other test worthless. */
+@Tag("proof")
 class MemoryDiskTest {
     private static byte[] filled(int length, int value) {
         byte[] bytes = new byte[length];
