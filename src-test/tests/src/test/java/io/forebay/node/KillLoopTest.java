@@ -93,7 +93,9 @@ class KillLoopTest {
         private final LoadClient second;
         private ForkedLoadClient third;
         private final int port;
-        private final long startMillis;
+        private final long firstStartMillis;
+        /** Of the quickest start so far: before that no node says that it serves. */
+        private long startMillis;
         private int recovering;
         private long downMillis;
         private long drainMillis;
@@ -106,7 +108,8 @@ class KillLoopTest {
             journal = Journal.toFile(path, "test", System::currentTimeMillis);
             long began = System.nanoTime();
             node = ForkedNode.start(home.resolve("data"), 0, SETTINGS);
-            startMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+            firstStartMillis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
+            startMillis = firstStartMillis;
             port = node.port();
             first = new LoadClient("first", node.address(), journal);
             LoadClient.create(first.client());
@@ -137,6 +140,7 @@ class KillLoopTest {
         private void start() throws Exception {
             long began = System.nanoTime();
             node = ForkedNode.start(home.resolve("data"), port, SETTINGS);
+            startMillis = Math.min(startMillis, TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began));
             first.client().describeTopic(LoadClient.PLAIN).toCompletableFuture().get(60, TimeUnit.SECONDS);
             journal.note(new Fact.Serving());
             downMillis += TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
@@ -234,7 +238,7 @@ class KillLoopTest {
             Verdict verdict = Judge.judge(Journal.read(path), LoadClient.rules(SERVE_WITHIN, GONE_AFTER));
             System.out.println("kill loop: " + kills + " kills, " + recovering
                     + " before the node was ready, first start "
-                    + startMillis + " ms, others until an answer " + downMillis + " ms, drained in " + drainMillis
+                    + firstStartMillis + " ms, others until an answer " + downMillis + " ms, drained in " + drainMillis
                     + " ms: " + verdict);
             verdict.prove();
             for (Invariant invariant : Invariant.values()) {
