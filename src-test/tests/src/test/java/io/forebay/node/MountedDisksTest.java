@@ -48,7 +48,7 @@ import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
- * Real disks that have no room, under a node in another process. I1 nothing acknowledged is missing: each receipt is looked for by queue
+ * Real disks that have no room, or fail, under a node in another process. I1 nothing acknowledged is missing: each receipt is looked for by queue
  * and offset in what is delivered, and by sequence and checksum in the log. I2 nothing is altered. I4 what was acked does not come again.
  * I8 the process lives, refuses with the reason, and serves again by itself when there is room; on a full disk it can be killed and
  * started again. It mounts file systems, so {@link PrivateMountsTest} runs it in a process of its own; {@code -Dforebay.mounts=true} runs it
@@ -411,6 +411,50 @@ class MountedDisksTest {
                 start(cut, lowSpace);
                 awaitTaken();
                 judgeDeliveries(AUDIT_AGAIN, Durability.FLUSHED);
+                checkAlive();
+            } finally {
+                node.close();
+            }
+        }
+    }
+
+    @Test
+    @Execution(ExecutionMode.CONCURRENT)
+    void aDeviceThatFailsIsNeverBelieved() throws Exception {
+        try (SmallMounts mounts = new SmallMounts(Files.createDirectory(directory.resolve("mounts")))) {
+            Path below = SmallMounts.ext4Image(mounts.memory("memory", 80 << 20).resolve("image"), 96);
+            Path image = SmallMounts.ext4ImageWithoutJournal(
+                    mounts.ext4("below", below).resolve("image"), 48);
+            Path data = mounts.ext4("disk", image).resolve("data");
+            String lowSpace = "4 MiB";
+            start(data, lowSpace);
+            try {
+                createAll();
+                awaitReserve(data);
+                for (int i = 0; i < 8; i++) {
+                    assertThat(send()).isEqualTo(BATCH);
+                }
+                ack(pop(WORKERS, 2 * BATCH));
+                SmallMounts.breakDevice(image);
+                sendUntilRefused();
+                assertThat(refusals)
+                        .as("I8: the reason")
+                        .allMatch(MountedDisksTest::saysThatNothingIsTaken)
+                        .allMatch(refusal -> refusal.text().contains("Input/output error"));
+                assertThat(Files.readString(log())).as("what the node says").contains("cannot force");
+                SmallMounts.mendDevice(image);
+                awaitTaken();
+                checkAlive();
+                judgeDeliveries(AUDIT, Durability.WRITTEN);
+                node.kill();
+                judgeLog(data, Durability.WRITTEN);
+                Path cut = SmallMounts.copy(image, directory.resolve("image-after-a-power-cut"));
+                judgeLog(mounts.ext4("cut", cut).resolve("data"), Durability.FLUSHED);
+                Proof.images.increment();
+                stop();
+                start(data, lowSpace);
+                awaitTaken();
+                judgeDeliveries(AUDIT_AGAIN, Durability.WRITTEN);
                 checkAlive();
             } finally {
                 node.close();

@@ -58,6 +58,26 @@ final class SmallMounts implements AutoCloseable {
         return image;
     }
 
+    /** The same without a journal, which a device that fails would end for good. */
+    static Path ext4ImageWithoutJournal(Path image, int mebibytes) throws IOException, InterruptedException {
+        orLeftOut(run("truncate", "-s", mebibytes + "M", image.toString()));
+        orLeftOut(run("mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", image.toString()));
+        return image;
+    }
+
+    /**
+     * Whatever is written to the device of that image fails with EIO from now on, and what is read is there: the image, which has to lie in
+     * an ext4, must not be changed any more.
+     */
+    static void breakDevice(Path image) throws IOException, InterruptedException {
+        orLeftOut(run("chattr", "+i", image.toString()));
+    }
+
+    /** The device takes what is written. */
+    static void mendDevice(Path image) throws IOException, InterruptedException {
+        assertThat(run("chattr", "-i", image.toString())).isNull();
+    }
+
     /** What is in that image; the journal is replayed as after a power cut if there is something in it. */
     Path ext4(String name, Path image) throws IOException, InterruptedException {
         Path at = Files.createDirectory(root.resolve(name));
