@@ -34,7 +34,7 @@ class PrivateMountsTest {
 
     private static final Pattern RAN = Pattern.compile(MountedDisksRun.RAN + "(\\d+), left out (\\d+)");
     private static final Pattern PROOF =
-            Pattern.compile("proof: .*images (\\d+),.* messages acknowledged (\\d+), lost (\\d+),.*");
+            Pattern.compile("proof: kills (\\d+), images (\\d+),.* messages acknowledged (\\d+), lost (\\d+), .*");
 
     @Test
     void realDisksWithoutRoomLoseNothing() throws Exception {
@@ -46,9 +46,10 @@ class PrivateMountsTest {
             for (String line = output.readLine(); line != null; line = output.readLine()) {
                 Matcher proof = PROOF.matcher(line);
                 if (proof.matches()) {
-                    Proof.images.add(Long.parseLong(proof.group(1)));
-                    Proof.messagesAcknowledged.add(Long.parseLong(proof.group(2)));
-                    Proof.lost.add(Long.parseLong(proof.group(3)));
+                    Proof.kills.add(Long.parseLong(proof.group(1)));
+                    Proof.images.add(Long.parseLong(proof.group(2)));
+                    Proof.messagesAcknowledged.add(Long.parseLong(proof.group(3)));
+                    Proof.lost.add(Long.parseLong(proof.group(4)));
                 } else {
                     System.out.println("mounted disks: " + line);
                     last = line.isBlank() ? last : line;

@@ -27,7 +27,8 @@ import org.junit.jupiter.api.Test;
  * A node lives several lives on one disk, each ended by a kill, a power cut or a clean stop, while messages are sent,
  * popped, acked, nacked and given back, forces fail and checkpoints are taken. After each life: I1 what was confirmed at a
  * level that survives it is there, I2 nothing else is, I4 what was acked at such a level does not come back, I5 what is
- * out is out once. The seed is in the failure's text; {@code -Dforebay.seed} replays it.
+ * out is out once. The seed is in the failure's text; {@code -Dforebay.seed} draws the same
+ * again, which on real threads and clocks is not the same run.
  *
  * <p>A force that fails while appends wait for the file that it is for makes the stripe read-only for a moment. What was under way then
  * is told to be of unknown outcome, and may be there; what comes then is refused, and is not.

@@ -44,9 +44,8 @@ import org.slf4j.LoggerFactory;
  */
 final class SteppedNode {
     private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
-    private static final String LOG_LEVEL = IS_TRACED ? "DEBUG" : "OFF";
-    private static final Config QUIET = ConfigFactory.parseString(
-                    "akka.loglevel = " + LOG_LEVEL + ", akka.stdout-loglevel = " + LOG_LEVEL)
+    /** Traced or not: whoever logs by Akka's event stream would give others another turn, and one seed would be another run. */
+    private static final Config QUIET = ConfigFactory.parseString("akka.loglevel = OFF, akka.stdout-loglevel = OFF")
             .withFallback(SteppedExecutor.CONFIG);
 
     final MemoryDisk disk;
@@ -97,17 +96,17 @@ final class SteppedNode {
         }
     }
 
-    /** What goes wrong here is meant to: nobody logs it while there is such a thread. */
+    /** What goes wrong here is meant to: unless it is traced, nobody logs it while there is such a thread. */
     private static final class Silence {
         private static final Map<Logger, Level> LEVELS = new HashMap<>();
         private static int count;
 
         private static synchronized void begin() {
-            if (count++ == 0 && !IS_TRACED) {
+            if (count++ == 0) {
                 for (String name : List.of("io.forebay", "akka")) {
                     Logger logger = (Logger) LoggerFactory.getLogger(name);
                     LEVELS.put(logger, logger.getEffectiveLevel());
-                    logger.setLevel(Level.OFF);
+                    logger.setLevel(IS_TRACED ? Level.DEBUG : Level.OFF);
                 }
             }
         }

@@ -7,10 +7,14 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.UniqueId;
+import org.junit.platform.engine.support.descriptor.EngineDescriptor;
 import org.junit.platform.launcher.LauncherSession;
+import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.core.LauncherFactory;
 
-/** At the end of a session of tests stands one line that says what they proved; if they counted nothing, there is none. */
+/** At the end of a session of tests stands one line that says what they proved; if they counted nothing, there is none. One that failed is told. */
 class ProofLineTest {
     @Test
     void theLineStandsAtTheEndOfASession() {
@@ -25,6 +29,20 @@ class ProofLineTest {
     @Test
     void nothingIsSaidOfNothing() {
         assertThat(saidBySession(() -> {})).isEmpty();
+    }
+
+    @Test
+    void aRunInWhichATestFailedIsNoProof() {
+        String said = saidBySession(() -> {
+            Proof.kills.add(3);
+            new ProofLine.Failures()
+                    .executionFinished(
+                            TestIdentifier.from(new EngineDescriptor(UniqueId.forEngine("none"), "none")),
+                            TestExecutionResult.failed(new AssertionError()));
+        });
+        Proof.kills.add(-3);
+        ProofLine.failed.decrement();
+        assertThat(said.lines().toList().get(1)).endsWith("; PROVES NOTHING: 1 failed");
     }
 
     /** A session without tests of its own, as JUnit opens it: with the listeners that it finds. */

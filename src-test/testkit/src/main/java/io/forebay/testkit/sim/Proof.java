@@ -3,9 +3,9 @@ package io.forebay.testkit.sim;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What all tests of one process have gone through together, and what came of it. A test adds what it did; what it found
- * missing, altered or out of order it adds as well before it fails, so that {@link #line()} cannot say 0 of a run that is
- * not green. Thread-safe.
+ * What all tests of one process have gone through together, and what came of it. A test adds what it did; one that counts messages adds
+ * what it found missing, altered or out of order as well, before it fails. Others just fail: {@link #line()} is of a run that is green.
+ * Thread-safe.
  */
 public final class Proof {
     /** Processes, whole nodes on virtual time, and machines that were ended without a warning. */

@@ -1,12 +1,13 @@
 package io.forebay.testkit.sim;
 
+import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
 /**
- * A random run that can be repeated. Its seed is new each time and is printed with a failure; {@code -Dforebay.seed=…}
- * repeats one, {@code -Dforebay.steps=…} changes how many steps a run makes, {@code -Dforebay.trace=true} prints each.
+ * A random run that can be repeated. Its seed is new each time and is printed with a failure, with whatever else was set;
+ * {@code -Dforebay.seed=…} repeats one, {@code -Dforebay.steps=…} changes how many steps a run makes, {@code -Dforebay.trace=true} prints each.
  */
 public final class SeededRun {
     private static final boolean IS_TRACED = Boolean.getBoolean("forebay.trace");
@@ -57,10 +58,21 @@ public final class SeededRun {
         } catch (Exception | AssertionError e) {
             throw new AssertionError(
                     name + " failed at step " + progress.step + " (" + progress.note + "), repeat with -Dforebay.seed="
-                            + seed + ": " + e,
+                            + seed + given() + ": " + e,
                     e);
         }
         System.out.println(name + ": seed " + seed + ", steps " + progress.step);
+    }
+
+    /** What else was said of this run: with other steps, or another sweep, one seed is another run. */
+    private static String given() {
+        StringBuilder given = new StringBuilder();
+        for (String name : new TreeSet<>(System.getProperties().stringPropertyNames())) {
+            if (name.startsWith("forebay.") && !name.equals("forebay.seed") && !name.equals("forebay.trace")) {
+                given.append(" -D").append(name).append('=').append(System.getProperty(name));
+            }
+        }
+        return given.toString();
     }
 
     /** The one of {@code -Dforebay.seed}, else a new one. */
