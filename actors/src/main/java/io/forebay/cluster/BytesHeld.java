@@ -1,5 +1,6 @@
 package io.forebay.cluster;
 
+import io.forebay.protocol.Refusal;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Bounds the bytes that all sessions of a node hold for their clients. Thread-safe. */
@@ -28,6 +29,14 @@ public final class BytesHeld {
     /** @param change what is held more, or less if negative; taken even if it is too much */
     void hold(long change) {
         bytes.addAndGet(change);
+    }
+
+    /** What is answered to whoever needs more. */
+    Refusal refusal(long retryMillis) {
+        return Refusal.busy(
+                "the node holds " + bytes + " bytes for its clients, allowed are " + bytesMax
+                        + " (forebay.session.node-bytes-max)",
+                retryMillis);
     }
 
     boolean isFull() {

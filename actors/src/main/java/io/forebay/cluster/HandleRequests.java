@@ -217,7 +217,10 @@ final class HandleRequests {
         refusal = refusal != null ? refusal : special;
         refusal = refusal != null ? refusal : Names.check("group", group);
         if (refusal == null && handles.size() > limits.batchCountMax()) {
-            refusal = Refusal.tooLarge("a request", handles.size() + " handles", "at most " + limits.batchCountMax());
+            refusal = Refusal.tooLarge(
+                    "a request",
+                    handles.size() + " handles",
+                    "at most " + limits.batchCountMax() + " (forebay.queue.batch-messages-max)");
         }
         if (refusal != null) {
             session.tell(new SessionEvent.Refused(request.requestId(), refusal));

@@ -147,10 +147,16 @@ final class SendRequests {
         }
         int count = send.messages().size();
         if (count > limits.batchCountMax()) {
-            return Refusal.tooLarge("a Send", count + " messages", "at most " + limits.batchCountMax());
+            return Refusal.tooLarge(
+                    "a Send",
+                    count + " messages",
+                    "at most " + limits.batchCountMax() + " (forebay.queue.batch-messages-max)");
         }
         if (bytes > limits.batchBytesMax() && count > 1) {
-            return Refusal.tooLarge("a Send", bytes + " bytes", "at most " + limits.batchBytesMax());
+            return Refusal.tooLarge(
+                    "a Send",
+                    bytes + " bytes",
+                    "at most " + limits.batchBytesMax() + " (forebay.queue.batch-bytes-max)");
         }
         if (send.queue() < -1) {
             return Refusal.illegalArgument("queue", send.queue(), "the number of a queue, or -1 for any");

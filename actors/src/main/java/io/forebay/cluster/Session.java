@@ -435,10 +435,7 @@ public final class Session extends AbstractBehavior<Object> {
     }
 
     private Refusal refuseFull() {
-        return Refusal.busy(
-                "the node holds " + environment.bytesHeld.bytes() + " bytes for its clients, allowed are "
-                        + environment.bytesHeld.bytesMax(),
-                CONGESTED_RETRY_MILLIS);
+        return environment.bytesHeld.refusal(CONGESTED_RETRY_MILLIS);
     }
 
     static Refusal notServed(String what) {

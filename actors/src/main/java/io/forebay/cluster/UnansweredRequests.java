@@ -56,14 +56,11 @@ final class UnansweredRequests {
             return new Refusal(
                     Refusal.Code.LIMIT,
                     "Sends of " + (bytes + wantedBytes) + " bytes are not answered, allowed are " + bytesMax
-                            + " for each session",
+                            + " for each session (forebay.session.send-bytes-max)",
                     Session.CONGESTED_RETRY_MILLIS);
         }
         if (!bytesHeld.tryReserve(wantedBytes)) {
-            return Refusal.busy(
-                    "the node holds " + bytesHeld.bytes() + " bytes for its clients, allowed are "
-                            + bytesHeld.bytesMax(),
-                    Session.CONGESTED_RETRY_MILLIS);
+            return bytesHeld.refusal(Session.CONGESTED_RETRY_MILLIS);
         }
         return null;
     }

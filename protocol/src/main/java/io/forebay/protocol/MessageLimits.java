@@ -36,7 +36,7 @@ public final class MessageLimits {
             return Refusal.tooLarge(
                     "the body of message '" + Refusal.shown(message.id()) + "'",
                     message.body().length + " bytes",
-                    "at most " + bodyBytesMax);
+                    "at most " + bodyBytesMax + " (forebay.queue.body-max)");
         }
         return message.isChecked() ? null : checkFields(message);
     }

@@ -160,7 +160,7 @@ public final class RegistryState {
             return RegistryDecision.refused(
                     RegistryOutcome.ILLEGAL_ARGUMENT,
                     "topic " + name + " with " + queueCount + " queues: allowed are 1 to "
-                            + limits.queuesPerTopicMax());
+                            + limits.queuesPerTopicMax() + " (forebay.topic.queues-max)");
         }
         if (topicsByName.size() >= limits.topicsMax()) {
             return limit("topics", limits.topicsMax());
