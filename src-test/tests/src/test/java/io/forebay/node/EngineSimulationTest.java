@@ -18,6 +18,7 @@ import io.forebay.protocol.ReceiptHandle;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.TopicDescription;
 import io.forebay.storage.log.Owner;
+import io.forebay.storage.log.StrangeSegments;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StripeHealth;
 import io.forebay.store.StripePhase;
@@ -33,6 +34,7 @@ import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.watch.NodeHealth;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -135,6 +137,8 @@ class EngineSimulationTest {
                 "byte flipped while it runs",
                 "page zeroed",
                 "index damaged",
+                "strange segment",
+                "strange segment kept",
                 "owner stopped",
                 "start refused",
                 "queue stopped: Send refused",
@@ -171,6 +175,7 @@ class EngineSimulationTest {
         private Throwable failure;
 
         private Wounds wounds;
+        private final StrangeSegments strangers = new StrangeSegments();
         /** Whose records are missing: they are not served until the log is repaired. */
         private final Set<Owner> stopped = new HashSet<>();
         /** Messages that may be quarantined. */
@@ -423,6 +428,9 @@ class EngineSimulationTest {
                 note("wall clock set");
                 time.shiftWall(days());
             }
+            if (random.nextInt(8) == 0) {
+                copyASegment(image);
+            }
             disk = image;
             if (random.nextInt(4) == 0) {
                 disk.crashAtOperation(1 + random.nextInt(60), random);
@@ -434,6 +442,7 @@ class EngineSimulationTest {
                 return;
             }
             watchCleaning();
+            checkStrangers();
             journal.note(new Fact.Serving());
             connect();
             if (!stopped.isEmpty() && random.nextBoolean()) {
@@ -500,6 +509,29 @@ class EngineSimulationTest {
         }
 
         // ---- damage -----------------------------------------------------------------------------------------------
+
+        /** Somebody puts a file where it does not belong. */
+        private void copyASegment(MemoryDisk image) {
+            int to = random.nextInt(STRIPES);
+            try {
+                String done = strangers.put(image, random, (to + 1) % STRIPES, to);
+                if (done != null) {
+                    note("strange segment");
+                    progress.note(done);
+                }
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        /** The node has started. */
+        private void checkStrangers() {
+            try {
+                saw("strange segment kept", strangers.check(disk, true));
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
 
         /** @return what is damaged on that disk now */
         private List<Wounds.Diagnosis> hurt(MemoryDisk image) {
@@ -668,6 +700,7 @@ class EngineSimulationTest {
                 }
             }
             sawStripes();
+            checkStrangers();
             checkQuarantined();
             journal.note(new Fact.Drained(LoadClient.PLAIN, LoadClient.WORKERS));
             journal.note(new Fact.Drained(LoadClient.KEYED, LoadClient.LINES));

@@ -1,5 +1,6 @@
 package io.forebay.storage.log;
 
+import io.forebay.storage.checkpoint.CheckpointSlot;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
@@ -131,6 +132,19 @@ final class LogFiles implements AutoCloseable {
             throw e;
         }
         files.follow();
+        return files;
+    }
+
+    /**
+     * The same without those of another log.
+     *
+     * @param slotOrNull whose log it is; null if nobody knows
+     */
+    static LogFiles open(StorageDirectory directory, CheckpointSlot slotOrNull) throws IOException {
+        LogFiles files = open(directory);
+        if (slotOrNull != null) {
+            files.identify(new LogIdentity(slotOrNull.stripeId(), slotOrNull.logId(), slotOrNull.logIdEpoch()));
+        }
         return files;
     }
 

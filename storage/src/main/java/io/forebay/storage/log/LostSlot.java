@@ -50,6 +50,7 @@ final class LostSlot {
 
     CheckpointSlot find() throws IOException {
         try (LogFiles files = LogFiles.open(directory)) {
+            refuseTwo(files);
             Newest newest = new Newest();
             long logTimeMillis = 0;
             FrameWindow window = new FrameWindow();
@@ -75,6 +76,27 @@ final class LostSlot {
                 }
             }
             return slot(files, newest, logTimeMillis);
+        }
+    }
+
+    /** Without a slot it is not known which of two logs it is. */
+    private void refuseTwo(LogFiles files) throws CorruptLogException {
+        Found first = null;
+        for (Found found : files.all()) {
+            if (found.claim != null && found.claim.logId() != LogIdentity.UNKNOWN) {
+                if (first != null
+                        && (first.claim.logId() != found.claim.logId()
+                                || first.claim.stripeId() != found.claim.stripeId())) {
+                    throw new CorruptLogException(
+                            directory.path() + "/" + found.name,
+                            -1,
+                            "it belongs to " + LogIdentity.name(found.claim.stripeId(), found.claim.logId()) + ", "
+                                    + first.name + " to "
+                                    + LogIdentity.name(first.claim.stripeId(), first.claim.logId())
+                                    + ", and the checkpoint file says nothing; take away what does not belong here");
+                }
+                first = first == null ? found : first;
+            }
         }
     }
 

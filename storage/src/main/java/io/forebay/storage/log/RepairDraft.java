@@ -2,6 +2,7 @@ package io.forebay.storage.log;
 
 import io.forebay.storage.checkpoint.CheckpointFile;
 import io.forebay.storage.checkpoint.CheckpointSlot;
+import io.forebay.storage.checkpoint.CorruptCheckpointException;
 import io.forebay.storage.io.DraftDirectory;
 import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
@@ -134,9 +135,9 @@ final class RepairDraft {
         return options;
     }
 
-    private static int segmentBytes(StorageDirectory where) throws IOException {
+    private int segmentBytes(StorageDirectory where) throws IOException {
         long bytes = StripeOptions.of(0).segmentBytes();
-        try (LogFiles files = LogFiles.open(where)) {
+        try (LogFiles files = LogFiles.open(where, slotOrNull())) {
             for (Found found : files.all()) {
                 if (found.header != null) {
                     bytes = found.header.sizeBytes();
@@ -178,6 +179,15 @@ final class RepairDraft {
             stripeId = slot == null ? stripeId : slot.stripeId();
             logId = slot == null ? logId : slot.logId();
             return slot;
+        }
+    }
+
+    /** Before the slots are mended, too. */
+    private CheckpointSlot slotOrNull() throws IOException {
+        try {
+            return slot();
+        } catch (CorruptCheckpointException e) {
+            return null;
         }
     }
 
@@ -223,7 +233,7 @@ final class RepairDraft {
         CheckpointSlot slot = slot();
         int segmentBytes = segmentBytes(draft);
         Wanted wanted;
-        try (LogFiles files = LogFiles.open(draft)) {
+        try (LogFiles files = LogFiles.open(draft, slot)) {
             ManifestRecord manifest = manifest(files, slot);
             wanted = wanted(files, slot, manifest, segmentBytes);
         }
@@ -437,7 +447,7 @@ final class RepairDraft {
     private Map<Integer, List<long[]>> fill() throws IOException {
         CheckpointSlot slot = slot();
         RepairScan scan;
-        try (LogFiles files = LogFiles.open(draft)) {
+        try (LogFiles files = LogFiles.open(draft, slot)) {
             scan = new RepairScan(files, slot, manifest(files, slot), remade);
             scan.scan();
             if (scan.refusal() != null) {
@@ -538,7 +548,7 @@ final class RepairDraft {
             return;
         }
         ManifestRecord manifest;
-        try (LogFiles files = LogFiles.open(draft)) {
+        try (LogFiles files = LogFiles.open(draft, slot)) {
             manifest = manifest(files, slot);
         }
         RepairManifest remade = new RepairManifest(draft, manifest, notes);

@@ -66,7 +66,7 @@ final class RepairManifest {
 
     /** Writes it. The log is whole from the replay start on. */
     void write(StripeOptions options, long nowMillis, CheckpointSlot slot) throws IOException {
-        look();
+        look(slot);
         CheckpointSlot fromHere = new CheckpointSlot(
                 slot.stripeId(),
                 slot.epoch(),
@@ -85,7 +85,7 @@ final class RepairManifest {
         List<Frame> manifests;
         try (StripeLog log = StripeLog.open(directory, options, nowMillis, new RepairDraft.Ignoring())) {
             appendSnapshots(log, nowMillis);
-            look();
+            look(slot);
             manifests = appendManifest(log, nowMillis);
             log.close(true);
         }
@@ -125,7 +125,7 @@ final class RepairManifest {
 
     // -------------------------------------------------------------------------------------------------------- looking
 
-    private void look() throws IOException {
+    private void look(CheckpointSlot slot) throws IOException {
         owners.clear();
         segments.clear();
         if (old != null) {
@@ -137,7 +137,7 @@ final class RepairManifest {
                 known.releasedBelow = entry.releasedBelow();
             }
         }
-        try (LogFiles files = LogFiles.open(directory)) {
+        try (LogFiles files = LogFiles.open(directory, slot)) {
             if (old != null) {
                 files.listEnds(old);
             }

@@ -2,6 +2,7 @@ package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.storage.io.StorageFile;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
@@ -368,6 +369,58 @@ class LogRepairTest {
             for (Frames frame : world.frames.subList(world.frames.size() - 40, world.frames.size())) {
                 flip(world, frame.file, frame.from + FrameCodec.HEADER_BYTES + 4, frame.sequences);
             }
+        }
+    }
+
+    /** Somebody has put segments of another node there, and no start has set them aside yet. */
+    @Test
+    @Execution(ExecutionMode.CONCURRENT)
+    void segmentsOfAnotherLogAreNoPartOfARepair() throws IOException {
+        MemoryDisk other = new MemoryDisk();
+        try (StripeLog log = StripeLog.open(other, LogDriver.OPTIONS, 77_000, new LogModel.Sink())) {
+            for (int i = 0; i < 60; i++) {
+                log.append(
+                        Frame.builder(64)
+                                .add(
+                                        Owner.queue(1),
+                                        MessageRecord.builder()
+                                                .id("of another node")
+                                                .body(new byte[3_000])
+                                                .build())
+                                .build(),
+                        2_000);
+            }
+            log.close(true);
+        }
+        List<String> theirs = other.files().stream()
+                .filter(name -> Segment.baseOf(name) >= 0)
+                .toList();
+        assertThat(theirs).hasSizeGreaterThan(1);
+        for (World world : List.of(whole, cleaned)) {
+            for (String at : world.files()) {
+                for (String their : List.of(theirs.get(0), theirs.get(theirs.size() - 1))) {
+                    String name = Segment.fileName(Segment.baseOf(at) + SegmentHeader.PAGE_BYTES);
+                    byte[] content = other.content(their);
+                    Frames frame = world.frames.get(world.frames.size() / 2);
+                    MemoryDisk damaged = world.disk.killImage();
+                    damaged.flip(frame.file, frame.from + 70, 4);
+                    put(damaged, name, content);
+                    String what = their + " of another log as " + name + ", " + frame;
+                    assertThat(check(world, damaged, what, frame.sequences)).as(what).isOne();
+                    assertThat(damaged.content(name)).as(what).isEqualTo(content);
+                    // Whose log it is says the checkpoint file alone.
+                    damaged.delete(CHECKPOINT);
+                    assertThat(LogRepair.plan(damaged, 3_000).refusalOrNull())
+                            .as(what)
+                            .contains("belongs to", "take away what does not belong here");
+                }
+            }
+        }
+    }
+
+    private static void put(MemoryDisk disk, String name, byte[] content) throws IOException {
+        try (StorageFile file = disk.create(name, content.length)) {
+            file.write(0, content, 0, content.length);
         }
     }
 
