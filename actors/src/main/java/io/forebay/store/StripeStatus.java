@@ -131,10 +131,12 @@ final class StripeStatus {
                 Duration.ofNanos(meters.unflushedNanos()),
                 Duration.ofNanos(meters.stalledNanosNow()),
                 budget.freeDiskBytes(),
+                budget.lowDiskBytes(),
                 budget.diskRefuses(),
                 flushFailureCount.get(),
                 checkpointCount,
                 evacuationCount,
+                log.freedSegmentCount(),
                 log.storedBytes(),
                 log.writtenBytes(),
                 lastFailure);
