@@ -10,6 +10,10 @@ interface FlightRecorder {
 
     void endForce(Object begun, int stripe, int frames, long bytes, boolean isFailed);
 
+    Object beginFileForce();
+
+    void endFileForce(Object begun, int stripe, String kind, long bytes, boolean isFailed);
+
     Object beginStall();
 
     void endStall(Object begun, int stripe, String cause);
@@ -35,6 +39,26 @@ interface FlightRecorder {
             if (event.shouldCommit()) {
                 event.stripe = stripe;
                 event.frames = frames;
+                event.bytes = bytes;
+                event.failed = isFailed;
+                event.commit();
+            }
+        }
+
+        @Override
+        public Object beginFileForce() {
+            FileForceEvent event = new FileForceEvent();
+            event.begin();
+            return event;
+        }
+
+        @Override
+        public void endFileForce(Object begun, int stripe, String kind, long bytes, boolean isFailed) {
+            FileForceEvent event = (FileForceEvent) begun;
+            event.end();
+            if (event.shouldCommit()) {
+                event.stripe = stripe;
+                event.kind = kind;
                 event.bytes = bytes;
                 event.failed = isFailed;
                 event.commit();
@@ -69,6 +93,14 @@ interface FlightRecorder {
 
         @Override
         public void endForce(Object begun, int stripe, int frames, long bytes, boolean isFailed) {}
+
+        @Override
+        public Object beginFileForce() {
+            return null;
+        }
+
+        @Override
+        public void endFileForce(Object begun, int stripe, String kind, long bytes, boolean isFailed) {}
 
         @Override
         public Object beginStall() {

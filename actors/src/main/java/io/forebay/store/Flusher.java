@@ -151,6 +151,7 @@ final class Flusher extends AbstractBehavior<Flusher.Message> {
             force.failed();
             return new ForceFailed(flush, e);
         } catch (InternalError e) {
+            force.failed();
             return new ForceFailed(flush, new MappedAccessException("a page of a mapped file could not be had", e));
         }
         // Published here: who reads the durable sequence need not wait for this actor's turn.

@@ -16,9 +16,11 @@ public enum LogEvent {
     STRIPE_UNAVAILABLE,
     /** A stripe takes everything again. */
     STRIPE_AVAILABLE,
-    /** Sends are refused for want of disk. */
+    /** Sends are refused for want of disk, or others, too, or fewer than before, but not acks. */
     DISK_LOW,
-    /** Sends are not refused for want of disk any more. */
+    /** Nothing is taken for want of disk, acks included. */
+    DISK_FULL,
+    /** Nobody is refused for want of disk any more. */
     DISK_ENOUGH,
     /** A queue, or a group in one, is not served. */
     QUEUE_STOPPED,

@@ -245,7 +245,7 @@ public final class StoreWriter {
         this.gate = new AppendGate(parts.stripeId, preparation);
         this.flusher = context.spawn(
                 Flusher.create(self, parts.flushDispatcher, log, budget, status.meters()),
-                "flusher",
+                "forebay-flusher", // reference.conf names it
                 DispatcherSelector.fromConfig(StoreSettings.FLUSHER_DISPATCHER));
         context.watch(flusher);
         this.flushing = new Flushing(parts, tools, gate, unflushed, flusher);

@@ -4,6 +4,7 @@ import io.forebay.storage.log.StripeLog;
 import io.forebay.store.EventLog.Weight;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** What a stripe publishes about itself. Written by its StoreWriter, read by anybody. */
@@ -18,7 +19,7 @@ final class StripeStatus {
     private volatile long evacuationCount;
     private volatile Optional<String> lastFailure = Optional.empty();
     /** Confined to the StoreWriter. */
-    private boolean isDiskLow;
+    private Set<StripeBudget.Tier> diskRefuses = Set.of();
 
     StripeStatus(int stripeId, StripeLog log, StripeBudget budget, StripeMeters meters) {
         this.stripeId = stripeId;
@@ -82,18 +83,20 @@ final class StripeStatus {
 
     /** How much disk is free has been measured. */
     void diskMeasured() {
-        boolean isLow = budget.isDiskLow();
-        if (isLow != isDiskLow) {
-            isDiskLow = isLow;
+        Set<StripeBudget.Tier> refused = budget.diskRefuses();
+        if (!refused.equals(diskRefuses)) {
+            diskRefuses = refused;
             EventLog.log(
                     Weight.WARNING,
-                    isLow ? LogEvent.DISK_LOW : LogEvent.DISK_ENOUGH,
+                    refused.isEmpty()
+                            ? LogEvent.DISK_ENOUGH
+                            : refused.contains(StripeBudget.Tier.ACK) ? LogEvent.DISK_FULL : LogEvent.DISK_LOW,
                     "stripe",
                     stripeId,
                     "free-bytes",
                     budget.freeDiskBytes(),
                     "refused",
-                    isLow ? budget.diskRefuses() : null);
+                    refused.isEmpty() ? null : refused);
         }
     }
 
@@ -131,10 +134,12 @@ final class StripeStatus {
                 Duration.ofNanos(meters.unflushedNanos()),
                 Duration.ofNanos(meters.stalledNanosNow()),
                 budget.freeDiskBytes(),
+                budget.lowDiskBytes(),
                 budget.diskRefuses(),
                 flushFailureCount.get(),
                 checkpointCount,
                 evacuationCount,
+                log.freedSegmentCount(),
                 log.storedBytes(),
                 log.writtenBytes(),
                 lastFailure);

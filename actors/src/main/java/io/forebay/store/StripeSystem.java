@@ -57,9 +57,10 @@ public final class StripeSystem {
      * @throws IOException typed, as {@link StripeLog#open} tells; then nothing runs
      */
     public StripeHandle open(StorageDirectory directory, StripeOptions options, RecoverySink sink) throws IOException {
-        StripeLog log = StripeLog.open(directory, options, clock.millis(), random, sink);
+        var recorded = new RecordedDirectory(directory, options.stripeId(), FlightRecorder.ofThisJvm());
+        StripeLog log = StripeLog.open(recorded, options, clock.millis(), random, sink);
         try {
-            return start(directory, log);
+            return start(recorded, log);
         } catch (RuntimeException | AssertionError e) {
             log.close(false);
             throw e;

@@ -278,6 +278,7 @@ public final class NodeMeters implements AutoCloseable {
                     "bytes",
                     "What can still be written, as measured last",
                     health -> health.freeDiskBytes() == Long.MAX_VALUE ? Double.NaN : health.freeDiskBytes());
+            read("disk.free.limit", "bytes", "With less than that free Sends are refused", StripeHealth::lowDiskBytes);
             read(
                     "disk.low",
                     null,
@@ -319,6 +320,10 @@ public final class NodeMeters implements AutoCloseable {
                     "cleaned.segments",
                     "Segments emptied because little of them was needed",
                     one -> one.health().evacuationCount());
+            count(
+                    "freed.segments",
+                    "Segments that nothing needed any more",
+                    one -> one.health().freedSegmentCount());
             count(
                     "cleaning.failures",
                     "Segments that could not be emptied",

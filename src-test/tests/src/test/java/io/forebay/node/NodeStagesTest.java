@@ -11,12 +11,17 @@ import akka.dispatch.Mailbox;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.client.ForebayClient;
+import io.forebay.client.PopRequest;
 import io.forebay.client.Target;
 import io.forebay.config.QueueSettings;
+import io.forebay.protocol.Delivery;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -30,10 +35,15 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /** What an application adds to the stages of a node holds up none of its actors, and needs no thread that is not the node's. */
 class NodeStagesTest {
+    /** What Akka runs on the default dispatcher of every application that has Akka Streams on its class path. */
+    private static final Pattern AKKAS_OWN =
+            Pattern.compile("/user|/system/(eventstream.*|log[0-9]+-.*|Materializers(/StreamSupervisor-[0-9]+)?)");
+
     private static String thread() {
         return Thread.currentThread().getName();
     }
@@ -118,28 +128,40 @@ class NodeStagesTest {
         }
     }
 
-    /** Akka Persistence, too, which the registry uses, starts its helpers elsewhere. */
+    /** Nor does what Akka starts for it: the streams of its Flushers, and the helpers of Akka Persistence, which the registry uses. */
     @Test
-    void nothingOfTheRegistryRunsOnTheApplicationsDispatcher() throws Exception {
+    void nothingOfTheNodeRunsOnTheApplicationsDispatcher() throws Exception {
+        Naming.NAMES.clear();
+        Set<String> before;
         ActorSystem<Void> system = system(
-                new CountDownLatch(0), "akka.actor.default-dispatcher.executor = \"" + Naming.class.getName() + '"');
+                new CountDownLatch(0),
+                "forebay.watch { enabled = on, port = 0 }, akka.actor.default-dispatcher.executor = \""
+                        + Naming.class.getName() + '"');
         try {
             Forebay forebay = Forebay.get(system);
             await(forebay.whenReady());
-            await(ForebayClient.connect(system, Target.node(forebay.entry())).createTopic("t", 1, Map.of()));
-            assertThat(Naming.NAMES)
-                    .as("what the dispatcher is for")
-                    .anyMatch(name -> name.contains("/user"))
-                    .noneMatch(name -> name.contains("recoveryPermitter")
-                            || name.contains("persistence")
-                            || name.contains("forebay-registry"));
+            ForebayClient client = ForebayClient.connect(system, Target.node(forebay.entry()));
+            await(client.createTopic("t", 1, Map.of()));
+            await(client.createGroup("g", "t", Map.of()));
+            await(client.send(Message.of("t", new byte[1]), Durability.FLUSHED));
+            List<Delivery> popped = List.of();
+            while (popped.isEmpty()) {
+                popped = await(client.pop(PopRequest.of("t", "g", 1)));
+            }
+            await(client.ack(popped.get(0)));
+            before = Set.copyOf(Naming.NAMES);
         } finally {
             system.terminate();
             await(system.getWhenTerminated());
         }
+        assertThat(before).as("what the dispatcher is for").contains("/user");
+        assertThat(before).allMatch(name -> AKKAS_OWN.matcher(name).matches());
+        assertThat(Naming.NAMES)
+                .as("also while it stops; behind the last actors Akka goes on with its end there")
+                .allMatch(name -> !name.startsWith("/") || AKKAS_OWN.matcher(name).matches());
     }
 
-    /** One thread, that notes which actors it runs. */
+    /** One thread, that notes which actors it runs, and of which class other things are. */
     public static final class Naming extends ExecutorServiceConfigurator {
         private static final Set<String> NAMES = ConcurrentHashMap.newKeySet();
 
@@ -152,9 +174,10 @@ class NodeStagesTest {
             return () -> new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), threads) {
                 @Override
                 public void execute(Runnable command) {
-                    if (command instanceof Mailbox mailbox) {
-                        NAMES.add(mailbox.actor().self().path().toStringWithoutAddress());
-                    }
+                    NAMES.add(
+                            command instanceof Mailbox mailbox
+                                    ? mailbox.actor().self().path().toStringWithoutAddress()
+                                    : command.getClass().getName());
                     super.execute(command);
                 }
             };

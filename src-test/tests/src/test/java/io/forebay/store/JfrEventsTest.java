@@ -22,6 +22,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import jdk.jfr.Recording;
 import jdk.jfr.Threshold;
 import jdk.jfr.consumer.RecordedEvent;
@@ -56,6 +57,7 @@ class JfrEventsTest {
             recording.dump(file);
             // Each thread's are in order, those of several are not.
             return RecordingFile.readAllEvents(file).stream()
+                    .filter(event -> event.getEventType().getName().equals(name))
                     .sorted(Comparator.comparing(RecordedEvent::getStartTime))
                     .toList();
         }
@@ -116,6 +118,60 @@ class JfrEventsTest {
         assertThat(events.get(0).getBoolean("failed")).isTrue();
     }
 
+    /** As a page of a map that cannot be had shows. */
+    @Test
+    void aForceThatFailsWithAnErrorOfTheMachineIsRecordedAsFailed() throws IOException {
+        AtomicBoolean isFailing = new AtomicBoolean();
+        List<RecordedEvent> events = recorded(ForceEvent.NAME, Duration.ZERO, (fixture, origin) -> {
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.FORCE && isFailing.compareAndSet(true, false)) {
+                    throw new InternalError("a fault occurred in a recent unsafe memory access operation");
+                }
+            });
+            isFailing.set(true);
+            Frame first = frame(1, "a");
+            fixture.send(origin, first, true, 0);
+            assertWritten(origin, first, 0);
+            expect(origin, StoreWriter.FlushFailed.class);
+            fixture.writer.tell(new StoreWriter.Rewrite(List.of(first), origin.ref()));
+            expect(origin, StoreWriter.Rewritten.class);
+        });
+        assertThat(events.get(0).getBoolean("failed")).isTrue();
+    }
+
+    /** No range is forced any more then: it is tried in vain to write it again. */
+    @Test
+    void everyForceOfADeviceThatKeepsFailingIsRecorded() throws IOException {
+        List<RecordedEvent> events = recorded(FileForceEvent.NAME, Duration.ZERO, (fixture, origin) -> {
+            disk.failNextForces(1_000_000);
+            disk.failNextDirectoryForces(1_000_000);
+            Frame first = frame(1, "a");
+            fixture.send(origin, first, true, 0);
+            assertWritten(origin, first, 0);
+            expect(origin, StoreWriter.FlushFailed.class);
+            fixture.writer.tell(new StoreWriter.Rewrite(List.of(first), origin.ref()));
+            expect(origin, Unavailable.class);
+            disk.failNextForces(0);
+            disk.failNextDirectoryForces(0);
+            while (!(origin.receiveMessage(LONG) instanceof StoreWriter.Rewritten)) {
+                // Available comes when it has been told of what is written again.
+            }
+        });
+        List<RecordedEvent> failed =
+                events.stream().filter(event -> event.getBoolean("failed")).toList();
+        assertThat(failed.stream().map(event -> event.getString("kind")))
+                .as("the range, then each attempt to write it again")
+                .startsWith("segment")
+                .hasSizeGreaterThanOrEqualTo(4)
+                .containsOnly("segment", "directory");
+        assertThat(failed.get(0).getLong("bytes")).isPositive();
+        assertThat(events.stream().map(event -> event.getInt("stripe"))).containsOnly(0);
+        assertThat(events.stream()
+                        .filter(event -> !event.getBoolean("failed"))
+                        .map(event -> event.getString("kind")))
+                .containsOnly("segment", "directory", "index", "checkpoint");
+    }
+
     @Test
     void aStallIsRecordedWithItsCause() throws IOException {
         List<RecordedEvent> events = recorded(AppendStallEvent.NAME, Duration.ZERO, (fixture, origin) -> {
@@ -144,6 +200,7 @@ class JfrEventsTest {
     @Test
     void shortOnesAreLeftOutUnlessAskedFor() throws IOException {
         assertThat(ForceEvent.class.getAnnotation(Threshold.class).value()).isEqualTo("20 ms");
+        assertThat(FileForceEvent.class.getAnnotation(Threshold.class).value()).isEqualTo("20 ms");
         assertThat(AppendStallEvent.class.getAnnotation(Threshold.class).value())
                 .isEqualTo("20 ms");
         assertThat(recorded(ForceEvent.NAME, Duration.ofHours(1), (fixture, origin) -> {

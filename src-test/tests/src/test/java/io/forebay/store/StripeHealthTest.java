@@ -154,11 +154,21 @@ class StripeHealthTest {
             disk.fullAfter(8 << 20);
             origin.awaitAssert(LONG, () -> {
                 assertThat(fixture.stripe.health().diskRefuses()).containsExactly(Tier.SEND);
-                assertThat(events).anyMatch(event -> event.startsWith("WARN event=disk-low stripe=0 free-bytes="));
+                assertThat(events)
+                        .anyMatch(event -> event.startsWith("WARN event=disk-low stripe=0 free-bytes=")
+                                && event.endsWith(" refused=\"[SEND]\""));
                 return null;
             });
             assertThat(fixture.stripe.health().isServing()).as("it takes acks").isTrue();
             assertThat(fixture.stripe.health().freeDiskBytes()).isLessThan(10 << 20);
+            assertThat(fixture.stripe.health().lowDiskBytes()).isEqualTo(10 << 20);
+            disk.fullAfter(4 << 20);
+            origin.awaitAssert(LONG, () -> {
+                assertThat(events)
+                        .anyMatch(event -> event.startsWith("WARN event=disk-low stripe=0 free-bytes=")
+                                && event.endsWith(" refused=\"[SEND, DELIVERY]\""));
+                return null;
+            });
             disk.roomAgain();
             origin.awaitAssert(LONG, () -> {
                 assertThat(fixture.stripe.health().diskRefuses()).isEmpty();
@@ -167,6 +177,26 @@ class StripeHealthTest {
             });
             fixture.stop();
         }
+    }
+
+    /** And no others: it is measured again and again. */
+    @Test
+    void whoIsRefusedForWantOfDiskIsAnEventWheneverThatChanges() {
+        StripeBudget budget = new StripeBudget(3, 1 << 20, 75, 1000, 200);
+        StripeStatus status = new StripeStatus(3, null, budget, new StripeMeters(3, () -> 0));
+        for (long free : new long[] {Long.MAX_VALUE, 1000, 999, 990, 750, 749, 400, 399, 200, 199, 0, 250, 1000, 2000, 0}) {
+            budget.freeDisk(free);
+            status.diskMeasured();
+        }
+        assertThat(events)
+                .containsExactly(
+                        "WARN event=disk-low stripe=3 free-bytes=999 refused=\"[SEND]\"",
+                        "WARN event=disk-low stripe=3 free-bytes=749 refused=\"[SEND, DELIVERY]\"",
+                        "WARN event=disk-low stripe=3 free-bytes=399 refused=\"[SEND, DELIVERY, EXTENSION]\"",
+                        "WARN event=disk-full stripe=3 free-bytes=199 refused=\"[SEND, DELIVERY, EXTENSION, ACK]\"",
+                        "WARN event=disk-low stripe=3 free-bytes=250 refused=\"[SEND, DELIVERY, EXTENSION]\"",
+                        "WARN event=disk-enough stripe=3 free-bytes=1000",
+                        "WARN event=disk-full stripe=3 free-bytes=0 refused=\"[SEND, DELIVERY, EXTENSION, ACK]\"");
     }
 
     @Test

@@ -12,7 +12,9 @@ import io.forebay.client.PopRequest;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Receipt;
 import io.forebay.store.LogEvent;
+import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.watch.Exposition.Sample;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -26,10 +28,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
+import org.awaitility.core.ThrowingRunnable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -68,14 +75,16 @@ class DashboardTest {
         for (int i = 0; i < 10; i++) {
             WatchedNode.now(node.client().send(Message.of("orders", new byte[100]), Durability.FLUSHED));
         }
-        List<Delivery> popped = pop(4);
+        List<Delivery> popped = pop(node, 10);
         WatchedNode.now(node.client().ack(popped.get(0)));
         WatchedNode.now(node.client().ack(popped.get(1)));
         WatchedNode.now(node.client().nack(popped.get(2), Duration.ZERO, "again"));
-        assertThat(pop(1)).hasSize(1);
+        assertThat(pop(node, 1).get(0).message().id())
+                .isEqualTo(popped.get(2).message().id());
+        WatchedNode.now(node.client().nack(popped.get(3), Duration.ofHours(1), "later"));
         // Acked by nobody's handle: refused.
         assertThat(node.client()
-                        .ack("other", popped.get(3).handle(), Durability.WRITTEN)
+                        .ack("other", popped.get(4).handle(), Durability.WRITTEN)
                         .toCompletableFuture()
                         .handle((outcome, failure) -> failure)
                         .join())
@@ -87,10 +96,10 @@ class DashboardTest {
         });
     }
 
-    private static List<Delivery> pop(int count) {
+    private static List<Delivery> pop(WatchedNode from, int count) {
         List<Delivery> all = new ArrayList<>();
         while (all.size() < count) {
-            all.addAll(WatchedNode.now(node.client().pop(PopRequest.of("orders", "billing", count - all.size()))));
+            all.addAll(WatchedNode.now(from.client().pop(PopRequest.of("orders", "billing", count - all.size()))));
         }
         return all;
     }
@@ -108,9 +117,10 @@ class DashboardTest {
         String[] group = {"topic", "orders", "group", "billing"};
         assertThat(shown.value("forebay_group_depth", group)).isEqualTo(8);
         assertThat(shown.value("forebay_group_acked_total", group)).isEqualTo(2);
-        assertThat(shown.value("forebay_group_popped_total", group)).isEqualTo(5);
-        assertThat(shown.value("forebay_group_in_flight", group))
-                .isBetween(1.0, 2.0); // the nacked one, or another one, is out again
+        assertThat(shown.value("forebay_group_popped_total", group)).isEqualTo(11);
+        assertThat(shown.value("forebay_group_redelivered_total", group)).isEqualTo(1);
+        assertThat(shown.value("forebay_group_returned", group)).as("waits for its hour").isEqualTo(1);
+        assertThat(shown.value("forebay_group_in_flight", group)).isEqualTo(7);
         assertThat(shown.value("forebay_group_dead_lettered_total", group)).isZero();
         assertThat(shown.value("forebay_node_groups")).isEqualTo(1);
         assertThat(shown.value("forebay_node_sessions")).isEqualTo(1);
@@ -135,6 +145,135 @@ class DashboardTest {
                         .sum())
                 .isEqualTo(1);
         assertThat(shown.value("forebay_node_state", "state", "serving")).isEqualTo(1);
+    }
+
+    /** The force of a Send fails, and an append waits while what it concerned is written again. */
+    @Test
+    void whatAFailedForceCostsIsShown() {
+        MemoryDisk disk = new MemoryDisk();
+        CountDownLatch mayFail = new CountDownLatch(1);
+        CountDownLatch mayBeWrittenAgain = new CountDownLatch(1);
+        AtomicInteger forces = new AtomicInteger();
+        try (WatchedNode other = WatchedNode.serving(disk, "")) {
+            WatchedNode.now(other.client().createTopic("orders", 1, Map.of()));
+            WatchedNode.now(other.client().send(Message.of("orders", new byte[100]), Durability.FLUSHED));
+            Exposition before = other.metrics();
+            assertThat(before.value("forebay_stripe_rewrites_total")).isZero();
+            assertThat(before.value("forebay_node_held_bytes")).isZero();
+            double stalls = before.value("forebay_stripe_stalls_total");
+            double stalledSeconds = before.value("forebay_stripe_stalled_seconds_total");
+            disk.observe((operation, path, at, length) -> {
+                // Frames: what is prepared, and headers, are forced from 0 on.
+                if (operation == Operation.FORCE && path.contains("segment-") && at > 0) {
+                    if (forces.getAndIncrement() == 0) {
+                        await(mayFail);
+                        throw new IOException("failed on purpose");
+                    }
+                    await(mayBeWrittenAgain);
+                }
+            });
+            CompletionStage<Receipt> flushed =
+                    other.client().send(Message.of("orders", new byte[1000]), Durability.FLUSHED);
+            eventually(() -> assertThat(other.metrics().value("forebay_node_held_bytes"))
+                    .isGreaterThan(1000));
+            mayFail.countDown();
+            eventually(() -> assertThat(other.metrics().value("forebay_stripe_phase", "phase", "rewriting"))
+                    .isEqualTo(1));
+            CompletionStage<Receipt> written =
+                    other.client().send(Message.of("orders", new byte[1]), Durability.WRITTEN);
+            eventually(() -> assertThat(other.metrics().value("forebay_stripe_append_wait_seconds"))
+                    .isPositive());
+            Exposition meanwhile = other.metrics();
+            assertThat(meanwhile.value("forebay_stripe_rewrites_total")).isEqualTo(1);
+            assertThat(meanwhile.value("forebay_stripe_rewrite_seconds_count")).isZero();
+            assertThat(meanwhile.value("forebay_stripe_stalls_total")).as("it is not over").isEqualTo(stalls);
+            mayBeWrittenAgain.countDown();
+            WatchedNode.now(flushed);
+            WatchedNode.now(written);
+            eventually(() -> {
+                Exposition after = other.metrics();
+                assertThat(after.value("forebay_stripe_rewrite_seconds_count")).isEqualTo(1);
+                assertThat(after.value("forebay_stripe_rewrite_seconds_sum")).isPositive();
+                assertThat(after.value("forebay_stripe_force_failures_total")).isEqualTo(1);
+                assertThat(after.value("forebay_stripe_stalls_total")).isEqualTo(stalls + 1);
+                assertThat(after.value("forebay_stripe_stalled_seconds_total")).isGreaterThan(stalledSeconds);
+                assertThat(after.value("forebay_node_held_bytes")).isZero();
+            });
+        } finally {
+            mayFail.countDown();
+            mayBeWrittenAgain.countDown();
+        }
+    }
+
+    /** Segments are filled; one message keeps the first of them, until that is moved. */
+    @Test
+    void whatBecomesOfSegmentsIsShown() {
+        MemoryDisk disk = new MemoryDisk();
+        try (WatchedNode other = WatchedNode.serving(disk, "")) {
+            WatchedNode.now(other.client().createTopic("orders", 1, Map.of()));
+            WatchedNode.now(other.client().createGroup("billing", "orders", Map.of()));
+            Exposition before = other.metrics();
+            assertThat(before.value("forebay_stripe_freed_segments_total")).isZero();
+            assertThat(before.value("forebay_stripe_cleaned_segments_total")).isZero();
+            assertThat(before.value("forebay_stripe_disk_free_limit_bytes")).isZero();
+            WatchedNode.now(other.client().createTopic("kept", 1, Map.of()));
+            WatchedNode.now(other.client().createGroup("keeper", "kept", Map.of()));
+            WatchedNode.now(other.client().send(Message.of("kept", new byte[1])));
+            sendAndAckThreeSegments(other);
+            Exposition filled = other.metrics();
+            double bytes = filled.value("forebay_stripe_appended_bytes_total", "kind", "messages");
+            assertThat(filled.value("forebay_stripe_segment_preparation_seconds_count")
+                            - before.value("forebay_stripe_segment_preparation_seconds_count"))
+                    .as("each that was filled, but for the last, had one prepared behind it")
+                    .isBetween(Math.floor(bytes / (1 << 20)) - 1, Math.ceil(bytes / (1 << 20)) + 1);
+            eventually(() -> assertThat(other.metrics().value("forebay_stripe_checkpoint_seconds_count"))
+                    .as("behind which it is looked for what little keeps")
+                    .isGreaterThan(filled.value("forebay_stripe_checkpoint_seconds_count")));
+            sendAndAckThreeSegments(other); // something moves only as a share of what is appended
+            eventually(() -> {
+                Exposition cleaned = other.metrics();
+                assertThat(cleaned.value("forebay_stripe_cleaned_segments_total"))
+                        .isPositive();
+                assertThat(cleaned.value("forebay_stripe_appended_bytes_total", "kind", "moved"))
+                        .isPositive();
+                assertThat(cleaned.value("forebay_stripe_freed_segments_total"))
+                        .as("those, too, that only the first one kept")
+                        .isGreaterThanOrEqualTo(2 + cleaned.value("forebay_stripe_cleaned_segments_total"));
+                assertThat(cleaned.value("forebay_stripe_stored_bytes"))
+                        .isLessThan(filled.value("forebay_stripe_stored_bytes"));
+            });
+        }
+    }
+
+    private static void sendAndAckThreeSegments(WatchedNode to) {
+        int count = 50;
+        for (int i = 0; i < count; i++) {
+            WatchedNode.now(to.client().send(Message.of("orders", new byte[64 * 1024]), Durability.WRITTEN));
+        }
+        pop(to, count).forEach(delivery -> WatchedNode.now(to.client().ack(delivery)));
+    }
+
+    private static void eventually(ThrowingRunnable assertion) {
+        Awaitility.await().atMost(WatchedNode.PATIENCE).untilAsserted(assertion);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(WatchedNode.PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Who acts on it has a day: Sends are refused long before nothing is free. */
+    @Test
+    void whatIsForeseenOfTheDiskIsWhatEndsSends() throws IOException {
+        assertThat(alerts().stream()
+                        .filter(alert -> alert.get("alert").equals("ForebayDiskWillBeLow"))
+                        .map(alert -> alert.get("expr")))
+                .singleElement()
+                .asString()
+                .endsWith("< forebay_stripe_disk_free_limit_bytes");
     }
 
     @Test

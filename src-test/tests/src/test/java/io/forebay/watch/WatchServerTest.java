@@ -196,7 +196,10 @@ class WatchServerTest {
             assertThat(low.texts().get(0)).contains("SEND").doesNotContain("ACK");
             assertThat(low.json().getConfigList("reasons").get(0).getString("effect"))
                     .isEqualTo("limited");
-            assertThat(node.metrics().value("forebay_stripe_disk_low")).isEqualTo(1);
+            Exposition metrics = node.metrics();
+            assertThat(metrics.value("forebay_stripe_disk_low")).isEqualTo(1);
+            assertThat(metrics.value("forebay_stripe_disk_free_limit_bytes")).isEqualTo(1 << 30);
+            assertThat(metrics.value("forebay_stripe_disk_free_bytes")).isLessThan(1 << 30);
             disk.fullAfter(100L << 20);
             eventually(() -> assertThat(node.ready().texts().get(0)).contains("DELIVERY"));
             assertThat(node.ready().texts().get(0)).as("room for acks is ready").doesNotContain("ACK");

@@ -44,6 +44,7 @@ final class SegmentStore implements AutoCloseable {
     private volatile long nextBase;
 
     private final Deque<String> spares = new ArrayDeque<>();
+    private long freedCount;
     /** Segments made ready since the last checkpoint. */
     private int madeReady;
     /** The most segments that the chain had since then, and what is remembered of the checkpoints before. */
@@ -170,6 +171,7 @@ final class SegmentStore implements AutoCloseable {
         List<Segment> segments = new ArrayList<>(List.of(live));
         for (Segment segment : free) {
             if (segments.remove(segment)) {
+                freedCount++;
                 retired.add(new Retired(segment, true));
             }
         }
@@ -193,6 +195,11 @@ final class SegmentStore implements AutoCloseable {
     /** Beyond every address given so far. Waits for nobody: the StoreWriter asks while a segment is being prepared. */
     long addressLimit() {
         return nextBase;
+    }
+
+    /** Segments that were taken out of the chain because nobody needed them. Any thread. */
+    synchronized long freedCount() {
+        return freedCount;
     }
 
     boolean isPrepared() {

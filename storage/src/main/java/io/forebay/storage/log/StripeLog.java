@@ -644,6 +644,11 @@ public final class StripeLog implements AutoCloseable {
         return segments.storedBytes();
     }
 
+    /** Segments that a checkpoint found nothing needed in, since the start. Any thread. */
+    public long freedSegmentCount() {
+        return segments.freedCount();
+    }
+
     /** Size of new segments. Any thread. */
     public int segmentBytes() {
         return options.segmentBytes();
