@@ -379,6 +379,9 @@ abstract class GroupMessages {
     public void apply(FilteredRecord record) {
         OffsetSet offsets = record.offsets();
         if (!offsets.isEmpty() && offsets.last() >= window.cursor) {
+            if (isIncomplete) {
+                jumpTo(offsets.first());
+            }
             window.extend(offsets.last() + 1, PENDING);
         }
         for (int range = 0; range < offsets.rangeCount(); range++) {
@@ -388,6 +391,9 @@ abstract class GroupMessages {
 
     /** A dead letter went back to a queue: what lies before it stays. */
     public void apply(RedrivenRecord record) {
+        if (isIncomplete) {
+            jumpTo(record.offset());
+        }
         long passed = window.cursor;
         if (record.offset() >= passed) {
             window.extend(record.offset() + 1, PENDING);
@@ -427,7 +433,7 @@ abstract class GroupMessages {
                 if (!isPassedOver("unpark", offset)) {
                     move(offset, RETURNED);
                     int slot = window.slot(offset);
-                    window.attempts[slot] = 0;
+                    attemptsAnew(slot);
                     window.dueMillis[slot] = record.unparkedMillis();
                     refresh(offset);
                 }
@@ -765,6 +771,13 @@ abstract class GroupMessages {
                 continue;
             }
             int slot = window.slot(offset);
+            if (isOutUnseen(offset, slot)) {
+                // Nobody knows the handle any more: it waits as long as whoever has it may keep it.
+                move(offset, WAITING);
+                window.dueMillis[slot] = deadlineMillis;
+                addWaiting(deadlineMillis, offset);
+                continue;
+            }
             Checkpoint checkpoint = window.lastDeliveries[slot];
             if (window.statuses[slot] != IN_FLIGHT) {
                 window.status(offset, IN_FLIGHT);
@@ -794,11 +807,15 @@ abstract class GroupMessages {
             if (isFailure && isTracking && window.statuses[slot] == IN_FLIGHT) {
                 activity.addFailed(); // what had expired before was counted then
             }
+            boolean wasCounted = !isOutUnseen(offset, slot);
             move(offset, WAITING);
             window.dueMillis[slot] = due;
-            if (!isCounted) {
+            if (isCounted && !wasCounted) {
+                window.attempts[slot]++;
+            } else if (!isCounted && wasCounted) {
                 window.attempts[slot]--;
-            } else if (reasonOrNull != null) {
+            }
+            if (isCounted && reasonOrNull != null) {
                 reasons.put(offset, reasonOrNull);
             }
             if (isLast(slot)) {
@@ -808,6 +825,34 @@ abstract class GroupMessages {
                 addWaiting(due, offset);
             }
         }
+    }
+
+    /**
+     * Whether what had come back is spoken of as being out: the record of the Pop that took it out again is lost, and its attempt
+     * was not counted.
+     */
+    private boolean isOutUnseen(long offset, int slot) {
+        if (!isReturned(offset)) {
+            return false;
+        }
+        if (window.statuses[slot] == PARKED) {
+            attemptsAnew(slot); // only who is let try again goes out
+        }
+        return true;
+    }
+
+    private void attemptsAnew(int slot) {
+        window.attempts[slot] = 0;
+    }
+
+    /** Whether its last delivery is over for good, so that it cannot be extended. */
+    boolean isReturned(long offset) {
+        byte status = window.status(offset);
+        return status == WAITING
+                || status == RETURNED
+                || status == POISON
+                || status == POISON_TAKEN
+                || status == PARKED;
     }
 
     void poison(long offset) {

@@ -4,7 +4,6 @@ import static io.forebay.queue.core.MessageWindow.EXPIRED;
 import static io.forebay.queue.core.MessageWindow.EXPIRED_UNCOUNTED;
 import static io.forebay.queue.core.MessageWindow.EXPIRED_WAITING;
 import static io.forebay.queue.core.MessageWindow.IN_FLIGHT;
-import static io.forebay.queue.core.MessageWindow.PARKED;
 import static io.forebay.queue.core.MessageWindow.PENDING;
 import static io.forebay.queue.core.MessageWindow.POISON;
 import static io.forebay.queue.core.MessageWindow.POISON_TAKEN;
@@ -797,15 +796,5 @@ public final class GroupQueueState extends GroupMessages {
             return HandleOutcome.STALE_HANDLE;
         }
         return last.nonce() == handles.nonce(index) ? HandleOutcome.ACCEPTED : HandleOutcome.FORGED_HANDLE;
-    }
-
-    /** Whether its last delivery is over for good, so that it cannot be extended. */
-    private boolean isReturned(long offset) {
-        byte status = window.status(offset);
-        return status == WAITING
-                || status == RETURNED
-                || status == POISON
-                || status == POISON_TAKEN
-                || status == PARKED;
     }
 }
