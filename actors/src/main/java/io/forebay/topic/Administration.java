@@ -128,7 +128,8 @@ final class Administration {
             refusal = Refusal.illegalArgument(
                     "the number of queues",
                     create.queues(),
-                    "1 to " + settings.topic().queuesMax() + " (forebay.topic.queues-max), or 0 for the node's default");
+                    "1 to " + settings.topic().queuesMax()
+                            + " (forebay.topic.queues-max), or 0 for the node's default");
         }
         TopicRecord existing = refusal == null ? state.topic(name) : null;
         if (existing != null) {

@@ -159,8 +159,8 @@ public final class RegistryState {
         if (queueCount < 1 || queueCount > limits.queuesPerTopicMax()) {
             return RegistryDecision.refused(
                     RegistryOutcome.ILLEGAL_ARGUMENT,
-                    "topic " + name + " with " + queueCount + " queues: allowed are 1 to "
-                            + limits.queuesPerTopicMax() + " (forebay.topic.queues-max)");
+                    "topic " + name + " with " + queueCount + " queues: allowed are 1 to " + limits.queuesPerTopicMax()
+                            + " (forebay.topic.queues-max)");
         }
         if (topicsByName.size() >= limits.topicsMax()) {
             return limit("topics", limits.topicsMax());

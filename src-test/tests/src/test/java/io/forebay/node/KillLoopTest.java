@@ -96,6 +96,7 @@ class KillLoopTest {
         private final long firstStartMillis;
         /** Of the quickest start so far: before that no node says that it serves. */
         private long startMillis;
+
         private int recovering;
         private long downMillis;
         private long drainMillis;

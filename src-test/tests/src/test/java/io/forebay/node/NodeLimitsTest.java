@@ -121,7 +121,9 @@ class NodeLimitsTest {
             NodeFixture.Client client = node.open();
             Refusal refusal = client.refused(id -> new SessionCommand.CreateTopic(id, "t", 4, Map.of()));
             assertThat(refusal.code()).as("I1").isEqualTo(Refusal.Code.ILLEGAL_ARGUMENT);
-            assertThat(refusal.text()).as("I1").contains("with 4 queues: allowed are 1 to 3 (forebay.topic.queues-max)");
+            assertThat(refusal.text())
+                    .as("I1")
+                    .contains("with 4 queues: allowed are 1 to 3 (forebay.topic.queues-max)");
             client.createTopic("t", 3, Map.of());
         }
     }
@@ -171,8 +173,8 @@ class NodeLimitsTest {
 
     @Test
     void sizesOfBodiesAndBatches() {
-        try (NodeFixture node = node(
-                "forebay.queue { body-max = 10 KiB, batch-bytes-max = 20 KiB, batch-messages-max = 3 }")) {
+        try (NodeFixture node =
+                node("forebay.queue { body-max = 10 KiB, batch-bytes-max = 20 KiB, batch-messages-max = 3 }")) {
             NodeFixture.Client client = node.open();
             client.createTopic("t", 1, Map.of());
             // The others of the batch are stored.

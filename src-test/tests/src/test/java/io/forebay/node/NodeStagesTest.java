@@ -158,7 +158,8 @@ class NodeStagesTest {
         assertThat(before).allMatch(name -> AKKAS_OWN.matcher(name).matches());
         assertThat(Naming.NAMES)
                 .as("also while it stops; behind the last actors Akka goes on with its end there")
-                .allMatch(name -> !name.startsWith("/") || AKKAS_OWN.matcher(name).matches());
+                .allMatch(
+                        name -> !name.startsWith("/") || AKKAS_OWN.matcher(name).matches());
     }
 
     /** One thread, that notes which actors it runs, and of which class other things are. */

@@ -166,9 +166,7 @@ class JfrEventsTest {
                 .containsOnly("segment", "directory");
         assertThat(failed.get(0).getLong("bytes")).isPositive();
         assertThat(events.stream().map(event -> event.getInt("stripe"))).containsOnly(0);
-        assertThat(events.stream()
-                        .filter(event -> !event.getBoolean("failed"))
-                        .map(event -> event.getString("kind")))
+        assertThat(events.stream().filter(event -> !event.getBoolean("failed")).map(event -> event.getString("kind")))
                 .containsOnly("segment", "directory", "index", "checkpoint");
     }
 

@@ -184,7 +184,8 @@ class StripeHealthTest {
     void whoIsRefusedForWantOfDiskIsAnEventWheneverThatChanges() {
         StripeBudget budget = new StripeBudget(3, 1 << 20, 75, 1000, 200);
         StripeStatus status = new StripeStatus(3, null, budget, new StripeMeters(3, () -> 0));
-        for (long free : new long[] {Long.MAX_VALUE, 1000, 999, 990, 750, 749, 400, 399, 200, 199, 0, 250, 1000, 2000, 0}) {
+        for (long free :
+                new long[] {Long.MAX_VALUE, 1000, 999, 990, 750, 749, 400, 399, 200, 199, 0, 250, 1000, 2000, 0}) {
             budget.freeDisk(free);
             status.diskMeasured();
         }

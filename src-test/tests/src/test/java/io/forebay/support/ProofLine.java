@@ -40,7 +40,9 @@ public final class ProofLine implements LauncherSessionListener {
         long failures = failed.sum() - failedBefore;
         if (!line.equals(nothing) || failures > 0) {
             // Whoever printed last may not have ended the line.
-            System.out.println(System.lineSeparator() + BEGINNING + line
+            System.out.println(System.lineSeparator()
+                    + BEGINNING
+                    + line
                     + (failures == 0 ? "" : "; PROVES NOTHING: " + failures + " failed"));
         }
     }

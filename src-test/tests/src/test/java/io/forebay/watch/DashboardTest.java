@@ -119,7 +119,9 @@ class DashboardTest {
         assertThat(shown.value("forebay_group_acked_total", group)).isEqualTo(2);
         assertThat(shown.value("forebay_group_popped_total", group)).isEqualTo(11);
         assertThat(shown.value("forebay_group_redelivered_total", group)).isEqualTo(1);
-        assertThat(shown.value("forebay_group_returned", group)).as("waits for its hour").isEqualTo(1);
+        assertThat(shown.value("forebay_group_returned", group))
+                .as("waits for its hour")
+                .isEqualTo(1);
         assertThat(shown.value("forebay_group_in_flight", group)).isEqualTo(7);
         assertThat(shown.value("forebay_group_dead_lettered_total", group)).isZero();
         assertThat(shown.value("forebay_node_groups")).isEqualTo(1);
@@ -174,8 +176,8 @@ class DashboardTest {
             });
             CompletionStage<Receipt> flushed =
                     other.client().send(Message.of("orders", new byte[1000]), Durability.FLUSHED);
-            eventually(() -> assertThat(other.metrics().value("forebay_node_held_bytes"))
-                    .isGreaterThan(1000));
+            eventually(() ->
+                    assertThat(other.metrics().value("forebay_node_held_bytes")).isGreaterThan(1000));
             mayFail.countDown();
             eventually(() -> assertThat(other.metrics().value("forebay_stripe_phase", "phase", "rewriting"))
                     .isEqualTo(1));
@@ -186,7 +188,9 @@ class DashboardTest {
             Exposition meanwhile = other.metrics();
             assertThat(meanwhile.value("forebay_stripe_rewrites_total")).isEqualTo(1);
             assertThat(meanwhile.value("forebay_stripe_rewrite_seconds_count")).isZero();
-            assertThat(meanwhile.value("forebay_stripe_stalls_total")).as("it is not over").isEqualTo(stalls);
+            assertThat(meanwhile.value("forebay_stripe_stalls_total"))
+                    .as("it is not over")
+                    .isEqualTo(stalls);
             mayBeWrittenAgain.countDown();
             WatchedNode.now(flushed);
             WatchedNode.now(written);
@@ -259,7 +263,8 @@ class DashboardTest {
 
     private static void await(CountDownLatch latch) {
         try {
-            assertThat(latch.await(WatchedNode.PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(WatchedNode.PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                    .isTrue();
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }

@@ -77,12 +77,7 @@ class LostGroupRecordsTest {
         assertThat(attemptsAfter(pop(0, 1, 1), nacked(0, 20), new LostRecord(0), nacked(0, 30)))
                 .containsEntry(0L, 3);
         assertThat(attemptsAfter(
-                        pop(0, 1, 1),
-                        nacked(0, 20),
-                        new LostRecord(0),
-                        extended(0, 50),
-                        extended(0, 60),
-                        gone(0)))
+                        pop(0, 1, 1), nacked(0, 20), new LostRecord(0), extended(0, 50), extended(0, 60), gone(0)))
                 .containsEntry(0L, 3);
     }
 
@@ -187,8 +182,7 @@ class LostGroupRecordsTest {
             settled.add(dead.offset());
         } else if (record instanceof RedrivenRecord redriven) {
             settled.add(redriven.offset());
-        } else if (record instanceof KeyUnparkedRecord unparked
-                && unparked.how() == KeyUnparkedRecord.How.SKIPPED) {
+        } else if (record instanceof KeyUnparkedRecord unparked && unparked.how() == KeyUnparkedRecord.How.SKIPPED) {
             settled.add(unparked.blockedOffset());
         } else if (record instanceof PurgeRecord purge) {
             OffsetSet.range(0, purge.belowOffset()).forEach(settled::add);
@@ -378,8 +372,7 @@ class LostGroupRecordsTest {
         state.recovered(NEVER);
         for (KeyParkedRecord parked : state.parkedKeys()) {
             int attempts = state.poisonAt(parked.blockedOffset()).attempts();
-            state.apply(
-                    state.decideUnpark(parked.blockedOffset(), KeyUnparkedRecord.How.TRIED_AGAIN, NEVER));
+            state.apply(state.decideUnpark(parked.blockedOffset(), KeyUnparkedRecord.How.TRIED_AGAIN, NEVER));
             assertThat(attempts).isNotNegative();
         }
         PopDecision decision = state.decidePop(ALL, NEVER, readableEnd, 2, 78, null);
@@ -387,7 +380,8 @@ class LostGroupRecordsTest {
         if (decision.record() != null) {
             for (DeliveryRange range : decision.record().deliveries()) {
                 for (int i = 0; i < range.count(); i++) {
-                    assertThat(attempts.put(range.firstOffset() + i, range.attempt())).isNull();
+                    assertThat(attempts.put(range.firstOffset() + i, range.attempt()))
+                            .isNull();
                 }
             }
         }

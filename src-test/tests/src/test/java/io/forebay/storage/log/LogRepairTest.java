@@ -392,9 +392,8 @@ class LogRepairTest {
             }
             log.close(true);
         }
-        List<String> theirs = other.files().stream()
-                .filter(name -> Segment.baseOf(name) >= 0)
-                .toList();
+        List<String> theirs =
+                other.files().stream().filter(name -> Segment.baseOf(name) >= 0).toList();
         assertThat(theirs).hasSizeGreaterThan(1);
         for (World world : List.of(whole, cleaned)) {
             for (String at : world.files()) {
@@ -406,7 +405,9 @@ class LogRepairTest {
                     damaged.flip(frame.file, frame.from + 70, 4);
                     put(damaged, name, content);
                     String what = their + " of another log as " + name + ", " + frame;
-                    assertThat(check(world, damaged, what, frame.sequences)).as(what).isOne();
+                    assertThat(check(world, damaged, what, frame.sequences))
+                            .as(what)
+                            .isOne();
                     assertThat(damaged.content(name)).as(what).isEqualTo(content);
                     // Whose log it is says the checkpoint file alone.
                     damaged.delete(CHECKPOINT);

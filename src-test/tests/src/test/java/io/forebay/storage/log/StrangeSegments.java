@@ -89,7 +89,9 @@ public final class StrangeSegments {
     public int check(MemoryDisk disk, boolean isSetAside) throws IOException {
         for (Stranger stranger : all) {
             assertThat(stranger.isIn(disk, isSetAside))
-                    .as("I8: %s of %s is kept%s: %s", stranger.name, stranger.stripe, isSetAside ? ", aside" : "", disk.files())
+                    .as(
+                            "I8: %s of %s is kept%s: %s",
+                            stranger.name, stranger.stripe, isSetAside ? ", aside" : "", disk.files())
                     .isTrue();
         }
         return all.size();
