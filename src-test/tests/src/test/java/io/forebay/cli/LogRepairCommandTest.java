@@ -77,7 +77,7 @@ class LogRepairCommandTest {
             run(0, "log", "repair", data, "--apply");
 
             node.start();
-            String popped = run(0, "pop", "t", "--group", "g", "--idle-exit", "2s", "--connect", node.address());
+            String popped = run(0, "pop", "t", "--group", "g", "--idle-exit", "500ms", "--connect", node.address());
             List<String> got = popped.lines().toList();
             Set<String> distinct = new HashSet<>(got);
             assertThat(distinct).as("none twice").hasSameSizeAs(got).isSubsetOf(lines);

@@ -27,12 +27,10 @@ import jdk.jfr.Recording;
 import jdk.jfr.Threshold;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The flight recorder shows the forces of a stripe and the times in which its appends waited, as long as they were. */
-@Tag("proof")
 class JfrEventsTest {
     private final MemoryDisk disk = new MemoryDisk();
 

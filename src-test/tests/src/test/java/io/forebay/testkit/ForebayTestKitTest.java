@@ -33,11 +33,9 @@ import java.util.concurrent.CompletionStage;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The kit as an application's tests use it: what a node promises holds in it, and nothing happens unless it is told to. */
-@Tag("proof")
 class ForebayTestKitTest {
     private final ForebayTestKit kit = ForebayTestKit.started();
 

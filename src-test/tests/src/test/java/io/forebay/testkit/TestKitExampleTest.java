@@ -6,11 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The example of docs/testing.md is a test that is run: {@link BillingExampleTest}, word for word. */
-@Tag("proof")
 class TestKitExampleTest {
     private static final Path ROOT = Path.of("..", "..");
 

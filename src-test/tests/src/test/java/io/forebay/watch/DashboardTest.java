@@ -39,14 +39,12 @@ import org.awaitility.Awaitility;
 import org.awaitility.core.ThrowingRunnable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Every metric, label and value that the dashboard, the alerts and their page name is in what a node really shows; and the page
  * names everything that is there. What is shown is true: it is compared with what was done.
  */
-@Tag("proof")
 class DashboardTest {
     private static final Path DOCS = Path.of(System.getProperty("basedir", ""))
             .toAbsolutePath()

@@ -12,11 +12,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** However groups come and go: rows are bounded, what is counted never falls, and nothing is counted twice or left out. */
-@Tag("proof")
 class GroupBookTest {
     private static GroupMarks marks(int queueId, long depth, long acked) {
         GroupMarks marks = new GroupMarks(queueId, 1);

@@ -20,13 +20,11 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** I8: whatever keeps a node from serving, health says so and why; and it says nothing of a node that serves. */
-@Tag("proof")
 class HealthViewTest {
     private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final Duration OVER = LIMIT.plusMillis(100);

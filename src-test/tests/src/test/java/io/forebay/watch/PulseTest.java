@@ -7,10 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeoutException;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-@Tag("proof")
 class PulseTest {
     private final List<CompletableFuture<Integer>> questions = new ArrayList<>();
     private long nanos = Long.MAX_VALUE - 5; // a clock may wrap

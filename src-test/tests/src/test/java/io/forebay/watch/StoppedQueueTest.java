@@ -14,11 +14,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** I8: whatever misses records is told once, by the names that people know, also what no topic has. */
-@Tag("proof")
 class StoppedQueueTest {
     private static final List<ShardFault> faults = new ArrayList<>();
 

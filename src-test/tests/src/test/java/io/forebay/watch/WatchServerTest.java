@@ -32,11 +32,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** I8, as it is seen from outside: in each state of a node its pages say whether it serves, and why not. */
-@Tag("proof")
 class WatchServerTest {
     private final MemoryDisk disk = new MemoryDisk();
 
