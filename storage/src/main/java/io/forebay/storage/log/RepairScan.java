@@ -290,7 +290,8 @@ final class RepairScan {
             Found next = files.successor(found);
             boolean isFollowed = next != null && files.end(found) == next.header.predecessorEnd();
             // Where cleaning has taken out what follows, nobody counts on these sequences any more.
-            close(isFollowed ? Math.max(sequence, next.header.firstSequence()) : sequence);
+            long least = pending == null ? 0 : LostFrames.Place.countMin(pending.to - pending.from);
+            close(isFollowed ? Math.max(sequence, next.header.firstSequence()) : sequence + least);
         }
     }
 

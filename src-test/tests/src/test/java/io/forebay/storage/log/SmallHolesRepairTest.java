@@ -161,6 +161,18 @@ class SmallHolesRepairTest {
         assertNextOffset(4);
     }
 
+    /** Also where nothing tells how many records there were, as before segments that were cleaned: a fill may be too large for it. */
+    @Test
+    void thePlaceOfAnyFrameCanBeFilled() {
+        int smallest = FrameCodec.HEADER_BYTES + LostRecord.BYTES_MIN;
+        for (int bytes = smallest; bytes <= 3 * smallest; bytes += 8) {
+            long count = LostFrames.Place.countMin(bytes);
+            assertThat(new LostFrames.Place(8, 8 + bytes, 1, count, List.of(), 1, 0, 0).fits())
+                    .as("I8: %d records in %d bytes", count, bytes)
+                    .isTrue();
+        }
+    }
+
     /** A power cut has left a hole before the end of a segment, whose successor is on the device: that is the log's end, and no damage. */
     @Test
     void whatIsNotKnownToHaveBeenDurableIsNotGivenUp() throws IOException {
