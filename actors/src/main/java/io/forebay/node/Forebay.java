@@ -142,6 +142,11 @@ public final class Forebay implements Extension {
         return bytesHeld.bytes();
     }
 
+    /** Pops of all clients that wait for their answer. */
+    int popsWaiting() {
+        return waitingPops.count();
+    }
+
     /** Where the node tells how it is, over HTTP ({@code forebay.watch}). Fails if it cannot listen, or is not to. */
     public CompletionStage<InetSocketAddress> watchAddress() {
         return watch == null

@@ -36,7 +36,9 @@ import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.watch.NodeHealth;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -58,7 +60,9 @@ import org.junit.jupiter.api.Test;
  * again. Survived are kills, power cuts, both in the middle of an operation of the disk and of a start, failing forces of files and
  * directories, writes, reads and changes of names, pages that the kernel writes back by itself or drops, slow forces, a full disk, a
  * process that stands still, a wall clock that is set by days while the node runs and between two lives, and damage to what was
- * durable: flipped bytes and zeroed pages of the log, between two lives and under a running node, and any of the index's files. Of what
+ * durable: flipped bytes and zeroed pages of the log, between two lives and under a running node, and any of the index's files; and
+ * floods of clients that keep to no rule, which last while all of that goes on: what must hold in them {@link Flood} says. When one is
+ * over and the disk is well, everybody is served within {@link #SERVED_AFTER}, and then nothing is held for anybody. Of what
  * is damaged {@link Wounds} knows whom it stops, what it takes along, and what a repair of the log, behind which all is served again,
  * has to say.
  *
@@ -71,7 +75,7 @@ class EngineSimulationTest {
         forebay {
           # Small enough to be cleaned, and emptied, again and again.
           storage { stripes = 2, segment-size = 64 KiB, low-space = 0 B, index-extent-entries = 64, index-file-size = 64 KiB }
-          store { flush-bytes = 64 KiB, max-unflushed = 1 MiB, checkpoint-bytes = 64 KiB,
+          store { flush-bytes = 64 KiB, checkpoint-bytes = 64 KiB,
             checkpoint-idle-interval = 300 ms, evacuation-share = 100, evacuation-live-percent = 80 }
           # A clock that is days ahead, or a device that does not give what it has, takes nothing away here.
           topic { max-age = 0 s, dead-letter-max-age = 0 s, deduplication-window = 7 d }
@@ -79,7 +83,7 @@ class EngineSimulationTest {
           group.pop-bytes-max = 64 KiB
           client { send { timeout = 1 h, deduplicated = on }, ack.timeout = 1 h, request-timeout = 10 s }
         }
-        """;
+        """ + Flood.SETTINGS;
     private static final int STRIPES = 2;
     private static final int STEPS_OF_A_RUN = 3_000;
     private static final int STEPS_OF_A_WORLD = 300;
@@ -94,6 +98,12 @@ class EngineSimulationTest {
     private static final int BURST_BODY_MAX = 10_000;
     /** One message of so many cannot be processed. */
     private static final int POISON_EVERY = 13;
+
+    private static final int FLOOD_EVERY = 60;
+    /** By virtual time, when the disk is well. */
+    private static final Duration SERVED_AFTER = Duration.ofSeconds(10);
+    /** Only what a node is tried with is in there. */
+    private static final String PROBE = "probe";
 
     private static final Pattern SEGMENT = Pattern.compile("stripe-(\\d+)/segment-.*");
     private static final Duration INVISIBLE = Duration.ofSeconds(2);
@@ -112,10 +122,11 @@ class EngineSimulationTest {
     }
 
     private static void live() {
+        Flood.Deck floods = new Flood.Deck();
         SteppedWorld.liveInMany(
                 "engine",
                 STEPS_OF_A_RUN,
-                World::new,
+                run -> new World(run, floods),
                 "kill",
                 "power cut",
                 "end at an operation",
@@ -146,6 +157,32 @@ class EngineSimulationTest {
                 "message quarantined",
                 "log repaired",
                 "record given up",
+                "flood",
+                "flood over the end of a life",
+                "Send refused: max-unflushed",
+                "Send refused: node-bytes-max",
+                "Send refused: send-bytes-max",
+                "Send refused: TOO_LARGE",
+                "Pop refused: waiting-pops-max",
+                "Pop refused: node-pops-max",
+                "requests of a session at their limit",
+                "in flight at its limit",
+                "session without credit",
+                "session ended: takes no answers",
+                "session ended: mailbox-capacity",
+                "session ended: ILLEGAL_ARGUMENT",
+                "Session refused: sessions-max",
+                "subscription without credit",
+                "Subscribe refused: subscriptions-max",
+                "Subscribe refused: credits-max",
+                "CreateTopic refused: topics-max",
+                "CreateTopic refused: ILLEGAL_ARGUMENT",
+                "CreateTopic refused: ILLEGAL_NAME",
+                "CreateGroup refused: groups-max",
+                "forged handle refused",
+                "Ack taken while Sends are refused",
+                "normal service after a flood",
+                "rest after a flood",
                 "tried I1",
                 "tried I2",
                 "tried I3",
@@ -182,13 +219,29 @@ class EngineSimulationTest {
         private final Set<Place> damaged = new HashSet<>();
 
         private long refusedPops;
+        private long refusedSends;
         /** A start is to find nothing damaged any more. */
         private boolean isToBeWhole;
 
-        private record Place(String topic, int queue, long offset) {}
+        private record Place(String topic, int queue, long offset) {
+            /** Within a topic. */
+            static final Comparator<Place> ORDER =
+                    Comparator.comparingInt(Place::queue).thenComparingLong(Place::offset);
+        }
 
-        World(Run run) {
+        private final Flood flood;
+        /** The newest that clients have got. */
+        private final ArrayDeque<ReceiptHandle> handles = new ArrayDeque<>();
+        /** Clients that were made in this life of the node. */
+        private int clients;
+
+        private long lastProbe;
+        /** There is a topic of dead letters, for which a flood of names leaves no room. */
+        private boolean areLettersThere;
+
+        World(Run run, Flood.Deck floods) {
             super(run);
+            flood = new Flood(this, journal, floods, new Neighbours());
         }
 
         @Override
@@ -213,17 +266,34 @@ class EngineSimulationTest {
                     ReceiptHandle.nodeIdOf(
                             Forebay.get(node.system()).settings().node().name()));
             wounds.learnNames(disk);
+            if (random.nextBoolean()) {
+                // Else it is made for the first letter, if there is room.
+                await(admin.createTopic(LoadClient.LETTERS, STRIPES, Map.of()));
+                areLettersThere = true;
+            }
+            await(admin.createTopic(PROBE, STRIPES, Map.of()));
+            await(admin.createGroup(PROBE, PROBE, Map.of()));
+            SteppedNode.Client operator = open();
+            flood.prepare(operator);
+            operator.vanish();
+            // What is damaged and not known to be is still in flight, beside what goes out instead.
+            wounds.spare(disk, Flood.TREASURE);
             watchCleaning();
             connect();
             for (int step = 0; step < STEPS_OF_A_WORLD; step++) {
                 countStep();
                 try {
+                    flood();
                     step();
                     tellAway();
                 } catch (DiskCrashed e) {
                     crashed("");
                 }
                 checkClients();
+                Verdict soFar = Judge.judge(journal.noted(), RULES);
+                if (!soFar.breaches().isEmpty()) {
+                    soFar.prove();
+                }
             }
             end();
         }
@@ -235,6 +305,7 @@ class EngineSimulationTest {
         }
 
         private ForebayClient client() {
+            clients++;
             return ForebayClient.connect(
                     node.system(), Target.node(node.entry()), ClientSettings.of(node.system()), notice -> {});
         }
@@ -243,7 +314,11 @@ class EngineSimulationTest {
             life++;
             users.clear();
             isAway = false;
-            node.afterEach(() -> isAway |= !node.isServing());
+            flood.up();
+            node.afterEach(() -> {
+                isAway |= !node.isServing();
+                flood.check();
+            });
             for (int i = 0; i < CLIENTS; i++) {
                 users.add(new User("user-" + i + "-" + life, client()));
             }
@@ -335,7 +410,13 @@ class EngineSimulationTest {
                 case 10 -> {
                     // The process stands still; its monotonic clock does not.
                     note("pause");
-                    time.pass(random.nextInt(5) == 0 ? TimeUnit.HOURS.toMillis(3) : random.nextInt(10_000));
+                    long millis = random.nextInt(5) == 0 ? TimeUnit.HOURS.toMillis(3) : random.nextInt(10_000);
+                    time.pass(millis);
+                    if (millis >= INVISIBLE.toMillis()) {
+                        // What was popped, and is not read yet, is due again before anybody has seen it.
+                        journal.note(new Fact.PopFailed("nobody", LoadClient.PLAIN, LoadClient.WORKERS));
+                        journal.note(new Fact.PopFailed("nobody", LoadClient.KEYED, LoadClient.LINES));
+                    }
                 }
                 case 11 -> {
                     note("crash is armed");
@@ -410,6 +491,8 @@ class EngineSimulationTest {
         private void down(Fact.Fault.Kind kind, MemoryDisk image) {
             sawStripes();
             node.gone();
+            flood.down();
+            clients = 0;
             users.forEach(User::leave);
             saw("operation that failed", disk.faults());
             if (kind == Fact.Fault.Kind.KILL && random.nextInt(4) == 0) {
@@ -445,7 +528,7 @@ class EngineSimulationTest {
             checkStrangers();
             journal.note(new Fact.Serving());
             connect();
-            if (!stopped.isEmpty() && random.nextBoolean()) {
+            if (!stopped.isEmpty()) {
                 askTheStopped();
             }
         }
@@ -505,6 +588,134 @@ class EngineSimulationTest {
                     users.get(0).pop(topic, group);
                     node.pass(20);
                 }
+                before = refusedSends;
+                for (int i = 0; owner.isQueue() && i < 50 && refusedSends == before; i++) {
+                    users.get(0).send(BODY_MAX);
+                    node.pass(20);
+                }
+            }
+        }
+
+        // ---- floods -----------------------------------------------------------------------------------------------
+
+        private void flood() {
+            if (!flood.isThere()) {
+                if (random.nextInt(FLOOD_EVERY) == 0) {
+                    flood.begin();
+                }
+            } else if (flood.act() && random.nextBoolean() && stopped.isEmpty()) {
+                disk.heal();
+                disk.crashAtOperation(Long.MAX_VALUE);
+                node.slowForces(1);
+                checkService();
+                checkRest();
+            }
+        }
+
+        /** I8: whoever wants something of a node that is well again gets it soon, also if he has just come. */
+        private void checkService() {
+            node.awaitServing();
+            long untilNanos = time.nanos() + SERVED_AFTER.toNanos();
+            for (ForebayClient client : List.of(users.get(0).client, client())) {
+                for (int i = 0; i < STRIPES; i++) {
+                    String id = "probe-" + ++lastProbe;
+                    Message message = Message.builder(PROBE).id(id).build();
+                    soon(untilNanos, client.send(message, Durability.FLUSHED));
+                    // A power cut may have taken acks of earlier ones.
+                    Set<String> came = new HashSet<>();
+                    while (!came.contains(id)) {
+                        PopRequest request = PopRequest.of(PROBE, PROBE, 10).withWaitMax(Duration.ofSeconds(1));
+                        for (Delivery delivery : soon(untilNanos, client.pop(request))) {
+                            came.add(delivery.message().id());
+                            soon(untilNanos, client.ack(delivery));
+                        }
+                        assertThat(time.nanos())
+                                .as("I8: what was just sent comes, after %s", came)
+                                .isLessThan(untilNanos);
+                    }
+                }
+            }
+            saw("normal service after a flood", 1);
+        }
+
+        private <T> T soon(long untilNanos, CompletionStage<T> stage) {
+            CompletableFuture<T> future = stage.toCompletableFuture();
+            node.runAll();
+            while (!future.isDone() && time.nanos() < untilNanos) {
+                node.pass(20);
+            }
+            assertThat(future.isDone())
+                    .as("I8: an answer comes soon after a flood, %s", node.health())
+                    .isTrue();
+            return future.join();
+        }
+
+        /** When nobody wants anything the node holds nothing for anybody. */
+        private void checkRest() {
+            long untilNanos = time.nanos() + SERVED_AFTER.toNanos();
+            List<String> unrest = List.of("");
+            while (!unrest.isEmpty()) {
+                assertThat(time.nanos())
+                        .as("I8: nothing is left of a flood: %s, %s", unrest, node.health())
+                        .isLessThan(untilNanos);
+                node.pass(20);
+                flood.checkAnswered();
+                unrest = flood.unrest();
+                CompletableFuture<Integer> sessions =
+                        Forebay.get(node.system()).countSessions().toCompletableFuture();
+                node.runAll();
+                if (sessions.join() != clients) {
+                    unrest.add(sessions.join() + " sessions are open, and " + clients + " clients are there");
+                }
+            }
+            saw("rest after a flood", 1);
+        }
+
+        /** What the flood sees of the clients of the application. */
+        private final class Neighbours implements Flood.Neighbours {
+            @Override
+            public Message message(boolean isKeyed, byte[] body) {
+                Message.Builder builder = isKeyed
+                        ? Message.builder(LoadClient.KEYED).messageGroup("key-" + random.nextInt(KEYS))
+                        : Message.builder(LoadClient.PLAIN);
+                return builder.id("m" + ++lastNumber).body(body).build();
+            }
+
+            @Override
+            public void stored(Message message, Receipt receipt) {
+                check(!isStopped(receipt.topic(), receipt.queue()), "stored in a queue that is stopped: " + receipt);
+                if (receipt.level() == Durability.FLUSHED) {
+                    flushed(message, receipt);
+                }
+            }
+
+            @Override
+            public void delivered(Delivery delivery) {
+                check(!isStopped(delivery.handle()), "delivered by somebody who is stopped: " + delivery);
+            }
+
+            @Override
+            public ReceiptHandle someHandle() {
+                return handles.isEmpty() ? null : List.copyOf(handles).get(random.nextInt(handles.size()));
+            }
+
+            @Override
+            public String groupOf(ReceiptHandle handle) {
+                return wounds.group(handle.groupId());
+            }
+
+            @Override
+            public boolean mayCreate() {
+                if (!areLettersThere) {
+                    users.get(0).client.listTopics().thenAccept(topics -> areLettersThere |=
+                            topics.contains(LoadClient.LETTERS));
+                }
+                return areLettersThere;
+            }
+
+            @Override
+            public void failed(Throwable cause) {
+                failure = failure == null ? cause : failure;
             }
         }
 
@@ -606,8 +817,10 @@ class EngineSimulationTest {
         private void checkQuarantined() {
             for (String topic : List.of(LoadClient.PLAIN, LoadClient.KEYED)) {
                 Set<Place> quarantined = new HashSet<>();
+                int namedCount = 0;
                 for (TopicDescription description : await(client().describeTopic(topic))) {
                     for (QueueDescription queue : description.queues()) {
+                        namedCount += queue.quarantines().size();
                         for (Quarantine one : queue.quarantines()) {
                             for (long at = 0; at < one.count(); at++) {
                                 quarantined.add(new Place(topic, queue.number(), one.firstOffset() + at));
@@ -627,6 +840,10 @@ class EngineSimulationTest {
                         promised.add(new Place(receipt.topic(), receipt.queue(), receipt.queueOffset()));
                     }
                 }
+                // As many are named as may be, in order: of those behind them nothing can be told.
+                Place last = namedCount < TopicDescription.QUARANTINES_MAX
+                        ? new Place(topic, Integer.MAX_VALUE, 0)
+                        : quarantined.stream().max(Place.ORDER).orElseThrow();
                 // A repair may have passed over offsets that were never given.
                 assertThat(damaged)
                         .as("I1: of what was promised only what is damaged is quarantined, %s", wounds)
@@ -637,6 +854,7 @@ class EngineSimulationTest {
                         .containsAll(damaged.stream()
                                 .filter(place ->
                                         place.topic.equals(topic) && promised.contains(place) && !came.contains(place))
+                                .filter(place -> Place.ORDER.compare(place, last) <= 0)
                                 .toList());
             }
         }
@@ -667,6 +885,9 @@ class EngineSimulationTest {
         private void end() {
             isDraining = true;
             progress.note("the end");
+            if (flood.isThere()) {
+                flood.end();
+            }
             isToBeWhole = !stopped.isEmpty() || random.nextBoolean();
             if (isToBeWhole && wounds.areThere()) {
                 note("kill");
@@ -686,6 +907,11 @@ class EngineSimulationTest {
             assertThat(isDone(last.client))
                     .as("I8: everything comes to an end, %s", node.health())
                     .isTrue();
+            if (stopped.isEmpty()) {
+                checkService();
+                checkRest();
+            }
+            makeRoomForNames();
             ForebayClient undertaker = client();
             PopRequest request =
                     PopRequest.of(LoadClient.LETTERS, "undertakers", 100).withWaitMax(Duration.ZERO);
@@ -708,6 +934,21 @@ class EngineSimulationTest {
             verdict.prove();
             for (Invariant invariant : Invariant.values()) {
                 saw("tried " + invariant.name(), verdict.triedOn(invariant));
+            }
+        }
+
+        /** The operator deletes what floods have made up: what is at its limit is not any more. */
+        private void makeRoomForNames() {
+            ForebayClient operator = client();
+            for (String topic : await(operator.listTopics())) {
+                if (topic.startsWith(Flood.MADE_PREFIX)) {
+                    await(operator.deleteTopic(topic));
+                }
+            }
+            for (String group : await(operator.listGroups(""))) {
+                if (group.startsWith(Flood.MADE_PREFIX)) {
+                    await(operator.deleteGroup(group));
+                }
             }
         }
 
@@ -773,6 +1014,7 @@ class EngineSimulationTest {
                     if (refused instanceof ForebayException exception
                             && exception.code() == Refusal.Code.QUEUE_STOPPED) {
                         saw("queue stopped: Send refused", 1);
+                        refusedSends++;
                         check(isStoppedIn(message.topic(), null), "refused with QUEUE_STOPPED: " + message);
                     }
                     check(
@@ -815,7 +1057,13 @@ class EngineSimulationTest {
                     }
                     deliveries.forEach(delivery ->
                             check(!isStopped(delivery.handle()), "delivered by somebody who is stopped: " + delivery));
-                    deliveries.forEach(delivery -> journal.note(Fact.Popped.of(name, delivery)));
+                    for (Delivery delivery : deliveries) {
+                        journal.note(Fact.Popped.of(name, delivery));
+                        handles.addLast(delivery.handle());
+                        if (handles.size() > 20) {
+                            handles.removeFirst();
+                        }
+                    }
                     consumer.take(group, deliveries, delivery -> dice(group, delivery));
                 });
             }

@@ -18,6 +18,7 @@ import io.forebay.storage.log.LogVerifier;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.PersistenceEventRecord;
 import io.forebay.storage.log.PopRecord;
+import io.forebay.storage.log.QuarantinedRecord;
 import io.forebay.storage.log.RecordType;
 import io.forebay.storage.log.RegistryEvents;
 import io.forebay.storage.log.RepairPlan;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -133,6 +135,7 @@ final class Wounds {
     private final List<Wound> wounds = new ArrayList<>();
     private final Map<Integer, QueueName> queues = new HashMap<>();
     private final Map<Integer, String> groups = new HashMap<>();
+    private final Set<Integer> spared = new HashSet<>();
     /** What is no damage any more, and may be read. */
     private final List<Fact.Damaged> mended = new ArrayList<>();
     /** What was done, for the message of a failure. */
@@ -160,24 +163,38 @@ final class Wounds {
 
     /** Reads who is who, from a log in which that is still written. */
     void learnNames(MemoryDisk disk) {
+        definitions(disk).forEach(this::learnName);
+        assertThat(queues).as("names of queues").isNotEmpty();
+    }
+
+    /** Nothing of the queues of that topic, or of groups in them, is damaged from now on. */
+    void spare(MemoryDisk disk, String name) {
+        for (LogRecord defined : definitions(disk)) {
+            if (defined instanceof TopicRecord topic && topic.name().equals(name)) {
+                Arrays.stream(topic.queueIds()).forEach(spared::add);
+            }
+        }
+        assertThat(spared).as("queues of %s", name).isNotEmpty();
+    }
+
+    private static List<LogRecord> definitions(MemoryDisk disk) {
+        List<LogRecord> all = new ArrayList<>();
         for (Piece piece : census(disk, 0).pieces) {
             for (Entry entry : piece.entries()) {
                 if (entry.owner().queueId() == Owner.REGISTRY_QUEUE
                         && entry.content() instanceof PersistenceEventRecord event) {
-                    learnName(event);
+                    try {
+                        all.add(RegistryEvents.decode(event.serializerManifest(), event.payload()));
+                    } catch (CorruptRecordException e) {
+                        throw new AssertionError(e);
+                    }
                 }
             }
         }
-        assertThat(queues).as("names of queues").isNotEmpty();
+        return all;
     }
 
-    private void learnName(PersistenceEventRecord event) {
-        LogRecord defined;
-        try {
-            defined = RegistryEvents.decode(event.serializerManifest(), event.payload());
-        } catch (CorruptRecordException e) {
-            throw new AssertionError(e);
-        }
+    private void learnName(LogRecord defined) {
         if (defined instanceof TopicRecord topic) {
             for (int number = 0; number < topic.queueIds().length; number++) {
                 queues.put(topic.queueIds()[number], new QueueName(topic.name(), number));
@@ -355,7 +372,12 @@ final class Wounds {
     /** What a start replays is little beside what it does not, and what has nothing of its owner behind it is less. */
     private Piece draw(int stripe, LogCensus census, List<Piece> candidates) {
         int dice = random.nextInt(6);
+        // What clients of the application want, rather than what a flood has left.
+        boolean isOfNamed = random.nextInt(4) > 0;
         List<Piece> drawn = candidates.stream()
+                .filter(piece -> !isOfNamed
+                        || piece.entries().stream()
+                                .anyMatch(entry -> queues.containsKey(entry.owner().queueId())))
                 .filter(piece -> dice == 0
                         || census.isReplayed(piece)
                                 && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 2)
@@ -371,10 +393,16 @@ final class Wounds {
     /** Not what tells of the names, or of the state, of others: with that more is lost than what lies there. */
     private boolean mayBeHit(LogCensus census, Piece piece) {
         return piece.entries().stream().allMatch(entry -> {
+            if (spared.contains(entry.owner().queueId())) {
+                return false;
+            }
             boolean isOfNames = entry.owner().equals(Owner.STRIPE) && entry.type() != RecordType.MANIFEST
                     || Owner.isReserved(entry.owner().queueId());
+            // Alone tells of offsets whose records a repair could not give back to anybody.
+            boolean isOfRepair = entry.content() instanceof QuarantinedRecord note && note.position() < 0;
             boolean isOfNobody = entry.type() == RecordType.LOST && entry.ownerNumber() == 0;
             return !isOfNames
+                    && !isOfRepair
                     && !isOfNobody
                     && !census.isState(piece, entry)
                     && !(entry.hasOffset() && census.isTwice(entry));

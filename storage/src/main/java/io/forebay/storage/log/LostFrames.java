@@ -41,6 +41,11 @@ final class LostFrames {
             return Math.max(0, (bytes - frames * FrameCodec.HEADER_BYTES) / LostRecord.BYTES_MIN);
         }
 
+        /** How many records have to be said to have been there: what takes no sequence may be too large. */
+        static long countMin(long bytes) {
+            return bytes == 0 || bytes >= MOVED_BYTES_MIN ? 0 : 1;
+        }
+
         boolean fits() {
             boolean isFill = count == 0 && (to == from || to - from >= MOVED_BYTES_MIN);
             return isFill || count > 0 && count <= countMax(to - from);

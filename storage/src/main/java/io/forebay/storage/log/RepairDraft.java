@@ -22,6 +22,9 @@ import java.util.TreeMap;
  * offsets that are gone. Used once.
  */
 final class RepairDraft {
+    /** Detail of the record that notes offsets of which a repair has left no other record. */
+    static final String GIVEN_UP = "given up by a repair of the log";
+
     private static final int ROUNDS_MAX = 1_000;
     /** It holds the definitions of topics and groups. */
     private static final int REGISTRY_STRIPE = 0;
@@ -523,7 +526,7 @@ final class RepairDraft {
                                     log.logTimeMillis(),
                                     QuarantinedRecord.Cause.BAD_FRAME,
                                     "",
-                                    "given up by a repair of the log"));
+                                    GIVEN_UP));
                     log.append(builder.build(), nowMillis);
                 }
             }

@@ -78,6 +78,8 @@ final class RepairScan {
     private final Map<Integer, Long> nextOffsets = new HashMap<>();
     /** Per queue the offsets of messages that cleaning has moved: they lie behind holes that they have nothing to do with. */
     private final Map<Integer, OffsetSet.Builder> moved = new HashMap<>();
+    /** Per queue the offsets that earlier repairs have given up: no record with an offset is left of them. */
+    private final Map<Integer, OffsetSet> givenUp = new HashMap<>();
     /** First offset and count of what is lost, by queue. */
     private final Map<Integer, List<long[]>> lostOffsets = new TreeMap<>();
     /** Per owner, how many of its records are lost. */
@@ -150,6 +152,7 @@ final class RepairScan {
         if (start == null || !start.isLinked()) {
             return;
         }
+        collectGivenUp();
         isBelowReplay = true;
         scanOlder(start);
         long replayFrom = slot == null || slot.replayPosition() < 0 ? start.firstPosition() : slot.replayPosition();
@@ -202,6 +205,74 @@ final class RepairScan {
         }
     }
 
+    /** What says so lies behind the records that it is about. */
+    private void collectGivenUp() throws IOException {
+        Map<Integer, OffsetSet.Builder> found = new HashMap<>();
+        for (Found segment : files.all()) {
+            if (segment.isLinked()) {
+                forEachRecord(segment, segment.base + segment.file.sizeBytes(), () -> {
+                    if (view.type() == RecordType.QUARANTINED
+                            && view.decode() instanceof QuarantinedRecord record
+                            && record.detail().equals(RepairDraft.GIVEN_UP)) {
+                        found.computeIfAbsent(view.queueId(), id -> OffsetSet.builder())
+                                .addRange(record.firstOffset(), record.count());
+                    }
+                });
+            }
+        }
+        found.forEach((queueId, offsets) -> givenUp.put(queueId, offsets.build()));
+    }
+
+    private OffsetSet givenUp(int queueId) {
+        return givenUp.getOrDefault(queueId, OffsetSet.empty());
+    }
+
+    /** That offset, or the first one behind it that was not given up. */
+    private long behindGivenUp(int queueId, long offset) {
+        OffsetSet offsets = givenUp(queueId);
+        long behind = offset;
+        while (offsets.contains(behind)) {
+            behind++;
+        }
+        return behind;
+    }
+
+    /** Notes so many offsets as lost, from that one on. @return the one behind them */
+    private long lose(int queueId, long from, long count) {
+        long next = from;
+        List<long[]> ranges = lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>());
+        for (long left = count; left > 0; left--) {
+            next = behindGivenUp(queueId, next);
+            long[] last = ranges.isEmpty() ? null : ranges.get(ranges.size() - 1);
+            if (last != null && last[0] + last[1] == next) {
+                last[1]++;
+            } else {
+                ranges.add(new long[] {next, 1});
+            }
+            next++;
+        }
+        return next;
+    }
+
+    private interface OfRecord {
+        void take() throws CorruptRecordException;
+    }
+
+    /** Shows each record of the sound frames in {@link #view}. */
+    private void forEachRecord(Found found, long end, OfRecord taker) throws IOException {
+        for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
+            byte[] bytes = window.bytes();
+            int frameAt = window.at();
+            int recordAt = frameAt + FrameCodec.HEADER_BYTES;
+            for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
+                view.wrap(bytes, frameAt, recordAt, ordinal);
+                recordAt += view.lengthBytes();
+                taker.take();
+            }
+            at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
+        }
+    }
+
     /** What the manifest lists below the replay start, each on its own. */
     private void scanOlder(Found start) throws IOException {
         if (manifest == null) {
@@ -219,7 +290,8 @@ final class RepairScan {
             Found next = files.successor(found);
             boolean isFollowed = next != null && files.end(found) == next.header.predecessorEnd();
             // Where cleaning has taken out what follows, nobody counts on these sequences any more.
-            close(isFollowed ? Math.max(sequence, next.header.firstSequence()) : sequence);
+            long least = pending == null ? 0 : LostFrames.Place.countMin(pending.to - pending.from);
+            close(isFollowed ? Math.max(sequence, next.header.firstSequence()) : sequence + least);
         }
     }
 
@@ -229,20 +301,11 @@ final class RepairScan {
             if (!found.isLinked() || found.base >= start.base) {
                 continue;
             }
-            long end = files.end(found);
-            for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
-                byte[] bytes = window.bytes();
-                int frameAt = window.at();
-                int recordAt = frameAt + FrameCodec.HEADER_BYTES;
-                for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
-                    view.wrap(bytes, frameAt, recordAt, ordinal);
-                    recordAt += view.lengthBytes();
-                    if (view.queueOffset() >= 0) {
-                        nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
-                    }
+            forEachRecord(found, files.end(found), () -> {
+                if (view.queueOffset() >= 0) {
+                    nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
                 }
-                at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
-            }
+            });
         }
     }
 
@@ -438,16 +501,30 @@ final class RepairScan {
         }
     }
 
-    /** The offsets before one that was to be given next; no more than records of the queue are lost. */
+    /** The offsets before one that was to be given next and are not given up; no more than records of the queue are lost. */
     private void noteLostOffsets(Seen seen, long next) {
         int queueId = view.queueId();
         long known = nextOffsets.getOrDefault(queueId, 0L);
-        long first = Math.max(known, next - seen.lostNumbers);
-        if (first < next && !holes.isEmpty()) {
-            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, next - first});
+        if (known < next && !holes.isEmpty()) {
+            OffsetSet open = OffsetSet.range(known, next - known).minus(givenUp(queueId));
+            long count = Math.min(seen.lostNumbers, open.count());
+            if (count > 0) {
+                lose(queueId, offsetAt(open, open.count() - count), count);
+            }
         }
         seen.lostNumbers = 0;
         nextOffsets.merge(queueId, next, Math::max);
+    }
+
+    private static long offsetAt(OffsetSet offsets, long index) {
+        long before = 0;
+        for (int range = 0; ; range++) {
+            long size = offsets.rangeLast(range) - offsets.rangeFirst(range) + 1;
+            if (index < before + size) {
+                return offsets.rangeFirst(range) + index - before;
+            }
+            before += size;
+        }
     }
 
     /** Of queues whose later records do not say how far their offsets had come: all that is lost may have been messages. */
@@ -456,8 +533,7 @@ final class RepairScan {
             int queueId = Owner.ofKey(key).queueId();
             if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
                 long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-                lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, seen.lostNumbers});
-                nextOffsets.put(queueId, next + seen.lostNumbers);
+                nextOffsets.put(queueId, lose(queueId, next, seen.lostNumbers));
                 seen.lostNumbers = 0;
             }
         });
@@ -555,10 +631,14 @@ final class RepairScan {
         long offset = view.queueOffset();
         if (offset < 0 && Owner.ofKey(key).isQueue() && !isWhole()) {
             // If its type is what is damaged it may have been a message.
-            offset = Math.max(nextOffsets.getOrDefault(view.queueId(), 0L), listedOffset(view.queueId()));
+            offset = behindGivenUp(
+                    view.queueId(),
+                    Math.max(nextOffsets.getOrDefault(view.queueId(), 0L), listedOffset(view.queueId())));
         }
         if (offset >= 0) {
-            long next = nextOffsets.getOrDefault(view.queueId(), -1L);
+            long next = nextOffsets.containsKey(view.queueId())
+                    ? behindGivenUp(view.queueId(), nextOffsets.get(view.queueId()))
+                    : -1;
             long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
             if (offset > offsetMax || offset < next) {
                 return false;
@@ -601,7 +681,7 @@ final class RepairScan {
         });
         for (int queueId : queueIds) {
             long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, unknown});
+            lose(queueId, next, unknown);
         }
         notes.add(
                 "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"

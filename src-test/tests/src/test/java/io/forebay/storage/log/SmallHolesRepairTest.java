@@ -54,13 +54,18 @@ class SmallHolesRepairTest {
 
     /** Damages one frame, and has it repaired. */
     private RepairPlan repair(int frame) throws IOException {
+        return repair(frame, 1);
+    }
+
+    /** @param number of the repair */
+    private RepairPlan repair(int frame, int number) throws IOException {
         LogCensus.Piece piece = LogCensus.of(disk).pieces.stream()
                 .filter(one ->
                         one.entries().get(0).sequence() == frames.get(frame).firstSequence())
                 .findFirst()
                 .orElseThrow();
         disk.flip(piece.file(), piece.at() + piece.lengthBytes() - 1, 1);
-        RepairPlan plan = LogRepair.apply(disk, 1, 3_000);
+        RepairPlan plan = LogRepair.apply(disk, number, 3_000);
         assertThat(plan.refusalOrNull()).as("I8").isNull();
         assertThat(LogVerifier.verify(disk).problems()).isEmpty();
         return plan;
@@ -129,6 +134,45 @@ class SmallHolesRepairTest {
         RepairPlan plan = repair(1);
         assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
         assertNextOffset(1);
+    }
+
+    /** What a repair has given up before has no record any more that tells its offset, and may not be counted once more. */
+    @Test
+    void whatIsDamagedBehindARepairIsNotTakenForWhatThatHasGivenUp() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, QUEUE, message("d"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        assertThat(repair(1, 1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(repair(2, 2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 3, 1));
+        assertNextOffset(4);
+    }
+
+    @Test
+    void whatIsDamagedBeforeARepairIsNotTakenForWhatThatHasGivenUp() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, QUEUE, message("d"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        assertThat(repair(1, 1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(repair(0, 2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
+        assertNextOffset(4);
+    }
+
+    /** Also where nothing tells how many records there were, as before segments that were cleaned: a fill may be too large for it. */
+    @Test
+    void thePlaceOfAnyFrameCanBeFilled() {
+        int smallest = FrameCodec.HEADER_BYTES + LostRecord.BYTES_MIN;
+        for (int bytes = smallest; bytes <= 3 * smallest; bytes += 8) {
+            long count = LostFrames.Place.countMin(bytes);
+            assertThat(new LostFrames.Place(8, 8 + bytes, 1, count, List.of(), 1, 0, 0).fits())
+                    .as("I8: %d records in %d bytes", count, bytes)
+                    .isTrue();
+        }
     }
 
     /** A power cut has left a hole before the end of a segment, whose successor is on the device: that is the log's end, and no damage. */
