@@ -139,7 +139,7 @@ final class Flood {
         /** Send as much as there may be, and more, and do not wait for an answer, nor repeat anything in order. */
         GIANTS(3, 70),
         /** Ask on and on from far away, and take none of the answers. */
-        DEAF(2, 60),
+        DEAF(3, 70),
         /** Begin to send what they never end. */
         UNFINISHED(2, 50),
         /** Wait for what never comes. */
@@ -529,7 +529,7 @@ final class Flood {
                 case DEAF -> {
                     session.tell(new SessionCommand.Heartbeat(1));
                     sendBait(8_000);
-                    for (int i = 0; i < limits.requestsInFlightMax(); i++) {
+                    for (int i = 0; i < limits.requestsInFlightMax() * 3 / 2; i++) {
                         pop(BAIT, DEAF, 32, HOARD_MILLIS, 1_000);
                     }
                 }
