@@ -121,6 +121,11 @@ class EngineSimulationTest {
         }
     }
 
+    /** See {@link ReplayTest}. */
+    static List<String> trace(long seed) {
+        return SteppedWorld.traceOf(seed, run -> new World(run, new Flood.Deck()));
+    }
+
     private static void live() {
         Flood.Deck floods = new Flood.Deck();
         SteppedWorld.liveInMany(
@@ -162,13 +167,14 @@ class EngineSimulationTest {
                 "Send refused: max-unflushed",
                 "Send refused: node-bytes-max",
                 "Send refused: send-bytes-max",
-                "Send refused: TOO_LARGE",
+                "Send refused: body-max",
+                "Send refused: batch-bytes-max",
+                "Send refused: batch-messages-max",
                 "Pop refused: waiting-pops-max",
                 "Pop refused: node-pops-max",
                 "requests of a session at their limit",
                 "in flight at its limit",
                 "session without credit",
-                "session ended: takes no answers",
                 "session ended: mailbox-capacity",
                 "session ended: ILLEGAL_ARGUMENT",
                 "Session refused: sessions-max",
@@ -176,7 +182,7 @@ class EngineSimulationTest {
                 "Subscribe refused: subscriptions-max",
                 "Subscribe refused: credits-max",
                 "CreateTopic refused: topics-max",
-                "CreateTopic refused: ILLEGAL_ARGUMENT",
+                "CreateTopic refused: queues-max",
                 "CreateTopic refused: ILLEGAL_NAME",
                 "CreateGroup refused: groups-max",
                 "forged handle refused",
@@ -531,7 +537,11 @@ class EngineSimulationTest {
             journal.note(new Fact.Serving());
             connect();
             if (!stopped.isEmpty()) {
-                askTheStopped();
+                try {
+                    askTheStopped();
+                } catch (DiskCrashed e) {
+                    crashed(" while it is asked");
+                }
             }
         }
 

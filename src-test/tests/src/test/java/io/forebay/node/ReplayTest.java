@@ -59,6 +59,14 @@ class ReplayTest {
         assertThat(traceOf(seed + 1)).isNotEqualTo(first);
     }
 
+    @Test
+    void oneSeedReplaysOneRunOfTheEnginesSimulation() {
+        long seed = SeededRun.newSeed();
+        List<String> first = EngineSimulationTest.trace(seed);
+        assertThat(first).hasSizeGreaterThan(1_000);
+        assertSame(seed, first, EngineSimulationTest.trace(seed));
+    }
+
     /** As it is when another machine has seen a failure. */
     @Test
     void oneSeedReplaysOneRunInAnotherProcess() throws Exception {
