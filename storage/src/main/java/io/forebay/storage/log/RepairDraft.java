@@ -159,7 +159,7 @@ final class RepairDraft {
             }
         }
         Map<Integer, List<long[]>> lostOffsets = fill();
-        remakeManifest();
+        remakeManifest(lostOffsets);
         appendNotes(lostOffsets);
         String problem = opens(new DraftDirectory(draft));
         if (problem != null) {
@@ -532,7 +532,7 @@ final class RepairDraft {
     }
 
     /** If what the newest manifest says, or names, cannot be read. */
-    private void remakeManifest() throws IOException {
+    private void remakeManifest(Map<Integer, List<long[]>> lostOffsets) throws IOException {
         CheckpointSlot slot = slot();
         if (slot == null || opens(new DraftDirectory(draft)) == null) {
             return;
@@ -541,7 +541,7 @@ final class RepairDraft {
         try (LogFiles files = LogFiles.open(draft)) {
             manifest = manifest(files, slot);
         }
-        RepairManifest remade = new RepairManifest(draft, manifest, notes);
+        RepairManifest remade = new RepairManifest(draft, manifest, lostOffsets, notes);
         remade.write(options(draft), nowMillis, slot);
         isNamesLost = remade.areNamesLost();
         isIndexRebuilt = true;

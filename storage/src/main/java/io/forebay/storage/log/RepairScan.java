@@ -62,7 +62,27 @@ final class RepairScan {
         long number;
         /** Of a queue: records that are lost, of which nothing has told yet whether they were messages. */
         long lostNumbers;
+        /** Of those, how many may be lost behind the manifest. */
+        long lostBehindManifest;
         /** How many holes came before its last record. */
+        int holesBefore;
+    }
+
+    /** What is given up of a queue since a message told how far its offsets had come. */
+    private static final class GivenUp {
+        /** The offset behind that message. */
+        long next;
+        /** Whether no manifest was written since. */
+        boolean isBehindManifest;
+        /** By earlier repairs, known to be of the queue. */
+        long count;
+        /** What earlier repairs had given up of nobody, and of anybody, before that. */
+        long ofNobodyBefore;
+
+        long ofAnybodyBefore;
+        /** Now, of what a snapshot was told of. */
+        long lost;
+        /** How many holes came before that message. */
         int holesBefore;
     }
 
@@ -82,6 +102,19 @@ final class RepairScan {
     private final Map<Integer, List<long[]>> lostOffsets = new TreeMap<>();
     /** Per owner, how many of its records are lost. */
     private final Map<Long, Long> lostRecords = new TreeMap<>();
+    /**
+     * Per queue. Any of these records may have been a message, or stands for an offset that an earlier repair has passed over; the notes
+     * that say which offsets those were may be lost by now.
+     */
+    private final Map<Integer, GivenUp> givenUp = new HashMap<>();
+
+    private long givenUpOfNobody;
+    private long givenUpOfAnybody;
+    private long givenUpBehindManifest;
+    /** Per queue, behind the last offset that a note of an earlier repair puts in quarantine. */
+    private final Map<Integer, Long> notedEnds = new HashMap<>();
+    /** Per queue, what such notes put in quarantine. */
+    private final Map<Integer, OffsetSet> noted = new HashMap<>();
 
     private final List<String> notes = new ArrayList<>();
 
@@ -240,6 +273,9 @@ final class RepairScan {
                     if (view.queueOffset() >= 0) {
                         nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
                     }
+                    if (!FrameCodec.isMoved(bytes, frameAt)) {
+                        takeGivenUp();
+                    }
                 }
                 at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
             }
@@ -376,6 +412,9 @@ final class RepairScan {
             if (!isMoved && !isBelowReplay) {
                 takeNumber();
             }
+            if (!isMoved) {
+                takeGivenUp();
+            }
             if (view.queueOffset() >= 0) {
                 nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
                 if (isMoved) {
@@ -408,7 +447,11 @@ final class RepairScan {
             attribute(key, seen.number + 1, number - 1, seen.holesBefore);
         }
         long gap = Math.max(0, number - 1 - seen.number);
-        seen.lostNumbers += isKnown || view.queueOffset() >= 0 ? gap : 0;
+        if (!isKnown && view.queueOffset() < 0) {
+            gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
+        }
+        seen.lostNumbers += gap;
+        seen.lostBehindManifest += manifest == null ? gap : Math.min(gap, lostBehindManifest(seen.holesBefore));
         if (view.queueOffset() >= 0) {
             noteLostOffsets(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
@@ -444,23 +487,150 @@ final class RepairScan {
         long known = nextOffsets.getOrDefault(queueId, 0L);
         long first = Math.max(known, next - seen.lostNumbers);
         if (first < next && !holes.isEmpty()) {
-            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, next - first});
+            // What is lost may be the note of what was given up before.
+            addLostUnlessNoted(queueId, Math.max(known, first - givenUp(queueId)), first);
+            addLost(queueId, first, next);
         }
+        // A snapshot is older than where it lies: what lies between is not in it.
+        givenUp.computeIfAbsent(queueId, id -> new GivenUp()).lost += seen.lostBehindManifest;
         seen.lostNumbers = 0;
+        seen.lostBehindManifest = 0;
         nextOffsets.merge(queueId, next, Math::max);
+    }
+
+    private void addLost(int queueId, long first, long end) {
+        if (first < end) {
+            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, end - first});
+        }
+    }
+
+    private void addLostUnlessNoted(int queueId, long first, long end) {
+        OffsetSet left =
+                OffsetSet.range(first, Math.max(0, end - first)).minus(noted.getOrDefault(queueId, OffsetSet.empty()));
+        for (int index = 0; index < left.rangeCount(); index++) {
+            addLost(queueId, left.rangeFirst(index), left.rangeLast(index) + 1);
+        }
     }
 
     /** Of queues whose later records do not say how far their offsets had come: all that is lost may have been messages. */
     private void passOverUntold() {
         owners.forEach((key, seen) -> {
-            int queueId = Owner.ofKey(key).queueId();
             if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
-                long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-                lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, seen.lostNumbers});
-                nextOffsets.put(queueId, next + seen.lostNumbers);
+                passOver(
+                        Owner.ofKey(key).queueId(),
+                        seen.lostBehindManifest,
+                        seen.lostNumbers - seen.lostBehindManifest);
                 seen.lostNumbers = 0;
+                seen.lostBehindManifest = 0;
             }
         });
+    }
+
+    /**
+     * Offsets that may have been given, if as many records that are lost now may have been messages.
+     *
+     * @param toldCount others that may have been messages, of which the manifest has told
+     */
+    private void passOver(int queueId, long lostCount, long toldCount) {
+        long told = told(queueId);
+        long end = reached(queueId, lostCount);
+        addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), told - toldCount), told);
+        addLostUnlessNoted(queueId, told, end);
+        nextOffsets.put(queueId, end);
+        tell(queueId, end, true);
+    }
+
+    /** The highest offset that was to be given next by anything that is left, but for notes of repairs. */
+    private long told(int queueId) {
+        return Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
+    }
+
+    /**
+     * How far a queue's offsets may have come at most. Since a message or a manifest told it they came no further than there are records
+     * that are given up, or lost now: each was a message, or stands for an offset that a repair has passed over, or neither. What
+     * this passes over keeps that true.
+     */
+    private long reached(int queueId, long lostCount) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        long lost = since.lost + lostCount;
+        long end = isToldByManifest(queueId)
+                ? listedOffset(queueId) + givenUp(queueId) + lost
+                : since.next + givenUp(queueId) + lost;
+        return Math.max(Math.max(told(queueId), notedEnds.getOrDefault(queueId, 0L)), end);
+    }
+
+    // --------------------------------------------------------------------------------- what earlier repairs have given up
+
+    private void takeGivenUp() throws CorruptRecordException {
+        int queueId = view.queueId();
+        boolean isOfQueue = Owner.ofKey(view.ownerKey()).isQueue();
+        if (view.type() == RecordType.LOST) {
+            givenUpOfAnybody++;
+            givenUpOfNobody += view.ownerNumber() == 0 ? 1 : 0;
+            givenUpBehindManifest += isBehindManifest(view.sequence()) ? 1 : 0;
+            if (isOfQueue && view.ownerNumber() != 0) {
+                givenUp.computeIfAbsent(queueId, id -> new GivenUp()).count++;
+            }
+        } else if (view.queueOffset() >= 0) {
+            tell(queueId, view.queueOffset() + 1, isBehindManifest(view.sequence()));
+        } else if (view.type() == RecordType.QUARANTINED && isOfQueue) {
+            QuarantinedRecord note = (QuarantinedRecord) view.decode();
+            OffsetSet before = noted.getOrDefault(queueId, OffsetSet.empty());
+            OffsetSet offsets = OffsetSet.range(note.firstOffset(), note.count());
+            if (note.cause() == QuarantinedRecord.Cause.RELEASED) {
+                noted.put(queueId, before.minus(offsets));
+            } else if (note.position() < 0 && note.segment().isEmpty()) {
+                // Of a repair: a node notes the place.
+                noted.put(queueId, before.union(offsets));
+                notedEnds.merge(queueId, note.firstOffset() + note.count(), Math::max);
+            }
+        }
+    }
+
+    /** How many offsets may have been given, or passed over by repairs, since a message or a manifest told how far they had come. */
+    private long givenUp(int queueId) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        // What is lost now before its last record is none of its, but may be what an earlier repair has given up.
+        Seen seen = owners.get(Owner.key(queueId, 0));
+        long again = seen == null ? 0 : unknownBetween(since.holesBefore, seen.holesBefore);
+        if (isToldByManifest(queueId)) {
+            return again + givenUpBehindManifest; // a repair may have taken one that was lost before it for one behind it
+        }
+        return again
+                + (isManifestLost()
+                        ? givenUpOfAnybody - since.ofAnybodyBefore
+                        : since.count + givenUpOfNobody - since.ofNobodyBefore);
+    }
+
+    private boolean isToldByManifest(int queueId) {
+        return manifest != null && !givenUp.getOrDefault(queueId, new GivenUp()).isBehindManifest;
+    }
+
+    /** Whether earlier repairs may have gone by one that cannot be read now. */
+    private boolean isManifestLost() {
+        return manifest == null && (slot == null || slot.manifestSequence() >= 0);
+    }
+
+    private boolean isBehindManifest(long recordSequence) {
+        return manifest == null || recordSequence >= manifest.nextSequence();
+    }
+
+    private long lostBehindManifest(int firstHole) {
+        return holes.subList(firstHole, holes.size()).stream()
+                .filter(hole -> isBehindManifest(hole.firstSequence))
+                .mapToLong(hole -> hole.count)
+                .sum();
+    }
+
+    private void tell(int queueId, long next, boolean isBehindManifest) {
+        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
+        since.next = Math.max(since.next, next);
+        since.isBehindManifest = isBehindManifest;
+        since.count = 0;
+        since.ofNobodyBefore = givenUpOfNobody;
+        since.ofAnybodyBefore = givenUpOfAnybody;
+        since.lost = 0;
+        since.holesBefore = holes.size();
     }
 
     // ------------------------------------------------------------------------------- what the damaged bytes still tell
@@ -470,22 +640,29 @@ final class RepairScan {
      * the owner's next is not invented by damage. Of what stays unknown every queue without a later record may have lost offsets.
      */
     private void attributeByBytes() throws IOException {
-        long unknown = 0;
         for (int index = 0; index < holes.size(); index++) {
             Hole hole = holes.get(index);
-            if (hole.isBelowReplay) {
-                // A manifest says which offsets were given there.
-                unknown += manifest == null ? hole.count : 0;
-                continue;
-            }
-            if (hole.unknownCount() > 0) {
+            if (!hole.isBelowReplay && hole.unknownCount() > 0) {
                 readRemains(hole, index);
             }
-            unknown += hole.unknownCount();
         }
-        if (unknown > 0) {
-            passOverUnknown(unknown);
+        if (unknownFrom(0) > 0) {
+            passOverUnknown();
         }
+    }
+
+    /** Lost records whose owner is not known and which may have been messages, from a hole on. */
+    private long unknownFrom(int firstHole) {
+        return unknownBetween(firstHole, holes.size());
+    }
+
+    private long unknownBetween(int firstHole, int endHole) {
+        long unknown = 0;
+        for (Hole hole : holes.subList(Math.min(firstHole, endHole), endHole)) {
+            // A manifest says which offsets were given before it.
+            unknown += isBehindManifest(hole.firstSequence) ? hole.unknownCount() : 0;
+        }
+        return unknown;
     }
 
     private void readRemains(Hole hole, int index) throws IOException {
@@ -552,19 +729,33 @@ final class RepairScan {
         if (!isFirst && (seen == null || number != seen.number + 1 || seen.holesBefore > index)) {
             return false;
         }
+        int queueId = view.queueId();
         long offset = view.queueOffset();
-        if (offset < 0 && Owner.ofKey(key).isQueue() && !isWhole()) {
-            // If its type is what is damaged it may have been a message.
-            offset = Math.max(nextOffsets.getOrDefault(view.queueId(), 0L), listedOffset(view.queueId()));
-        }
+        boolean isOfQueue = Owner.ofKey(key).isQueue();
+        // If its type is what is damaged it may have been a message, and one that was given up before as well.
+        boolean mayBeMessage = offset >= 0 || isOfQueue && (!isWhole() || view.type() == RecordType.LOST);
+        long told = told(queueId);
+        long reached = reached(queueId, 0);
         if (offset >= 0) {
-            long next = nextOffsets.getOrDefault(view.queueId(), -1L);
-            long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
-            if (offset > offsetMax || offset < next) {
+            long next = nextOffsets.getOrDefault(queueId, -1L);
+            long offsetMax = next >= 0 ? next : told + hole.count;
+            if (offset > Math.max(offsetMax, reached) || offset < next) {
                 return false;
             }
-            nextOffsets.put(view.queueId(), offset + 1);
-            lostOffsets.computeIfAbsent(view.queueId(), id -> new ArrayList<>()).add(new long[] {offset, 1});
+        }
+        if (!isBehindManifest(hole.firstSequence)) {
+            if (offset >= 0 && offset < listedOffset(queueId)) {
+                nextOffsets.put(queueId, offset + 1);
+                addLost(queueId, offset, offset + 1);
+            }
+        } else if (isOfQueue && reached > told) {
+            // It may be a note of what was given up before, or have come behind one that is lost.
+            passOver(queueId, mayBeMessage ? 1 : 0, 0);
+        } else if (mayBeMessage) {
+            offset = offset < 0 ? told : offset;
+            nextOffsets.put(queueId, offset + 1);
+            addLost(queueId, offset, offset + 1);
+            tell(queueId, offset + 1, true);
         }
         seen(key).number = number;
         if (hole.owners.size() < hole.count) {
@@ -584,28 +775,22 @@ final class RepairScan {
         }
     }
 
-    /** Offsets that may have been given are not given again. */
-    private void passOverUnknown(long unknown) {
-        int lastHole = holes.size();
+    /** Offsets that may have been given are not given again: what is lost before a queue's last record is none of its. */
+    private void passOverUnknown() {
         Set<Integer> queueIds = new TreeSet<>();
         if (manifest == null) {
             queueIds.addAll(nextOffsets.keySet()); // also those of which nothing is replayed
         }
-        owners.forEach((key, seen) -> {
-            Owner owner = Owner.ofKey(key);
-            if (owner.isQueue() && seen.holesBefore >= lastHole) {
-                queueIds.remove(owner.queueId());
-            } else if (owner.isQueue()) {
-                queueIds.add(owner.queueId());
-            }
-        });
+        owners.keySet().stream().map(Owner::ofKey).filter(Owner::isQueue).forEach(owner -> queueIds.add(owner.queueId()));
         for (int queueId : queueIds) {
-            long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {next, unknown});
+            Seen seen = owners.get(Owner.key(queueId, 0));
+            long unknown = unknownFrom(seen == null ? 0 : seen.holesBefore);
+            if (unknown > 0) {
+                passOver(queueId, unknown, 0);
+            }
         }
-        notes.add(
-                "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
-                        + " queue that has no later record");
+        notes.add("whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
+                + " in each queue that has no later record");
     }
 
     private long listedOffset(int queueId) {

@@ -58,7 +58,7 @@ class SmallHolesRepairTest {
                 .findFirst()
                 .orElseThrow();
         disk.flip(piece.file(), piece.at() + piece.lengthBytes() - 1, 1);
-        RepairPlan plan = LogRepair.apply(disk, 1, 3_000);
+        RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
         assertThat(plan.refusalOrNull()).as("I8").isNull();
         assertThat(LogVerifier.verify(disk).problems()).isEmpty();
         return plan;
@@ -113,6 +113,45 @@ class SmallHolesRepairTest {
         });
         RepairPlan plan = repair(1);
         assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertNextOffset(4);
+    }
+
+    /** What a first repair has put in quarantine no message tells of, and its note is lost as well. */
+    @Test
+    void offsetsInQuarantineAreNotGivenAgainWhenTheirNoteIsLost() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        repair(1);
+        assertNextOffset(3);
+        write(log -> append(log, GROUP, new AckRecord(OffsetSet.of(1))));
+        LogCensus.Piece note = LogCensus.of(disk).pieces.stream()
+                .filter(one -> one.entries().get(0).type() == RecordType.QUARANTINED)
+                .findFirst()
+                .orElseThrow();
+        disk.flip(note.file(), note.at() + note.lengthBytes() - 1, 1);
+        RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
+        assertThat(plan.refusalOrNull()).as("I8").isNull();
+        assertNextOffset(3);
+    }
+
+    /** What a first repair has put in quarantine lies before what is lost then. */
+    @Test
+    void offsetsBehindThoseInQuarantineAreNotGivenAgain() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        repair(1);
+        write(log -> {
+            append(log, QUEUE, message("d"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+        });
+        assertNextOffset(4);
+        repair(3);
         assertNextOffset(4);
     }
 
