@@ -84,6 +84,10 @@ final class RepairScan {
         long lost;
         /** How many holes came before that message. */
         int holesBefore;
+        /** Whether offsets are passed over now, and how many more records may have stood for some. */
+        boolean isPassedOver;
+
+        long againMax;
     }
 
     private final LogFiles files;
@@ -378,6 +382,7 @@ final class RepairScan {
         hole.count = LostFrames.Place.countMax(hole.to - hole.from);
         boolean isClean = slot != null && slot.isClean() && slot.cleanEnd() >= hole.from && slot.cleanEnd() <= limit;
         if (isClean) {
+            hole.isOpen = false;
             hole.to = slot.cleanEnd();
             hole.count = slot.nextSequence() - sequence;
         }
@@ -451,7 +456,7 @@ final class RepairScan {
             gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
         }
         seen.lostNumbers += gap;
-        seen.lostBehindManifest += manifest == null ? gap : Math.min(gap, lostBehindManifest(seen.holesBefore));
+        seen.lostBehindManifest += manifest == null ? gap : Math.min(gap, lostBehindManifest(seen.holesBefore, holes.size()));
         if (view.queueOffset() >= 0) {
             noteLostOffsets(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
@@ -534,10 +539,38 @@ final class RepairScan {
     private void passOver(int queueId, long lostCount, long toldCount) {
         long told = told(queueId);
         long end = reached(queueId, lostCount);
+        againMax(queueId, lostCount);
         addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), told - toldCount), told);
         addLostUnlessNoted(queueId, told, end);
         nextOffsets.put(queueId, end);
-        tell(queueId, end, true);
+        tell(queueId, bound(queueId, lostCount), true);
+    }
+
+    private void againMax(int queueId, long lostCount) {
+        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
+        Seen seen = owners.get(Owner.key(queueId, 0));
+        if (!since.isPassedOver) {
+            since.isPassedOver = true;
+            since.againMax = !isToldByManifest(queueId)
+                    ? Long.MAX_VALUE
+                    : lostBehindManifest(0, seen == null ? 0 : seen.holesBefore) - since.lost - lostCount;
+        }
+    }
+
+    /**
+     * What is lost before a queue's last record is none of its, but may be what an earlier repair has given up of it without knowing. Of
+     * queues that have lost nothing since, notes tell how far they had come.
+     */
+    private void passOverAgain() {
+        givenUp.forEach((queueId, since) -> {
+            Seen seen = owners.get(Owner.key(queueId, 0));
+            if (since.isPassedOver && seen != null) {
+                long again = Math.min(since.againMax, unknownBetween(since.holesBefore, seen.holesBefore));
+                long next = nextOffsets.get(queueId);
+                addLost(queueId, next, since.next + again);
+                nextOffsets.put(queueId, Math.max(next, since.next + again));
+            }
+        });
     }
 
     /** The highest offset that was to be given next by anything that is left, but for notes of repairs. */
@@ -551,12 +584,15 @@ final class RepairScan {
      * this passes over keeps that true.
      */
     private long reached(int queueId, long lostCount) {
+        long noted = notedEnds.getOrDefault(queueId, 0L);
+        return Math.max(Math.max(told(queueId), noted), bound(queueId, lostCount));
+    }
+
+    private long bound(int queueId, long lostCount) {
         GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
         long lost = since.lost + lostCount;
-        long end = isToldByManifest(queueId)
-                ? listedOffset(queueId) + givenUp(queueId) + lost
-                : since.next + givenUp(queueId) + lost;
-        return Math.max(Math.max(told(queueId), notedEnds.getOrDefault(queueId, 0L)), end);
+        long next = isToldByManifest(queueId) ? listedOffset(queueId) : since.next;
+        return next + givenUp(queueId) + lost;
     }
 
     // --------------------------------------------------------------------------------- what earlier repairs have given up
@@ -590,16 +626,12 @@ final class RepairScan {
     /** How many offsets may have been given, or passed over by repairs, since a message or a manifest told how far they had come. */
     private long givenUp(int queueId) {
         GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
-        // What is lost now before its last record is none of its, but may be what an earlier repair has given up.
-        Seen seen = owners.get(Owner.key(queueId, 0));
-        long again = seen == null ? 0 : unknownBetween(since.holesBefore, seen.holesBefore);
         if (isToldByManifest(queueId)) {
-            return again + givenUpBehindManifest; // a repair may have taken one that was lost before it for one behind it
+            return givenUpBehindManifest; // a repair may have taken one that was lost before it for one behind it
         }
-        return again
-                + (isManifestLost()
-                        ? givenUpOfAnybody - since.ofAnybodyBefore
-                        : since.count + givenUpOfNobody - since.ofNobodyBefore);
+        return isManifestLost()
+                ? givenUpOfAnybody - since.ofAnybodyBefore
+                : since.count + givenUpOfNobody - since.ofNobodyBefore;
     }
 
     private boolean isToldByManifest(int queueId) {
@@ -615,8 +647,8 @@ final class RepairScan {
         return manifest == null || recordSequence >= manifest.nextSequence();
     }
 
-    private long lostBehindManifest(int firstHole) {
-        return holes.subList(firstHole, holes.size()).stream()
+    private long lostBehindManifest(int firstHole, int endHole) {
+        return holes.subList(firstHole, endHole).stream()
                 .filter(hole -> isBehindManifest(hole.firstSequence))
                 .mapToLong(hole -> hole.count)
                 .sum();
@@ -630,7 +662,7 @@ final class RepairScan {
         since.ofNobodyBefore = givenUpOfNobody;
         since.ofAnybodyBefore = givenUpOfAnybody;
         since.lost = 0;
-        since.holesBefore = holes.size();
+        since.holesBefore = since.isPassedOver ? since.holesBefore : holes.size();
     }
 
     // ------------------------------------------------------------------------------- what the damaged bytes still tell
@@ -648,6 +680,7 @@ final class RepairScan {
         }
         if (unknownFrom(0) > 0) {
             passOverUnknown();
+            passOverAgain();
         }
     }
 
@@ -755,6 +788,7 @@ final class RepairScan {
             offset = offset < 0 ? told : offset;
             nextOffsets.put(queueId, offset + 1);
             addLost(queueId, offset, offset + 1);
+            againMax(queueId, 1);
             tell(queueId, offset + 1, true);
         }
         seen(key).number = number;
