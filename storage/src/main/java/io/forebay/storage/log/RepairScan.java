@@ -493,7 +493,7 @@ final class RepairScan {
         long first = Math.max(known, next - seen.lostNumbers);
         if (first < next && !holes.isEmpty()) {
             // What is lost may be the note of what was given up before.
-            addLostUnlessNoted(queueId, Math.max(known, first - givenUp(queueId)), first);
+            addLostUnlessNoted(queueId, Math.max(known, first - givenUpSinceMessage(queueId)), first);
             addLost(queueId, first, next);
         }
         // A snapshot is older than where it lies: what lies between is not in it.
@@ -540,7 +540,10 @@ final class RepairScan {
         long told = told(queueId);
         long end = reached(queueId, lostCount);
         againMax(queueId, lostCount);
-        addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), told - toldCount), told);
+        if (toldCount > 0) {
+            long first = told - toldCount - givenUpSinceMessage(queueId);
+            addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), first), told);
+        }
         addLostUnlessNoted(queueId, told, end);
         nextOffsets.put(queueId, end);
         tell(queueId, bound(queueId, lostCount), true);
@@ -629,9 +632,12 @@ final class RepairScan {
         if (isToldByManifest(queueId)) {
             return givenUpBehindManifest; // a repair may have taken one that was lost before it for one behind it
         }
-        return isManifestLost()
-                ? givenUpOfAnybody - since.ofAnybodyBefore
-                : since.count + givenUpOfNobody - since.ofNobodyBefore;
+        return isManifestLost() ? givenUpOfAnybody - since.ofAnybodyBefore : givenUpSinceMessage(queueId);
+    }
+
+    private long givenUpSinceMessage(int queueId) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        return since.count + givenUpOfNobody - since.ofNobodyBefore;
     }
 
     private boolean isToldByManifest(int queueId) {
