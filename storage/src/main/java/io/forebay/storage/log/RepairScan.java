@@ -456,7 +456,7 @@ final class RepairScan {
             gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
         }
         seen.lostNumbers += gap;
-        seen.lostBehindManifest += manifest == null ? gap : Math.min(gap, lostBehindManifest(seen.holesBefore, holes.size()));
+        seen.lostBehindManifest += gap;
         if (view.queueOffset() >= 0) {
             noteLostOffsets(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
@@ -540,11 +540,8 @@ final class RepairScan {
         long told = told(queueId);
         long end = reached(queueId, lostCount);
         againMax(queueId, lostCount);
-        if (toldCount > 0) {
-            long first = told - toldCount - givenUpSinceMessage(queueId);
-            addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), first), told);
-        }
-        addLostUnlessNoted(queueId, told, end);
+        long first = Math.min(told, end - lostCount - givenUpSinceMessage(queueId));
+        addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), first), end);
         nextOffsets.put(queueId, end);
         tell(queueId, bound(queueId, lostCount), true);
     }
@@ -650,7 +647,8 @@ final class RepairScan {
     }
 
     private boolean isBehindManifest(long recordSequence) {
-        return manifest == null || recordSequence >= manifest.nextSequence();
+        // A node that had stopped a queue made manifests that do not know what it was missing.
+        return manifest == null || recordSequence >= manifest.replaySequence();
     }
 
     private long lostBehindManifest(int firstHole, int endHole) {
@@ -782,12 +780,7 @@ final class RepairScan {
                 return false;
             }
         }
-        if (!isBehindManifest(hole.firstSequence)) {
-            if (offset >= 0 && offset < listedOffset(queueId)) {
-                nextOffsets.put(queueId, offset + 1);
-                addLost(queueId, offset, offset + 1);
-            }
-        } else if (isOfQueue && reached > told) {
+        if (isOfQueue && reached > told) {
             // It may be a note of what was given up before, or have come behind one that is lost.
             passOver(queueId, mayBeMessage ? 1 : 0, 0);
         } else if (mayBeMessage) {
@@ -795,7 +788,7 @@ final class RepairScan {
             nextOffsets.put(queueId, offset + 1);
             addLost(queueId, offset, offset + 1);
             againMax(queueId, 1);
-            tell(queueId, offset + 1, true);
+            tell(queueId, Math.max(offset + 1, told), true);
         }
         seen(key).number = number;
         if (hole.owners.size() < hole.count) {
