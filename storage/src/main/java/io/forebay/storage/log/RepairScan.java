@@ -62,8 +62,6 @@ final class RepairScan {
         long number;
         /** Of a queue: records that are lost, of which nothing has told yet whether they were messages. */
         long lostNumbers;
-        /** Of those, how many may be lost behind the manifest. */
-        long lostBehindManifest;
         /** How many holes came before its last record. */
         int holesBefore;
     }
@@ -72,8 +70,8 @@ final class RepairScan {
     private static final class GivenUp {
         /** The offset behind that message. */
         long next;
-        /** Whether no manifest was written since. */
-        boolean isBehindManifest;
+        /** Whether a start replays that message. */
+        boolean isReplayed;
         /** By earlier repairs, known to be of the queue. */
         long count;
         /** What earlier repairs had given up of nobody, and of anybody, before that. */
@@ -114,7 +112,7 @@ final class RepairScan {
 
     private long givenUpOfNobody;
     private long givenUpOfAnybody;
-    private long givenUpBehindManifest;
+    private long givenUpInReplay;
     /** Per queue, behind the last offset that a note of an earlier repair puts in quarantine. */
     private final Map<Integer, Long> notedEnds = new HashMap<>();
     /** Per queue, what such notes put in quarantine. */
@@ -456,7 +454,6 @@ final class RepairScan {
             gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
         }
         seen.lostNumbers += gap;
-        seen.lostBehindManifest += gap;
         if (view.queueOffset() >= 0) {
             noteLostOffsets(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
@@ -497,9 +494,8 @@ final class RepairScan {
             addLost(queueId, first, next);
         }
         // A snapshot is older than where it lies: what lies between is not in it.
-        givenUp.computeIfAbsent(queueId, id -> new GivenUp()).lost += seen.lostBehindManifest;
+        givenUp.computeIfAbsent(queueId, id -> new GivenUp()).lost += seen.lostNumbers;
         seen.lostNumbers = 0;
-        seen.lostBehindManifest = 0;
         nextOffsets.merge(queueId, next, Math::max);
     }
 
@@ -521,22 +517,14 @@ final class RepairScan {
     private void passOverUntold() {
         owners.forEach((key, seen) -> {
             if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
-                passOver(
-                        Owner.ofKey(key).queueId(),
-                        seen.lostBehindManifest,
-                        seen.lostNumbers - seen.lostBehindManifest);
+                passOver(Owner.ofKey(key).queueId(), seen.lostNumbers);
                 seen.lostNumbers = 0;
-                seen.lostBehindManifest = 0;
             }
         });
     }
 
-    /**
-     * Offsets that may have been given, if as many records that are lost now may have been messages.
-     *
-     * @param toldCount others that may have been messages, of which the manifest has told
-     */
-    private void passOver(int queueId, long lostCount, long toldCount) {
+    /** Offsets that may have been given, if as many records that are lost now may have been messages. */
+    private void passOver(int queueId, long lostCount) {
         long told = told(queueId);
         long end = reached(queueId, lostCount);
         againMax(queueId, lostCount);
@@ -553,7 +541,7 @@ final class RepairScan {
             since.isPassedOver = true;
             since.againMax = !isToldByManifest(queueId)
                     ? Long.MAX_VALUE
-                    : lostBehindManifest(0, seen == null ? 0 : seen.holesBefore) - since.lost - lostCount;
+                    : lostInReplay(0, seen == null ? 0 : seen.holesBefore) - since.lost - lostCount;
         }
     }
 
@@ -603,12 +591,12 @@ final class RepairScan {
         if (view.type() == RecordType.LOST) {
             givenUpOfAnybody++;
             givenUpOfNobody += view.ownerNumber() == 0 ? 1 : 0;
-            givenUpBehindManifest += isBehindManifest(view.sequence()) ? 1 : 0;
+            givenUpInReplay += isReplayed(view.sequence()) ? 1 : 0;
             if (isOfQueue && view.ownerNumber() != 0) {
                 givenUp.computeIfAbsent(queueId, id -> new GivenUp()).count++;
             }
         } else if (view.queueOffset() >= 0) {
-            tell(queueId, view.queueOffset() + 1, isBehindManifest(view.sequence()));
+            tell(queueId, view.queueOffset() + 1, isReplayed(view.sequence()));
         } else if (view.type() == RecordType.QUARANTINED && isOfQueue) {
             QuarantinedRecord note = (QuarantinedRecord) view.decode();
             OffsetSet before = noted.getOrDefault(queueId, OffsetSet.empty());
@@ -627,7 +615,7 @@ final class RepairScan {
     private long givenUp(int queueId) {
         GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
         if (isToldByManifest(queueId)) {
-            return givenUpBehindManifest; // a repair may have taken one that was lost before it for one behind it
+            return givenUpInReplay; // whose it was may be mistaken where the manifest lies between
         }
         return isManifestLost() ? givenUpOfAnybody - since.ofAnybodyBefore : givenUpSinceMessage(queueId);
     }
@@ -638,7 +626,7 @@ final class RepairScan {
     }
 
     private boolean isToldByManifest(int queueId) {
-        return manifest != null && !givenUp.getOrDefault(queueId, new GivenUp()).isBehindManifest;
+        return manifest != null && !givenUp.getOrDefault(queueId, new GivenUp()).isReplayed;
     }
 
     /** Whether earlier repairs may have gone by one that cannot be read now. */
@@ -646,22 +634,22 @@ final class RepairScan {
         return manifest == null && (slot == null || slot.manifestSequence() >= 0);
     }
 
-    private boolean isBehindManifest(long recordSequence) {
+    private boolean isReplayed(long recordSequence) {
         // A node that had stopped a queue made manifests that do not know what it was missing.
         return manifest == null || recordSequence >= manifest.replaySequence();
     }
 
-    private long lostBehindManifest(int firstHole, int endHole) {
+    private long lostInReplay(int firstHole, int endHole) {
         return holes.subList(firstHole, endHole).stream()
-                .filter(hole -> isBehindManifest(hole.firstSequence))
+                .filter(hole -> isReplayed(hole.firstSequence))
                 .mapToLong(hole -> hole.count)
                 .sum();
     }
 
-    private void tell(int queueId, long next, boolean isBehindManifest) {
+    private void tell(int queueId, long next, boolean isReplayed) {
         GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
         since.next = Math.max(since.next, next);
-        since.isBehindManifest = isBehindManifest;
+        since.isReplayed = isReplayed;
         since.count = 0;
         since.ofNobodyBefore = givenUpOfNobody;
         since.ofAnybodyBefore = givenUpOfAnybody;
@@ -696,8 +684,8 @@ final class RepairScan {
     private long unknownBetween(int firstHole, int endHole) {
         long unknown = 0;
         for (Hole hole : holes.subList(Math.min(firstHole, endHole), endHole)) {
-            // A manifest says which offsets were given before it.
-            unknown += isBehindManifest(hole.firstSequence) ? hole.unknownCount() : 0;
+            // A manifest says which offsets were given below the replay start.
+            unknown += isReplayed(hole.firstSequence) ? hole.unknownCount() : 0;
         }
         return unknown;
     }
@@ -782,7 +770,7 @@ final class RepairScan {
         }
         if (isOfQueue && reached > told) {
             // It may be a note of what was given up before, or have come behind one that is lost.
-            passOver(queueId, mayBeMessage ? 1 : 0, 0);
+            passOver(queueId, mayBeMessage ? 1 : 0);
         } else if (mayBeMessage) {
             offset = offset < 0 ? told : offset;
             nextOffsets.put(queueId, offset + 1);
@@ -819,7 +807,7 @@ final class RepairScan {
             Seen seen = owners.get(Owner.key(queueId, 0));
             long unknown = unknownFrom(seen == null ? 0 : seen.holesBefore);
             if (unknown > 0) {
-                passOver(queueId, unknown, 0);
+                passOver(queueId, unknown);
             }
         }
         notes.add("whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
