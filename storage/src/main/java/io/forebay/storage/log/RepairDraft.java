@@ -22,9 +22,6 @@ import java.util.TreeMap;
  * offsets that are gone. Used once.
  */
 final class RepairDraft {
-    /** Detail of the record that notes offsets of which a repair has left no other record. */
-    static final String GIVEN_UP = "given up by a repair of the log";
-
     private static final int ROUNDS_MAX = 1_000;
     /** It holds the definitions of topics and groups. */
     private static final int REGISTRY_STRIPE = 0;
@@ -163,7 +160,7 @@ final class RepairDraft {
             }
         }
         Map<Integer, List<long[]>> lostOffsets = fill();
-        remakeManifest();
+        remakeManifest(lostOffsets);
         appendNotes(lostOffsets);
         String problem = opens(new DraftDirectory(draft));
         if (problem != null) {
@@ -526,7 +523,7 @@ final class RepairDraft {
                                     log.logTimeMillis(),
                                     QuarantinedRecord.Cause.BAD_FRAME,
                                     "",
-                                    GIVEN_UP));
+                                    "given up by a repair of the log"));
                     log.append(builder.build(), nowMillis);
                 }
             }
@@ -545,7 +542,7 @@ final class RepairDraft {
     }
 
     /** If what the newest manifest says, or names, cannot be read. */
-    private void remakeManifest() throws IOException {
+    private void remakeManifest(Map<Integer, List<long[]>> lostOffsets) throws IOException {
         CheckpointSlot slot = slot();
         if (slot == null || opens(new DraftDirectory(draft)) == null) {
             return;
@@ -554,7 +551,7 @@ final class RepairDraft {
         try (LogFiles files = LogFiles.open(draft, slot)) {
             manifest = manifest(files, slot);
         }
-        RepairManifest remade = new RepairManifest(draft, manifest, notes);
+        RepairManifest remade = new RepairManifest(draft, manifest, lostOffsets, notes);
         remade.write(options(draft), nowMillis, slot);
         isNamesLost = remade.areNamesLost();
         isIndexRebuilt = true;

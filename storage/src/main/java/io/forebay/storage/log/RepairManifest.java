@@ -23,6 +23,7 @@ import java.util.TreeMap;
 final class RepairManifest {
     private final StorageDirectory directory;
     private final ManifestRecord old;
+    private final Map<Integer, List<long[]>> lostOffsets;
     private final List<String> notes;
     private final RecordView view = new RecordView();
 
@@ -57,10 +58,18 @@ final class RepairManifest {
     private long replayPosition;
     private long replaySequence;
 
-    /** @param oldOrNull the manifest that cannot be used as it is, if it can be read */
-    RepairManifest(StorageDirectory directory, ManifestRecord oldOrNull, List<String> notes) {
+    /**
+     * @param oldOrNull the manifest that cannot be used as it is, if it can be read
+     * @param lostOffsets first offset and count of what is lost and not noted yet, by queue: it was given as well
+     */
+    RepairManifest(
+            StorageDirectory directory,
+            ManifestRecord oldOrNull,
+            Map<Integer, List<long[]>> lostOffsets,
+            List<String> notes) {
         this.directory = directory;
         this.old = oldOrNull;
+        this.lostOffsets = lostOffsets;
         this.notes = notes;
     }
 
@@ -155,6 +164,12 @@ final class RepairManifest {
                 look(files, found, true, found == chain.get(chain.size() - 1));
             }
         }
+        lostOffsets.forEach((queueId, ranges) -> {
+            Known queue = owners.get(Owner.key(queueId, 0));
+            for (long[] range : queue == null ? List.<long[]>of() : ranges) {
+                queue.nextOffset = Math.max(queue.nextOffset, range[0] + range[1]);
+            }
+        });
     }
 
     private Known known(long key) {

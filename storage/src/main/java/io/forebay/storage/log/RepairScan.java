@@ -66,6 +66,28 @@ final class RepairScan {
         int holesBefore;
     }
 
+    /** What is given up of a queue since a message told how far its offsets had come. */
+    private static final class GivenUp {
+        /** The offset behind that message. */
+        long next;
+        /** Whether a start replays that message. */
+        boolean isReplayed;
+        /** By earlier repairs, known to be of the queue. */
+        long count;
+        /** What earlier repairs had given up of nobody, and of anybody, before that. */
+        long ofNobodyBefore;
+
+        long ofAnybodyBefore;
+        /** Now, of what a snapshot was told of. */
+        long lost;
+        /** How many holes came before that message. */
+        int holesBefore;
+        /** Whether offsets are passed over now, and how many more records may have stood for some. */
+        boolean isPassedOver;
+
+        long againMax;
+    }
+
     private final LogFiles files;
     private final CheckpointSlot slot;
     private final ManifestRecord manifest;
@@ -78,12 +100,23 @@ final class RepairScan {
     private final Map<Integer, Long> nextOffsets = new HashMap<>();
     /** Per queue the offsets of messages that cleaning has moved: they lie behind holes that they have nothing to do with. */
     private final Map<Integer, OffsetSet.Builder> moved = new HashMap<>();
-    /** Per queue the offsets that earlier repairs have given up: no record with an offset is left of them. */
-    private final Map<Integer, OffsetSet> givenUp = new HashMap<>();
     /** First offset and count of what is lost, by queue. */
     private final Map<Integer, List<long[]>> lostOffsets = new TreeMap<>();
     /** Per owner, how many of its records are lost. */
     private final Map<Long, Long> lostRecords = new TreeMap<>();
+    /**
+     * Per queue. Any of these records may have been a message, or stands for an offset that an earlier repair has passed over; the notes
+     * that say which offsets those were may be lost by now.
+     */
+    private final Map<Integer, GivenUp> givenUp = new HashMap<>();
+
+    private long givenUpOfNobody;
+    private long givenUpOfAnybody;
+    private long givenUpInReplay;
+    /** Per queue, behind the last offset that a note of an earlier repair puts in quarantine. */
+    private final Map<Integer, Long> notedEnds = new HashMap<>();
+    /** Per queue, what such notes put in quarantine. */
+    private final Map<Integer, OffsetSet> noted = new HashMap<>();
 
     private final List<String> notes = new ArrayList<>();
 
@@ -152,7 +185,6 @@ final class RepairScan {
         if (start == null || !start.isLinked()) {
             return;
         }
-        collectGivenUp();
         isBelowReplay = true;
         scanOlder(start);
         long replayFrom = slot == null || slot.replayPosition() < 0 ? start.firstPosition() : slot.replayPosition();
@@ -205,74 +237,6 @@ final class RepairScan {
         }
     }
 
-    /** What says so lies behind the records that it is about. */
-    private void collectGivenUp() throws IOException {
-        Map<Integer, OffsetSet.Builder> found = new HashMap<>();
-        for (Found segment : files.all()) {
-            if (segment.isLinked()) {
-                forEachRecord(segment, segment.base + segment.file.sizeBytes(), () -> {
-                    if (view.type() == RecordType.QUARANTINED
-                            && view.decode() instanceof QuarantinedRecord record
-                            && record.detail().equals(RepairDraft.GIVEN_UP)) {
-                        found.computeIfAbsent(view.queueId(), id -> OffsetSet.builder())
-                                .addRange(record.firstOffset(), record.count());
-                    }
-                });
-            }
-        }
-        found.forEach((queueId, offsets) -> givenUp.put(queueId, offsets.build()));
-    }
-
-    private OffsetSet givenUp(int queueId) {
-        return givenUp.getOrDefault(queueId, OffsetSet.empty());
-    }
-
-    /** That offset, or the first one behind it that was not given up. */
-    private long behindGivenUp(int queueId, long offset) {
-        OffsetSet offsets = givenUp(queueId);
-        long behind = offset;
-        while (offsets.contains(behind)) {
-            behind++;
-        }
-        return behind;
-    }
-
-    /** Notes so many offsets as lost, from that one on. @return the one behind them */
-    private long lose(int queueId, long from, long count) {
-        long next = from;
-        List<long[]> ranges = lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>());
-        for (long left = count; left > 0; left--) {
-            next = behindGivenUp(queueId, next);
-            long[] last = ranges.isEmpty() ? null : ranges.get(ranges.size() - 1);
-            if (last != null && last[0] + last[1] == next) {
-                last[1]++;
-            } else {
-                ranges.add(new long[] {next, 1});
-            }
-            next++;
-        }
-        return next;
-    }
-
-    private interface OfRecord {
-        void take() throws CorruptRecordException;
-    }
-
-    /** Shows each record of the sound frames in {@link #view}. */
-    private void forEachRecord(Found found, long end, OfRecord taker) throws IOException {
-        for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
-            byte[] bytes = window.bytes();
-            int frameAt = window.at();
-            int recordAt = frameAt + FrameCodec.HEADER_BYTES;
-            for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
-                view.wrap(bytes, frameAt, recordAt, ordinal);
-                recordAt += view.lengthBytes();
-                taker.take();
-            }
-            at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
-        }
-    }
-
     /** What the manifest lists below the replay start, each on its own. */
     private void scanOlder(Found start) throws IOException {
         if (manifest == null) {
@@ -301,11 +265,23 @@ final class RepairScan {
             if (!found.isLinked() || found.base >= start.base) {
                 continue;
             }
-            forEachRecord(found, files.end(found), () -> {
-                if (view.queueOffset() >= 0) {
-                    nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
+            long end = files.end(found);
+            for (long at = window.nextFrame(found.file, found.base, found.firstPosition(), end); at < end; ) {
+                byte[] bytes = window.bytes();
+                int frameAt = window.at();
+                int recordAt = frameAt + FrameCodec.HEADER_BYTES;
+                for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
+                    view.wrap(bytes, frameAt, recordAt, ordinal);
+                    recordAt += view.lengthBytes();
+                    if (view.queueOffset() >= 0) {
+                        nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
+                    }
+                    if (!FrameCodec.isMoved(bytes, frameAt)) {
+                        takeGivenUp();
+                    }
                 }
-            });
+                at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
+            }
         }
     }
 
@@ -405,6 +381,7 @@ final class RepairScan {
         hole.count = LostFrames.Place.countMax(hole.to - hole.from);
         boolean isClean = slot != null && slot.isClean() && slot.cleanEnd() >= hole.from && slot.cleanEnd() <= limit;
         if (isClean) {
+            hole.isOpen = false;
             hole.to = slot.cleanEnd();
             hole.count = slot.nextSequence() - sequence;
         }
@@ -439,6 +416,9 @@ final class RepairScan {
             if (!isMoved && !isBelowReplay) {
                 takeNumber();
             }
+            if (!isMoved) {
+                takeGivenUp();
+            }
             if (view.queueOffset() >= 0) {
                 nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
                 if (isMoved) {
@@ -471,7 +451,10 @@ final class RepairScan {
             attribute(key, seen.number + 1, number - 1, seen.holesBefore);
         }
         long gap = Math.max(0, number - 1 - seen.number);
-        seen.lostNumbers += isKnown || view.queueOffset() >= 0 ? gap : 0;
+        if (!isKnown && view.queueOffset() < 0) {
+            gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
+        }
+        seen.lostNumbers += gap;
         if (view.queueOffset() >= 0) {
             noteLostOffsets(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
@@ -501,42 +484,178 @@ final class RepairScan {
         }
     }
 
-    /** The offsets before one that was to be given next and are not given up; no more than records of the queue are lost. */
+    /** The offsets before one that was to be given next; no more than records of the queue are lost. */
     private void noteLostOffsets(Seen seen, long next) {
         int queueId = view.queueId();
         long known = nextOffsets.getOrDefault(queueId, 0L);
-        if (known < next && !holes.isEmpty()) {
-            OffsetSet open = OffsetSet.range(known, next - known).minus(givenUp(queueId));
-            long count = Math.min(seen.lostNumbers, open.count());
-            if (count > 0) {
-                lose(queueId, offsetAt(open, open.count() - count), count);
-            }
+        long first = Math.max(known, next - seen.lostNumbers);
+        if (first < next && !holes.isEmpty()) {
+            // What is lost may be the note of what was given up before.
+            addLostUnlessNoted(queueId, Math.max(known, first - givenUpSinceMessage(queueId)), first);
+            addLost(queueId, first, next);
         }
+        // A snapshot is older than where it lies: what lies between is not in it.
+        givenUp.computeIfAbsent(queueId, id -> new GivenUp()).lost += seen.lostNumbers;
         seen.lostNumbers = 0;
         nextOffsets.merge(queueId, next, Math::max);
     }
 
-    private static long offsetAt(OffsetSet offsets, long index) {
-        long before = 0;
-        for (int range = 0; ; range++) {
-            long size = offsets.rangeLast(range) - offsets.rangeFirst(range) + 1;
-            if (index < before + size) {
-                return offsets.rangeFirst(range) + index - before;
-            }
-            before += size;
+    private void addLost(int queueId, long first, long end) {
+        if (first < end) {
+            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, end - first});
+        }
+    }
+
+    private void addLostUnlessNoted(int queueId, long first, long end) {
+        OffsetSet left =
+                OffsetSet.range(first, Math.max(0, end - first)).minus(noted.getOrDefault(queueId, OffsetSet.empty()));
+        for (int index = 0; index < left.rangeCount(); index++) {
+            addLost(queueId, left.rangeFirst(index), left.rangeLast(index) + 1);
         }
     }
 
     /** Of queues whose later records do not say how far their offsets had come: all that is lost may have been messages. */
     private void passOverUntold() {
         owners.forEach((key, seen) -> {
-            int queueId = Owner.ofKey(key).queueId();
             if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
-                long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-                nextOffsets.put(queueId, lose(queueId, next, seen.lostNumbers));
+                passOver(Owner.ofKey(key).queueId(), seen.lostNumbers);
                 seen.lostNumbers = 0;
             }
         });
+    }
+
+    /** Offsets that may have been given, if as many records that are lost now may have been messages. */
+    private void passOver(int queueId, long lostCount) {
+        long told = told(queueId);
+        long end = reached(queueId, lostCount);
+        againMax(queueId, lostCount);
+        long first = Math.min(told, end - lostCount - givenUpSinceMessage(queueId));
+        addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), first), end);
+        nextOffsets.put(queueId, end);
+        tell(queueId, bound(queueId, lostCount), true);
+    }
+
+    private void againMax(int queueId, long lostCount) {
+        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
+        Seen seen = owners.get(Owner.key(queueId, 0));
+        if (!since.isPassedOver) {
+            since.isPassedOver = true;
+            since.againMax = !isToldByManifest(queueId)
+                    ? Long.MAX_VALUE
+                    : lostInReplay(0, seen == null ? 0 : seen.holesBefore) - since.lost - lostCount;
+        }
+    }
+
+    /**
+     * What is lost before a queue's last record is none of its, but may be what an earlier repair has given up of it without knowing. Of
+     * queues that have lost nothing since, notes tell how far they had come.
+     */
+    private void passOverAgain() {
+        givenUp.forEach((queueId, since) -> {
+            Seen seen = owners.get(Owner.key(queueId, 0));
+            if (since.isPassedOver && seen != null) {
+                long again = Math.min(since.againMax, unknownBetween(since.holesBefore, seen.holesBefore));
+                long next = nextOffsets.get(queueId);
+                addLost(queueId, next, since.next + again);
+                nextOffsets.put(queueId, Math.max(next, since.next + again));
+            }
+        });
+    }
+
+    /** The highest offset that was to be given next by anything that is left, but for notes of repairs. */
+    private long told(int queueId) {
+        return Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
+    }
+
+    /**
+     * How far a queue's offsets may have come at most. Since a message or a manifest told it they came no further than there are records
+     * that are given up, or lost now: each was a message, or stands for an offset that a repair has passed over, or neither. What
+     * this passes over keeps that true.
+     */
+    private long reached(int queueId, long lostCount) {
+        long noted = notedEnds.getOrDefault(queueId, 0L);
+        return Math.max(Math.max(told(queueId), noted), bound(queueId, lostCount));
+    }
+
+    private long bound(int queueId, long lostCount) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        long lost = since.lost + lostCount;
+        long next = isToldByManifest(queueId) ? listedOffset(queueId) : since.next;
+        return next + givenUp(queueId) + lost;
+    }
+
+    // --------------------------------------------------------------------------------- what earlier repairs have given up
+
+    private void takeGivenUp() throws CorruptRecordException {
+        int queueId = view.queueId();
+        boolean isOfQueue = Owner.ofKey(view.ownerKey()).isQueue();
+        if (view.type() == RecordType.LOST) {
+            givenUpOfAnybody++;
+            givenUpOfNobody += view.ownerNumber() == 0 ? 1 : 0;
+            givenUpInReplay += isReplayed(view.sequence()) ? 1 : 0;
+            if (isOfQueue && view.ownerNumber() != 0) {
+                givenUp.computeIfAbsent(queueId, id -> new GivenUp()).count++;
+            }
+        } else if (view.queueOffset() >= 0) {
+            tell(queueId, view.queueOffset() + 1, isReplayed(view.sequence()));
+        } else if (view.type() == RecordType.QUARANTINED && isOfQueue) {
+            QuarantinedRecord note = (QuarantinedRecord) view.decode();
+            OffsetSet before = noted.getOrDefault(queueId, OffsetSet.empty());
+            OffsetSet offsets = OffsetSet.range(note.firstOffset(), note.count());
+            if (note.cause() == QuarantinedRecord.Cause.RELEASED) {
+                noted.put(queueId, before.minus(offsets));
+            } else if (note.position() < 0 && note.segment().isEmpty()) {
+                // Of a repair: a node notes the place.
+                noted.put(queueId, before.union(offsets));
+                notedEnds.merge(queueId, note.firstOffset() + note.count(), Math::max);
+            }
+        }
+    }
+
+    /** How many offsets may have been given, or passed over by repairs, since a message or a manifest told how far they had come. */
+    private long givenUp(int queueId) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        if (isToldByManifest(queueId)) {
+            return givenUpInReplay; // whose it was may be mistaken where the manifest lies between
+        }
+        return isManifestLost() ? givenUpOfAnybody - since.ofAnybodyBefore : givenUpSinceMessage(queueId);
+    }
+
+    private long givenUpSinceMessage(int queueId) {
+        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
+        return since.count + givenUpOfNobody - since.ofNobodyBefore;
+    }
+
+    private boolean isToldByManifest(int queueId) {
+        return manifest != null && !givenUp.getOrDefault(queueId, new GivenUp()).isReplayed;
+    }
+
+    /** Whether earlier repairs may have gone by one that cannot be read now. */
+    private boolean isManifestLost() {
+        return manifest == null && (slot == null || slot.manifestSequence() >= 0);
+    }
+
+    private boolean isReplayed(long recordSequence) {
+        // A node that had stopped a queue made manifests that do not know what it was missing.
+        return manifest == null || recordSequence >= manifest.replaySequence();
+    }
+
+    private long lostInReplay(int firstHole, int endHole) {
+        return holes.subList(firstHole, endHole).stream()
+                .filter(hole -> isReplayed(hole.firstSequence))
+                .mapToLong(hole -> hole.count)
+                .sum();
+    }
+
+    private void tell(int queueId, long next, boolean isReplayed) {
+        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
+        since.next = Math.max(since.next, next);
+        since.isReplayed = isReplayed;
+        since.count = 0;
+        since.ofNobodyBefore = givenUpOfNobody;
+        since.ofAnybodyBefore = givenUpOfAnybody;
+        since.lost = 0;
+        since.holesBefore = since.isPassedOver ? since.holesBefore : holes.size();
     }
 
     // ------------------------------------------------------------------------------- what the damaged bytes still tell
@@ -546,22 +665,30 @@ final class RepairScan {
      * the owner's next is not invented by damage. Of what stays unknown every queue without a later record may have lost offsets.
      */
     private void attributeByBytes() throws IOException {
-        long unknown = 0;
         for (int index = 0; index < holes.size(); index++) {
             Hole hole = holes.get(index);
-            if (hole.isBelowReplay) {
-                // A manifest says which offsets were given there.
-                unknown += manifest == null ? hole.count : 0;
-                continue;
-            }
-            if (hole.unknownCount() > 0) {
+            if (!hole.isBelowReplay && hole.unknownCount() > 0) {
                 readRemains(hole, index);
             }
-            unknown += hole.unknownCount();
         }
-        if (unknown > 0) {
-            passOverUnknown(unknown);
+        if (unknownFrom(0) > 0) {
+            passOverUnknown();
+            passOverAgain();
         }
+    }
+
+    /** Lost records whose owner is not known and which may have been messages, from a hole on. */
+    private long unknownFrom(int firstHole) {
+        return unknownBetween(firstHole, holes.size());
+    }
+
+    private long unknownBetween(int firstHole, int endHole) {
+        long unknown = 0;
+        for (Hole hole : holes.subList(Math.min(firstHole, endHole), endHole)) {
+            // A manifest says which offsets were given below the replay start.
+            unknown += isReplayed(hole.firstSequence) ? hole.unknownCount() : 0;
+        }
+        return unknown;
     }
 
     private void readRemains(Hole hole, int index) throws IOException {
@@ -628,23 +755,30 @@ final class RepairScan {
         if (!isFirst && (seen == null || number != seen.number + 1 || seen.holesBefore > index)) {
             return false;
         }
+        int queueId = view.queueId();
         long offset = view.queueOffset();
-        if (offset < 0 && Owner.ofKey(key).isQueue() && !isWhole()) {
-            // If its type is what is damaged it may have been a message.
-            offset = behindGivenUp(
-                    view.queueId(),
-                    Math.max(nextOffsets.getOrDefault(view.queueId(), 0L), listedOffset(view.queueId())));
-        }
+        boolean isOfQueue = Owner.ofKey(key).isQueue();
+        // If its type is what is damaged it may have been a message, and one that was given up before as well. That what is left can be
+        // read as something else proves nothing.
+        boolean mayBeMessage = offset >= 0 || isOfQueue;
+        long told = told(queueId);
+        long reached = reached(queueId, 0);
         if (offset >= 0) {
-            long next = nextOffsets.containsKey(view.queueId())
-                    ? behindGivenUp(view.queueId(), nextOffsets.get(view.queueId()))
-                    : -1;
-            long offsetMax = next >= 0 ? next : listedOffset(view.queueId()) + hole.count;
-            if (offset > offsetMax || offset < next) {
+            long next = nextOffsets.getOrDefault(queueId, -1L);
+            long offsetMax = next >= 0 ? next : told + hole.count;
+            if (offset > Math.max(offsetMax, reached) || offset < next) {
                 return false;
             }
-            nextOffsets.put(view.queueId(), offset + 1);
-            lostOffsets.computeIfAbsent(view.queueId(), id -> new ArrayList<>()).add(new long[] {offset, 1});
+        }
+        if (isOfQueue && reached > told) {
+            // It may be a note of what was given up before, or have come behind one that is lost.
+            passOver(queueId, mayBeMessage ? 1 : 0);
+        } else if (mayBeMessage) {
+            offset = offset < 0 ? told : offset;
+            nextOffsets.put(queueId, offset + 1);
+            addLost(queueId, offset, offset + 1);
+            againMax(queueId, 1);
+            tell(queueId, Math.max(offset + 1, told), true);
         }
         seen(key).number = number;
         if (hole.owners.size() < hole.count) {
@@ -654,38 +788,22 @@ final class RepairScan {
         return true;
     }
 
-    /** Whether it is what its type says. */
-    private boolean isWhole() {
-        try {
-            view.decode();
-            return true;
-        } catch (CorruptRecordException e) {
-            return false;
-        }
-    }
-
-    /** Offsets that may have been given are not given again. */
-    private void passOverUnknown(long unknown) {
-        int lastHole = holes.size();
+    /** Offsets that may have been given are not given again: what is lost before a queue's last record is none of its. */
+    private void passOverUnknown() {
         Set<Integer> queueIds = new TreeSet<>();
         if (manifest == null) {
             queueIds.addAll(nextOffsets.keySet()); // also those of which nothing is replayed
         }
-        owners.forEach((key, seen) -> {
-            Owner owner = Owner.ofKey(key);
-            if (owner.isQueue() && seen.holesBefore >= lastHole) {
-                queueIds.remove(owner.queueId());
-            } else if (owner.isQueue()) {
-                queueIds.add(owner.queueId());
-            }
-        });
+        owners.keySet().stream().map(Owner::ofKey).filter(Owner::isQueue).forEach(owner -> queueIds.add(owner.queueId()));
         for (int queueId : queueIds) {
-            long next = Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-            lose(queueId, next, unknown);
+            Seen seen = owners.get(Owner.key(queueId, 0));
+            long unknown = unknownFrom(seen == null ? 0 : seen.holesBefore);
+            if (unknown > 0) {
+                passOver(queueId, unknown);
+            }
         }
-        notes.add(
-                "whose " + unknown + " of the lost records were cannot be told; as many offsets are passed over in each"
-                        + " queue that has no later record");
+        notes.add("whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
+                + " in each queue that has no later record");
     }
 
     private long listedOffset(int queueId) {

@@ -24,11 +24,14 @@ class DamagedIndexTest {
     private static final int QUEUES = 2;
     private static final int MESSAGES = 400;
     private static final int LETTERS = 3;
-    private static final MemoryDisk STOPPED = new MemoryDisk();
+    private static final boolean IS_FULL = "full".equals(System.getProperty("forebay.sweep"));
+
+    private static MemoryDisk stopped;
 
     @BeforeAll
     static void write() throws IOException {
-        try (StripeLog log = open(STOPPED)) {
+        stopped = new MemoryDisk();
+        try (StripeLog log = open(stopped)) {
             for (int i = 0; i < MESSAGES; i++) {
                 append(log, Owner.queue(1 + i % QUEUES), message(i));
             }
@@ -54,7 +57,7 @@ class DamagedIndexTest {
             log.finishCheckpoint(checkpoint);
             log.close(true);
         }
-        LogCensus census = LogCensus.of(STOPPED);
+        LogCensus census = LogCensus.of(stopped);
         long replayed = census.pieces.stream()
                 .filter(census::isReplayed)
                 .flatMap(piece -> piece.entries().stream())
@@ -113,7 +116,7 @@ class DamagedIndexTest {
     }
 
     private static List<String> files() {
-        return STOPPED.files().stream()
+        return stopped.files().stream()
                 .filter(name -> name.startsWith("index/index-0"))
                 .toList();
     }
@@ -122,8 +125,8 @@ class DamagedIndexTest {
     void aZeroedPageOfAnIndexCostsNothingButTime() throws IOException {
         int pages = 0;
         for (String file : files()) {
-            for (int page = 0; page < STOPPED.pages(file); page++) {
-                MemoryDisk damaged = STOPPED.killImage();
+            for (int page = 0; page < stopped.pages(file); page++) {
+                MemoryDisk damaged = stopped.killImage();
                 int changed = damaged.zeroPage(file, page);
                 Proof.corruptBytes.add(changed);
                 if (changed > 0) {
@@ -138,8 +141,8 @@ class DamagedIndexTest {
     @Test
     void aFlippedByteOfAnIndexCostsNothingButTime() throws IOException {
         for (String file : files()) {
-            for (long at = 0; at < STOPPED.sizeBytes(file); at += 397) {
-                MemoryDisk damaged = STOPPED.killImage();
+            for (long at = 0; at < stopped.sizeBytes(file); at += IS_FULL ? 1 : 97) {
+                MemoryDisk damaged = stopped.killImage();
                 damaged.flip(file, at, 1 << (at % 8));
                 Proof.corruptBytes.increment();
                 assertAllIsRead(damaged, file + " flipped at " + at);
@@ -150,7 +153,7 @@ class DamagedIndexTest {
     /** What was found once is not looked for again. */
     @Test
     void whatWasFoundIsInTheIndexAgain() throws IOException {
-        MemoryDisk damaged = STOPPED.killImage();
+        MemoryDisk damaged = stopped.killImage();
         // The first entries of the first extent, behind the headers of file and extent.
         damaged.overwrite(files().get(0), 512 + 64, new byte[20 * 24]);
         MemoryDisk killed;

@@ -54,18 +54,13 @@ class SmallHolesRepairTest {
 
     /** Damages one frame, and has it repaired. */
     private RepairPlan repair(int frame) throws IOException {
-        return repair(frame, 1);
-    }
-
-    /** @param number of the repair */
-    private RepairPlan repair(int frame, int number) throws IOException {
         LogCensus.Piece piece = LogCensus.of(disk).pieces.stream()
                 .filter(one ->
                         one.entries().get(0).sequence() == frames.get(frame).firstSequence())
                 .findFirst()
                 .orElseThrow();
         disk.flip(piece.file(), piece.at() + piece.lengthBytes() - 1, 1);
-        RepairPlan plan = LogRepair.apply(disk, number, 3_000);
+        RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
         assertThat(plan.refusalOrNull()).as("I8").isNull();
         assertThat(LogVerifier.verify(disk).problems()).isEmpty();
         return plan;
@@ -123,6 +118,45 @@ class SmallHolesRepairTest {
         assertNextOffset(4);
     }
 
+    /** What a first repair has put in quarantine no message tells of, and its note is lost as well. */
+    @Test
+    void offsetsInQuarantineAreNotGivenAgainWhenTheirNoteIsLost() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        repair(1);
+        assertNextOffset(3);
+        write(log -> append(log, GROUP, new AckRecord(OffsetSet.of(1))));
+        LogCensus.Piece note = LogCensus.of(disk).pieces.stream()
+                .filter(one -> one.entries().get(0).type() == RecordType.QUARANTINED)
+                .findFirst()
+                .orElseThrow();
+        disk.flip(note.file(), note.at() + note.lengthBytes() - 1, 1);
+        RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
+        assertThat(plan.refusalOrNull()).as("I8").isNull();
+        assertNextOffset(4); // what says that it is a note is damaged, too: it may have been a message
+    }
+
+    /** What a first repair has put in quarantine lies before what is lost then. */
+    @Test
+    void offsetsBehindThoseInQuarantineAreNotGivenAgain() throws IOException {
+        write(log -> {
+            append(log, QUEUE, message("a"));
+            append(log, QUEUE, message("b"), message("c"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+        });
+        repair(1);
+        write(log -> {
+            append(log, QUEUE, message("d"));
+            append(log, GROUP, new AckRecord(OffsetSet.of(1)));
+        });
+        assertNextOffset(4);
+        repair(3);
+        assertNextOffset(4);
+    }
+
     /** Nobody else speaks of that queue, neither before nor behind. */
     @Test
     void theOnlyMessageOfAQueueIsToldByWhatIsLeftOfIt() throws IOException {
@@ -145,8 +179,8 @@ class SmallHolesRepairTest {
             append(log, QUEUE, message("d"));
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
-        assertThat(repair(1, 1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
-        assertThat(repair(2, 2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 3, 1));
+        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(repair(2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 3, 1));
         assertNextOffset(4);
     }
 
@@ -158,8 +192,9 @@ class SmallHolesRepairTest {
             append(log, QUEUE, message("d"));
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
-        assertThat(repair(1, 1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
-        assertThat(repair(0, 2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
+        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        // The two that are in quarantine already are named again.
+        assertThat(repair(0).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 3));
         assertNextOffset(4);
     }
 
