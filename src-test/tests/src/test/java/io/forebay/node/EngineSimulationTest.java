@@ -719,8 +719,10 @@ class EngineSimulationTest {
             @Override
             public boolean mayCreate() {
                 if (!areLettersThere) {
-                    users.get(0).client.listTopics().thenAccept(topics -> areLettersThere |=
-                            topics.contains(LoadClient.LETTERS));
+                    users.get(0)
+                            .client
+                            .listTopics()
+                            .thenAccept(topics -> areLettersThere |= topics.contains(LoadClient.LETTERS));
                 }
                 return areLettersThere;
             }
@@ -861,10 +863,9 @@ class EngineSimulationTest {
                 // A repair may have passed over offsets that were never given.
                 assertThat(damaged)
                         .as("I1: of what was promised only what is damaged is quarantined, %s", wounds)
-                        .containsAll(
-                                quarantined.stream()
-                                        .filter(place -> promised.contains(place) && !mended.contains(place))
-                                        .toList());
+                        .containsAll(quarantined.stream()
+                                .filter(place -> promised.contains(place) && !mended.contains(place))
+                                .toList());
                 assertThat(quarantined)
                         .as("I8: what was damaged and never came is named, %s", wounds)
                         .containsAll(damaged.stream()

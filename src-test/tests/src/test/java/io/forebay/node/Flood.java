@@ -343,7 +343,9 @@ final class Flood {
                 // Nobody has told it not to come back.
                 all.remove();
                 others.add(new Stranger(stranger.kind));
-            } else if (!stranger.isGone && stranger.session != null && world.random.nextInt(100) < stranger.kind.percent) {
+            } else if (!stranger.isGone
+                    && stranger.session != null
+                    && world.random.nextInt(100) < stranger.kind.percent) {
                 stranger.act();
             }
         }
@@ -380,8 +382,8 @@ final class Flood {
             long unflushed = stripe.budget().unflushedBytes();
             long max = stripe.budget().unflushedBytesMax() + DECIDED_BYTES_MAX;
             if (unflushed < 0 || unflushed > max) {
-                throw new AssertionError("stripe " + stripe.stripeId() + " has " + unflushed
-                        + " bytes not flushed, allowed are " + max);
+                throw new AssertionError(
+                        "stripe " + stripe.stripeId() + " has " + unflushed + " bytes not flushed, allowed are " + max);
             }
         }
         if (stripes.isEmpty()) {
@@ -421,7 +423,8 @@ final class Flood {
         stripes.forEach(stripe -> found.add(
                 stripe.budget().unflushedBytes() == 0
                         ? ""
-                        : "stripe " + stripe.stripeId() + " has " + stripe.budget().unflushedBytes() + " bytes not flushed"));
+                        : "stripe " + stripe.stripeId() + " has "
+                                + stripe.budget().unflushedBytes() + " bytes not flushed"));
         found.add(forebay.bytesHeldForClients() == 0 ? "" : forebay.bytesHeldForClients() + " bytes are held");
         found.add(forebay.popsWaiting() == 0 ? "" : forebay.popsWaiting() + " Pops wait");
         found.removeIf(String::isEmpty);
@@ -463,7 +466,9 @@ final class Flood {
 
         Stranger(Kind kind) {
             this.kind = kind;
-            isFar = kind == Kind.DEAF || kind == Kind.UNFINISHED || kind == Kind.SUBSCRIBERS && world.random.nextBoolean();
+            isFar = kind == Kind.DEAF
+                    || kind == Kind.UNFINISHED
+                    || kind == Kind.SUBSCRIBERS && world.random.nextBoolean();
             long number = ++lastNumber;
             name = (kind == null ? "regular" : kind.name().toLowerCase(Locale.ROOT)) + "-" + number;
             ActorSystem<Void> system = world.node.system();
@@ -560,7 +565,9 @@ final class Flood {
                     for (int i = 0; i <= mailboxCapacity + 20; i++) {
                         session.tell(new SessionCommand.Heartbeat(i));
                     }
-                    int waiting = ((ActorRefWithCell) Adapter.toClassic(session)).underlying().numberOfMessages();
+                    int waiting = ((ActorRefWithCell) Adapter.toClassic(session))
+                            .underlying()
+                            .numberOfMessages();
                     assertThat(waiting).as("what waits for a session").isLessThanOrEqualTo(mailboxCapacity + TOLD_MAX);
                 }
                 case OPENERS -> {
@@ -590,8 +597,8 @@ final class Flood {
         }
 
         private void sendBait(int bodyMax) {
-            List<Message> messages =
-                    Collections.nCopies(1 + world.random.nextInt(4), Message.of(BAIT, body(world.random.nextInt(bodyMax))));
+            List<Message> messages = Collections.nCopies(
+                    1 + world.random.nextInt(4), Message.of(BAIT, body(world.random.nextInt(bodyMax))));
             ask(new SessionCommand.Send(++lastId, BAIT, -1, messages, Durability.WRITTEN), true);
         }
 
@@ -611,9 +618,7 @@ final class Flood {
             List<Message> messages = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 messages.add(
-                        dice < 2
-                                ? Message.of(BAIT, body(bodyBytes))
-                                : neighbours.message(dice == 2, body(bodyBytes)));
+                        dice < 2 ? Message.of(BAIT, body(bodyBytes)) : neighbours.message(dice == 2, body(bodyBytes)));
             }
             if (dice >= 2) {
                 messages.forEach(message -> journal.note(Fact.Sending.of(message, name, numberOf(message))));
@@ -675,7 +680,14 @@ final class Flood {
             long credits = isTooMuch ? limits.creditsMax() + 1 : CREDITS;
             ask(
                     new SessionCommand.Subscribe(
-                            ++lastId, id, BAIT, IDLERS, 8, PUSH_BYTES, HOARD_MILLIS, SubscriptionProgress.begin(credits)),
+                            ++lastId,
+                            id,
+                            BAIT,
+                            IDLERS,
+                            8,
+                            PUSH_BYTES,
+                            HOARD_MILLIS,
+                            SubscriptionProgress.begin(credits)),
                     !isTooMuch);
         }
 
@@ -713,8 +725,9 @@ final class Flood {
 
         private void ackHoard() {
             Map<Integer, List<ReceiptHandle>> byStripe = new TreeMap<>();
-            hoard.keySet().forEach(handle -> byStripe.computeIfAbsent(handle.stripe(), id -> new ArrayList<>())
-                    .add(handle));
+            hoard.keySet()
+                    .forEach(handle -> byStripe.computeIfAbsent(handle.stripe(), id -> new ArrayList<>())
+                            .add(handle));
             hoard.clear();
             byStripe.forEach((stripe, handles) -> {
                 handles.forEach(handle -> journal.note(new Fact.Acking(handle)));
@@ -790,7 +803,9 @@ final class Flood {
                 return;
             }
             if (!one.mayBeTaken) {
-                assertThat(reply).as("the answer to what may not be: %s", reply).isInstanceOf(SessionEvent.SendReply.class);
+                assertThat(reply)
+                        .as("the answer to what may not be: %s", reply)
+                        .isInstanceOf(SessionEvent.SendReply.class);
             }
             if (reply instanceof SessionEvent.SendReply stored) {
                 SessionCommand.Send send = (SessionCommand.Send) one.request;
@@ -881,7 +896,9 @@ final class Flood {
             journal.note(new Fact.NotAcked(handle, refusal.code()));
             Matcher full = ACK_REFUSED.matcher(refusal.text());
             if (refusal.code() == Refusal.Code.BUSY) {
-                assertThat(full.find()).as("an Ack that is refused: %s", refusal).isTrue();
+                assertThat(full.find())
+                        .as("an Ack that is refused: %s", refusal)
+                        .isTrue();
                 long max = stripes.get(handle.stripe()).budget().unflushedBytesMax();
                 assertThat(Long.parseLong(full.group(2))).as("%s", refusal).isEqualTo(max);
                 assertThat(Long.parseLong(full.group(1)))
@@ -914,7 +931,9 @@ final class Flood {
             int count = all.values().stream()
                     .mapToInt(one -> one.deliveries().size())
                     .sum();
-            assertThat(count).as("messages pushed to somebody who gave credit for fewer").isLessThanOrEqualTo(CREDITS);
+            assertThat(count)
+                    .as("messages pushed to somebody who gave credit for fewer")
+                    .isLessThanOrEqualTo(CREDITS);
             world.saw("subscription without credit", count == CREDITS ? 1 : 0);
             long pushedBytes = pushed.values().stream()
                     .flatMap(ofOne -> ofOne.values().stream())
@@ -975,7 +994,8 @@ final class Flood {
         for (Stranger stranger : strangers) {
             if (stranger.kind == Kind.HOARDERS && !stranger.isGone) {
                 stranger.hoard.values().removeIf(delivery -> delivery.invisibleUntilMillis() <= now);
-                stranger.hoard.values()
+                stranger.hoard
+                        .values()
                         .forEach(delivery -> inFlight.merge(delivery.topic() + delivery.queue(), 1, Integer::sum));
             }
         }

@@ -377,7 +377,8 @@ final class Wounds {
         List<Piece> drawn = candidates.stream()
                 .filter(piece -> !isOfNamed
                         || piece.entries().stream()
-                                .anyMatch(entry -> queues.containsKey(entry.owner().queueId())))
+                                .anyMatch(entry ->
+                                        queues.containsKey(entry.owner().queueId())))
                 .filter(piece -> dice == 0
                         || census.isReplayed(piece)
                                 && new Diagnosis(stripe, census, List.of(piece)).isRefused() == dice > 2)
@@ -619,7 +620,8 @@ final class Wounds {
                     .containsAll(offsets(diagnosis).keySet());
             offsets(plan).forEach((queueId, range) -> {
                 List<Long> lost = offsets(diagnosis).getOrDefault(queueId, List.of(0L, 0L));
-                // All that was lost of a queue may have been messages, if nothing behind says how far they had come; and
+                // All that was lost of a queue may have been messages, if nothing behind says how far they had come;
+                // and
                 // one of it may be the note of what an earlier repair has given up.
                 assertThat(range.get(1))
                         .as("offsets of queue %d in quarantine, lost are %s, %s", queueId, lost, plan)

@@ -14,7 +14,8 @@ public final class NodeHealth {
                 new HealthView.Node(node.state(), node.failure(), Duration.ZERO, StoppedQueue.of(node)),
                 node.stripes().stream().map(StripeHandle::health).toList(),
                 Duration.ofHours(1));
-        boolean isTold = health.reasons().stream().noneMatch(reason -> reason.text().isBlank());
+        boolean isTold =
+                health.reasons().stream().noneMatch(reason -> reason.text().isBlank());
         if (!isTold || !health.isAlive()) {
             throw new AssertionError("I8: the health of a node that serves: " + health);
         }

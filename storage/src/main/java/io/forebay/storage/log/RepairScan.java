@@ -584,7 +584,8 @@ final class RepairScan {
         return next + givenUp(queueId) + lost;
     }
 
-    // --------------------------------------------------------------------------------- what earlier repairs have given up
+    // --------------------------------------------------------------------------------- what earlier repairs have given
+    // up
 
     private void takeGivenUp() throws CorruptRecordException {
         int queueId = view.queueId();
@@ -758,7 +759,8 @@ final class RepairScan {
         int queueId = view.queueId();
         long offset = view.queueOffset();
         boolean isOfQueue = Owner.ofKey(key).isQueue();
-        // If its type is what is damaged it may have been a message, and one that was given up before as well. That what is left can be
+        // If its type is what is damaged it may have been a message, and one that was given up before as well. That
+        // what is left can be
         // read as something else proves nothing.
         boolean mayBeMessage = offset >= 0 || isOfQueue;
         long told = told(queueId);
@@ -794,7 +796,10 @@ final class RepairScan {
         if (manifest == null) {
             queueIds.addAll(nextOffsets.keySet()); // also those of which nothing is replayed
         }
-        owners.keySet().stream().map(Owner::ofKey).filter(Owner::isQueue).forEach(owner -> queueIds.add(owner.queueId()));
+        owners.keySet().stream()
+                .map(Owner::ofKey)
+                .filter(Owner::isQueue)
+                .forEach(owner -> queueIds.add(owner.queueId()));
         for (int queueId : queueIds) {
             Seen seen = owners.get(Owner.key(queueId, 0));
             long unknown = unknownFrom(seen == null ? 0 : seen.holesBefore);
@@ -802,8 +807,9 @@ final class RepairScan {
                 passOver(queueId, unknown);
             }
         }
-        notes.add("whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
-                + " in each queue that has no later record");
+        notes.add(
+                "whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
+                        + " in each queue that has no later record");
     }
 
     private long listedOffset(int queueId) {

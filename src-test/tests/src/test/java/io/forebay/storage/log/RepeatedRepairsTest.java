@@ -109,8 +109,7 @@ class RepeatedRepairsTest {
                 int queueId = QUEUES[random.nextInt(QUEUES.length)];
                 switch (random.nextInt(5)) {
                     case 0 -> builder.add(GROUP, new AckRecord(OffsetSet.of(random.nextInt(10))));
-                    case 1 ->
-                        builder.add(Owner.queue(queueId), new DeduplicationRecord(SendWindow.Kind.OFF, 1_000));
+                    case 1 -> builder.add(Owner.queue(queueId), new DeduplicationRecord(SendWindow.Kind.OFF, 1_000));
                     default -> {
                         String id = "m" + messages++;
                         builder.add(
@@ -119,15 +118,14 @@ class RepeatedRepairsTest {
                                         .id(id)
                                         .body(id.getBytes(StandardCharsets.US_ASCII))
                                         .build());
-                        sent.computeIfAbsent(queueId, absent -> new ArrayList<>()).add(id);
+                        sent.computeIfAbsent(queueId, absent -> new ArrayList<>())
+                                .add(id);
                     }
                 }
             }
             sent.forEach((queueId, ids) -> {
                 long next = log.nextOffset(queueId);
-                assertThat(next)
-                        .as("I2: next offset of queue %d", queueId)
-                        .isGreaterThanOrEqualTo(given.get(queueId));
+                assertThat(next).as("I2: next offset of queue %d", queueId).isGreaterThanOrEqualTo(given.get(queueId));
                 for (String id : ids) {
                     sound.get(queueId).put(next++, id);
                 }
@@ -147,8 +145,7 @@ class RepeatedRepairsTest {
                 long[] last = newest.get(owner.key());
                 if (last != null && random.nextInt(4) > 0) {
                     long next = owner.isQueue() ? log.nextOffset(owner.queueId()) : 0;
-                    byte[] state =
-                            owner.isQueue() ? QueueSnapshot.of(next, 0).encode() : new byte[0];
+                    byte[] state = owner.isQueue() ? QueueSnapshot.of(next, 0).encode() : new byte[0];
                     Frame.Builder builder = Frame.builder(256);
                     builder.add(owner, new SnapshotRecord(last[0], last[1], next, 0, 1, state));
                     log.append(builder.build(), 2_000);
@@ -199,7 +196,10 @@ class RepeatedRepairsTest {
                 text.append("\n  ").append(piece.position());
                 for (LogCensus.Entry entry : piece.entries()) {
                     text.append(", ").append(entry.sequence()).append(": ").append(entry.owner());
-                    text.append(" number ").append(entry.ownerNumber()).append(' ').append(entry.type());
+                    text.append(" number ")
+                            .append(entry.ownerNumber())
+                            .append(' ')
+                            .append(entry.type());
                     text.append(entry.hasOffset() ? " " + entry.queueOffset() : "");
                     if (entry.content() instanceof QuarantinedRecord note) {
                         text.append(' ').append(note.firstOffset()).append('+').append(note.count());
@@ -256,8 +256,7 @@ class RepeatedRepairsTest {
                     if (entry.content() instanceof MessageRecord message) {
                         found.get(queueId).put(entry.queueOffset(), message.id());
                     } else if (entry.content() instanceof QuarantinedRecord note) {
-                        quarantined.merge(
-                                queueId, OffsetSet.range(note.firstOffset(), note.count()), OffsetSet::union);
+                        quarantined.merge(queueId, OffsetSet.range(note.firstOffset(), note.count()), OffsetSet::union);
                     } else if (entry.type() == RecordType.LOST) {
                         givenUp++; // whose it was may be mistaken
                     }
@@ -275,9 +274,7 @@ class RepeatedRepairsTest {
                     assertThat(there.keySet())
                             .as("I1: in quarantine, %s", plan)
                             .noneMatch(quarantined.get(queueId)::contains);
-                    assertThat(next)
-                            .as("passed over, %s", plan)
-                            .isLessThanOrEqualTo(reached.get(queueId) + givenUp);
+                    assertThat(next).as("passed over, %s", plan).isLessThanOrEqualTo(reached.get(queueId) + givenUp);
                 }
             }
         }
