@@ -20,6 +20,9 @@ import java.util.stream.Stream;
  * passes by the world's word, and clients. Confined to its run.
  */
 abstract class SteppedWorld {
+    /** How many times as many steps a run makes at most, if something has not come up by chance. */
+    private static final int MORE = 4;
+
     final RandomGenerator random;
     final SeededRun.Progress progress;
     final NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
@@ -40,6 +43,10 @@ abstract class SteppedWorld {
         /** Told of everything that a node does. */
         private Consumer<String> trace = done -> {};
 
+        private boolean hasSeen(String... kinds) {
+            return seen.counts().keySet().containsAll(List.of(kinds));
+        }
+
         private Run(RandomGenerator random, SeededRun.Progress progress) {
             this.random = random;
             this.progress = progress;
@@ -50,14 +57,14 @@ abstract class SteppedWorld {
      * Lives in one world after the other until all steps are made.
      *
      * @param defaultSteps unless {@code -Dforebay.steps} says another number
-     * @param toSee what has to come up: a run without it would prove nothing of it
+     * @param toSee what has to come up: a run without it would prove nothing of it. It goes on for a while until all of it has
      */
     static void liveInMany(String name, long defaultSteps, Function<Run, SteppedWorld> maker, String... toSee) {
         long steps = SeededRun.steps(defaultSteps);
         SteppedNode.alone(() -> SeededRun.run(name, (random, progress) -> {
             Run run = new Run(random, progress);
             int worlds = 0;
-            for (; run.steps < steps; worlds++) {
+            for (; run.steps < steps || run.steps < MORE * steps && !run.hasSeen(toSee); worlds++) {
                 SteppedWorld world = maker.apply(run);
                 long began = world.time.nanos();
                 world.live();
