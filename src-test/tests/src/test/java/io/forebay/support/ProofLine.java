@@ -1,12 +1,14 @@
 package io.forebay.support;
 
 import io.forebay.testkit.sim.Proof;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.launcher.LauncherSession;
 import org.junit.platform.launcher.LauncherSessionListener;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.TestPlan;
 
 /**
  * Prints one line at the end of a test run: what all its tests have gone through, and what came of it; if some failed, that they did, for
@@ -24,13 +26,37 @@ public final class ProofLine implements LauncherSessionListener {
 
     private final long failedBefore = failed.sum();
 
-    /** JUnit makes it for itself. */
+    /** JUnit makes one for each launcher: also for those of tests that run tests, whose failures are meant to be. */
     public static final class Failures implements TestExecutionListener {
+        private static final AtomicInteger OF_THIS_JVM = new AtomicInteger();
+
+        private final AtomicInteger running;
+        private boolean isOutermost;
+
+        public Failures() {
+            this(OF_THIS_JVM);
+        }
+
+        /** @param running how many runs are under way */
+        Failures(AtomicInteger running) {
+            this.running = running;
+        }
+
+        @Override
+        public void testPlanExecutionStarted(TestPlan plan) {
+            isOutermost = running.getAndIncrement() == 0;
+        }
+
         @Override
         public void executionFinished(TestIdentifier test, TestExecutionResult result) {
-            if (result.getStatus() == TestExecutionResult.Status.FAILED) {
+            if (isOutermost && result.getStatus() == TestExecutionResult.Status.FAILED) {
                 failed.increment();
             }
+        }
+
+        @Override
+        public void testPlanExecutionFinished(TestPlan plan) {
+            running.decrementAndGet();
         }
     }
 

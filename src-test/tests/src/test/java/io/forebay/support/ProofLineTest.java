@@ -6,6 +6,7 @@ import io.forebay.testkit.sim.Proof;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.UniqueId;
@@ -35,14 +36,28 @@ class ProofLineTest {
     void aRunInWhichATestFailedIsNoProof() {
         String said = saidBySession(() -> {
             Proof.kills.add(3);
-            new ProofLine.Failures()
-                    .executionFinished(
-                            TestIdentifier.from(new EngineDescriptor(UniqueId.forEngine("none"), "none")),
-                            TestExecutionResult.failed(new AssertionError()));
+            failIn(0);
         });
         Proof.kills.add(-3);
         ProofLine.failed.decrement();
         assertThat(said.lines().toList().get(1)).endsWith("; PROVES NOTHING: 1 failed");
+    }
+
+    @Test
+    void aFailureInARunOfATestIsMeantToBe() {
+        assertThat(saidBySession(() -> failIn(1))).isEmpty();
+    }
+
+    /** A test fails, in a run beside so many others. */
+    private static void failIn(int runs) {
+        AtomicInteger running = new AtomicInteger(runs);
+        ProofLine.Failures failures = new ProofLine.Failures(running);
+        failures.testPlanExecutionStarted(null);
+        failures.executionFinished(
+                TestIdentifier.from(new EngineDescriptor(UniqueId.forEngine("none"), "none")),
+                TestExecutionResult.failed(new AssertionError()));
+        failures.testPlanExecutionFinished(null);
+        assertThat(running).hasValue(runs);
     }
 
     /** A session without tests of its own, as JUnit opens it: with the listeners that it finds. */
