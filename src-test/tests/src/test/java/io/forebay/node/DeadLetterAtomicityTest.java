@@ -27,7 +27,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.random.RandomGenerator;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -44,7 +43,6 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  *       is counted again.
  * </ul>
  */
-@Tag("proof")
 class DeadLetterAtomicityTest {
     private static final long HOUR = 3_600_000;
     private static final long INVISIBLE = 30_000;

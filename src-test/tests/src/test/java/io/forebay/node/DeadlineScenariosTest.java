@@ -20,14 +20,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Deadlines at their edge, on a node whose time passes by the test's word: I4 what is acked stays away, I5 one valid handle, I7
  * nothing before its time.
  */
-@Tag("proof")
 class DeadlineScenariosTest {
     private static final long INVISIBLE = 30_000;
     private static final long SHORT = 100;

@@ -50,7 +50,7 @@ final class LoadClient implements AutoCloseable {
     /** One message of so many cannot be processed. */
     private static final int POISON_EVERY = 97;
 
-    private static final Duration INVISIBLE = Duration.ofSeconds(2);
+    private static final Duration INVISIBLE = Duration.ofSeconds(1);
 
     private final String name;
     private final Journal journal;

@@ -30,7 +30,6 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -48,7 +47,6 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  *
  * {@code -Dforebay.steps} says how many steps; see {@link SteppedNode} for what a seed brings back.
  */
-@Tag("proof")
 class LossyLineSimulationTest {
     private static final int CLIENTS = 2;
     private static final int STEPS_OF_A_WORLD = 250;

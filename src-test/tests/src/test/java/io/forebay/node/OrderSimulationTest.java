@@ -29,7 +29,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiConsumer;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -50,7 +49,6 @@ import org.junit.jupiter.api.Test;
  *
  * {@code -Dforebay.steps} says how many steps; see {@link SteppedNode} for what a seed brings back.
  */
-@Tag("proof")
 class OrderSimulationTest {
     private static final int PRODUCERS = 3;
     private static final int CONSUMERS = 3;

@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,7 +25,6 @@ import org.junit.jupiter.api.io.TempDir;
  * A node that ends and begins again: I1, I2, I4, I5 and I6 over a killed process, a power cut, a clean stop and a failed
  * force.
  */
-@Tag("proof")
 class RestartTest {
     private static final long LONG = 600_000;
 

@@ -31,7 +31,6 @@ import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -54,7 +53,6 @@ import org.junit.jupiter.api.Test;
  *
  * {@code -Dforebay.steps} says how many steps; see {@link SteppedNode} for what a seed brings back.
  */
-@Tag("proof")
 class SettingsSimulationTest {
     private static final int CONSUMERS = 3;
     private static final int STEPS_OF_A_LIFE = 150;

@@ -40,7 +40,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -50,7 +49,6 @@ import org.junit.jupiter.api.Test;
  * failed force changes no sequence and no offset. Faults: forces that fail once and for long, stores that fail, a full disk,
  * origins that are gone or silent, a bug in the Flusher.
  */
-@Tag("proof")
 class StoreWriterTest {
     private static final Duration SHORT = Duration.ofMillis(30);
 

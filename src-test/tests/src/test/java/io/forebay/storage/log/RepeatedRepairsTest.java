@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Test;
  * second time, as long as anything of its queue is left; a repair passes over no more offsets than records are given up; I8 it can be
  * repaired. The faults: flipped bits and zeros in what was durable.
  */
+@Tag("proof")
 class RepeatedRepairsTest {
     private static final int LIVES = 200;
     /** No bit that is flipped makes one of another. */

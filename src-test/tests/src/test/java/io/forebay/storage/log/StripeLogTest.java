@@ -17,11 +17,9 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import java.util.zip.CRC32C;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The rules of a stripe's log, one by one, on the disk in memory. */
-@Tag("proof")
 class StripeLogTest {
     private final RandomGenerator random = new SplittableRandom(11);
     private final MemoryDisk disk = new MemoryDisk();
