@@ -584,8 +584,7 @@ final class RepairScan {
         return next + givenUp(queueId) + lost;
     }
 
-    // --------------------------------------------------------------------------------- what earlier repairs have given
-    // up
+    // ------------------------------------------------------------------------ what earlier repairs have given up
 
     private void takeGivenUp() throws CorruptRecordException {
         int queueId = view.queueId();
@@ -759,9 +758,9 @@ final class RepairScan {
         int queueId = view.queueId();
         long offset = view.queueOffset();
         boolean isOfQueue = Owner.ofKey(key).isQueue();
-        // If its type is what is damaged it may have been a message, and one that was given up before as well. That
-        // what is left can be
-        // read as something else proves nothing.
+        // If its type is what is damaged it may have been a message, and one that was given up before as well; that
+        // what
+        // is left can be read as something else proves nothing.
         boolean mayBeMessage = offset >= 0 || isOfQueue;
         long told = told(queueId);
         long reached = reached(queueId, 0);
@@ -774,7 +773,7 @@ final class RepairScan {
         }
         if (isOfQueue && reached > told) {
             // It may be a note of what was given up before, or have come behind one that is lost.
-            passOver(queueId, mayBeMessage ? 1 : 0);
+            passOver(queueId, 1);
         } else if (mayBeMessage) {
             offset = offset < 0 ? told : offset;
             nextOffsets.put(queueId, offset + 1);
