@@ -1,10 +1,12 @@
 package io.forebay.node;
 
+import akka.actor.ExtendedActorSystem;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Adapter;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.remote.RemoteActorRefProvider;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.forebay.protocol.AckResult;
@@ -42,6 +44,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
+import scala.jdk.javaapi.FutureConverters;
 
 /** A whole node inside this JVM, on a disk in memory or on files, and clients that speak its protocol by hand. */
 final class NodeFixture implements AutoCloseable {
@@ -130,14 +133,26 @@ final class NodeFixture implements AutoCloseable {
         return this;
     }
 
-    /** The process dies: nothing is closed, what was written stays. */
+    /** The process dies: nothing is closed, what was written stays, and nobody hears of it from the node. */
     MemoryDisk kill() {
-        // In this order: what the node answers between the two it would have forgotten.
+        // In this order: what the node answers between two of them it would have forgotten, or a dead process would
+        // refuse what it was asked, because its disk is gone.
+        cutTransport();
         disk.crash();
         MemoryDisk image = disk.killImage();
         terminate();
         Proof.kills.increment();
         return image;
+    }
+
+    /** What is on its way out still goes; nothing comes or goes behind it. */
+    private void cutTransport() {
+        if (((ExtendedActorSystem) Adapter.toClassic(system)).provider() instanceof RemoteActorRefProvider remote) {
+            FutureConverters.asJava(remote.transport().shutdown())
+                    .toCompletableFuture()
+                    .orTimeout(30, TimeUnit.SECONDS)
+                    .join();
+        }
     }
 
     /** A clean stop. */
