@@ -39,6 +39,15 @@ public final class BytesHeld {
                 retryMillis);
     }
 
+    /** @return whether that is held now; false if as much as may be was held before, however little this is */
+    boolean tryHold(long more) {
+        if (bytes.addAndGet(more) - more >= bytesMax) {
+            bytes.addAndGet(-more);
+            return false;
+        }
+        return true;
+    }
+
     boolean isFull() {
         return bytes.get() >= bytesMax;
     }

@@ -22,7 +22,8 @@ final class Returns {
     /** When to ask again a queue that names no time. */
     private static final long RETRY_MILLIS = 50;
 
-    private record Return(ActorRef<GroupQueue.Command> queue, List<ReceiptHandle> handles, long untilMillis) {}
+    /** @param id the same however often it is asked for */
+    private record Return(long id, ActorRef<GroupQueue.Command> queue, List<ReceiptHandle> handles, long untilMillis) {}
 
     private record Resting(Return refused, long atMillis) {}
 
@@ -34,14 +35,23 @@ final class Returns {
         this.session = session;
     }
 
-    void giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
+    /** @return for {@link #isUnderWay} */
+    long giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
         List<ReceiptHandle> handles = new ArrayList<>(deliveries.size());
         long untilMillis = 0;
         for (Delivery delivery : deliveries) {
             handles.add(delivery.handle());
             untilMillis = Math.max(untilMillis, delivery.invisibleUntilMillis());
         }
-        tell(new Return(queue, handles, untilMillis));
+        long id = session.nextToken();
+        tell(new Return(id, queue, handles, untilMillis));
+        return id;
+    }
+
+    /** Whether the queue has not taken all of it back: then it would hand the rest out again for a repetition of its Pop. */
+    boolean isUnderWay(long id) {
+        return told.values().stream().anyMatch(back -> back.id == id)
+                || resting.stream().anyMatch(one -> one.refused.id == id);
     }
 
     private void tell(Return back) {
@@ -68,7 +78,7 @@ final class Returns {
         long now = session.environment().clock().millis();
         if (!refused.isEmpty() && now < back.untilMillis) {
             long at = now + (retryMillis > 0 ? retryMillis : RETRY_MILLIS);
-            resting.add(new Resting(new Return(back.queue, refused, back.untilMillis), at));
+            resting.add(new Resting(new Return(back.id, back.queue, refused, back.untilMillis), at));
             session.wakeAt(at);
         }
         return true;

@@ -420,8 +420,13 @@ public final class Session extends AbstractBehavior<Object> {
         }
 
         @Override
-        public void giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
-            returns.giveBack(queue, deliveries);
+        public long giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
+            return returns.giveBack(queue, deliveries);
+        }
+
+        @Override
+        public boolean isGivingBack(long returnId) {
+            return returns.isUnderWay(returnId);
         }
 
         @Override

@@ -52,8 +52,15 @@ interface SessionParts {
     /** Whether the session, or the node, is about to end. */
     boolean isEnding();
 
-    /** Nobody wants these: they go back uncounted. */
-    void giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries);
+    /**
+     * Nobody wants these: they go back uncounted.
+     *
+     * @return for {@link #isGivingBack}
+     */
+    long giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries);
+
+    /** Whether some of what was given back then is still out. */
+    boolean isGivingBack(long returnId);
 
     /** Has the session look at what is due then. */
     void wakeAt(long atMillis);

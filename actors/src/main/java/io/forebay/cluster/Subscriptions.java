@@ -53,6 +53,8 @@ final class Subscriptions {
         DeliveryMode clientMode;
 
         long suspendedMillis;
+        /** Of what was given back last because the node had no room; 0 for nothing. */
+        long returnId;
         /** What is counted of its bytes in what the session and the node hold. */
         long heldBytes;
 
@@ -301,6 +303,13 @@ final class Subscriptions {
             return;
         }
         long number = SubscriptionRequests.pushNumber(delivered.requestId());
+        if (one.window.isUnseen(number) && !tryHold(one, delivered.bodyBytes())) {
+            // It was asked for when there was room, perhaps long ago, and so was what all the others wait for.
+            one.returnId = session.giveBack(delivered.from(), delivered.deliveries());
+            one.window.onRefused(number, now() + REST_MILLIS);
+            settle(one);
+            return;
+        }
         boolean isPushed = one.window.onDelivered(
                 now(),
                 number,
@@ -362,7 +371,19 @@ final class Subscriptions {
             }
             one.unansweredIds.clear();
         }
-        ask(one, one.mode == DeliveryMode.PUSH && !session.isEnding() && !isFull());
+        // A Pop that is repeated brings again what it brought, until all of that has been given back.
+        boolean isGivingBack = one.returnId != 0 && session.isGivingBack(one.returnId);
+        ask(one, one.mode == DeliveryMode.PUSH && !session.isEnding() && !isFull() && !isGivingBack);
+    }
+
+    /** Counts what is about to be pushed, if the node has room for anything. */
+    private boolean tryHold(Subscription one, long bytes) {
+        boolean isHeld = session.environment().bytesHeld().tryHold(bytes);
+        if (isHeld) {
+            one.heldBytes += bytes;
+            heldBytes += bytes;
+        }
+        return isHeld;
     }
 
     /** Counts what was pushed and is not known to be received. */

@@ -94,6 +94,12 @@ public final class PushWindow {
         return isSuspended;
     }
 
+    /** Whether what a Pop for that number brings has never been pushed: then nobody can have it. */
+    public boolean isUnseen(long number) {
+        Push push = pushes.get(number);
+        return push != null && push.phase == Phase.ASKED && !push.wasLost;
+    }
+
     /** Numbers of the Pops that are under way. */
     public List<Long> asked() {
         List<Long> numbers = new ArrayList<>(askedCount);

@@ -142,7 +142,12 @@ final class SessionBench implements SessionParts {
     }
 
     @Override
-    public void giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
+    public long giveBack(ActorRef<GroupQueue.Command> queue, List<Delivery> deliveries) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public boolean isGivingBack(long returnId) {
         throw new UnsupportedOperationException();
     }
 

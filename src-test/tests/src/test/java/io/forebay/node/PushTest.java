@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.FishingOutcomes;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.DeliveryMode;
+import io.forebay.protocol.Durability;
+import io.forebay.protocol.Message;
+import io.forebay.protocol.Receipt;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
@@ -19,6 +22,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /** A whole node that pushes, and clients that speak its protocol by hand. */
@@ -291,6 +295,56 @@ class PushTest {
             // Once more is a success, too.
             subscriber.client.tell(new SessionCommand.Unsubscribe(subscriber.client.nextId(), 1, subscriber.progress));
             subscriber.client.expect(SessionEvent.Unsubscribed.class);
+        }
+    }
+
+    @Test
+    void aBurstForManyThatWaitIsPushedAsFarAsTheNodeHasRoom() {
+        int bodyBytes = 8 << 10;
+        int count = 40;
+        long bytesMax = 64 << 10;
+        String settings = """
+                forebay {
+                  group { delivery = push, pop-bytes-max = 48 KiB }
+                  queue { body-max = 16 KiB, batch-bytes-max = 48 KiB }
+                  session { send-bytes-max = 64 KiB, node-bytes-max = 64 KiB, heartbeat-interval = 200 ms, timeout = 30 s }
+                }
+                """;
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), settings)) {
+            NodeFixture.Client producer = node.open();
+            producer.createTopic("t", 3, Map.of());
+            producer.createGroup("g", "t", Map.of("paused", "true"));
+            List<Subscriber> subscribers = new ArrayList<>();
+            for (int i = 0; i < count / 2; i++) {
+                subscribers.add(subscribe(node.open(), 2));
+            }
+            for (int i = 0; i < count; i++) {
+                Message message = Message.builder("t")
+                        .id("m" + i)
+                        .body(new byte[bodyBytes])
+                        .build();
+                assertThat(producer.trySend("t", List.of(message), Durability.WRITTEN)
+                                .get(0))
+                        .isInstanceOf(Receipt.class);
+            }
+            change(producer, "paused", "false");
+            // They all waited when there was room, and say nothing of what they get.
+            Awaitility.await("room for no more").untilAsserted(() -> {
+                assertThat(producer.describe("g", "t").inFlight()).isEqualTo(bytesMax / bodyBytes);
+                assertThat(node.forebay.bytesHeldForClients()).isEqualTo(bytesMax);
+            });
+            Subscriber last = subscribers.remove(subscribers.size() - 1);
+            subscribers.forEach(subscriber -> subscriber.client.vanish());
+            // Whoever had to wait longer has what it wants as soon as there is room, without a word.
+            last.takeUntil(2);
+            List<Delivery> all = new ArrayList<>(last.deliveries);
+            all.addAll(producer.popAll("t", "g", count - 2, 30_000));
+            assertThat(all.stream().map(delivery -> delivery.message().id()))
+                    .doesNotHaveDuplicates()
+                    .hasSize(count);
+            // What was given back nobody has had.
+            assertThat(all.stream().filter(delivery -> delivery.attempt() > 1))
+                    .hasSizeLessThanOrEqualTo((int) (bytesMax / bodyBytes));
         }
     }
 
