@@ -34,6 +34,7 @@ public final class StrangeSegments {
 
     /**
      * Copies a segment of one stripe, chosen by chance, into the other, under a name that is free there: somewhere in the middle of its log.
+     * Not one that was copied itself: back where it came from it counts as freed, as docs/on-disk-format.md says, and is used again.
      *
      * @return what was done, null if there is nothing to copy
      */
@@ -41,6 +42,8 @@ public final class StrangeSegments {
         String from = "stripe-" + fromStripe;
         String to = "stripe-" + toStripe;
         List<String> sources = segments(disk, from).stream()
+                .filter(name ->
+                        all.stream().noneMatch(stranger -> stranger.stripe.equals(from) && stranger.name.equals(name)))
                 .filter(name -> SegmentHeader.problem(page(disk, from + "/" + name)) == null)
                 .toList();
         List<String> places = segments(disk, to);
