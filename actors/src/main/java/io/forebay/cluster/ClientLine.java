@@ -183,7 +183,12 @@ final class ClientLine {
 
     /** Bytes that are held for the client: of events that it has not acknowledged, and of a command that is not complete. */
     long heldBytes() {
-        return joiner.heldBytes() + (cutter == null ? 0 : cutter.heldBytes());
+        return joiner.heldBytes() + untakenBytes();
+    }
+
+    /** Bytes of events that the client has not acknowledged. */
+    long untakenBytes() {
+        return cutter == null ? 0 : cutter.heldBytes();
     }
 
     /** Bytes that wait here for the client. */

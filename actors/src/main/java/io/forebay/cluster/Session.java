@@ -131,7 +131,7 @@ public final class Session extends AbstractBehavior<Object> {
     /** Of the line, as they are counted with all that the node holds. */
     private long lineBytes;
 
-    /** Requests since the client has last taken anything, while there is too much for it to take. */
+    /** Requests since the client has last taken anything, while too much is held for it. */
     private int askedWhileCongested;
 
     private boolean isRegistryGone;
@@ -243,11 +243,16 @@ public final class Session extends AbstractBehavior<Object> {
 
     private void asked() {
         heard();
-        askedWhileCongested = line.isCongested() ? askedWhileCongested + 1 : 0;
+        askedWhileCongested = isTooMuchHeld() ? askedWhileCongested + 1 : 0;
         // Whoever keeps to the limit has no more answers to come, refusals included; the rest is room for repetitions.
         if (askedWhileCongested == 2 * limits.requestsInFlightMax()) {
             self.tell(AnswersPileUp.INSTANCE);
         }
+    }
+
+    /** Whether the client has to take something: what it is refused takes up room, too. */
+    private boolean isTooMuchHeld() {
+        return line.isCongested() || (line.untakenBytes() > 0 && environment.bytesHeld.isFull());
     }
 
     /** Has a part take what the client says, and may say again while it is being worked on. */

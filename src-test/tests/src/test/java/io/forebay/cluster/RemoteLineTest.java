@@ -217,6 +217,36 @@ class RemoteLineTest {
         assertThat(((SessionEvent.SessionClosed) event).reason().code()).isEqualTo(Refusal.Code.LIMIT);
     }
 
+    private void askOften(int firstId) {
+        for (int id = firstId; id < firstId + 2 * REQUESTS_MAX; id++) {
+            session.tell(new SessionCommand.Pop(id, "t", "g", 1, 4 * MIB, 60_000, 10_000));
+        }
+    }
+
+    @Test
+    void whenTheNodeHoldsEnoughWhoeverTakesNothingIsCutOffSooner() {
+        bytesHeld.hold(NODE_BYTES_MAX);
+        try {
+            // What it is refused it takes.
+            askOften(100);
+            for (int i = 0; i < 2 * REQUESTS_MAX; i++) {
+                client.expectMessageClass(SessionEvent.Refused.class);
+            }
+            bytesHeld.hold(-NODE_BYTES_MAX);
+            pop(1).tell(delivered(1, MIB / 2)); // as much as may well be on its way to a client
+            assertThat(client.receiveMessage()).isInstanceOf(Chunk.class);
+            bytesHeld.hold(NODE_BYTES_MAX);
+            askOften(200);
+            SessionEvent event;
+            do {
+                event = client.receiveMessage();
+            } while (!(event instanceof SessionEvent.SessionClosed));
+            assertThat(((SessionEvent.SessionClosed) event).reason().code()).isEqualTo(Refusal.Code.LIMIT);
+        } finally {
+            bytesHeld.hold(-NODE_BYTES_MAX);
+        }
+    }
+
     @Test
     void aCommandInPiecesIsRefusedWhenTheNodeHoldsEnough() {
         List<SessionCommand> chunks = new ArrayList<>();

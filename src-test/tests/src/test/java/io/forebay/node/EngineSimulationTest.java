@@ -176,6 +176,7 @@ class EngineSimulationTest {
                 "in flight at its limit",
                 "session without credit",
                 "session ended: mailbox-capacity",
+                "session ended: takes no answers",
                 "session ended: ILLEGAL_ARGUMENT",
                 "Session refused: sessions-max",
                 "subscription without credit",

@@ -14,6 +14,7 @@ import akka.actor.typed.Behavior;
 import akka.actor.typed.Props;
 import akka.actor.typed.javadsl.Adapter;
 import akka.actor.typed.javadsl.Behaviors;
+import io.forebay.config.SessionSettings;
 import io.forebay.protocol.AckOutcome;
 import io.forebay.protocol.AckResult;
 import io.forebay.protocol.Chunk;
@@ -60,8 +61,8 @@ import scala.runtime.BoxedUnit;
  *
  * <ul>
  *   <li>each stripe has at most {@code max-unflushed} bytes reserved or unflushed, and {@link #DECIDED_BYTES_MAX} of what is never
- *       refused; all sessions together hold at most {@code node-bytes-max}, and what was begun before; as many Pops wait as may; none of
- *       them is ever less than nothing;
+ *       refused; all sessions together hold at most {@code node-bytes-max}, one answer that was begun before, and refusals that nobody
+ *       takes; as many Pops wait as may; none of them is ever less than nothing;
  *   <li>as many sessions, topics, groups, subscriptions and messages in flight are there as may be; nobody is sent more than he has given
  *       credit for; what a session has to do is bounded;
  *   <li>what is refused is refused with a reason that fits, and with a time if it may be repeated; what is larger than may be is never
@@ -110,8 +111,8 @@ final class Flood {
 
     /** What is decided is never refused: snapshots, expiries, and the memory of frames beyond their bytes. */
     private static final long DECIDED_BYTES_MAX = 32 << 10;
-    /** What sessions were about to be pushed, or were being answered, when the node had no more room. */
-    private static final long BEGUN_BYTES_MAX = 256 << 10;
+    /** One of a few numbers and a sentence. */
+    private static final int SMALL_ANSWER_BYTES = 300;
 
     /** An ack of a few messages needs less. */
     private static final long ACK_BYTES_MAX = 1 << 10;
@@ -251,6 +252,9 @@ final class Flood {
     private final Map<Integer, Long> sendsRefused = new HashMap<>();
 
     private long nodeBytesMax;
+    /** One answer that was begun when there was room, and refusals that nobody takes. */
+    private long beyondBytesMax;
+
     private int nodePopsMax;
     private int sessionsMax;
     private int mailboxCapacity;
@@ -289,10 +293,15 @@ final class Flood {
     void up() {
         forebay = Forebay.get(world.node.system());
         stripes = forebay.view().stripes();
-        nodeBytesMax = forebay.settings().session().nodeBytesMax();
-        nodePopsMax = forebay.settings().session().nodePopsMax();
-        sessionsMax = forebay.settings().session().sessionsMax();
-        mailboxCapacity = forebay.settings().session().mailboxCapacity();
+        SessionSettings settings = forebay.settings().session();
+        nodeBytesMax = settings.nodeBytesMax();
+        nodePopsMax = settings.nodePopsMax();
+        sessionsMax = settings.sessionsMax();
+        // What is pushed is counted twice, for the client and for its line. Whoever takes nothing is refused that
+        // often.
+        long lastBytes = 2L * forebay.settings().group().popBytesMax();
+        beyondBytesMax = lastBytes + sessionsMax * 2L * settings.requestsMax() * SMALL_ANSWER_BYTES;
+        mailboxCapacity = settings.mailboxCapacity();
         if (isThere()) {
             world.saw("flood over the end of a life", 1);
             come();
@@ -390,8 +399,9 @@ final class Flood {
             return;
         }
         long held = forebay.bytesHeldForClients();
-        if (held < 0 || held > nodeBytesMax + BEGUN_BYTES_MAX) {
-            throw new AssertionError("the node holds " + held + " bytes for its clients, allowed are " + nodeBytesMax);
+        if (held < 0 || held > nodeBytesMax + beyondBytesMax) {
+            throw new AssertionError("the node holds " + held + " bytes for its clients, allowed are " + nodeBytesMax
+                    + " and " + beyondBytesMax);
         }
         int pops = forebay.popsWaiting();
         if (pops < 0 || pops > nodePopsMax) {
