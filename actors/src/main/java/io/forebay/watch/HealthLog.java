@@ -16,10 +16,10 @@ import java.util.List;
 import java.util.function.LongSupplier;
 
 /**
- * Tells in the log when something of a node has waited for longer than it may, and when it does not any more, whether anybody asks for
- * the node's health or not. It looks at what stripes publish, and has the node's actors asked for a sign of life, for which it does not
- * wait. It runs on a dispatcher of its own: neither actors nor a disk that hang keep it from telling that, and a log that hangs holds up
- * nobody else.
+ * Tells in the log when something of a node has waited for longer than it may, and when it does not any more, whether anybody
+ * asks for the node's health or not. It looks at what stripes publish, and has the node's actors asked for a sign of life, for
+ * which it does not wait. It runs on a dispatcher of its own: neither actors nor a disk that hang keep it from telling that, and
+ * a log that hangs holds up nobody else.
  */
 public final class HealthLog extends AbstractBehavior<HealthLog.Message> {
     /** Its own; nobody tells it anything. */

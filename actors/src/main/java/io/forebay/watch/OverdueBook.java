@@ -9,10 +9,10 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What of a node has waited for longer than it may. Each look is held against the one before, so that what begins is told once, and so is
- * its end, however often somebody looks. It begins when health gives it for a reason. It is over when nothing waits for so long any more:
- * not when health has come to give another reason for that, nor when it says nothing because the node stops. Pure: everything it judges
- * by is given. Confined to its caller.
+ * What of a node has waited for longer than it may. Each look is held against the one before, so that what begins is told
+ * once, and so is its end, however often somebody looks. It begins when health gives it for a reason. It is over when nothing
+ * waits for so long any more: not when health has come to give another reason for that, nor when it says nothing because the
+ * node stops. Pure: everything it judges by is given. Confined to its caller.
  */
 final class OverdueBook {
     /** @param stripe which stripe is concerned; empty for the node */

@@ -22,8 +22,8 @@ import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /**
- * I8: what waits for longer than it may is an event when it begins, while whatever hangs still does, and an event when it is over; nobody
- * has asked for the node's health, and nothing listens for that. What is in time is none.
+ * I8: what waits for longer than it may is an event when it begins, while whatever hangs still does, and an event when it is
+ * over; nobody has asked for the node's health, and nothing listens for that. What is in time is none.
  */
 class HealthLogTest {
     private static final String UNWATCHED = "forebay.watch.enabled = off, forebay.node.name = watched-1\n";
@@ -156,7 +156,7 @@ class HealthLogTest {
         }
     }
 
-    /** In virtual time: what a busy machine does to a test is none of the node's. Each look of the first part finds something waiting. */
+    /** In virtual time: what a busy machine does to a test is no fault of the node's. */
     @Test
     void aBusyNodeThatIsInTimeTellsOfNothing() {
         try (EventLines events = new EventLines();

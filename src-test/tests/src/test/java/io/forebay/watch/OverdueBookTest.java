@@ -21,8 +21,8 @@ import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
 
 /**
- * I8: what waits for longer than it may begins once and ends once, however often it is looked; and nothing that does so is missed, though
- * it is looked only now and then.
+ * I8: what waits for longer than it may begins once and ends once, however often it is looked; and nothing that does so is
+ * missed, though it is looked only now and then.
  */
 class OverdueBookTest {
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -211,7 +211,7 @@ class OverdueBookTest {
             } else if (millis > LIMIT.toMillis()) {
                 millis -= 2; // over in the moment in which it lasts for too long: it may be seen or not
             }
-            for (; lookMillis < beginMillis + millis; ) {
+            while (lookMillis < beginMillis + millis) {
                 Look look = book.look(
                         new HealthView.Node(State.SERVING, Optional.empty(), Duration.ZERO, List.of()),
                         List.of(waiting(0, Duration.ofMillis(lookMillis - beginMillis))),
