@@ -15,6 +15,7 @@ import io.forebay.cluster.Session;
 import io.forebay.cluster.WaitingPops;
 import io.forebay.config.ForebaySettings;
 import io.forebay.config.QueueSettings;
+import io.forebay.config.WatchSettings;
 import io.forebay.deadletter.DeadLetterDesk;
 import io.forebay.look.LookDesk;
 import io.forebay.persistence.ForebayPersistence;
@@ -35,6 +36,7 @@ import io.forebay.topic.GroupQuestions;
 import io.forebay.topic.NodeRecovery;
 import io.forebay.topic.Registry;
 import io.forebay.topic.TopicDirectory;
+import io.forebay.watch.HealthLog;
 import io.forebay.watch.NodeView;
 import io.forebay.watch.Watch;
 import java.net.InetSocketAddress;
@@ -100,6 +102,10 @@ public final class Forebay implements Extension {
             system.getWhenTerminated().whenComplete((done, failure) -> watch.close());
         }
         ForebayStorage storage = ForebayStorage.get(system);
+        system.systemActorOf(
+                HealthLog.create(view, settings.watch(), storage.nanoTime()),
+                NodeProtocol.ENTRY_NAME + "-health-log",
+                DispatcherSelector.fromConfig(WatchSettings.DISPATCHER));
         storage.open().whenComplete((stripes, failure) -> {
             if (failure == null) {
                 ForebayPersistence.startIfNeeded(system, storage);

@@ -23,6 +23,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -96,6 +97,11 @@ public final class ForebayStorage implements Extension {
     /** Where the nonces of receipt handles come from. */
     public synchronized RandomGenerator random() {
         return environment.random();
+    }
+
+    /** The monotonic clock that the stripes measure by. */
+    public synchronized LongSupplier nanoTime() {
+        return environment.nanoTime();
     }
 
     private void checkNotOpening() {

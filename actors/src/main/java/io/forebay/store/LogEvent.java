@@ -28,6 +28,18 @@ public enum LogEvent {
     MESSAGES_QUARANTINED,
     /** Messages that were quarantined may be read again. */
     QUARANTINE_RELEASED,
+    /** The node's actors do not answer. */
+    NODE_SILENT,
+    /** The node's actors answer again. */
+    NODE_ANSWERS,
+    /** Appends of a stripe have waited for too long. */
+    APPENDS_STALLED,
+    /** Appends of a stripe wait no more. */
+    APPENDS_RESUMED,
+    /** What is written in a stripe has not been forced for too long. */
+    FORCE_SLOW,
+    /** What is written in a stripe is forced in time again. */
+    FORCE_RESUMED,
     /** Where the node can be watched. */
     WATCH_LISTENING,
     /** The node cannot be watched. */

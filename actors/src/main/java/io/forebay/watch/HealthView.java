@@ -76,6 +76,11 @@ record HealthView(List<Reason> reasons) {
     /** Actors may be silent for so many times what appends may wait: a long collection of garbage is no reason to be killed. */
     static final int SILENCE_FACTOR = 3;
 
+    /** How long actors may be silent. */
+    static Duration silenceLimit(Duration stallLimit) {
+        return stallLimit.multipliedBy(SILENCE_FACTOR);
+    }
+
     /** @param stallLimit how long something may wait before that is wrong */
     static HealthView of(Node node, List<StripeHealth> stripes, Duration stallLimit) {
         List<Reason> reasons = new ArrayList<>();
@@ -112,7 +117,7 @@ record HealthView(List<Reason> reasons) {
                         "the node could not start: " + node.failure.orElse("its log says why"));
             case SERVING -> {}
         }
-        boolean isSilent = node.silence.compareTo(stallLimit.multipliedBy(SILENCE_FACTOR)) > 0;
+        boolean isSilent = node.silence.compareTo(silenceLimit(stallLimit)) > 0;
         if (isSilent && node.state != NodeView.State.STOPPING) {
             add(
                     reasons,

@@ -9,14 +9,16 @@ import java.time.Duration;
 /**
  * Section {@code forebay.watch}: where a node tells how it is.
  *
- * @param enabled whether it listens at all
+ * @param enabled whether it listens at all; its log tells all the same
  * @param host what it binds
  * @param port of HTTP, 0 for any free one
  * @param groupsMax groups of a topic that metrics name; the others are summed
- * @param stallLimit what may wait for so long before health says so
+ * @param stallLimit what may wait for so long before health, and the log, say so
  */
 public record WatchSettings(boolean enabled, String host, int port, int groupsMax, Duration stallLimit) {
     static final String SECTION = "forebay.watch";
+    /** A thread that tells in the log what has waited for too long. */
+    public static final String DISPATCHER = SECTION + ".dispatcher";
 
     public WatchSettings {
         checkText(SECTION + ".host", host);
@@ -26,6 +28,7 @@ public record WatchSettings(boolean enabled, String host, int port, int groupsMa
     }
 
     static WatchSettings from(Section section) {
+        section.akkaSection("dispatcher");
         return new WatchSettings(
                 section.flag("enabled"),
                 section.text("host"),

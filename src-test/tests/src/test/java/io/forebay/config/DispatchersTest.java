@@ -35,7 +35,8 @@ class DispatchersTest {
                 StoreSettings.FLUSHER_DISPATCHER,
                 StoreSettings.FLUSH_DISPATCHER,
                 StoreSettings.READ_DISPATCHER,
-                QueueSettings.DISPATCHER
+                QueueSettings.DISPATCHER,
+                WatchSettings.DISPATCHER
             })
     void runsOnThreadsOfItsOwn(String dispatcher) throws Exception {
         Executor executor = kit.system().dispatchers().lookup(DispatcherSelector.fromConfig(dispatcher));

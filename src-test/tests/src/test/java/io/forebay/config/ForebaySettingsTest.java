@@ -135,6 +135,7 @@ class ForebaySettingsTest {
             out("watch.port", "-1", "65536", "http"),
             out("watch.groups-max", "-1", "10001"),
             out("watch.stall-limit", "99 ms", "11 minutes", "10"),
+            out("watch.dispatcher", "5"),
             out("persistence.durability", "perhaps", "replicated"),
             out("persistence.active-ids-max", "15", "100000001"),
             out("persistence.lost-names", "perhaps", "keep"),

@@ -11,6 +11,7 @@ import io.forebay.client.Target;
 import io.forebay.node.Forebay;
 import io.forebay.store.ForebayStorage;
 import io.forebay.store.StorageEnvironment;
+import io.forebay.store.StripeHealth;
 import io.forebay.testkit.faults.MemoryDisk;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -129,6 +130,11 @@ final class WatchedNode implements AutoCloseable {
 
     Exposition metrics() {
         return Exposition.read(get("/metrics").body());
+    }
+
+    /** Of its first stripe, without asking for a page. */
+    StripeHealth health() {
+        return ForebayStorage.get(system).health().get(0);
     }
 
     ForebayClient client() {

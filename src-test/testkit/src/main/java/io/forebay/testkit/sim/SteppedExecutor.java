@@ -9,6 +9,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValue;
 import io.forebay.config.QueueSettings;
 import io.forebay.config.StoreSettings;
+import io.forebay.config.WatchSettings;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -49,7 +50,8 @@ public final class SteppedExecutor extends ExecutorServiceConfigurator {
                 StoreSettings.WRITER_DISPATCHER,
                 StoreSettings.FLUSHER_DISPATCHER,
                 StoreSettings.FLUSH_DISPATCHER,
-                StoreSettings.READ_DISPATCHER)) {
+                StoreSettings.READ_DISPATCHER,
+                WatchSettings.DISPATCHER)) {
             append(text, path);
         }
         return ConfigFactory.parseString(text.toString()).withFallback(VirtualScheduler.CONFIG);
