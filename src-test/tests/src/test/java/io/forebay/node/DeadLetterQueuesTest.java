@@ -14,6 +14,7 @@ import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Refusal;
 import io.forebay.protocol.SessionCommand;
 import io.forebay.protocol.SessionEvent;
+import io.forebay.protocol.TopicDescription;
 import io.forebay.queue.GroupQueue;
 import io.forebay.testkit.faults.MemoryDisk;
 import io.forebay.topic.Registry;
@@ -65,12 +66,9 @@ class DeadLetterQueuesTest {
             GroupQueue.DeadLetterQueue third = ensure(node, FIRST_GROUP, 2);
             assertThat(third.refusal()).isNull();
             assertThat(ensure(node, FIRST_GROUP, 1).queueId()).isEqualTo(first.queueId());
-            client.tell(new SessionCommand.DescribeTopic(client.nextId(), "%DLQ%g"));
-            SessionEvent.TopicDescribed described = client.expect(SessionEvent.TopicDescribed.class);
-            assertThat(described.topic().queues())
-                    .extracting(QueueDescription::stripe)
-                    .containsExactly(0, 1, 2);
-            assertThat(described.topic().settings()).isEqualTo(Map.of("max-age", "14 d"));
+            TopicDescription described = describe(client, "%DLQ%g");
+            assertThat(described.queues()).extracting(QueueDescription::stripe).containsExactly(0, 1, 2);
+            assertThat(described.settings()).isEqualTo(Map.of("max-age", "14 d"));
             // Who reads the dead letters reads the new queue, too, from its first message on.
             client.sendTo(2, "%DLQ%g", 2, "new");
             assertThat(client.popAll("%DLQ%g", "reader", 3, 60_000))
@@ -84,6 +82,29 @@ class DeadLetterQueuesTest {
         Adapter.toClassic(ensure(node, groupId, 0).queue())
                 .tell(PoisonPill.getInstance(), akka.actor.ActorRef.noSender());
         Awaitility.await("its end").until(() -> ensure(node, groupId, 0).queue() == null);
+    }
+
+    /** Somebody waits for dead letters before there are any: they are kept as long, and have a queue in each stripe. */
+    @Test
+    void topicOfDeadLettersThatIsMadeByUseIsTheOneThatTheNodeWouldMake() {
+        try (NodeFixture node = NodeFixture.inMemory(
+                new MemoryDisk(), "forebay.storage.stripes = 3, forebay.topic.dead-letter-max-age = 9 d")) {
+            NodeFixture.Client client = node.open();
+            client.createGroup("g", "", Map.of());
+            assertThat(client.pop("%DLQ%g", "undertaker", 1, HOUR, 0)).isEmpty();
+            client.send("%DLQ%nobody", 1, "m");
+            TopicDescription letters = describe(client, "%DLQ%g");
+            assertThat(letters.settings()).isEqualTo(Map.of("max-age", "9 d"));
+            assertThat(letters.queues()).extracting(QueueDescription::stripe).containsExactly(0, 1, 2);
+            TopicDescription others = describe(client, "%DLQ%nobody");
+            assertThat(others.settings()).isEmpty();
+            assertThat(others.queues()).as("default-queues").hasSize(2);
+        }
+    }
+
+    private static TopicDescription describe(NodeFixture.Client client, String topic) {
+        return client.ask(id -> new SessionCommand.DescribeTopic(id, topic), SessionEvent.TopicDescribed.class)
+                .topic();
     }
 
     @Test
