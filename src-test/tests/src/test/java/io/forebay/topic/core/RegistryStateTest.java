@@ -182,6 +182,10 @@ class RegistryStateTest {
                             .isDecided())
                     .as("I6: the dead letters of %s", group)
                     .isTrue();
+            String letters = Names.deadLetterTopic(group.name(), group.groupId());
+            assertThat(state.decideCreateTopic(letters, 1, Map.of(), 1, 0).isAccepted())
+                    .as("by whomever it is made")
+                    .isTrue();
         }
         for (String letters : lettersOfNoGroup(state)) {
             assertThat(state.groupOfDeadLetters(letters)).isNull();
