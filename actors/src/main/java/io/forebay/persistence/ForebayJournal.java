@@ -8,8 +8,6 @@ import akka.persistence.journal.japi.AsyncWriteJournal;
 import com.typesafe.config.Config;
 import io.forebay.persistence.core.EventDraft;
 import io.forebay.persistence.core.EventTable;
-import io.forebay.protocol.ForebayException;
-import io.forebay.protocol.Refusal;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,7 +31,6 @@ import scala.jdk.javaapi.FutureConverters;
  */
 public final class ForebayJournal extends AsyncWriteJournal {
     private static final int LOCATED_MAX = 10_000;
-    private static final Iterable<Optional<Exception>> ONE_STORED = List.of(Optional.empty());
 
     private final ForebayPersistence persistence;
     private final EventCodec codec;
@@ -58,18 +55,11 @@ public final class ForebayJournal extends AsyncWriteJournal {
 
     @Override
     public Future<Iterable<Optional<Exception>>> doAsyncWriteMessages(Iterable<AtomicWrite> messages) {
-        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>(1);
+        List<CompletableFuture<Optional<Exception>>> outcomes = new ArrayList<>(1);
         for (AtomicWrite write : messages) {
-            results.add(write(write));
+            outcomes.add(write(write));
         }
-        if (results.size() == 1) {
-            return FutureConverters.asScala(
-                    results.get(0).thenApply(result -> result.isEmpty() ? ONE_STORED : List.of(result)));
-        }
-        CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
-                        results.toArray(CompletableFuture[]::new))
-                .thenApply(done -> results.stream().map(CompletableFuture::join).toList());
-        return FutureConverters.asScala(all);
+        return JournalWrites.all(outcomes);
     }
 
     private CompletableFuture<Optional<Exception>> write(AtomicWrite write) {
@@ -84,16 +74,7 @@ public final class ForebayJournal extends AsyncWriteJournal {
         CompletableFuture<Void> stored = new CompletableFuture<>();
         persistence.request(
                 ShardKind.EVENTS, write.persistenceId(), new EventShard.Write(write.persistenceId(), events, stored));
-        return stored.handle((done, failure) -> {
-            if (failure == null) {
-                return Optional.empty();
-            }
-            Throwable cause = causeOf(failure);
-            if (cause instanceof ForebayException refused && refused.refusal().code() == Refusal.Code.TOO_LARGE) {
-                return Optional.of(new UnsupportedOperationException(refused.getMessage(), refused));
-            }
-            throw new CompletionException(cause);
-        });
+        return JournalWrites.outcome(stored);
     }
 
     @Override

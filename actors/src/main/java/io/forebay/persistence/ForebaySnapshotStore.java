@@ -15,7 +15,6 @@ import io.forebay.storage.log.PersistenceSnapshotRecord;
 import io.forebay.store.StripeHandle;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import scala.concurrent.Future;
 import scala.jdk.javaapi.FutureConverters;
 
@@ -108,7 +107,7 @@ public final class ForebaySnapshotStore extends SnapshotStore {
                             if (failure == null) {
                                 found.run();
                             } else {
-                                loaded.completeExceptionally(causeOf(failure));
+                                loaded.completeExceptionally(ForebayJournal.causeOf(failure));
                             }
                         },
                         reads.executor());
@@ -137,11 +136,5 @@ public final class ForebaySnapshotStore extends SnapshotStore {
                     }
                 },
                 loaded);
-    }
-
-    private static Throwable causeOf(Throwable failure) {
-        return failure instanceof CompletionException && failure.getCause() != null
-                ? causeOf(failure.getCause())
-                : failure;
     }
 }

@@ -6,14 +6,11 @@ import akka.persistence.AtomicWrite;
 import akka.persistence.PersistentRepr;
 import akka.persistence.journal.japi.AsyncWriteJournal;
 import com.typesafe.config.Config;
-import io.forebay.protocol.ForebayException;
-import io.forebay.protocol.Refusal;
 import io.forebay.storage.log.NodeEventsSnapshot.Event;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
 import scala.concurrent.Future;
 import scala.jdk.javaapi.CollectionConverters;
@@ -36,14 +33,11 @@ public final class NodeJournal extends AsyncWriteJournal {
 
     @Override
     public Future<Iterable<Optional<Exception>>> doAsyncWriteMessages(Iterable<AtomicWrite> messages) {
-        List<CompletableFuture<Optional<Exception>>> results = new ArrayList<>();
+        List<CompletableFuture<Optional<Exception>>> outcomes = new ArrayList<>();
         for (AtomicWrite write : messages) {
-            results.add(write(write));
+            outcomes.add(write(write));
         }
-        CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
-                        results.toArray(CompletableFuture[]::new))
-                .thenApply(done -> results.stream().map(CompletableFuture::join).toList());
-        return FutureConverters.asScala(all);
+        return JournalWrites.all(outcomes);
     }
 
     private CompletableFuture<Optional<Exception>> write(AtomicWrite write) {
@@ -58,16 +52,7 @@ public final class NodeJournal extends AsyncWriteJournal {
         }
         CompletableFuture<Void> stored = new CompletableFuture<>();
         events.request(new NodeEventShard.Write(write.persistenceId(), drafts, stored));
-        return stored.handle((done, failure) -> {
-            if (failure == null) {
-                return Optional.empty();
-            }
-            Throwable cause = ForebayJournal.causeOf(failure);
-            if (cause instanceof ForebayException refused && refused.refusal().code() == Refusal.Code.TOO_LARGE) {
-                return Optional.of(new UnsupportedOperationException(refused.getMessage(), refused));
-            }
-            throw new CompletionException(cause);
-        });
+        return JournalWrites.outcome(stored);
     }
 
     @Override

@@ -92,7 +92,7 @@ final class StateStore {
                     if (failure == null) {
                         handed.complete(value);
                     } else {
-                        handed.completeExceptionally(causeOf(failure));
+                        handed.completeExceptionally(ForebayJournal.causeOf(failure));
                     }
                 },
                 executor);
@@ -336,7 +336,7 @@ final class StateStore {
 
     private <T> void attempt(Supplier<CompletableFuture<T>> action, CompletableFuture<T> result, int tries) {
         action.get().whenComplete((value, failure) -> {
-            Throwable cause = causeOf(failure);
+            Throwable cause = ForebayJournal.causeOf(failure);
             if (cause == null) {
                 result.complete(value);
             } else if (tries < TRIES_MAX && mayPass(cause)) {
@@ -360,12 +360,6 @@ final class StateStore {
         return cause instanceof AgainException
                 || (cause instanceof ForebayException refused
                         && refused.refusal().code() == Refusal.Code.OUTCOME_UNKNOWN);
-    }
-
-    private static Throwable causeOf(Throwable failure) {
-        return failure instanceof CompletionException && failure.getCause() != null
-                ? causeOf(failure.getCause())
-                : failure;
     }
 
     private static <T> CompletableFuture<List<T>> all(List<CompletableFuture<T>> replies) {

@@ -55,7 +55,7 @@ final class TopicDefinitions {
         return refusal;
     }
 
-    /** A topic, made if topics are made by use. */
+    /** A topic, made if topics are made by use; that of a group's dead letters as the group itself would have it made. */
     Refusal ensureTopic(String name) {
         if (state.topic(name) != null) {
             return null;
@@ -63,7 +63,10 @@ final class TopicDefinitions {
         if (!settings.topic().autoCreate() || !Names.isLegal(name)) {
             return Names.isLegal(name) ? Refusal.unknownTopic(name) : Refusal.illegalName("topic", name);
         }
-        return createTopic(name, settings.topic().defaultQueues(), Map.of());
+        GroupRecord group = state.groupOfDeadLetters(name);
+        return group != null
+                ? deadLetterTopic(group.groupId())
+                : createTopic(name, settings.topic().defaultQueues(), Map.of());
     }
 
     Refusal createTopic(String name, int queueCount, Map<String, String> topicSettings) {
@@ -120,12 +123,7 @@ final class TopicDefinitions {
 
     /** The node's own group in a topic of dead letters, and a queue for them in each stripe. */
     Refusal ensureRedrive(String topic) {
-        GroupRecord of = null;
-        for (GroupRecord group : state.groups()) {
-            if (Names.deadLetterTopic(group.name(), group.groupId()).equals(topic)) {
-                of = group;
-            }
-        }
+        GroupRecord of = state.groupOfDeadLetters(topic);
         Refusal refusal = state.topic(topic) == null ? Refusal.unknownTopic(topic) : null;
         refusal = refusal != null || of == null ? refusal : deadLetterTopic(of.groupId());
         refusal = refusal != null ? refusal : createGroup(Names.REDRIVE_GROUP, Map.of("start", "earliest"));

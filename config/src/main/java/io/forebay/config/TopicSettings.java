@@ -12,8 +12,8 @@ import java.time.Duration;
  * @param autoCreate whether a Send or Pop to an unknown topic, or a Pop by an unknown group, creates it
  * @param defaultQueues queues of a topic that is created without a number
  * @param queuesMax queues of one topic
- * @param topicsMax topics of the node
- * @param groupsMax groups of the node
+ * @param topicsMax topics of the node but for those of dead letters
+ * @param groupsMax groups of the node, those of which only the topic of dead letters is there included
  * @param subscriptionsMax pairs of a topic and a group that reads it
  * @param settingsHistoryMax changes of settings that are remembered for each topic and group
  * @param deadLetterMaxAge the {@code max-age} that a topic of dead letters gets when the node makes it

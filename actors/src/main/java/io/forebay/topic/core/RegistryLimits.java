@@ -1,8 +1,8 @@
 package io.forebay.topic.core;
 
 /**
- * @param topicsMax topics on a node
- * @param groupsMax consumer groups on a node
+ * @param topicsMax topics on a node, those of dead letters not counted: they count with their groups
+ * @param groupsMax consumer groups on a node, those of which only the topic of dead letters is there included
  * @param queuesPerTopicMax queues of one topic
  * @param subscriptionsMax pairs of topic and group on a node
  * @param historyMax changes of settings that are remembered for each topic and group

@@ -17,8 +17,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -56,6 +58,10 @@ public final class RegistryState {
     private final RegistryLimits limits;
     private final Map<String, TopicRecord> topicsByName = new TreeMap<>();
     private final Map<Integer, TopicRecord> topicsById = new TreeMap<>();
+    private int deadLetterTopicCount;
+    /** Names of the topics of dead letters whose group is not there; each holds the place of one. */
+    private final Set<String> lettersOfNoGroup = new HashSet<>();
+
     private final Map<String, GroupRecord> groupsByName = new TreeMap<>();
     private final Map<Integer, GroupRecord> groupsById = new TreeMap<>();
     private final TreeMap<Pair, SubscriptionRecord> subscriptions = new TreeMap<>();
@@ -90,6 +96,31 @@ public final class RegistryState {
     /** @return null if there is none */
     public GroupRecord group(int groupId) {
         return groupsById.get(groupId);
+    }
+
+    /** @return the group whose dead letters a topic of that name has; null if there is none, or it is a name of another kind */
+    public GroupRecord groupOfDeadLetters(String topicName) {
+        if (!Names.isDeadLetterTopic(topicName)) {
+            return null;
+        }
+        GroupRecord group = groupsByName.get(topicName.substring(Names.DEAD_LETTERS.length()));
+        if (group != null || topicName.length() < Names.NAME_CHARS_MAX) {
+            return group;
+        }
+        group = groupsById.get(idAtTheEnd(topicName));
+        return group != null
+                        && Names.deadLetterTopic(group.name(), group.groupId()).equals(topicName)
+                ? group
+                : null;
+    }
+
+    /** Zero if there is none. */
+    private static int idAtTheEnd(String name) {
+        try {
+            return Integer.parseInt(name.substring(name.lastIndexOf('-') + 1));
+        } catch (NumberFormatException e) {
+            return 0;
+        }
     }
 
     /** @return null if the group does not consume the topic */
@@ -143,7 +174,7 @@ public final class RegistryState {
 
     /**
      * Decides a new topic, its queues spread over the stripes in turn. One that exists is answered with what it is; its
-     * queues and settings are not compared.
+     * queues and settings are not compared. One of dead letters counts with its group, not among the topics.
      *
      * @param stripeCount stripes of this node
      */
@@ -162,7 +193,11 @@ public final class RegistryState {
                     "topic " + name + " with " + queueCount + " queues: allowed are 1 to " + limits.queuesPerTopicMax()
                             + " (forebay.topic.queues-max)");
         }
-        if (topicsByName.size() >= limits.topicsMax()) {
+        if (Names.isDeadLetterTopic(name)) {
+            if (groupOfDeadLetters(name) == null && groupPlacesTaken() >= limits.groupsMax()) {
+                return groupLimit();
+            }
+        } else if (topicsByName.size() - deadLetterTopicCount >= limits.topicsMax()) {
             return limit("topics", limits.topicsMax());
         }
         if (queueCount > queueIdsLeft()) {
@@ -179,7 +214,8 @@ public final class RegistryState {
 
     /**
      * Decides that the topic of a group's dead letters has a queue in every stripe: makes it, or gives it those that are
-     * missing. A topic of that name that is there already is taken as it is.
+     * missing. A topic of that name that is there already is taken as it is. No limit of topics refuses it: a group has one
+     * at most, and there are only so many groups.
      *
      * @param settings of the topic if it is made
      * @param stripeCount stripes of this node
@@ -193,9 +229,6 @@ public final class RegistryState {
         String name = Names.deadLetterTopic(group.name(), groupId);
         TopicRecord topic = topicsByName.get(name);
         if (topic == null) {
-            if (topicsByName.size() >= limits.topicsMax()) {
-                return limit("topics", limits.topicsMax());
-            }
             topic = new TopicRecord(nextTopicId, name, new int[0], new int[0], settings, nowMillis);
         }
         int[] homes = topic.stripes();
@@ -217,7 +250,10 @@ public final class RegistryState {
                 : RegistryDecision.decided(new TopicDeletedRecord(topic.topicId(), nowMillis));
     }
 
-    /** Decides a new group; one that exists is answered with what it is. */
+    /**
+     * Decides a new group; one that exists is answered with what it is. Its dead letters are there already if a group of that
+     * name was: then it takes the place that they have held.
+     */
     public RegistryDecision<GroupRecord> decideCreateGroup(String name, Map<String, String> settings, long nowMillis) {
         if (!Names.isLegal(name)) {
             return illegalName("group", name);
@@ -226,8 +262,9 @@ public final class RegistryState {
         if (existing != null) {
             return RegistryDecision.exists(existing);
         }
-        if (groupsByName.size() >= limits.groupsMax()) {
-            return limit("groups", limits.groupsMax());
+        boolean isPlaceHeld = lettersOfNoGroup.contains(Names.deadLetterTopic(name, nextGroupId));
+        if (groupPlacesTaken() - (isPlaceHeld ? 1 : 0) >= limits.groupsMax()) {
+            return groupLimit();
         }
         return RegistryDecision.decided(new GroupRecord(nextGroupId, name, settings, nowMillis));
     }
@@ -424,9 +461,9 @@ public final class RegistryState {
     public void apply(TopicRecord record) {
         TopicRecord before = topicsById.put(record.topicId(), record);
         if (before != null) {
-            topicsByName.remove(before.name());
+            removeName(before);
         }
-        topicsByName.put(record.name(), record);
+        putName(record);
         nextTopicId = Math.max(nextTopicId, Math.addExact(record.topicId(), 1));
         for (int queueId : record.queueIds()) {
             nextQueueId = Math.max(nextQueueId, Math.addExact(queueId, 1));
@@ -436,7 +473,7 @@ public final class RegistryState {
     public void apply(TopicDeletedRecord record) {
         TopicRecord topic = topicsById.remove(record.topicId());
         if (topic != null) {
-            topicsByName.remove(topic.name());
+            removeName(topic);
         }
         topicHistories.remove(record.topicId());
         subscriptions.keySet().removeIf(pair -> pair.topicId() == record.topicId());
@@ -446,19 +483,50 @@ public final class RegistryState {
     public void apply(GroupRecord record) {
         GroupRecord before = groupsById.put(record.groupId(), record);
         if (before != null) {
-            groupsByName.remove(before.name());
+            removeName(before);
         }
         groupsByName.put(record.name(), record);
+        lettersOfNoGroup.remove(Names.deadLetterTopic(record.name(), record.groupId()));
         nextGroupId = Math.max(nextGroupId, Math.addExact(record.groupId(), 1));
     }
 
     public void apply(GroupDeletedRecord record) {
         GroupRecord group = groupsById.remove(record.groupId());
         if (group != null) {
-            groupsByName.remove(group.name());
+            removeName(group);
         }
         groupHistories.remove(record.groupId());
         subscriptions.keySet().removeIf(pair -> pair.groupId() == record.groupId());
+    }
+
+    private void putName(TopicRecord topic) {
+        boolean isNew = topicsByName.put(topic.name(), topic) == null;
+        if (isNew && Names.isDeadLetterTopic(topic.name())) {
+            deadLetterTopicCount++;
+            noteIfOfNoGroup(topic.name());
+        }
+    }
+
+    private void removeName(TopicRecord topic) {
+        boolean wasThere = topicsByName.remove(topic.name()) != null;
+        if (wasThere && Names.isDeadLetterTopic(topic.name())) {
+            deadLetterTopicCount--;
+            lettersOfNoGroup.remove(topic.name());
+        }
+    }
+
+    private void removeName(GroupRecord group) {
+        groupsByName.remove(group.name());
+        String letters = Names.deadLetterTopic(group.name(), group.groupId());
+        if (topicsByName.containsKey(letters)) {
+            noteIfOfNoGroup(letters);
+        }
+    }
+
+    private void noteIfOfNoGroup(String deadLetterTopic) {
+        if (groupOfDeadLetters(deadLetterTopic) == null) {
+            lettersOfNoGroup.add(deadLetterTopic);
+        }
     }
 
     /** Begins a subscription, or replaces the settings of one: where it began stays. */
@@ -656,6 +724,22 @@ public final class RegistryState {
     private static <R extends LogRecord> RegistryDecision<R> unknownGroup(String name) {
         return RegistryDecision.refused(
                 RegistryOutcome.UNKNOWN_GROUP, "group " + name + " does not exist or does not consume this topic");
+    }
+
+    /** By groups, and by the dead letters of such as are not there. */
+    private int groupPlacesTaken() {
+        return groupsByName.size() + lettersOfNoGroup.size();
+    }
+
+    private <R extends LogRecord> RegistryDecision<R> groupLimit() {
+        String letters = lettersOfNoGroup.isEmpty()
+                ? ""
+                : " and the dead letters of " + lettersOfNoGroup.size() + " that are not there ("
+                        + Names.DEAD_LETTERS + "…)";
+        return RegistryDecision.refused(
+                RegistryOutcome.LIMIT,
+                "there are " + groupsByName.size() + " groups" + letters
+                        + ", forebay.topic.groups-max allows no more");
     }
 
     private int queueIdsLeft() {

@@ -6,11 +6,13 @@ import io.forebay.client.ClientSettings;
 import io.forebay.client.ForebayClient;
 import io.forebay.client.PopRequest;
 import io.forebay.client.Target;
+import io.forebay.config.TopicSettings;
 import io.forebay.protocol.Delivery;
 import io.forebay.protocol.Durability;
 import io.forebay.protocol.ForebayException;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.Quarantine;
 import io.forebay.protocol.QueueDescription;
 import io.forebay.protocol.Receipt;
@@ -44,6 +46,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -245,8 +248,6 @@ class EngineSimulationTest {
         private int clients;
 
         private long lastProbe;
-        /** There is a topic of dead letters, for which a flood of names leaves no room. */
-        private boolean areLettersThere;
 
         World(Run run, Flood.Deck floods) {
             super(run);
@@ -276,9 +277,8 @@ class EngineSimulationTest {
                             Forebay.get(node.system()).settings().node().name()));
             wounds.learnNames(disk);
             if (random.nextBoolean()) {
-                // Else it is made for the first letter, if there is room.
+                // Else it is made for the first letter, whatever a flood has made up.
                 await(admin.createTopic(LoadClient.LETTERS, STRIPES, Map.of()));
-                areLettersThere = true;
             }
             await(admin.createTopic(PROBE, STRIPES, Map.of()));
             await(admin.createGroup(PROBE, PROBE, Map.of()));
@@ -718,17 +718,6 @@ class EngineSimulationTest {
             }
 
             @Override
-            public boolean mayCreate() {
-                if (!areLettersThere) {
-                    users.get(0)
-                            .client
-                            .listTopics()
-                            .thenAccept(topics -> areLettersThere |= topics.contains(LoadClient.LETTERS));
-                }
-                return areLettersThere;
-            }
-
-            @Override
             public void failed(Throwable cause) {
                 failure = failure == null ? cause : failure;
             }
@@ -955,15 +944,31 @@ class EngineSimulationTest {
             }
         }
 
-        /** The operator deletes what floods have made up: what is at its limit is not any more. */
+        /**
+         * I8: there are no more names than may be. The operator deletes what floods have made up: what is at its limit is not any more.
+         */
         private void makeRoomForNames() {
             ForebayClient operator = client();
-            for (String topic : await(operator.listTopics())) {
-                if (topic.startsWith(Flood.MADE_PREFIX)) {
+            List<String> topics = await(operator.listTopics());
+            List<String> groups = await(operator.listGroups(""));
+            TopicSettings limits = Forebay.get(node.system()).settings().topic();
+            assertThat(topics)
+                    .as("I8: topics")
+                    .filteredOn(topic -> !Names.isDeadLetterTopic(topic))
+                    .hasSizeLessThanOrEqualTo(limits.topicsMax());
+            Set<String> places = new TreeSet<>(groups);
+            topics.stream()
+                    .filter(Names::isDeadLetterTopic)
+                    .forEach(topic -> places.add(topic.substring(Names.DEAD_LETTERS.length())));
+            assertThat(places)
+                    .as("I8: groups, those of which only dead letters are there included")
+                    .hasSizeLessThanOrEqualTo(limits.groupsMax());
+            for (String topic : topics) {
+                if (topic.contains(Flood.MADE_PREFIX)) {
                     await(operator.deleteTopic(topic));
                 }
             }
-            for (String group : await(operator.listGroups(""))) {
+            for (String group : groups) {
                 if (group.startsWith(Flood.MADE_PREFIX)) {
                     await(operator.deleteGroup(group));
                 }

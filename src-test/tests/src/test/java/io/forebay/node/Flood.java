@@ -23,6 +23,7 @@ import io.forebay.protocol.Durability;
 import io.forebay.protocol.GiveBackOutcome;
 import io.forebay.protocol.GroupDescription;
 import io.forebay.protocol.Message;
+import io.forebay.protocol.Names;
 import io.forebay.protocol.NodeProtocol;
 import io.forebay.protocol.Receipt;
 import io.forebay.protocol.ReceiptHandle;
@@ -200,9 +201,6 @@ final class Flood {
         ReceiptHandle someHandle();
 
         String groupOf(ReceiptHandle handle);
-
-        /** Whether the flood may make topics: those that the node needs are there. */
-        boolean mayCreate();
 
         void failed(Throwable cause);
     }
@@ -702,19 +700,17 @@ final class Flood {
         }
 
         private void create() {
-            if (!neighbours.mayCreate()) {
-                return;
-            }
             String made = MADE_PREFIX + world.random.nextInt(12);
+            String topic = (world.random.nextInt(4) == 0 ? Names.DEAD_LETTERS : "") + made;
             switch (world.random.nextInt(6)) {
-                case 0 -> ask(new SessionCommand.CreateTopic(++lastId, made, 1, Map.of()), true);
+                case 0 -> ask(new SessionCommand.CreateTopic(++lastId, topic, 1, Map.of()), true);
                 case 1 -> ask(new SessionCommand.CreateTopic(++lastId, made + "-wide", 5, Map.of()), false);
                 case 2 -> ask(new SessionCommand.CreateGroup(++lastId, made, EMPTY, Map.of()), true);
                 case 3 -> ask(new SessionCommand.CreateTopic(++lastId, made.repeat(20), 1, Map.of()), false);
                 case 4 ->
                     ask(
                             new SessionCommand.Send(
-                                    ++lastId, made, -1, List.of(Message.of(made, body(10))), Durability.WRITTEN),
+                                    ++lastId, topic, -1, List.of(Message.of(topic, body(10))), Durability.WRITTEN),
                             true);
                 default -> pop(EMPTY, made, 1, MINUTE, 0);
             }

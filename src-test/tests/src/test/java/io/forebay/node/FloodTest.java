@@ -43,6 +43,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -462,11 +463,13 @@ class FloodTest {
 
     /** Asks over HTTP without end, as what looks after a process does. */
     private static final class Watcher implements AutoCloseable {
+        private static final long PAUSE_MILLIS = 20;
+
         private final HttpClient http = HttpClient.newHttpClient();
         private final int port;
         private final Thread thread = new Thread(this::watch, "watcher");
         private final AtomicReference<Throwable> failure = new AtomicReference<>();
-        private volatile boolean isOver;
+        private final CountDownLatch over = new CountDownLatch(1);
         private volatile long answers;
         private volatile long notReady;
         private final AtomicLong slowestNanos = new AtomicLong();
@@ -478,7 +481,7 @@ class FloodTest {
 
         private void watch() {
             try {
-                while (!isOver) {
+                do {
                     HttpResponse<String> alive = get("/alive");
                     assertThat(alive.statusCode()).as("I8: %s", alive.body()).isEqualTo(200);
                     HttpResponse<String> ready = get("/ready");
@@ -487,8 +490,8 @@ class FloodTest {
                         notReady++;
                     }
                     answers += 2;
-                    Thread.sleep(20); // so that it is not a flood of its own
-                }
+                    // With pauses, so that it is not a flood of its own.
+                } while (!over.await(PAUSE_MILLIS, TimeUnit.MILLISECONDS));
             } catch (Throwable e) {
                 failure.set(e);
             }
@@ -516,7 +519,7 @@ class FloodTest {
 
         /** Asks no more. */
         void end() {
-            isOver = true;
+            over.countDown();
             try {
                 thread.join();
             } catch (InterruptedException e) {

@@ -150,15 +150,16 @@ class ParkedKeysTest {
 
     @Test
     void deadLettersThatCannotBeHadAreRefusedAndTheKeyStaysParked() {
-        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), "forebay.topic.topics-max = 1")) {
+        try (NodeFixture node = NodeFixture.inMemory(new MemoryDisk(), "")) {
             NodeFixture.Client client = node.open();
             create(client, "t", "g", PARKING);
+            DeadLetterQueuesTest.fail(node, 1);
             send(client, "t", "a", "a1", "a2");
             failFirsts(client, 1);
             awaitParked(client, 1);
             assertThat(refused(client, new PoisonCommand.Unpark(client.nextId(), "g", "t", "a", UnparkHow.DEAD_LETTER))
                             .code())
-                    .isEqualTo(Refusal.Code.LIMIT);
+                    .isEqualTo(Refusal.Code.FAILED);
             assertThat(awaitParked(client, 1).keys().get(0).waitingCount()).isEqualTo(1);
         }
     }

@@ -1,9 +1,7 @@
 package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -26,28 +24,11 @@ class StatesSnapshotTest {
 
     @Test
     void whatIsCutOrLongerIsRefused() {
-        byte[] payload = FULL.encode();
-        for (int length = 0; length <= payload.length + 1; length++) {
-            byte[] other = Arrays.copyOf(payload, length);
-            if (length != payload.length) {
-                assertThatThrownBy(() -> StatesSnapshot.decode(other)).isInstanceOf(CorruptRecordException.class);
-            }
-        }
+        DamagedPayload.assertNoOtherLengthIsRead(FULL.encode(), StatesSnapshot::decode);
     }
 
     @Test
     void everyByteMayBeAnotherOne() {
-        byte[] payload = FULL.encode();
-        for (int at = 0; at < payload.length; at++) {
-            for (int bit = 0; bit < 8; bit++) {
-                byte[] other = payload.clone();
-                other[at] ^= (byte) (1 << bit);
-                try {
-                    assertThat(StatesSnapshot.decode(other)).as("byte " + at).isNotEqualTo(FULL);
-                } catch (CorruptRecordException e) {
-                    assertThat(e).hasMessageContaining("DURABLE_STATES");
-                }
-            }
-        }
+        DamagedPayload.assertEachBitCounts(FULL.encode(), FULL, StatesSnapshot::decode, "DURABLE_STATES");
     }
 }

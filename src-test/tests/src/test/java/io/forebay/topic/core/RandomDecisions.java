@@ -1,5 +1,6 @@
 package io.forebay.topic.core;
 
+import io.forebay.protocol.Names;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
 import io.forebay.storage.log.TopicRecord;
@@ -14,8 +15,11 @@ final class RandomDecisions {
 
     /** The next one; it may be refused. Not applied. */
     static RegistryDecision<? extends LogRecord> next(RegistryState live, RandomGenerator random, int step) {
-        String topic = "t" + random.nextInt(6);
-        String group = "g" + random.nextInt(6);
+        String group = group(random);
+        // Clients may name any.
+        String topic = random.nextInt(4) > 0
+                ? "t" + random.nextInt(6)
+                : Names.deadLetterTopic(group(random), 1 + random.nextInt(20));
         return switch (random.nextInt(9)) {
             case 0, 1 -> live.decideCreateTopic(topic, 1 + random.nextInt(8), Map.of("k", "v"), 3, step);
             case 2 -> live.decideCreateGroup(group, Map.of(), step);
@@ -35,6 +39,16 @@ final class RandomDecisions {
             default ->
                 live.decideChangeTopic(
                         topic, changes(random), random.nextInt(4), "w" + step, random.nextInt(4) == 0, step);
+        };
+    }
+
+    /** Some are so long that the topic of their dead letters has an id in its name, one is called as the end of such a topic. */
+    private static String group(RandomGenerator random) {
+        String longest = "l".repeat(Names.NAME_CHARS_MAX);
+        return switch (random.nextInt(8)) {
+            case 6 -> longest;
+            case 7 -> Names.deadLetterTopic(longest, 1 + random.nextInt(4)).substring(Names.DEAD_LETTERS.length());
+            default -> "g" + random.nextInt(6);
         };
     }
 

@@ -3,6 +3,7 @@ package io.forebay.topic.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.forebay.protocol.Names;
 import io.forebay.storage.log.AckRecord;
 import io.forebay.storage.log.GroupRecord;
 import io.forebay.storage.log.LogRecord;
@@ -18,6 +19,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -93,14 +97,121 @@ class RegistryStateTest {
     }
 
     @Test
-    void deadLettersOfNobodyAreRefusedAndTheyCountAsATopic() {
+    void deadLettersOfNobodyAreRefused() {
         assertThat(state.decideDeadLetterTopic(9, Map.of(), 1, 0).outcome()).isEqualTo(RegistryOutcome.UNKNOWN_GROUP);
+    }
+
+    @Test
+    void deadLettersCountWithTheirGroupAndNotAmongTheTopics() {
         GroupRecord group = group("g");
         for (int i = 0; i < 3; i++) {
             topic("t" + i, 1);
         }
-        assertThat(state.decideDeadLetterTopic(group.groupId(), Map.of(), 1, 0).outcome())
-                .isEqualTo(RegistryOutcome.LIMIT);
+        state.apply(state.decideDeadLetterTopic(group.groupId(), Map.of(), 1, 0).record());
+        assertThat(state.groupOfDeadLetters("%DLQ%g")).isEqualTo(group);
+        state.apply(state.decideDeleteTopic("t0", 1).record());
+        topic("t3", 1);
+        assertThat(limit(state.decideCreateTopic("t4", 1, Map.of(), 1, 2)))
+                .isEqualTo("there are 3 topics, forebay.topic.topics-max allows no more");
+    }
+
+    @Test
+    void deadLettersOfAGroupThatIsNotThereHoldItsPlace() {
+        GroupRecord group = group("g");
+        state.apply(state.decideDeadLetterTopic(group.groupId(), Map.of(), 1, 0).record());
+        state.apply(state.decideDeleteGroup("g", 1).record());
+        assertThat(state.groupOfDeadLetters("%DLQ%g")).isNull();
+        topic("%DLQ%made-up", 1);
+        group("h");
+        String none = "there are 1 groups and the dead letters of 2 that are not there (%DLQ%…), forebay.topic.groups-max"
+                + " allows no more";
+        assertThat(limit(state.decideCreateGroup("i", Map.of(), 2))).isEqualTo(none);
+        assertThat(limit(state.decideCreateTopic("%DLQ%i", 1, Map.of(), 1, 2))).isEqualTo(none);
+        group("g");
+        assertThat(topic("%DLQ%h", 1).name()).as("of a group that is there").isEqualTo("%DLQ%h");
+        state.apply(state.decideDeleteTopic("%DLQ%made-up", 3).record());
+        group("i");
+        assertThat(limit(state.decideCreateGroup("j", Map.of(), 4)))
+                .isEqualTo("there are 3 groups, forebay.topic.groups-max allows no more");
+    }
+
+    private static String limit(RegistryDecision<?> decision) {
+        assertThat(decision.outcome()).isEqualTo(RegistryOutcome.LIMIT);
+        return decision.detail();
+    }
+
+    /**
+     * Whatever is decided, by the node or because clients ask for it: there are never more topics than may be, but for those of dead
+     * letters; nor more groups, those counted of which only the dead letters are there. What fits is never refused, and no group's dead
+     * letters ever are. A registry that is recovered decides alike, also if it may have less than it has.
+     */
+    @Test
+    void everyGroupHasRoomForItsDeadLetters() {
+        SeededRun.run("registry-limits", (random, progress) -> {
+            for (int round = 0; round < 300; round++) {
+                RegistryState live = new RegistryState(new RegistryLimits(3, 4, 8, 100, 3));
+                for (int step = 0; step < 100; step++) {
+                    progress.at(round * 100L + step);
+                    RegistryDecision<? extends LogRecord> decision = RandomDecisions.next(live, random, step);
+                    if (decision.isDecided()) {
+                        live.apply(decision.record());
+                    }
+                    assertLimits(live, 3, 4);
+                    assertThat(topicCount(live)).isLessThanOrEqualTo(3);
+                    assertThat(groupCount(live)).isLessThanOrEqualTo(4);
+                }
+                RegistryState recovered = RegistryState.restore(new RegistryLimits(3, 4, 8, 100, 3), live.snapshot(), 7);
+                assertLimits(recovered, 3, 4);
+                RegistryState less = RegistryState.restore(new RegistryLimits(1, 2, 8, 1, 3), live.snapshot(), 7);
+                assertThat(less.snapshot()).isEqualTo(live.snapshot());
+                assertLimits(less, 1, 2);
+            }
+        });
+    }
+
+    private static void assertLimits(RegistryState state, int topicsMax, int groupsMax) {
+        boolean isTopicFree = topicCount(state) < topicsMax;
+        boolean isGroupFree = groupCount(state) < groupsMax;
+        assertThat(state.decideCreateTopic("fresh", 1, Map.of(), 1, 0).isDecided())
+                .isEqualTo(isTopicFree);
+        assertThat(state.decideCreateGroup("fresh", Map.of(), 0).isDecided()).isEqualTo(isGroupFree);
+        assertThat(state.decideCreateTopic("%DLQ%fresh", 1, Map.of(), 1, 0).isDecided())
+                .isEqualTo(isGroupFree);
+        for (GroupRecord group : state.groups()) {
+            assertThat(state.decideDeadLetterTopic(group.groupId(), Map.of(), 9, 0)
+                            .isDecided())
+                    .as("I6: the dead letters of %s", group)
+                    .isTrue();
+            String letters = Names.deadLetterTopic(group.name(), group.groupId());
+            assertThat(state.decideCreateTopic(letters, 1, Map.of(), 1, 0).isAccepted())
+                    .as("by whomever it is made")
+                    .isTrue();
+        }
+        for (String letters : lettersOfNoGroup(state)) {
+            assertThat(state.groupOfDeadLetters(letters)).isNull();
+            String group = letters.substring("%DLQ%".length());
+            assertThat(state.decideCreateGroup(group, Map.of(), 0).isDecided())
+                    .as("group %s, whose place is held", group)
+                    .isEqualTo(groupCount(state) <= groupsMax);
+        }
+    }
+
+    private static long topicCount(RegistryState state) {
+        return state.topics().stream()
+                .filter(topic -> !topic.name().startsWith("%DLQ%"))
+                .count();
+    }
+
+    private static int groupCount(RegistryState state) {
+        return state.groups().size() + lettersOfNoGroup(state).size();
+    }
+
+    private static Set<String> lettersOfNoGroup(RegistryState state) {
+        Set<String> names =
+                state.topics().stream().map(TopicRecord::name).collect(Collectors.toCollection(TreeSet::new));
+        names.removeIf(name -> !name.startsWith("%DLQ%"));
+        state.groups().forEach(group -> names.remove(Names.deadLetterTopic(group.name(), group.groupId())));
+        return names;
     }
 
     @Test
