@@ -68,6 +68,7 @@ class LogRepairCommandTest {
             String json = run(1, "log", "repair", data, "--json");
             long lost = sum(json, "\"offsets\":(\\d+)");
             assertThat(lost).isBetween(1L, 8L);
+            assertThat(json).containsPattern("\"offsets\":[1-8],\"ranges\":\\[\\[\\d+,\\d+\\]");
 
             assertThat(run(0, "log", "repair", data, "--apply")).contains("repaired", "--undo 1");
             assertThat(run(0, "log", "verify", data)).doesNotContain("DAMAGED");

@@ -145,8 +145,16 @@ final class RepairScan {
         return holes;
     }
 
+    /** By queue, first offset and count: also of what the note of an earlier repair has put in quarantine. */
     Map<Integer, List<long[]>> lostOffsets() {
         return lostOffsets;
+    }
+
+    /** Of a queue, without what an earlier repair has put in quarantine: that was given up then. */
+    OffsetSet newlyLost(int queueId) {
+        OffsetSet.Builder lost = OffsetSet.builder();
+        lostOffsets.getOrDefault(queueId, List.of()).forEach(range -> lost.addRange(range[0], range[1]));
+        return lost.build().minus(noted.getOrDefault(queueId, OffsetSet.empty()));
     }
 
     Map<Long, Long> lostRecords() {
