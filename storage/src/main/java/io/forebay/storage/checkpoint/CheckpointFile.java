@@ -249,8 +249,9 @@ public final class CheckpointFile implements AutoCloseable {
                 }
             } else if (!hasItsChecksum(slot)) {
                 if (newest >= 0 && isCutOff(slot, newest)) {
-                    notes.add("slot " + number + " was not written to its end, as a crash leaves it; slot " + (1 - number)
-                            + " counts, and nothing is lost: the next start writes slot " + number + " again");
+                    notes.add("slot " + number + " was not written to its end, as a crash leaves it; slot "
+                            + (1 - number) + " counts, and nothing is lost: the next start writes slot " + number
+                            + " again");
                 } else {
                     damages.add(String.format(
                             "the checksum of slot %d is %08x, its bytes have %08x",

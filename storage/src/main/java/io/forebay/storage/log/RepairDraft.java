@@ -463,17 +463,17 @@ final class RepairDraft {
         }
         notes.addAll(scan.notes());
         noteLosses(scan);
-        return scan.lostOffsets();
+        return scan.offsets().byQueue();
     }
 
     private void noteLosses(RepairScan scan) {
         scan.lostRecords().forEach((key, count) -> {
             Owner owner = Owner.ofKey(key);
-            OffsetSet offsets = owner.isQueue() ? scan.newlyLost(owner.queueId()) : OffsetSet.empty();
+            OffsetSet offsets = owner.isQueue() ? scan.offsets().newlyLost(owner.queueId()) : OffsetSet.empty();
             losses.add(new RepairPlan.Loss(owner, count, offsets));
         });
-        scan.lostOffsets().keySet().forEach(queueId -> {
-            OffsetSet offsets = scan.newlyLost(queueId);
+        scan.offsets().byQueue().keySet().forEach(queueId -> {
+            OffsetSet offsets = scan.offsets().newlyLost(queueId);
             if (!offsets.isEmpty() && !scan.lostRecords().containsKey(Owner.key(queueId, 0))) {
                 losses.add(new RepairPlan.Loss(Owner.queue(queueId), 0, offsets));
             }
