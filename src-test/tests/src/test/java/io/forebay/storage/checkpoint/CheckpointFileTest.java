@@ -141,6 +141,22 @@ class CheckpointFileTest {
         }
     }
 
+    /** As long as all that a start reads is there, what is read can be written. */
+    @Test
+    void aFileThatIsCutBehindTheSecondSlotTakesTheNextStates() throws Exception {
+        for (int length = 4096 + 128; length < 4096 + 140; length++) {
+            MemoryDisk disk = diskWith(2);
+            disk.truncate(NAME, length);
+            for (int number = 3; number < 6; number++) {
+                try (CheckpointFile file = CheckpointFile.open(disk, NAME)) {
+                    file.write(slot(number));
+                }
+                assertThat(reopened(disk)).as("length %s", length).contains(slot(number));
+            }
+            assertThat(check(disk).damages()).containsExactly("it has only " + length + " bytes");
+        }
+    }
+
     @Test
     void damageToTheOnlySlotIsNeverTakenForAFreshFile() throws Exception {
         for (int bit = 0; bit < 128 * 8; bit++) {
