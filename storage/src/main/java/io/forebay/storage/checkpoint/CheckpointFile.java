@@ -30,7 +30,7 @@ import java.util.zip.CRC32C;
  * byte 104  u64  magic             "FBCKPT01"
  * byte 112  u64  logId             0 in a slot that an older build wrote
  * byte 120  i64  logIdEpoch        likewise
- * byte 128  u32  crc32c            once more, as the last thing of a write; 0 in a slot that an older build wrote </pre>
+ * byte 128  u32  crc32c            once more, as the last thing of a write; 0 in a file that only older builds wrote </pre>
  * The fields are those of {@link CheckpointSlot}. Crc, version, slotSequence and the letters of the magic stay what and where
  * they are in every version. A start does not look at what lies behind byte 128: it tells damage from a write that was cut off.
  * Not thread-safe: one caller at a time.
