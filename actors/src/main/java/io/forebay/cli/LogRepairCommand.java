@@ -3,6 +3,7 @@ package io.forebay.cli;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.log.LogRepair;
 import io.forebay.storage.log.LogVerifier;
+import io.forebay.storage.log.OffsetSet;
 import io.forebay.storage.log.Owner;
 import io.forebay.storage.log.RepairPlan;
 import java.io.IOException;
@@ -25,6 +26,9 @@ import picocli.CommandLine.Parameters;
             "Exit code 1 when there is something to repair, or it cannot be repaired."
         })
 final class LogRepairCommand implements Callable<Integer> {
+    /** Ranges of offsets that are told of one queue, without {@code --json}. */
+    private static final int RANGES_MAX = 20;
+
     private final Shell shell;
 
     @Parameters(paramLabel = "DIR", description = "A node's data directory, or one stripe of it.")
@@ -135,11 +139,18 @@ final class LogRepairCommand implements Callable<Integer> {
         String whose = loss.ownerOrNull() == null
                 ? "nobody can tell whose"
                 : loss.ownerOrNull().toString();
-        String offsets = loss.firstOffset() < 0
-                ? ""
-                : ", offsets " + loss.firstOffset() + " to " + (loss.firstOffset() + loss.offsetCount() - 1)
-                        + " go into quarantine";
+        String offsets = loss.offsets().isEmpty() ? "" : ", offsets " + text(loss.offsets()) + " go into quarantine";
         return whose + ": " + loss.records() + " records" + offsets;
+    }
+
+    private static String text(OffsetSet offsets) {
+        List<String> ranges = new ArrayList<>();
+        for (int index = 0; index < Math.min(offsets.rangeCount(), RANGES_MAX); index++) {
+            ranges.add(offsets.rangeFirst(index) + " to " + offsets.rangeLast(index));
+        }
+        boolean areAllTold = offsets.rangeCount() <= RANGES_MAX;
+        return String.join(", ", ranges)
+                + (areAllTold ? "" : " … " + offsets.last() + ", " + offsets.count() + " in all,");
     }
 
     private Map<String, Object> json(String name, RepairPlan plan, List<Integer> unfinished, int number) {
@@ -165,6 +176,7 @@ final class LogRepairCommand implements Callable<Integer> {
             one.put("records", loss.records());
             one.put("firstOffset", loss.firstOffset());
             one.put("offsets", loss.offsetCount());
+            one.put("ranges", ranges(loss.offsets()));
             losses.add(one);
         }
         json.put("losses", losses);
@@ -179,6 +191,14 @@ final class LogRepairCommand implements Callable<Integer> {
         }
         json.put("writes", writes);
         return json;
+    }
+
+    private static List<List<Long>> ranges(OffsetSet offsets) {
+        List<List<Long>> ranges = new ArrayList<>();
+        for (int index = 0; index < offsets.rangeCount(); index++) {
+            ranges.add(List.of(offsets.rangeFirst(index), offsets.rangeLast(index)));
+        }
+        return ranges;
     }
 
     // ---------------------------------------------------------------------------------------------------------- undo

@@ -3,6 +3,7 @@ package io.forebay.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.forebay.storage.io.LittleEndian;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,6 +56,7 @@ class LogRepairCommandTest {
             String gone = receipt(sent, 38);
             assertThat(run(0, "log", "verify", data, "--receipt", kept, "--receipt", gone))
                     .doesNotContain("receipt");
+            verifyTornSlots(node.data());
             flip(node.data(), "beta gamma 37");
             List<String> damaged = contents(node.data());
 
@@ -68,6 +70,7 @@ class LogRepairCommandTest {
             String json = run(1, "log", "repair", data, "--json");
             long lost = sum(json, "\"offsets\":(\\d+)");
             assertThat(lost).isBetween(1L, 8L);
+            assertThat(json).containsPattern("\"offsets\":[1-8],\"ranges\":\\[\\[\\d+,\\d+\\]");
 
             assertThat(run(0, "log", "repair", data, "--apply")).contains("repaired", "--undo 1");
             assertThat(run(0, "log", "verify", data)).doesNotContain("DAMAGED");
@@ -95,6 +98,30 @@ class LogRepairCommandTest {
             assertThat(run(1, "log", "verify", data)).contains("DAMAGED");
             CommandLineTest.assertOneLine(CliRunner.run("log", "repair", data, "--undo", "7"), 5, "no repair 7");
         }
+    }
+
+    /** As if the node had been killed in the middle of a write of the checkpoint file; and as if what it had written were damaged. */
+    private static void verifyTornSlots(Path data) throws Exception {
+        List<Path> files;
+        try (Stream<Path> paths = Files.walk(data)) {
+            files = paths.filter(path -> path.endsWith("checkpoint")).sorted().toList();
+        }
+        byte[] before = Files.readAllBytes(files.get(0));
+        int older = LittleEndian.getLong(before, 8) < LittleEndian.getLong(before, 4096 + 8) ? 0 : 4096;
+        byte[] torn = before.clone();
+        LittleEndian.putInt(torn, older, 0x1234_5678);
+        LittleEndian.putLong(torn, older + 8, LittleEndian.getLong(before, older + 8) + 2);
+        Files.write(files.get(0), torn);
+        assertThat(run(0, "log", "verify", data.toString()))
+                .contains("sound", "note: checkpoint: slot " + older / 4096 + " was not written to its end")
+                .doesNotContain("DAMAGED");
+        assertThat(run(0, "log", "repair", data.toString())).contains("nothing to repair");
+        byte[] damaged = before.clone();
+        damaged[4096 - older + 40] ^= 1;
+        Files.write(files.get(0), damaged);
+        assertThat(run(1, "log", "verify", data.toString()))
+                .contains("DAMAGED", "checkpoint: the checksum of slot " + (4096 - older) / 4096);
+        Files.write(files.get(0), before);
     }
 
     /** A node that is started with the damage says what it does not serve. */

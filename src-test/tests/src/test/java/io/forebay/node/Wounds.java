@@ -605,7 +605,6 @@ final class Wounds {
         assertThat(plan.refusalOrNull()).as("I8: %s", plan).isNull();
         Set<Long> named = plan.damages().stream()
                 .map(LogVerifier.Problem::position)
-                .filter(position -> position >= 0) // else it is a slot that a crash has torn
                 .collect(Collectors.toCollection(TreeSet::new));
         assertThat(named)
                 .as("the places that are named, %s, %s", plan, diagnosis)

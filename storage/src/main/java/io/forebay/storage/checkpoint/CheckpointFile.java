@@ -4,6 +4,7 @@ import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.zip.CRC32C;
@@ -28,9 +29,10 @@ import java.util.zip.CRC32C;
  * byte 100  u32  flags             1 closed cleanly
  * byte 104  u64  magic             "FBCKPT01"
  * byte 112  u64  logId             0 in a slot that an older build wrote
- * byte 120  i64  logIdEpoch        likewise </pre>
+ * byte 120  i64  logIdEpoch        likewise
+ * byte 128  u32  crc32c            once more, as the last thing of a write; 0 in a file that only older builds wrote </pre>
  * The fields are those of {@link CheckpointSlot}. Crc, version, slotSequence and the letters of the magic stay what and where
- * they are in every version.
+ * they are in every version. A start does not look at what lies behind byte 128: it tells damage from a write that was cut off.
  * Not thread-safe: one caller at a time.
  */
 public final class CheckpointFile implements AutoCloseable {
@@ -41,6 +43,7 @@ public final class CheckpointFile implements AutoCloseable {
 
     private static final int SLOT_DISTANCE = 4096;
     private static final int SLOT_BYTES = 128;
+    private static final int WRITTEN_BYTES = SLOT_BYTES + 4;
     private static final int FLAG_CLEAN = 1;
     private static final String UNFINISHED_SUFFIX = ".new";
     private static final CheckpointSlot NOTHING = new CheckpointSlot(-1, 0, -1, -1, -1, -1, -1, -1, -1, 0, -1);
@@ -87,7 +90,7 @@ public final class CheckpointFile implements AutoCloseable {
             directory.delete(unfinished);
         }
         try (StorageFile file = directory.create(unfinished, FILE_BYTES)) {
-            file.write(SLOT_DISTANCE, encode(NOTHING, 0), 0, SLOT_BYTES);
+            file.write(SLOT_DISTANCE, encode(NOTHING, 0), 0, WRITTEN_BYTES);
             file.force(0, FILE_BYTES);
         }
         directory.rename(unfinished, name);
@@ -157,14 +160,15 @@ public final class CheckpointFile implements AutoCloseable {
         int slot = 1 - newestSlot;
         byte[] bytes = encode(state, slotSequence + 1);
         long at = (long) slot * SLOT_DISTANCE;
-        file.write(at, bytes, 0, SLOT_BYTES);
-        file.force(at, SLOT_BYTES);
+        int length = (int) Math.min(WRITTEN_BYTES, file.sizeBytes() - at); // of a file that was cut short
+        file.write(at, bytes, 0, length);
+        file.force(at, length);
         slotSequence++;
         newestSlot = slot;
     }
 
     private static byte[] encode(CheckpointSlot state, long slotSequence) {
-        byte[] slot = new byte[SLOT_BYTES];
+        byte[] slot = new byte[WRITTEN_BYTES];
         LittleEndian.putInt(slot, 4, FORMAT_VERSION);
         LittleEndian.putLong(slot, 8, slotSequence);
         LittleEndian.putLong(slot, 16, state.replayPosition());
@@ -183,6 +187,7 @@ public final class CheckpointFile implements AutoCloseable {
         LittleEndian.putLong(slot, 112, state.logId());
         LittleEndian.putLong(slot, 120, state.logIdEpoch());
         LittleEndian.putInt(slot, 0, crc(slot));
+        LittleEndian.putInt(slot, SLOT_BYTES, crc(slot));
         return slot;
     }
 
@@ -202,6 +207,114 @@ public final class CheckpointFile implements AutoCloseable {
                 isClean ? LittleEndian.getLong(slot, 88) : -1,
                 LittleEndian.getLong(slot, 112),
                 LittleEndian.getLong(slot, 120));
+    }
+
+    // ------------------------------------------------------------------------------------------------------- checking
+
+    /**
+     * What is wrong with the two slots.
+     *
+     * @param damages what no crash leaves
+     * @param notes what a crash in the middle of a write leaves, or a write that failed: nobody went by that slot yet, and the next
+     *     write goes there
+     */
+    public record Check(List<String> damages, List<String> notes) {}
+
+    /** Looks at both slots, and at the size; of a file that may be damaged. */
+    public static Check check(StorageFile file) throws IOException {
+        List<String> damages = new ArrayList<>();
+        List<String> notes = new ArrayList<>();
+        byte[][] slots = new byte[2][WRITTEN_BYTES];
+        long newest = -1;
+        for (int number = 0; number < 2; number++) {
+            long at = (long) number * SLOT_DISTANCE;
+            if (file.sizeBytes() < at + SLOT_BYTES) {
+                break;
+            }
+            file.readCold(at, slots[number], 0, (int) Math.min(WRITTEN_BYTES, file.sizeBytes() - at));
+            if (hasItsChecksum(slots[number])) {
+                newest = Math.max(newest, LittleEndian.getLong(slots[number], 8));
+            }
+        }
+        for (int number = 0; number < 2; number++) {
+            byte[] slot = slots[number];
+            if (file.sizeBytes() < (long) number * SLOT_DISTANCE + SLOT_BYTES) {
+                damages.add("it has only " + file.sizeBytes() + " bytes");
+                return new Check(damages, notes);
+            }
+            if (isEmpty(slot)) {
+                // The first write goes to slot 0, the second to slot 1.
+                if (newest > 0) {
+                    damages.add("slot " + number + " is empty, though it was written");
+                }
+            } else if (!hasItsChecksum(slot)) {
+                if (newest >= 0 && isCutOff(slot, newest)) {
+                    notes.add("slot " + number + " was not written to its end, as a crash leaves it; slot "
+                            + (1 - number) + " counts, and nothing is lost: the next start writes slot " + number
+                            + " again");
+                } else {
+                    damages.add(String.format(
+                            "the checksum of slot %d is %08x, its bytes have %08x",
+                            number, LittleEndian.getInt(slot, 0), crc(slot)));
+                }
+            }
+        }
+        if (file.sizeBytes() < FILE_BYTES && damages.isEmpty()) {
+            damages.add("it has only " + file.sizeBytes() + " bytes");
+        }
+        return new Check(damages, notes);
+    }
+
+    private static boolean hasItsChecksum(byte[] slot) {
+        return LittleEndian.getInt(slot, 0) == crc(slot);
+    }
+
+    private static boolean isEmpty(byte[] slot) {
+        for (int at = 0; at < SLOT_BYTES; at++) {
+            if (slot[at] != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Whether a write that was cut off may have left these bytes: up to some place those of the state that was to follow the newest one,
+     * from there on those of the state before it. Then its last bytes are not those that it begins with. Damage of the older slot's
+     * first checksum alone looks the same; nobody goes by that slot any more.
+     */
+    private static boolean isCutOff(byte[] slot, long newestSequence) {
+        int last = LittleEndian.getInt(slot, SLOT_BYTES);
+        boolean isFirstWrite = newestSequence == 0; // over zeros
+        boolean isWritten = last == LittleEndian.getInt(slot, 0)
+                || (last == crc(slot) && LittleEndian.getLong(slot, 8) == newestSequence + 1);
+        if (isWritten || (last == 0 && !isFirstWrite)) {
+            return false;
+        }
+        byte[] after = constants(newestSequence + 1);
+        byte[] before = isFirstWrite ? new byte[SLOT_BYTES] : constants(newestSequence - 1);
+        boolean isMixed = false;
+        for (int cut = 0; cut <= SLOT_BYTES; cut++) {
+            isMixed |= isMixed(slot, after, before, cut);
+        }
+        return isMixed;
+    }
+
+    /** What is known of a slot by its sequence alone. */
+    private static byte[] constants(long slotSequence) {
+        byte[] slot = new byte[SLOT_BYTES];
+        LittleEndian.putInt(slot, 4, FORMAT_VERSION);
+        LittleEndian.putLong(slot, 8, slotSequence);
+        LittleEndian.putLong(slot, 104, MAGIC);
+        return slot;
+    }
+
+    private static boolean isMixed(byte[] slot, byte[] after, byte[] before, int cut) {
+        boolean isMixed = true;
+        for (int at = 4; at < 112; at = at == 15 ? 104 : at + 1) { // version, sequence, magic
+            isMixed &= slot[at] == (at < cut ? after : before)[at];
+        }
+        return isMixed;
     }
 
     @Override

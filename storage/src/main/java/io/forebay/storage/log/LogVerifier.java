@@ -2,7 +2,6 @@ package io.forebay.storage.log;
 
 import io.forebay.storage.checkpoint.CheckpointFile;
 import io.forebay.storage.checkpoint.CheckpointSlot;
-import io.forebay.storage.io.LittleEndian;
 import io.forebay.storage.io.StorageDirectory;
 import io.forebay.storage.io.StorageFile;
 import io.forebay.storage.log.LogFiles.Found;
@@ -13,16 +12,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.zip.CRC32C;
 
 /**
  * Reads a stripe's log from its oldest segment to its end and changes nothing. For stopped nodes and for copies of a
  * directory: of a running one it may see a tail that is being written.
  */
 public final class LogVerifier {
-    private static final int SLOT_DISTANCE = 4096;
-    private static final int SLOT_BYTES = 128;
-
     private final StorageDirectory directory;
     private final List<Problem> problems = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
@@ -255,43 +250,9 @@ public final class LogVerifier {
             return;
         }
         try (StorageFile file = directory.open(name)) {
-            long newest = 0;
-            List<Integer> empty = new ArrayList<>();
-            for (int number = 0; number < 2; number++) {
-                if (file.sizeBytes() < number * SLOT_DISTANCE + SLOT_BYTES) {
-                    problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
-                    break;
-                }
-                byte[] bytes = new byte[SLOT_BYTES];
-                file.readCold((long) number * SLOT_DISTANCE, bytes, 0, SLOT_BYTES);
-                CRC32C crc = new CRC32C();
-                crc.update(bytes, 4, SLOT_BYTES - 4);
-                boolean isEmpty = true;
-                for (byte b : bytes) {
-                    isEmpty &= b == 0;
-                }
-                if (isEmpty) {
-                    empty.add(number);
-                } else if (LittleEndian.getInt(bytes, 0) == (int) crc.getValue()) {
-                    newest = Math.max(newest, LittleEndian.getLong(bytes, 8));
-                } else {
-                    problems.add(new Problem(
-                            name,
-                            -1,
-                            String.format(
-                                    "the checksum of slot %d is %08x, its bytes have %08x",
-                                    number, LittleEndian.getInt(bytes, 0), (int) crc.getValue())));
-                }
-            }
-            for (int number : empty) {
-                // The first write goes to slot 0, the second to slot 1.
-                if (newest > 0) {
-                    problems.add(new Problem(name, -1, "slot " + number + " is empty, though it was written"));
-                }
-            }
-            if (file.sizeBytes() < CheckpointFile.FILE_BYTES && problems.isEmpty()) {
-                problems.add(new Problem(name, -1, "it has only " + file.sizeBytes() + " bytes"));
-            }
+            CheckpointFile.Check check = CheckpointFile.check(file);
+            check.damages().forEach(damage -> problems.add(new Problem(name, -1, damage)));
+            check.notes().forEach(note -> notes.add(name + ": " + note));
         }
         try (CheckpointFile file = CheckpointFile.open(directory, name)) {
             slot = file.found().orElse(null);

@@ -463,26 +463,19 @@ final class RepairDraft {
         }
         notes.addAll(scan.notes());
         noteLosses(scan);
-        return scan.lostOffsets();
+        return scan.offsets().byQueue();
     }
 
     private void noteLosses(RepairScan scan) {
         scan.lostRecords().forEach((key, count) -> {
             Owner owner = Owner.ofKey(key);
-            List<long[]> offsets = owner.isQueue() ? scan.lostOffsets().get(owner.queueId()) : null;
-            long first = offsets == null ? -1 : offsets.get(0)[0];
-            long sum = offsets == null
-                    ? 0
-                    : offsets.stream().mapToLong(range -> range[1]).sum();
-            losses.add(new RepairPlan.Loss(owner, count, first, sum));
+            OffsetSet offsets = owner.isQueue() ? scan.offsets().newlyLost(owner.queueId()) : OffsetSet.empty();
+            losses.add(new RepairPlan.Loss(owner, count, offsets));
         });
-        scan.lostOffsets().forEach((queueId, ranges) -> {
-            if (!scan.lostRecords().containsKey(Owner.key(queueId, 0))) {
-                losses.add(new RepairPlan.Loss(
-                        Owner.queue(queueId),
-                        0,
-                        ranges.get(0)[0],
-                        ranges.stream().mapToLong(range -> range[1]).sum()));
+        scan.offsets().byQueue().keySet().forEach(queueId -> {
+            OffsetSet offsets = scan.offsets().newlyLost(queueId);
+            if (!offsets.isEmpty() && !scan.lostRecords().containsKey(Owner.key(queueId, 0))) {
+                losses.add(new RepairPlan.Loss(Owner.queue(queueId), 0, offsets));
             }
         });
         long unknown = 0;
@@ -492,7 +485,7 @@ final class RepairDraft {
             older += hole.isBelowReplay ? hole.count : 0;
         }
         if (unknown > 0) {
-            losses.add(new RepairPlan.Loss(null, unknown, -1, 0));
+            losses.add(new RepairPlan.Loss(null, unknown, OffsetSet.empty()));
         }
         if (older > 0) {
             notes.add(
@@ -501,7 +494,10 @@ final class RepairDraft {
         }
     }
 
-    /** Notes in the log itself which offsets are gone. Nothing is written if there are none. */
+    /**
+     * Notes in the log itself which offsets are gone. Nothing is written if there are none. What is in quarantine already may be among
+     * them: so how far the offsets had come does not hang on the earlier note alone.
+     */
     private void appendNotes(Map<Integer, List<long[]>> lostOffsets) throws IOException {
         boolean areIdsLost =
                 stripeId == REGISTRY_STRIPE && (isNamesLost || losses.stream().anyMatch(this::isOfNames));

@@ -26,10 +26,18 @@ public record RepairPlan(
      *
      * @param ownerOrNull whose they were, null if nobody can tell
      * @param records how many, at most if nobody can tell whose
-     * @param firstOffset of the messages among them, -1 if there are none
-     * @param offsetCount offsets that are put in quarantine
+     * @param offsets that are put in quarantine, where no earlier repair has put them
      */
-    public record Loss(Owner ownerOrNull, long records, long firstOffset, long offsetCount) {}
+    public record Loss(Owner ownerOrNull, long records, OffsetSet offsets) {
+        /** Of {@link #offsets()}, -1 if there are none. */
+        public long firstOffset() {
+            return offsets.isEmpty() ? -1 : offsets.first();
+        }
+
+        public long offsetCount() {
+            return offsets.count();
+        }
+    }
 
     /**
      * A file that is written.

@@ -4,7 +4,6 @@ import io.forebay.storage.checkpoint.CheckpointSlot;
 import io.forebay.storage.log.LogFiles.Found;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,7 +12,8 @@ import java.util.TreeSet;
 
 /**
  * Reads a log whose segments are all there, with sound headers, and finds the places in which something durable is lost, and of
- * whom: by the gaps in the own numbers of the owners, and by what can still be made out in the damaged bytes. Changes nothing.
+ * whom: by the gaps in the own numbers of the owners, and by what can still be made out in the damaged bytes. Which offsets that may be,
+ * of a queue, is told by {@link LostOffsets}. Changes nothing.
  */
 final class RepairScan {
     /** A place whose records are lost. */
@@ -66,28 +66,6 @@ final class RepairScan {
         int holesBefore;
     }
 
-    /** What is given up of a queue since a message told how far its offsets had come. */
-    private static final class GivenUp {
-        /** The offset behind that message. */
-        long next;
-        /** Whether a start replays that message. */
-        boolean isReplayed;
-        /** By earlier repairs, known to be of the queue. */
-        long count;
-        /** What earlier repairs had given up of nobody, and of anybody, before that. */
-        long ofNobodyBefore;
-
-        long ofAnybodyBefore;
-        /** Now, of what a snapshot was told of. */
-        long lost;
-        /** How many holes came before that message. */
-        int holesBefore;
-        /** Whether offsets are passed over now, and how many more records may have stood for some. */
-        boolean isPassedOver;
-
-        long againMax;
-    }
-
     private final LogFiles files;
     private final CheckpointSlot slot;
     private final ManifestRecord manifest;
@@ -96,28 +74,9 @@ final class RepairScan {
     private final RecordView view = new RecordView();
     private final List<Hole> holes = new ArrayList<>();
     private final Map<Long, Seen> owners = new TreeMap<>();
-    /** Per queue the next offset, by all messages that were seen, moved ones too. */
-    private final Map<Integer, Long> nextOffsets = new HashMap<>();
-    /** Per queue the offsets of messages that cleaning has moved: they lie behind holes that they have nothing to do with. */
-    private final Map<Integer, OffsetSet.Builder> moved = new HashMap<>();
-    /** First offset and count of what is lost, by queue. */
-    private final Map<Integer, List<long[]>> lostOffsets = new TreeMap<>();
+    private final LostOffsets offsets;
     /** Per owner, how many of its records are lost. */
     private final Map<Long, Long> lostRecords = new TreeMap<>();
-    /**
-     * Per queue. Any of these records may have been a message, or stands for an offset that an earlier repair has passed over; the notes
-     * that say which offsets those were may be lost by now.
-     */
-    private final Map<Integer, GivenUp> givenUp = new HashMap<>();
-
-    private long givenUpOfNobody;
-    private long givenUpOfAnybody;
-    private long givenUpInReplay;
-    /** Per queue, behind the last offset that a note of an earlier repair puts in quarantine. */
-    private final Map<Integer, Long> notedEnds = new HashMap<>();
-    /** Per queue, what such notes put in quarantine. */
-    private final Map<Integer, OffsetSet> noted = new HashMap<>();
-
     private final List<String> notes = new ArrayList<>();
 
     private long durable;
@@ -139,14 +98,15 @@ final class RepairScan {
         this.slot = slotOrNull;
         this.manifest = manifestOrNull;
         this.remade = remade;
+        this.offsets = new LostOffsets(slotOrNull, manifestOrNull, holes);
     }
 
     List<Hole> holes() {
         return holes;
     }
 
-    Map<Integer, List<long[]>> lostOffsets() {
-        return lostOffsets;
+    LostOffsets offsets() {
+        return offsets;
     }
 
     Map<Long, Long> lostRecords() {
@@ -215,26 +175,7 @@ final class RepairScan {
         }
         passOverUntold();
         attributeByBytes();
-        moved.forEach((queueId, offsets) -> dropFound(queueId, offsets.build()));
-    }
-
-    /** What is stored is not lost. */
-    private void dropFound(int queueId, OffsetSet found) {
-        List<long[]> ranges = lostOffsets.get(queueId);
-        if (ranges == null) {
-            return;
-        }
-        OffsetSet.Builder lost = OffsetSet.builder();
-        ranges.forEach(range -> lost.addRange(range[0], range[1]));
-        OffsetSet left = lost.build().minus(found);
-        ranges.clear();
-        for (int index = 0; index < left.rangeCount(); index++) {
-            long first = left.rangeFirst(index);
-            ranges.add(new long[] {first, left.rangeLast(index) - first + 1});
-        }
-        if (ranges.isEmpty()) {
-            lostOffsets.remove(queueId);
-        }
+        offsets.dropMoved();
     }
 
     /** What the manifest lists below the replay start, each on its own. */
@@ -273,12 +214,7 @@ final class RepairScan {
                 for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, frameAt); ordinal++) {
                     view.wrap(bytes, frameAt, recordAt, ordinal);
                     recordAt += view.lengthBytes();
-                    if (view.queueOffset() >= 0) {
-                        nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
-                    }
-                    if (!FrameCodec.isMoved(bytes, frameAt)) {
-                        takeGivenUp();
-                    }
+                    offsets.takeOlder(view, FrameCodec.isMoved(bytes, frameAt));
                 }
                 at = window.nextFrame(found.file, found.base, at + FrameCodec.length(bytes, frameAt), end);
             }
@@ -416,16 +352,7 @@ final class RepairScan {
             if (!isMoved && !isBelowReplay) {
                 takeNumber();
             }
-            if (!isMoved) {
-                takeGivenUp();
-            }
-            if (view.queueOffset() >= 0) {
-                nextOffsets.merge(view.queueId(), view.queueOffset() + 1, Math::max);
-                if (isMoved) {
-                    moved.computeIfAbsent(view.queueId(), id -> OffsetSet.builder())
-                            .add(view.queueOffset());
-                }
-            }
+            offsets.take(view, isMoved);
         }
         if (!isMoved) {
             sequence = FrameCodec.firstSequence(bytes, at) + count;
@@ -452,13 +379,13 @@ final class RepairScan {
         }
         long gap = Math.max(0, number - 1 - seen.number);
         if (!isKnown && view.queueOffset() < 0) {
-            gap = manifest == null ? Math.min(gap, unknownFrom(0)) : 0;
+            gap = manifest == null ? Math.min(gap, offsets.unknownFrom(0)) : 0;
         }
         seen.lostNumbers += gap;
         if (view.queueOffset() >= 0) {
-            noteLostOffsets(seen, view.queueOffset());
+            noteNext(seen, view.queueOffset());
         } else if (view.type() == RecordType.SNAPSHOT && Owner.ofKey(key).isQueue()) {
-            noteLostOffsets(seen, ((SnapshotRecord) view.decode()).nextOffset());
+            noteNext(seen, ((SnapshotRecord) view.decode()).nextOffset());
         }
         seen.number = Math.max(seen.number, number);
         seen.holesBefore = holes.size();
@@ -484,178 +411,26 @@ final class RepairScan {
         }
     }
 
-    /** The offsets before one that was to be given next; no more than records of the queue are lost. */
-    private void noteLostOffsets(Seen seen, long next) {
-        int queueId = view.queueId();
-        long known = nextOffsets.getOrDefault(queueId, 0L);
-        long first = Math.max(known, next - seen.lostNumbers);
-        if (first < next && !holes.isEmpty()) {
-            // What is lost may be the note of what was given up before.
-            addLostUnlessNoted(queueId, Math.max(known, first - givenUpSinceMessage(queueId)), first);
-            addLost(queueId, first, next);
-        }
-        // A snapshot is older than where it lies: what lies between is not in it.
-        givenUp.computeIfAbsent(queueId, id -> new GivenUp()).lost += seen.lostNumbers;
+    /** Of the record's queue, by the record. */
+    private void noteNext(Seen seen, long nextOffset) {
+        offsets.noteNext(view.queueId(), nextOffset, seen.lostNumbers);
         seen.lostNumbers = 0;
-        nextOffsets.merge(queueId, next, Math::max);
     }
 
-    private void addLost(int queueId, long first, long end) {
-        if (first < end) {
-            lostOffsets.computeIfAbsent(queueId, id -> new ArrayList<>()).add(new long[] {first, end - first});
-        }
-    }
-
-    private void addLostUnlessNoted(int queueId, long first, long end) {
-        OffsetSet left =
-                OffsetSet.range(first, Math.max(0, end - first)).minus(noted.getOrDefault(queueId, OffsetSet.empty()));
-        for (int index = 0; index < left.rangeCount(); index++) {
-            addLost(queueId, left.rangeFirst(index), left.rangeLast(index) + 1);
-        }
+    /** How many holes came before the last record of a queue. */
+    private int holesBefore(int queueId) {
+        Seen seen = owners.get(Owner.key(queueId, 0));
+        return seen == null ? 0 : seen.holesBefore;
     }
 
     /** Of queues whose later records do not say how far their offsets had come: all that is lost may have been messages. */
     private void passOverUntold() {
         owners.forEach((key, seen) -> {
             if (Owner.ofKey(key).isQueue() && seen.lostNumbers > 0 && !holes.isEmpty()) {
-                passOver(Owner.ofKey(key).queueId(), seen.lostNumbers);
+                offsets.passOver(Owner.ofKey(key).queueId(), seen.lostNumbers, seen.holesBefore);
                 seen.lostNumbers = 0;
             }
         });
-    }
-
-    /** Offsets that may have been given, if as many records that are lost now may have been messages. */
-    private void passOver(int queueId, long lostCount) {
-        long told = told(queueId);
-        long end = reached(queueId, lostCount);
-        againMax(queueId, lostCount);
-        long first = Math.min(told, end - lostCount - givenUpSinceMessage(queueId));
-        addLostUnlessNoted(queueId, Math.max(nextOffsets.getOrDefault(queueId, 0L), first), end);
-        nextOffsets.put(queueId, end);
-        tell(queueId, bound(queueId, lostCount), true);
-    }
-
-    private void againMax(int queueId, long lostCount) {
-        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
-        Seen seen = owners.get(Owner.key(queueId, 0));
-        if (!since.isPassedOver) {
-            since.isPassedOver = true;
-            since.againMax = !isToldByManifest(queueId)
-                    ? Long.MAX_VALUE
-                    : lostInReplay(0, seen == null ? 0 : seen.holesBefore) - since.lost - lostCount;
-        }
-    }
-
-    /**
-     * What is lost before a queue's last record is none of its, but may be what an earlier repair has given up of it without knowing. Of
-     * queues that have lost nothing since, notes tell how far they had come.
-     */
-    private void passOverAgain() {
-        givenUp.forEach((queueId, since) -> {
-            Seen seen = owners.get(Owner.key(queueId, 0));
-            if (since.isPassedOver && seen != null) {
-                long again = Math.min(since.againMax, unknownBetween(since.holesBefore, seen.holesBefore));
-                long next = nextOffsets.get(queueId);
-                addLost(queueId, next, since.next + again);
-                nextOffsets.put(queueId, Math.max(next, since.next + again));
-            }
-        });
-    }
-
-    /** The highest offset that was to be given next by anything that is left, but for notes of repairs. */
-    private long told(int queueId) {
-        return Math.max(nextOffsets.getOrDefault(queueId, 0L), listedOffset(queueId));
-    }
-
-    /**
-     * How far a queue's offsets may have come at most. Since a message or a manifest told it they came no further than there are records
-     * that are given up, or lost now: each was a message, or stands for an offset that a repair has passed over, or neither. What
-     * this passes over keeps that true.
-     */
-    private long reached(int queueId, long lostCount) {
-        long noted = notedEnds.getOrDefault(queueId, 0L);
-        return Math.max(Math.max(told(queueId), noted), bound(queueId, lostCount));
-    }
-
-    private long bound(int queueId, long lostCount) {
-        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
-        long lost = since.lost + lostCount;
-        long next = isToldByManifest(queueId) ? listedOffset(queueId) : since.next;
-        return next + givenUp(queueId) + lost;
-    }
-
-    // ------------------------------------------------------------------------ what earlier repairs have given up
-
-    private void takeGivenUp() throws CorruptRecordException {
-        int queueId = view.queueId();
-        boolean isOfQueue = Owner.ofKey(view.ownerKey()).isQueue();
-        if (view.type() == RecordType.LOST) {
-            givenUpOfAnybody++;
-            givenUpOfNobody += view.ownerNumber() == 0 ? 1 : 0;
-            givenUpInReplay += isReplayed(view.sequence()) ? 1 : 0;
-            if (isOfQueue && view.ownerNumber() != 0) {
-                givenUp.computeIfAbsent(queueId, id -> new GivenUp()).count++;
-            }
-        } else if (view.queueOffset() >= 0) {
-            tell(queueId, view.queueOffset() + 1, isReplayed(view.sequence()));
-        } else if (view.type() == RecordType.QUARANTINED && isOfQueue) {
-            QuarantinedRecord note = (QuarantinedRecord) view.decode();
-            OffsetSet before = noted.getOrDefault(queueId, OffsetSet.empty());
-            OffsetSet offsets = OffsetSet.range(note.firstOffset(), note.count());
-            if (note.cause() == QuarantinedRecord.Cause.RELEASED) {
-                noted.put(queueId, before.minus(offsets));
-            } else if (note.position() < 0 && note.segment().isEmpty()) {
-                // Of a repair: a node notes the place.
-                noted.put(queueId, before.union(offsets));
-                notedEnds.merge(queueId, note.firstOffset() + note.count(), Math::max);
-            }
-        }
-    }
-
-    /** How many offsets may have been given, or passed over by repairs, since a message or a manifest told how far they had come. */
-    private long givenUp(int queueId) {
-        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
-        if (isToldByManifest(queueId)) {
-            return givenUpInReplay; // whose it was may be mistaken where the manifest lies between
-        }
-        return isManifestLost() ? givenUpOfAnybody - since.ofAnybodyBefore : givenUpSinceMessage(queueId);
-    }
-
-    private long givenUpSinceMessage(int queueId) {
-        GivenUp since = givenUp.getOrDefault(queueId, new GivenUp());
-        return since.count + givenUpOfNobody - since.ofNobodyBefore;
-    }
-
-    private boolean isToldByManifest(int queueId) {
-        return manifest != null && !givenUp.getOrDefault(queueId, new GivenUp()).isReplayed;
-    }
-
-    /** Whether earlier repairs may have gone by one that cannot be read now. */
-    private boolean isManifestLost() {
-        return manifest == null && (slot == null || slot.manifestSequence() >= 0);
-    }
-
-    private boolean isReplayed(long recordSequence) {
-        // A node that had stopped a queue made manifests that do not know what it was missing.
-        return manifest == null || recordSequence >= manifest.replaySequence();
-    }
-
-    private long lostInReplay(int firstHole, int endHole) {
-        return holes.subList(firstHole, endHole).stream()
-                .filter(hole -> isReplayed(hole.firstSequence))
-                .mapToLong(hole -> hole.count)
-                .sum();
-    }
-
-    private void tell(int queueId, long next, boolean isReplayed) {
-        GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
-        since.next = Math.max(since.next, next);
-        since.isReplayed = isReplayed;
-        since.count = 0;
-        since.ofNobodyBefore = givenUpOfNobody;
-        since.ofAnybodyBefore = givenUpOfAnybody;
-        since.lost = 0;
-        since.holesBefore = since.isPassedOver ? since.holesBefore : holes.size();
     }
 
     // ------------------------------------------------------------------------------- what the damaged bytes still tell
@@ -671,24 +446,14 @@ final class RepairScan {
                 readRemains(hole, index);
             }
         }
-        if (unknownFrom(0) > 0) {
+        if (offsets.unknownFrom(0) > 0) {
             passOverUnknown();
-            passOverAgain();
+            owners.forEach((key, seen) -> {
+                if (Owner.ofKey(key).isQueue()) {
+                    offsets.passOverAgain(Owner.ofKey(key).queueId(), seen.holesBefore);
+                }
+            });
         }
-    }
-
-    /** Lost records whose owner is not known and which may have been messages, from a hole on. */
-    private long unknownFrom(int firstHole) {
-        return unknownBetween(firstHole, holes.size());
-    }
-
-    private long unknownBetween(int firstHole, int endHole) {
-        long unknown = 0;
-        for (Hole hole : holes.subList(Math.min(firstHole, endHole), endHole)) {
-            // A manifest says which offsets were given below the replay start.
-            unknown += isReplayed(hole.firstSequence) ? hole.unknownCount() : 0;
-        }
-        return unknown;
     }
 
     private void readRemains(Hole hole, int index) throws IOException {
@@ -758,28 +523,12 @@ final class RepairScan {
         int queueId = view.queueId();
         long offset = view.queueOffset();
         boolean isOfQueue = Owner.ofKey(key).isQueue();
-        // If its type is what is damaged it may have been a message, and one that was given up before as well; that
-        // what
-        // is left can be read as something else proves nothing.
-        boolean mayBeMessage = offset >= 0 || isOfQueue;
-        long told = told(queueId);
-        long reached = reached(queueId, 0);
-        if (offset >= 0) {
-            long next = nextOffsets.getOrDefault(queueId, -1L);
-            long offsetMax = next >= 0 ? next : told + hole.count;
-            if (offset > Math.max(offsetMax, reached) || offset < next) {
-                return false;
-            }
+        if (offset >= 0 && !offsets.isPlausible(queueId, offset, hole.count)) {
+            return false;
         }
-        if (isOfQueue && reached > told) {
-            // It may be a note of what was given up before, or have come behind one that is lost.
-            passOver(queueId, 1);
-        } else if (mayBeMessage) {
-            offset = offset < 0 ? told : offset;
-            nextOffsets.put(queueId, offset + 1);
-            addLost(queueId, offset, offset + 1);
-            againMax(queueId, 1);
-            tell(queueId, Math.max(offset + 1, told), true);
+        // A damaged type may name another kind of record: any record of a queue may have been a message.
+        if (offset >= 0 || isOfQueue) {
+            offsets.takeRemains(queueId, offset, isOfQueue, holesBefore(queueId));
         }
         seen(key).number = number;
         if (hole.owners.size() < hole.count) {
@@ -793,30 +542,21 @@ final class RepairScan {
     private void passOverUnknown() {
         Set<Integer> queueIds = new TreeSet<>();
         if (manifest == null) {
-            queueIds.addAll(nextOffsets.keySet()); // also those of which nothing is replayed
+            queueIds.addAll(offsets.queueIds()); // also those of which nothing is replayed
         }
         owners.keySet().stream()
                 .map(Owner::ofKey)
                 .filter(Owner::isQueue)
                 .forEach(owner -> queueIds.add(owner.queueId()));
         for (int queueId : queueIds) {
-            Seen seen = owners.get(Owner.key(queueId, 0));
-            long unknown = unknownFrom(seen == null ? 0 : seen.holesBefore);
+            int holesBefore = holesBefore(queueId);
+            long unknown = offsets.unknownFrom(holesBefore);
             if (unknown > 0) {
-                passOver(queueId, unknown);
+                offsets.passOver(queueId, unknown, holesBefore);
             }
         }
-        notes.add(
-                "whose " + unknownFrom(0) + " of the lost records were cannot be told; as many offsets are passed over"
-                        + " in each queue that has no later record");
-    }
-
-    private long listedOffset(int queueId) {
-        long next = 0;
-        for (ManifestRecord.OwnerEntry listed :
-                manifest == null ? List.<ManifestRecord.OwnerEntry>of() : manifest.owners()) {
-            next = listed.queueId() == queueId && listed.groupId() == 0 ? listed.nextOffset() : next;
-        }
-        return next;
+        notes.add("whose " + offsets.unknownFrom(0)
+                + " of the lost records were cannot be told; as many offsets are passed over"
+                + " in each queue that has no later record");
     }
 }

@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 /**
  * Logs that are damaged and repaired again and again, with what a node writes in between: also what earlier repairs have written is
  * damaged. Invariants: I1 every message that was not damaged is there, and no repair puts it in quarantine; I2 no offset is given a
- * second time, as long as anything of its queue is left; a repair passes over no more offsets than records are given up; I8 it can be
- * repaired. The faults: flipped bits and zeros in what was durable.
+ * second time, as long as anything of its queue is left; a repair passes over no more offsets than records are given up, and names none
+ * that an earlier one has put in quarantine; I8 it can be repaired. The faults: flipped bits and zeros in what was durable.
  */
 @Tag("proof")
 class RepeatedRepairsTest {
@@ -56,6 +56,8 @@ class RepeatedRepairsTest {
 
         /** By queue, behind the last offset that was given or passed over before the last damage. */
         private final Map<Integer, Long> reached = new HashMap<>();
+        /** By queue, offsets that earlier repairs have put in quarantine by notes that are not damaged. */
+        private final Map<Integer, OffsetSet> noted = new HashMap<>();
         /** By owner, sequence and own number of the last record since the node has started. */
         private final Map<Long, long[]> newest = new HashMap<>();
 
@@ -180,6 +182,16 @@ class RepeatedRepairsTest {
                     hits.remove(piece);
                 }
             }
+            noted.clear();
+            census.pieces.stream()
+                    .filter(piece -> !hits.contains(piece))
+                    .flatMap(piece -> piece.entries().stream())
+                    .forEach(entry -> {
+                        if (entry.content() instanceof QuarantinedRecord note) {
+                            OffsetSet offsets = OffsetSet.range(note.firstOffset(), note.count());
+                            noted.merge(entry.owner().queueId(), offsets, OffsetSet::union);
+                        }
+                    });
             progress.note("damaged " + told(hits) + " of " + told(census.pieces));
             for (LogCensus.Piece piece : hits) {
                 if (random.nextInt(4) == 0) {
@@ -245,6 +257,14 @@ class RepeatedRepairsTest {
             RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
             assertThat(plan.refusalOrNull()).as("I8").isNull();
             assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+            plan.losses().stream()
+                    .filter(loss -> loss.ownerOrNull() != null && loss.ownerOrNull().isQueue())
+                    .forEach(loss -> {
+                        OffsetSet before = noted.getOrDefault(loss.ownerOrNull().queueId(), OffsetSet.empty());
+                        assertThat(loss.offsets().minus(before))
+                                .as("named again, %s", plan)
+                                .isEqualTo(loss.offsets());
+                    });
             Map<Integer, TreeMap<Long, String>> found = new HashMap<>();
             Map<Integer, OffsetSet> quarantined = new HashMap<>();
             long givenUp = 0;

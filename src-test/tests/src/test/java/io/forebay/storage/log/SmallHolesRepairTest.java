@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -74,7 +75,7 @@ class SmallHolesRepairTest {
             append(log, GROUP, new AckRecord(OffsetSet.of(1)));
         });
         RepairPlan plan = repair(1);
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, -1, 0));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, OffsetSet.empty()));
         assertNextOffset(1);
     }
 
@@ -87,7 +88,7 @@ class SmallHolesRepairTest {
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
         RepairPlan plan = repair(1);
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, OffsetSet.range(1, 2)));
         assertNextOffset(3);
     }
 
@@ -100,7 +101,7 @@ class SmallHolesRepairTest {
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
         RepairPlan plan = repair(1);
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, OffsetSet.range(1, 2)));
         assertNextOffset(3);
     }
 
@@ -114,7 +115,7 @@ class SmallHolesRepairTest {
             append(log, QUEUE, message("d"));
         });
         RepairPlan plan = repair(1);
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, OffsetSet.range(1, 2)));
         assertNextOffset(4);
     }
 
@@ -166,7 +167,7 @@ class SmallHolesRepairTest {
             append(log, GROUP, new AckRecord(OffsetSet.of(1)));
         });
         RepairPlan plan = repair(1);
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 1));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, OffsetSet.range(0, 1)));
         assertNextOffset(1);
     }
 
@@ -179,8 +180,8 @@ class SmallHolesRepairTest {
             append(log, QUEUE, message("d"));
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
-        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
-        assertThat(repair(2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 3, 1));
+        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, OffsetSet.range(1, 2)));
+        assertThat(repair(2).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, OffsetSet.range(3, 1)));
         assertNextOffset(4);
     }
 
@@ -192,10 +193,17 @@ class SmallHolesRepairTest {
             append(log, QUEUE, message("d"));
             append(log, GROUP, new AckRecord(OffsetSet.of(0)));
         });
-        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, 1, 2));
-        // The two that are in quarantine already are named again.
-        assertThat(repair(0).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, 0, 3));
+        assertThat(repair(1).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 2, OffsetSet.range(1, 2)));
+        assertThat(repair(0).losses()).containsExactly(new RepairPlan.Loss(QUEUE, 1, OffsetSet.of(0)));
         assertNextOffset(4);
+        // How far the offsets had come hangs on the note of the first repair no more than before.
+        List<OffsetSet> notes = new ArrayList<>();
+        for (LogCensus.Piece piece : LogCensus.of(disk).pieces) {
+            if (piece.entries().get(0).content() instanceof QuarantinedRecord note) {
+                notes.add(OffsetSet.range(note.firstOffset(), note.count()));
+            }
+        }
+        assertThat(notes).containsExactly(OffsetSet.range(1, 2), OffsetSet.range(0, 3));
     }
 
     /** Also where nothing tells how many records there were, as before segments that were cleaned: a fill may be too large for it. */
@@ -208,6 +216,73 @@ class SmallHolesRepairTest {
                     .as("I8: %d records in %d bytes", count, bytes)
                     .isTrue();
         }
+    }
+
+    /** Nothing tells how many records were lost there: the segment behind it, which could, was cleaned. */
+    @Test
+    void aSmallLastFrameBeforeCleanedSegmentsIsRepaired() throws IOException {
+        Owner quiet = Owner.group(1, 6);
+        write(log -> {
+            append(log, quiet, new AckRecord(OffsetSet.of(0)));
+            checkpoint(log, Set.of(quiet)); // its snapshot keeps the first segment
+            append(log, QUEUE, large("a", 20_000));
+            append(log, GROUP, new AckRecord(OffsetSet.of(0)));
+            append(log, QUEUE, large("b", 50_000));
+            append(log, QUEUE, large("c", 50_000));
+            log.releaseBelow(QUEUE.queueId(), 2);
+            checkpoint(log, Set.of(QUEUE, GROUP));
+        });
+        List<LogCensus.Piece> pieces = LogCensus.of(disk).pieces;
+        List<LogCensus.Piece> ofFirst = pieces.stream()
+                .filter(piece -> piece.file().equals(pieces.get(0).file()))
+                .toList();
+        LogCensus.Piece last = ofFirst.get(ofFirst.size() - 1);
+        long sequence = last.entries().get(0).sequence();
+        assertThat(last.entries()).extracting(LogCensus.Entry::type).containsExactly(RecordType.ACK);
+        assertThat(pieces.get(ofFirst.size()).entries().get(0).sequence())
+                .as("the segment between was cleaned")
+                .isEqualTo(sequence + 2);
+
+        disk.flip(last.file(), last.at() + last.lengthBytes() - 1, 1);
+        RepairPlan plan = LogRepair.apply(disk, LogRepair.nextNumber(disk), 3_000);
+        assertThat(plan.refusalOrNull()).as("I8").isNull();
+        assertThat(plan.losses()).as("a start needs none of it").isEmpty();
+        assertThat(LogVerifier.verify(disk).problems()).isEmpty();
+        assertNextOffset(3);
+        assertThat(LogCensus.of(disk).pieces)
+                .filteredOn(piece -> piece.position() == last.position())
+                .singleElement()
+                .satisfies(filled -> {
+                    assertThat(filled.end()).isEqualTo(last.end());
+                    assertThat(filled.entries().get(0).type()).isEqualTo(RecordType.LOST);
+                });
+    }
+
+    private static MessageRecord large(String id, int bytes) {
+        return MessageRecord.builder().id(id).body(new byte[bytes]).build();
+    }
+
+    /** Everything is forced; these owners give snapshots, which hold all that was appended of them. */
+    private void checkpoint(StripeLog log, Set<Owner> giving) throws IOException {
+        Checkpoint checkpoint = log.beginCheckpoint();
+        assertThat(checkpoint.changedOwners()).containsAll(giving);
+        for (Owner owner : giving) {
+            long[] last = new long[2];
+            for (Frame frame : frames) {
+                for (int index = 0; index < frame.recordCount(); index++) {
+                    last = frame.owner(index).equals(owner)
+                            ? new long[] {frame.firstSequence() + index, frame.ownerNumber(index)}
+                            : last;
+                }
+            }
+            long next = owner.isQueue() ? log.nextOffset(owner.queueId()) : 0;
+            append(log, owner, new SnapshotRecord(last[0], last[1], next, 0, 1, new byte[0]));
+        }
+        log.writeManifest(checkpoint);
+        FlushRange range = log.takeUnflushed();
+        log.force(range);
+        log.forced(range);
+        log.finishCheckpoint(checkpoint);
     }
 
     /** A power cut has left a hole before the end of a segment, whose successor is on the device: that is the log's end, and no damage. */
@@ -247,7 +322,7 @@ class SmallHolesRepairTest {
         cut.flip(first.file(), first.at() + first.lengthBytes() - 1, 1);
         RepairPlan plan = LogRepair.apply(cut, 1, 3_000);
         assertThat(plan.refusalOrNull()).as("I8").isNull();
-        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, -1, 0));
+        assertThat(plan.losses()).containsExactly(new RepairPlan.Loss(GROUP, 1, OffsetSet.empty()));
         assertThat(LogVerifier.verify(cut).lastSequence())
                 .as("nothing from the hole on")
                 .isEqualTo(last.entries().get(0).sequence() - 1);
