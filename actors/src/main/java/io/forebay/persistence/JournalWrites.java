@@ -40,7 +40,8 @@ final class JournalWrites {
         }
         CompletableFuture<Iterable<Optional<Exception>>> all = CompletableFuture.allOf(
                         outcomes.toArray(CompletableFuture[]::new))
-                .thenApply(done -> outcomes.stream().map(CompletableFuture::join).toList());
+                .thenApply(
+                        done -> outcomes.stream().map(CompletableFuture::join).toList());
         return FutureConverters.asScala(all);
     }
 }

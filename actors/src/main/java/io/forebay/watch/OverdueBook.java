@@ -110,7 +110,8 @@ final class OverdueBook {
             return Optional.of(new Ended(subject, Duration.ofNanos(nowNanos - since)));
         }
         return health.reasons().stream()
-                .filter(reason -> reason.code() == subject.what.code() && reason.stripe().equals(subject.stripe))
+                .filter(reason ->
+                        reason.code() == subject.what.code() && reason.stripe().equals(subject.stripe))
                 .findFirst()
                 .map(reason -> {
                     begun.put(subject, nowNanos - wait.waited.toNanos());

@@ -734,12 +734,11 @@ public final class RegistryState {
     private <R extends LogRecord> RegistryDecision<R> groupLimit() {
         String letters = lettersOfNoGroup.isEmpty()
                 ? ""
-                : " and the dead letters of " + lettersOfNoGroup.size() + " that are not there ("
-                        + Names.DEAD_LETTERS + "…)";
+                : " and the dead letters of " + lettersOfNoGroup.size() + " that are not there (" + Names.DEAD_LETTERS
+                        + "…)";
         return RegistryDecision.refused(
                 RegistryOutcome.LIMIT,
-                "there are " + groupsByName.size() + " groups" + letters
-                        + ", forebay.topic.groups-max allows no more");
+                "there are " + groupsByName.size() + " groups" + letters + ", forebay.topic.groups-max allows no more");
     }
 
     private int queueIdsLeft() {

@@ -155,13 +155,7 @@ class DeadLetterQueuesTest {
             assertThat(client.expect(SessionEvent.NamePage.class).names())
                     .containsExactly(
                             "%DLQ%g",
-                            "%DLQ%h",
-                            "%DLQ%made-up-0",
-                            "made-up-0",
-                            "made-up-1",
-                            "made-up-2",
-                            "made-up-3",
-                            "t");
+                            "%DLQ%h", "%DLQ%made-up-0", "made-up-0", "made-up-1", "made-up-2", "made-up-3", "t");
         }
     }
 

@@ -144,7 +144,9 @@ class OverdueBookTest {
         Duration waited = LIMIT.plusSeconds(1);
         assertThat(changes(stripe(0, StripePhase.REWRITING, waited, Duration.ZERO)))
                 .isEmpty();
-        assertThat(changes(waiting(0, waited))).as("it is over, and they wait on").hasSize(1);
+        assertThat(changes(waiting(0, waited)))
+                .as("it is over, and they wait on")
+                .hasSize(1);
     }
 
     /** Whoever is told that it is over may take it that appends go on. */

@@ -189,9 +189,8 @@ final class LostOffsets {
         GivenUp since = givenUp.computeIfAbsent(queueId, id -> new GivenUp());
         if (!since.isPassedOver) {
             since.isPassedOver = true;
-            since.againMax = !isToldByManifest(queueId)
-                    ? Long.MAX_VALUE
-                    : lostInReplay(0, holesBefore) - since.lost - lostCount;
+            since.againMax =
+                    !isToldByManifest(queueId) ? Long.MAX_VALUE : lostInReplay(0, holesBefore) - since.lost - lostCount;
         }
     }
 

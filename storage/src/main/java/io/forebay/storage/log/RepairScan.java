@@ -77,6 +77,7 @@ final class RepairScan {
     private final LostOffsets offsets;
     /** Per owner, how many of its records are lost. */
     private final Map<Long, Long> lostRecords = new TreeMap<>();
+
     private final List<String> notes = new ArrayList<>();
 
     private long durable;

@@ -207,7 +207,9 @@ class CheckpointFileTest {
                 boolean isBefore = Arrays.equals(left, 0, 128, before, 0, 128);
                 boolean isAfter = Arrays.equals(left, 0, 128, after, 0, 128);
                 CheckpointFile.Check check = check(disk);
-                assertThat(check.damages()).as("cut at %s of %s", cut, states + 1).isEmpty();
+                assertThat(check.damages())
+                        .as("cut at %s of %s", cut, states + 1)
+                        .isEmpty();
                 assertThat(check.notes()).as("cut at %s of %s", cut, states + 1).hasSize(isBefore || isAfter ? 0 : 1);
                 assertThat(reopened(disk).map(CheckpointSlot::epoch).orElse(0L))
                         .isEqualTo(isAfter ? states + 1 : states);

@@ -258,7 +258,8 @@ class RepeatedRepairsTest {
             assertThat(plan.refusalOrNull()).as("I8").isNull();
             assertThat(LogVerifier.verify(disk).problems()).isEmpty();
             plan.losses().stream()
-                    .filter(loss -> loss.ownerOrNull() != null && loss.ownerOrNull().isQueue())
+                    .filter(loss ->
+                            loss.ownerOrNull() != null && loss.ownerOrNull().isQueue())
                     .forEach(loss -> {
                         OffsetSet before = noted.getOrDefault(loss.ownerOrNull().queueId(), OffsetSet.empty());
                         assertThat(loss.offsets().minus(before))

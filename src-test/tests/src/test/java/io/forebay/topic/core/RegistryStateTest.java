@@ -123,8 +123,9 @@ class RegistryStateTest {
         assertThat(state.groupOfDeadLetters("%DLQ%g")).isNull();
         topic("%DLQ%made-up", 1);
         group("h");
-        String none = "there are 1 groups and the dead letters of 2 that are not there (%DLQ%…), forebay.topic.groups-max"
-                + " allows no more";
+        String none =
+                "there are 1 groups and the dead letters of 2 that are not there (%DLQ%…), forebay.topic.groups-max"
+                        + " allows no more";
         assertThat(limit(state.decideCreateGroup("i", Map.of(), 2))).isEqualTo(none);
         assertThat(limit(state.decideCreateTopic("%DLQ%i", 1, Map.of(), 1, 2))).isEqualTo(none);
         group("g");
@@ -160,7 +161,8 @@ class RegistryStateTest {
                     assertThat(topicCount(live)).isLessThanOrEqualTo(3);
                     assertThat(groupCount(live)).isLessThanOrEqualTo(4);
                 }
-                RegistryState recovered = RegistryState.restore(new RegistryLimits(3, 4, 8, 100, 3), live.snapshot(), 7);
+                RegistryState recovered =
+                        RegistryState.restore(new RegistryLimits(3, 4, 8, 100, 3), live.snapshot(), 7);
                 assertLimits(recovered, 3, 4);
                 RegistryState less = RegistryState.restore(new RegistryLimits(1, 2, 8, 1, 3), live.snapshot(), 7);
                 assertThat(less.snapshot()).isEqualTo(live.snapshot());
