@@ -53,8 +53,8 @@ final class Subscriptions {
         DeliveryMode clientMode;
 
         long suspendedMillis;
-        /** Of what was given back last because the node had no room; 0 for nothing. */
-        long returnId;
+        /** Of what goes back because the node had no room; at most one for each Pop that may be out. */
+        final List<Long> returnIds = new ArrayList<>(1);
         /** What is counted of its bytes in what the session and the node hold. */
         long heldBytes;
 
@@ -305,7 +305,7 @@ final class Subscriptions {
         long number = SubscriptionRequests.pushNumber(delivered.requestId());
         if (one.window.isUnseen(number) && !tryHold(one, delivered.bodyBytes())) {
             // It was asked for when there was room, perhaps long ago, and so was what all the others wait for.
-            one.returnId = session.giveBack(delivered.from(), delivered.deliveries());
+            one.returnIds.add(session.giveBack(delivered.from(), delivered.deliveries()));
             one.window.onRefused(number, now() + REST_MILLIS);
             settle(one);
             return;
@@ -372,8 +372,9 @@ final class Subscriptions {
             one.unansweredIds.clear();
         }
         // A Pop that is repeated brings again what it brought, until all of that has been given back.
-        boolean isGivingBack = one.returnId != 0 && session.isGivingBack(one.returnId);
-        ask(one, one.mode == DeliveryMode.PUSH && !session.isEnding() && !isFull() && !isGivingBack);
+        one.returnIds.removeIf(id -> !session.isGivingBack(id));
+        boolean mayTakeNew = one.mode == DeliveryMode.PUSH && !session.isEnding() && !isFull();
+        ask(one, mayTakeNew && one.returnIds.isEmpty());
     }
 
     /** Counts what is about to be pushed, if the node has room for anything. */

@@ -124,6 +124,9 @@ final class Flood {
     private static final int SLOW_TIMES = 200;
 
     private static final int CREDITS = 12;
+    /** Three heartbeats after a push of which the client says nothing the node takes it for lost, and others may have its credit. */
+    private static final long AWAITED_NANOS = 2_000_000_000;
+
     private static final int PUSH_BYTES = 8 << 10;
     private static final long HOARD_MILLIS = 3_000;
     /** Further on than any message. */
@@ -445,6 +448,9 @@ final class Flood {
 
     // ---- one of them --------------------------------------------------------------------------------------------
 
+    /** What has come, and when. */
+    private record Pushed(List<Delivery> deliveries, long nanos) {}
+
     /** A request that is not answered. */
     private record Asked(SessionCommand.Request request, boolean mayBeTaken, long sendsRefusedBefore) {}
 
@@ -470,7 +476,7 @@ final class Flood {
         private final Map<ReceiptHandle, Delivery> hoard = new LinkedHashMap<>();
 
         /** By subscription and number: one that is taken for lost comes again. */
-        private final Map<Integer, Map<Long, SessionEvent.Pushed>> pushed = new HashMap<>();
+        private final Map<Integer, Map<Long, Pushed>> pushed = new HashMap<>();
 
         Stranger(Kind kind) {
             this.kind = kind;
@@ -932,18 +938,19 @@ final class Flood {
         }
 
         private void onPushed(SessionEvent.Pushed push) {
-            Map<Long, SessionEvent.Pushed> all = pushed.computeIfAbsent(push.subscriptionId(), id -> new HashMap<>());
-            all.put(push.pushNumber(), push);
-            int count = all.values().stream()
-                    .mapToInt(one -> one.deliveries().size())
-                    .sum();
+            long now = world.time.nanos();
+            Map<Long, Pushed> all = pushed.computeIfAbsent(push.subscriptionId(), id -> new HashMap<>());
+            all.put(push.pushNumber(), new Pushed(push.deliveries(), now));
+            pushed.values().forEach(ofOne -> ofOne.values().removeIf(one -> now - one.nanos > AWAITED_NANOS));
+            int count =
+                    all.values().stream().mapToInt(one -> one.deliveries.size()).sum();
             assertThat(count)
                     .as("messages pushed to somebody who gave credit for fewer")
                     .isLessThanOrEqualTo(CREDITS);
             world.saw("subscription without credit", count == CREDITS ? 1 : 0);
             long pushedBytes = pushed.values().stream()
                     .flatMap(ofOne -> ofOne.values().stream())
-                    .mapToLong(one -> bodyBytes(one.deliveries()))
+                    .mapToLong(one -> bodyBytes(one.deliveries))
                     .sum();
             // Two Pops of each subscription may be under way when the limit is reached.
             assertThat(pushedBytes)
