@@ -381,10 +381,13 @@ public final class StoreWriter {
      */
     private <T> Function<T, Behavior<Message>> guarded(Function<T, Behavior<Message>> handler) {
         return message -> {
+            status.meters().messageBegins();
             try {
                 return handler.apply(message);
             } catch (RuntimeException | AssertionError | InternalError bug) {
                 return closeByBug(bug);
+            } finally {
+                status.meters().messageDone();
             }
         };
     }

@@ -3,6 +3,7 @@ package io.forebay.store;
 import io.forebay.storage.log.FlushRange;
 import java.io.IOException;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 
@@ -52,6 +53,9 @@ public final class StripeMeters {
         }
     }
 
+    /** Which message the StoreWriter was at, and since when it is known to be. */
+    private record Sight(long number, long nanos) {}
+
     private static final long NEVER = -1;
     private static final String CAUSE_UNKNOWN = "a step of the writer's";
 
@@ -73,6 +77,12 @@ public final class StripeMeters {
     private volatile long gatheringSince = NEVER;
     private volatile long forcingSince = NEVER;
     private volatile long stalledSince = NEVER;
+
+    // Messages, the one under way included and not. No clock is read for them: how long one takes is told by whoever
+    // looks twice.
+    private final AtomicLong begunCount = new AtomicLong();
+    private final AtomicLong doneCount = new AtomicLong();
+    private volatile Sight lastSight = new Sight(0, 0);
 
     // Confined to the StoreWriter.
     private String stallCause = CAUSE_UNKNOWN;
@@ -107,9 +117,25 @@ public final class StripeMeters {
         return since(forcing != NEVER ? forcing : gatheringSince);
     }
 
-    /** How long the first of the appends that wait has waited, in nanoseconds; 0 if none waits. */
+    /**
+     * How long the first of the appends that wait has waited, in nanoseconds; 0 if none waits. If the StoreWriter hangs at a message, because
+     * a call to the device does, all do: then it counts from when that was seen first, here.
+     */
     public long stalledNanosNow() {
-        return since(stalledSince);
+        return Math.max(since(stalledSince), hangingNanos());
+    }
+
+    private long hangingNanos() {
+        long number = begunCount.get();
+        if (doneCount.get() >= number) {
+            return 0;
+        }
+        Sight sight = lastSight;
+        if (sight.number != number) {
+            lastSight = new Sight(number, now());
+            return 0;
+        }
+        return Math.max(0, now() - sight.nanos);
     }
 
     private long since(long then) {
@@ -149,6 +175,14 @@ public final class StripeMeters {
 
     // ---- appends; on the StoreWriter's thread
     // -------------------------------------------------------------------------
+
+    void messageBegins() {
+        begunCount.lazySet(begunCount.getPlain() + 1);
+    }
+
+    void messageDone() {
+        doneCount.lazySet(begunCount.getPlain());
+    }
 
     void appended() {
         if (gatheringSince == NEVER) {

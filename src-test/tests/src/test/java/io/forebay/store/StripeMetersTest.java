@@ -37,6 +37,29 @@ class StripeMetersTest {
     };
 
     @Test
+    void aWriterThatHangsHasAppendsWaitFromWhenThatIsSeen() {
+        meters.messageBegins();
+        nanos += 10;
+        assertThat(meters.stalledNanosNow()).as("seen").isZero();
+        nanos += 7;
+        assertThat(meters.stalledNanosNow()).isEqualTo(7);
+        nanos += 7;
+        assertThat(meters.stalledNanosNow()).isEqualTo(14);
+        meters.messageDone();
+        assertThat(meters.stalledNanosNow()).isZero();
+        meters.messageBegins();
+        assertThat(meters.stalledNanosNow()).as("another one").isZero();
+        nanos += 5;
+        assertThat(meters.stalledNanosNow()).isEqualTo(5);
+        meters.stalled(); // by one of those that do not fit, seen while it goes on
+        nanos += 2;
+        assertThat(meters.stalledNanosNow()).isEqualTo(7);
+        meters.messageDone();
+        assertThat(meters.stalledNanosNow()).isEqualTo(2);
+        assertThat(meters.stallCount()).isZero();
+    }
+
+    @Test
     void theOldestOfWhatIsNotDurableCounts() {
         assertThat(meters.unflushedNanos()).isZero();
         meters.appended();

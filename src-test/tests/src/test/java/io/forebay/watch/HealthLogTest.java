@@ -121,6 +121,31 @@ class HealthLogTest {
         }
     }
 
+    /** Nothing else is under way: only who looks again and again can tell. */
+    @Test
+    void aWriteThatHangsIsToldWhileItDoesAndWhenItDoesNotAnyMore() {
+        CountDownLatch mayWrite = new CountDownLatch(1);
+        try (EventLines events = new EventLines();
+                WatchedNode node = WatchedNode.serving(disk, UNWATCHED + "forebay.watch.stall-limit = 250 ms")) {
+            WatchedNode.now(send(node, Durability.FLUSHED));
+            disk.observe((operation, path, at, length) -> {
+                if (operation == Operation.WRITE && path.contains("segment-")) {
+                    await(mayWrite);
+                }
+            });
+            CompletableFuture<Receipt> sent = send(node, Durability.WRITTEN);
+            String stalled = awaitBegun(events, Overdue.APPENDS_STALLED);
+            assertThat(millis(stalled)).isGreaterThanOrEqualTo(250);
+            assertThat(sent).isNotDone();
+            mayWrite.countDown();
+            WatchedNode.now(sent);
+            eventually(() -> assertThat(ended(events, Overdue.APPENDS_STALLED, stalled))
+                    .startsWith("WARN event=appends-resumed stripe=0 lasted-millis="));
+        } finally {
+            mayWrite.countDown();
+        }
+    }
+
     @Test
     void actorsThatHangAreToldWhileTheyDoAndWhenTheyDoNotAnyMore() {
         CountDownLatch blocking = new CountDownLatch(1);

@@ -72,7 +72,10 @@ public final class QueueReader {
     public enum Status {
         /** Count or bytes reached, or nothing further is stored. */
         READ,
-        /** The stripe is rewriting what a failed force lost: ask again when it runs; or it is closed. */
+        /**
+         * The stripe is rewriting what a failed force lost, or may be about to: ask again when it runs; or it is closed. Nothing is called
+         * bad that is not durable.
+         */
         NOT_READABLE,
         /**
          * The device, or the operating system, does not give the message at {@link Result#nextOffset()}, or what is needed to find
@@ -217,6 +220,11 @@ public final class QueueReader {
                 framePosition = NO_FRAME;
             } else if (found == Found.QUARANTINED && !isReadAgain) {
                 isReadAgain = true; // what came wrong once may come right
+            } else if (found == Found.QUARANTINED && triedPosition >= log.durablePosition()) {
+                // A force may have failed, and have cost it its page: then it is about to be written again elsewhere,
+                // as soon as the writer
+                // has heard of that. Else it is durable soon, and still bad.
+                return Found.NOT_READABLE;
             } else {
                 return found;
             }

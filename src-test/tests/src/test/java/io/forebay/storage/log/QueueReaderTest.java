@@ -1,6 +1,7 @@
 package io.forebay.storage.log;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.forebay.storage.log.QueueReader.Status;
 import io.forebay.testkit.faults.DiskObserver.Operation;
@@ -49,6 +50,12 @@ class QueueReaderTest {
         byte[] body = new byte[bodyBytes];
         System.arraycopy(text.getBytes(StandardCharsets.US_ASCII), 0, body, 0, text.length());
         return append(QUEUE, MessageRecord.builder().id(text).body(body).build());
+    }
+
+    private void flush() throws IOException {
+        FlushRange range = log.takeUnflushed();
+        log.force(range);
+        log.forced(range);
     }
 
     /** Until what was sent first is read positionally. */
@@ -148,6 +155,7 @@ class QueueReaderTest {
         send("first", 100);
         send("second", 100);
         send("third", 100);
+        flush();
         for (boolean isCold : new boolean[] {false, true}) {
             if (isCold) {
                 sendUntilCold();
@@ -167,6 +175,25 @@ class QueueReaderTest {
             assertThat(read(reader, 2).status()).isEqualTo(Status.READ);
         }
         assertThat(found).containsExactly("first", "third", "first", "third");
+    }
+
+    /** I1: it is written again when the writer has heard of it. */
+    @Test
+    void whatAFailedForceHasCostItsPageIsNotCalledDamaged() throws IOException {
+        send("first", 100);
+        flush();
+        send("second", 100);
+        FlushRange range = log.takeUnflushed();
+        disk.failNextForces(1);
+        assertThatThrownBy(() -> log.force(range)).isInstanceOf(IOException.class);
+        disk.evictCleanPages();
+        QueueReader reader = log.newReader(QUEUE);
+        assertThat(read(reader, 0).status()).isEqualTo(Status.READ);
+        assertThat(read(reader, 1).status()).isEqualTo(Status.NOT_READABLE);
+        assertThat(log.phase()).isEqualTo(Phase.RUNNING);
+        // Had it not failed, it would be damage.
+        log.forced(range);
+        assertThat(read(reader, 1).status()).isEqualTo(Status.QUARANTINED);
     }
 
     @Test
@@ -193,6 +220,7 @@ class QueueReaderTest {
     void anEntryWhoseBodyCannotBeReadForNowIsNotCalledDamaged() throws IOException {
         Frame body = send("body", 100);
         append(ENTRIES, new EntryRecord(-1, QUEUE, 0, body.firstSequence(), 0, Map.of()));
+        flush();
         QueueReader reader = log.newReader(ENTRIES);
         disk.failReads(firstSegment(), placeOf(firstSegment(), "body"), 1);
         QueueReader.Result failed = read(reader, 0);
