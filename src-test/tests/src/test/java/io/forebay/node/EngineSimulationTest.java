@@ -770,6 +770,7 @@ class EngineSimulationTest {
         private List<Wounds.Diagnosis> repair(MemoryDisk image, List<Wounds.Diagnosis> diagnoses) {
             note("log repaired");
             saw("record given up", wounds.repair(image, diagnoses, time.millis()));
+            wounds.takePassedOver().forEach(journal::note);
             return List.of();
         }
 

@@ -138,6 +138,8 @@ final class Wounds {
     private final Set<Integer> spared = new HashSet<>();
     /** What is no damage any more, and may be read. */
     private final List<Fact.Damaged> mended = new ArrayList<>();
+    /** Places that repairs have given up, and that nobody is in. */
+    private final List<Fact.Damaged> passedOver = new ArrayList<>();
     /** What was done, for the message of a failure. */
     private final List<RepairPlan> repairs = new ArrayList<>();
 
@@ -589,6 +591,7 @@ final class Wounds {
                 RepairPlan plan = LogRepair.apply(directory, LogRepair.nextNumber(directory), nowMillis);
                 repairs.add(plan);
                 check(diagnosis, plan);
+                passOver(diagnosis.census, plan);
                 assertThat(LogVerifier.verify(directory).problems())
                         .as("I8: of a repaired log, %s", plan)
                         .isEmpty();
@@ -599,6 +602,27 @@ final class Wounds {
         } catch (IOException e) {
             throw new AssertionError(e);
         }
+    }
+
+    private void passOver(LogCensus census, RepairPlan plan) {
+        for (RepairPlan.Loss loss : plan.losses()) {
+            loss.offsets().forEach(offset -> {
+                int queueId = loss.ownerOrNull().queueId();
+                boolean isThere = census.pieces.stream()
+                        .flatMap(piece -> piece.entries().stream())
+                        .anyMatch(entry -> entry.owner().equals(Owner.queue(queueId)) && entry.queueOffset() == offset);
+                if (!isThere) {
+                    add(passedOver, Fact.Damaged.What.PASSED_OVER, "", queueId, offset);
+                }
+            });
+        }
+    }
+
+    /** What repairs have passed over since this was asked last. */
+    List<Fact.Damaged> takePassedOver() {
+        List<Fact.Damaged> taken = List.copyOf(passedOver);
+        passedOver.clear();
+        return taken;
     }
 
     private static void check(Diagnosis diagnosis, RepairPlan plan) {
@@ -631,13 +655,25 @@ final class Wounds {
         }
     }
 
-    /** Records that earlier repairs have given up, of a queue or of nobody. */
+    /**
+     * Records that earlier repairs have given up, of a queue or of nobody. If nothing that a start replays tells how far the queue had come,
+     * a repair goes by the manifest and may be mistaken in whose they were: any that a start replays.
+     */
     private static long givenUp(Diagnosis diagnosis, int queueId) {
-        return diagnosis.census.pieces.stream()
+        Owner queue = Owner.queue(queueId);
+        List<Piece> sound = diagnosis.census.pieces.stream()
                 .filter(piece -> !diagnosis.hits.contains(piece) && !piece.isMoved())
+                .toList();
+        boolean isTold = sound.stream()
+                .filter(diagnosis.census::isReplayed)
                 .flatMap(piece -> piece.entries().stream())
-                .filter(entry -> entry.type() == RecordType.LOST)
-                .filter(entry -> entry.ownerNumber() == 0 || entry.owner().equals(Owner.queue(queueId)))
+                .anyMatch(entry -> entry.hasOffset() && entry.owner().equals(queue));
+        return sound.stream()
+                .flatMap(piece -> piece.entries().stream()
+                        .filter(entry -> entry.type() == RecordType.LOST)
+                        .filter(entry -> entry.ownerNumber() == 0
+                                || entry.owner().equals(queue)
+                                || !isTold && diagnosis.census.isReplayed(piece)))
                 .count();
     }
 

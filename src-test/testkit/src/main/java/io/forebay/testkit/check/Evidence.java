@@ -264,6 +264,7 @@ final class Evidence {
     private final Map<Place, Integer> damagedAt = new HashMap<>();
 
     private final Map<Place, Integer> doubtfulAt = new HashMap<>();
+    private final Map<Place, Integer> passedOverAt = new HashMap<>();
     private final Set<Place> lettersDamaged = new HashSet<>();
     /** When what a group had noted was damaged; of one message, and of any in a queue. */
     private final Map<GroupPlace, List<Integer>> notesDamaged = new HashMap<>();
@@ -340,6 +341,7 @@ final class Evidence {
                 Integer since = damagedAt.remove(place);
                 doubtfulAt.putIfAbsent(place, since == null ? at : since);
             }
+            case PASSED_OVER -> passedOverAt.putIfAbsent(place, at);
             case LETTER -> lettersDamaged.add(place);
             case NOTES -> {
                 notesDamaged
@@ -478,6 +480,11 @@ final class Evidence {
     int damagedAt(Place place) {
         return Math.min(
                 damagedAt.getOrDefault(place, Integer.MAX_VALUE), doubtfulAt.getOrDefault(place, Integer.MAX_VALUE));
+    }
+
+    /** From when on nobody in that place is waited for; {@link Integer#MAX_VALUE} if somebody is. */
+    int heldUpUntil(Place place) {
+        return Math.min(damagedAt(place), passedOverAt.getOrDefault(place, Integer.MAX_VALUE));
     }
 
     /** Whether what is in that place cannot be there at that moment: it was damaged, and the node has started since. */

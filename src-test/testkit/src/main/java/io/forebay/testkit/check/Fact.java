@@ -186,6 +186,8 @@ public sealed interface Fact {
             DOUBTFUL_MESSAGE,
             /** What was said to be damaged is whole again: it may come, or have been passed over. */
             MENDED_MESSAGE,
+            /** Nobody is in that place any more, and a repair has given it up: it is given to nobody again. What was in it need not be damaged. */
+            PASSED_OVER,
             /** The dead letter that the message has become: it may never be found. */
             LETTER,
             /** Something that the group had noted of the message: it may come again as if that had not happened. */

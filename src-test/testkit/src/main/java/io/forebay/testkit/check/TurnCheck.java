@@ -22,7 +22,8 @@ import java.util.TreeMap;
  * <p>A power cut may take messages, and their places are given again, to messages of other keys, too. So each span from one cut to the
  * next is looked at by itself: who was certainly in which place then, and until when it certainly was not settled. A queue is taken
  * from its end: what lies before something that was flushed has its place for good. Where the notes of a group in a queue were damaged
- * a span of that queue ends as well: what was settled may come again. A message that is damaged is passed over.
+ * a span of that queue ends as well: what was settled may come again. A message that is damaged is passed over, and so is a place that
+ * a cut had emptied and a repair has given up.
  */
 final class TurnCheck {
     private record QueueId(int nodeId, String topic, int queue) {
@@ -88,7 +89,7 @@ final class TurnCheck {
                 last = delivered.at < spans.end(span) ? delivered : last;
             }
             int forgottenAt = last == null ? Evidence.NEVER : spans.end(spans.of(last.at));
-            int until = evidence.damagedAt(story.place);
+            int until = evidence.heldUpUntil(story.place);
             for (Delivered delivered : deliveries) {
                 if (maySettle(delivered) && (delivered == last || delivered.ackingAt > forgottenAt)) {
                     until = Math.min(until, delivered.ackingAt);

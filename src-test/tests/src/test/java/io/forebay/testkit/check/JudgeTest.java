@@ -881,6 +881,14 @@ class JudgeTest {
         Consumer<Script> later = script -> script.kill().popped("k2", "k", "o", 1, 1, "c");
         assertBroken(Invariant.I3, "came before the one at k/0/0", sent.andThen(later));
         assertClean(sent.andThen(script -> later.accept(script.note(gone("k", 0)))));
+        Fact passedOver = damaged(Fact.Damaged.What.PASSED_OVER, "", "k", 0);
+        assertClean(sent.andThen(script -> later.accept(script.note(passedOver))));
+        assertBroken(
+                Invariant.I1,
+                "",
+                script -> script.sent("a", 0, FLUSHED)
+                        .note(damaged(Fact.Damaged.What.PASSED_OVER, "", "t", 0))
+                        .drained());
         assertBroken(
                 Invariant.I3,
                 "came before the one at k/0/0",
