@@ -405,6 +405,37 @@ public final class QueueIndex implements AutoCloseable {
     }
 
     /**
+     * Puts another place in an entry that leads nowhere. May be called beside the writer.
+     *
+     * @param expectedPosition the place where nothing is
+     * @return whether the entry held that
+     */
+    public synchronized boolean replace(
+            int queueId,
+            long offset,
+            long expectedPosition,
+            long position,
+            int ordinal,
+            int recordBytes,
+            int tagHash,
+            boolean isMoved)
+            throws IOException {
+        QueueExtents queue = queues.find(queueId);
+        Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
+        if (extent == null) {
+            return false;
+        }
+        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
+        boolean isExpected = !Extent.isAbsent(scratch)
+                && extent.isValid(scratch, offset)
+                && LittleEndian.getLong(scratch, 0) == expectedPosition;
+        if (isExpected) {
+            write(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
+        }
+        return isExpected;
+    }
+
+    /**
      * Fills {@code entry} with what is known of an offset, through the memory map; what it held before is gone.
      *
      * @return false if there is no entry, or none that passes its check
@@ -609,8 +640,11 @@ public final class QueueIndex implements AutoCloseable {
             }
             freeCount = free.size();
             for (Extent extent : replacedBefore) {
-                // Not taken again before the next start: its pages may have failed a force.
+                // Not taken again before the next start: its pages may have failed a force. But it must not come back
+                // after a crash: by
+                // then the other one's entries may say something newer, and it fill what is damaged among them.
                 Extent.writeFree(extent.file, extent.slot, options);
+                markDirty(extent);
             }
         }
         giveBackFiles();

@@ -5,7 +5,7 @@ import io.forebay.storage.index.QueueIndex;
 import java.io.IOException;
 
 /**
- * Finds in the log what the index does not know any more, because an entry of it is damaged, and tells the index. Reads cold, and as
+ * Finds in the log what the index does not know any more, because an entry of it is damaged or leads nowhere, and tells the index. Reads cold, and as
  * much as lies between the messages before and behind; what cleaning has moved may be anywhere in the segments that hold such. Confined
  * to one reader.
  */
@@ -13,18 +13,32 @@ final class EntrySearch {
     /** So many entries in a row may be damaged; beyond that the search goes on to the log's beginning or end. */
     private static final int NEIGHBOURS = 4096;
 
+    private static final long NONE = -1;
+
     private final StripeLog log;
     private final QueueMarks queue;
     private final QueueIndex index;
     private final SegmentStore segments;
     private final IndexEntry neighbour = new IndexEntry();
     private final RecordView view = new RecordView();
+    /** The place to which the entry leads, {@link #NONE} if it is damaged. */
+    private long wrongPosition = NONE;
 
     EntrySearch(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
         this.log = log;
         this.queue = queue;
         this.index = index;
         this.segments = segments;
+    }
+
+    /**
+     * For an entry that is sound, and leads to a place of which no segment is left.
+     *
+     * @return whether the message is stored elsewhere, and the index leads there now
+     */
+    boolean replace(long offset, long position) throws IOException {
+        wrongPosition = position;
+        return restore(offset);
     }
 
     /** @return whether the message is stored, and the index has an entry for it again */
@@ -92,8 +106,19 @@ final class EntrySearch {
         for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, window.at()); ordinal++) {
             view.wrap(bytes, window.at(), recordAt, ordinal);
             if (view.queueId() == queue.queueId() && view.queueOffset() == offset) {
-                return index.restore(
-                        queue.queueId(), offset, position, ordinal, view.lengthBytes(), view.tagHash(), view.isMoved());
+                int length = view.lengthBytes();
+                return wrongPosition == NONE
+                        ? index.restore(
+                                queue.queueId(), offset, position, ordinal, length, view.tagHash(), view.isMoved())
+                        : index.replace(
+                                queue.queueId(),
+                                offset,
+                                wrongPosition,
+                                position,
+                                ordinal,
+                                length,
+                                view.tagHash(),
+                                view.isMoved());
             }
             recordAt += view.lengthBytes();
         }

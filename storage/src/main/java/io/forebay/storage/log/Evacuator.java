@@ -125,6 +125,13 @@ final class Evacuator {
                 throw new StripeException(
                         Reason.CORRUPT, "the queue index has no entry for offset " + offset + " of queue " + queueId);
             }
+            if (entry.position() != position && segments.find(entry.position()) == null) {
+                // An old entry, and this may be the place that it should name. Whoever reads it puts that right.
+                throw new StripeException(
+                        Reason.CORRUPT,
+                        "the queue index has offset " + offset + " of queue " + queueId + " at " + entry.position()
+                                + ", where no segment is");
+            }
             return entry.position() == position;
         }
 

@@ -262,8 +262,11 @@ public final class QueueReader {
                 if (isElsewhere) {
                     return Found.MOVED;
                 }
-                return queue.isReleased(offset)
-                        ? Found.GONE
+                if (queue.isReleased(offset)) {
+                    return Found.GONE;
+                }
+                return segment == null && new EntrySearch(log, queue, index, segments).replace(offset, position)
+                        ? Found.MOVED
                         : bad(QuarantinedRecord.Cause.MISSING_SEGMENT, "no segment holds this position");
             }
             String loadProblem;
