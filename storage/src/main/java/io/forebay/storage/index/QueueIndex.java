@@ -159,6 +159,8 @@ public final class QueueIndex implements AutoCloseable {
     /**
      * A crash may have ended the copying of an extent half-way: what the copy has not got is still in the other. The rest of the
      * copy may be known to the page cache alone, if its force failed, too; so all of it is stored again, before the kernel drops it.
+     * Or the copy was whole, and entries of it have been damaged since: then what the other one says may be old, and lead to where
+     * cleaning has left nothing, which is for the readers to find out.
      */
     private void fillGaps(Extent winner, Extent loser) throws IOException {
         storeFound(winner);
@@ -640,11 +642,10 @@ public final class QueueIndex implements AutoCloseable {
             }
             freeCount = free.size();
             for (Extent extent : replacedBefore) {
-                // Not taken again before the next start: its pages may have failed a force. But it must not come back
-                // after a crash: by
-                // then the other one's entries may say something newer, and it fill what is damaged among them.
+                // Not taken again before the next start: its pages may have failed a force. For that reason its end is
+                // not forced either, so a
+                // crash may bring it back: see fillGaps.
                 Extent.writeFree(extent.file, extent.slot, options);
-                markDirty(extent);
             }
         }
         giveBackFiles();

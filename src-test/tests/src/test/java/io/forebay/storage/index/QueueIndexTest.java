@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import io.forebay.storage.io.LittleEndian;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.Fault;
 import io.forebay.testkit.faults.MemoryDisk;
@@ -72,44 +71,6 @@ class QueueIndexTest {
 
     private static void put(QueueIndex index, int queueId, long offset, Where where) throws IOException {
         index.put(queueId, offset, where.position, where.ordinal, where.recordBytes, where.tagHash);
-    }
-
-    private static long placeOf(byte[] content, long position) {
-        for (int at = 0; at + 8 <= content.length; at += 8) {
-            if (LittleEndian.getLong(content, at) == position) {
-                return at;
-            }
-        }
-        throw new AssertionError("no entry of position " + position);
-    }
-
-    /** By then its entries are old, and must not stand in for younger ones that are damaged. */
-    @Test
-    void anExtentThatAnotherHasTakenThePlaceOfDoesNotComeBack() throws IOException {
-        Where old = new Where(0x111111, 0, 64, 1);
-        Where young = new Where(0x222222, 0, 64, 1);
-        for (int seed = 0; seed < 10; seed++) {
-            MemoryDisk disk = new MemoryDisk();
-            QueueIndex index = QueueIndex.open(disk, 1, SMALL);
-            put(index, 7, 0, old);
-            index.force();
-            disk.failNextWrites(1);
-            put(index, 7, 1, old); // it goes on in another extent
-            index.force();
-            index.force();
-            put(index, 7, 0, young);
-            index.force();
-            MemoryDisk cut = disk.powerCutImage(new SplittableRandom(seed));
-            String file = cut.files().stream()
-                    .filter(name -> name.startsWith("index-"))
-                    .findFirst()
-                    .orElseThrow();
-            cut.flip(file, placeOf(cut.content(file), young.position), 1);
-            try (QueueIndex reopened = QueueIndex.open(cut, 1, SMALL)) {
-                assertThat(whereOrNull(reopened, 7, 0)).as("seed %d", seed).isNull();
-                assertThat(whereOrNull(reopened, 7, 1)).isEqualTo(old);
-            }
-        }
     }
 
     @Test
