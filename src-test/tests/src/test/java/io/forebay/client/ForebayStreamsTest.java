@@ -67,7 +67,7 @@ class ForebayStreamsTest {
     private void everythingIsReadyOrAcked(int count) {
         Awaitility.await()
                 .atMost(Duration.ofSeconds(10))
-                .untilAsserted(() -> assertThat(store.out).isEmpty());
+                .untilAsserted(() -> assertThat(store.outCount()).isZero());
         assertThat(store.ready.size() + store.acked.get()).isEqualTo(count);
     }
 
@@ -158,7 +158,7 @@ class ForebayStreamsTest {
         assertThat(taken).hasSize(5);
         Awaitility.await()
                 .atMost(Duration.ofSeconds(10))
-                .untilAsserted(() -> assertThat(store.out).hasSize(5));
+                .untilAsserted(() -> assertThat(store.outCount()).isEqualTo(5));
         assertThat(store.outMax.get()).isLessThanOrEqualTo(client.settings().streamPrefetch() + 5);
     }
 
@@ -178,7 +178,7 @@ class ForebayStreamsTest {
         assertThatThrownBy(() -> join(failed)).hasStackTraceContaining("broken");
         Awaitility.await()
                 .atMost(Duration.ofSeconds(10))
-                .untilAsserted(() -> assertThat(store.out).hasSizeLessThanOrEqualTo(21));
+                .untilAsserted(() -> assertThat(store.outCount()).isLessThanOrEqualTo(21));
     }
 
     @ParameterizedTest

@@ -117,7 +117,7 @@ class SeveralNodesTest {
                 .hasCauseInstanceOf(ForebayException.class)
                 .hasStackTraceContaining(Refusal.Code.FOREIGN_HANDLE.name());
         join(client.close());
-        assertThat(one.out.size() + two.out.size()).isEqualTo(1); // the one that was not acked, wherever it was
+        assertThat(one.outCount() + two.outCount()).isEqualTo(1); // the one that was not acked, wherever it was
     }
 
     @Test
