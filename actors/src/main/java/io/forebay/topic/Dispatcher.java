@@ -369,9 +369,8 @@ public final class Dispatcher extends AbstractBehavior<Dispatcher.Command> {
     }
 
     private Behavior<Command> onCancelPop(CancelPop cancel) {
-        // TOO_LATE: whatever the queue gets for it is answered to the session, which gives it back. If the queue gets
-        // nothing
-        // nobody would be told, so the answer to the Pop is given here in both cases.
+        // TOO_LATE: whatever the queue gets for it is answered to the session, which gives it back. If the queue
+        // gets nothing nobody would be told, so the answer to the Pop is given here in both cases.
         DispatchState.CancelOutcome outcome = state.onCancel(cancel.sessionId, cancel.requestId);
         cancel.session.tell(
                 new QueueReply.PopCancelled(cancel.requestId, outcome == DispatchState.CancelOutcome.CANCELLED));

@@ -189,9 +189,8 @@ public final class NodeRecovery implements StripeRecovery {
             LogRecord record = view.decode();
             RecoveredGroup group = groups.get(key);
             if (group == null) {
-                // Without a snapshot this is its first record, which says where the group began; before there were
-                // groups
-                // that look at messages first it was a Pop, which took the first one.
+                // Without a snapshot this is its first record, which says where the group began; before there
+                // were groups that look at messages first it was a Pop, which took the first one.
                 long start = record instanceof SeekRecord seek
                         ? seek.offset()
                         : record instanceof PopRecord pop

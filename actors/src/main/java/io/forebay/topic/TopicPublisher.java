@@ -288,10 +288,9 @@ final class TopicPublisher {
                 dispatcherSelector);
         dispatcher.tell(new Dispatcher.AddQueue(queueId, groupQueue));
         if (!served.isEmpty()) {
-            // The queue says so, too, but a client that finds the node again repeats its Pop at once, maybe before the
-            // queue's
-            // actor has begun: then the Pop would go to another queue, and what it had been given lie until the
-            // deadline.
+            // The queue says so, too, but a client that finds the node again repeats its Pop at once, maybe
+            // before the queue's actor has begun: then the Pop would go to another queue, and what it had been
+            // given lie until the deadline.
             dispatcher.tell(Dispatcher.report(new GroupQueue.ServedBefore(
                     queueId,
                     served.stream().mapToLong(ids -> ids[0]).toArray(),

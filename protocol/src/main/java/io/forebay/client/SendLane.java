@@ -93,9 +93,8 @@ final class SendLane extends Lane {
     @Override
     void pump(long nowMillis) {
         if (!withdrawals.isEmpty()) {
-            // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile the
-            // first might
-            // have been refused and the second be taken.
+            // One that got lost and is repeated frees its key at any time: of two messages that went meanwhile
+            // the first might have been refused and the second be taken.
             return;
         }
         if (isBehindGivenUp && !underWay.isEmpty()) {

@@ -252,9 +252,8 @@ public final class SnapshotTable implements ShardTable {
             begun = new Place(part.number(), part.sequenceNr(), part.timestampMillis(), part.offset(), part.parts());
             begunParts = 0;
         } else if (begun == null || !begun.isPart(part, begunParts)) {
-            // Those before it are lost, and it was repaired. That the snapshot was there is known by its last part: no
-            // older one is
-            // to be taken for it. What else is dead is found by begin().
+            // Those before it are lost, and it was repaired. That the snapshot was there is known by its last
+            // part: no older one is to be taken for it. What else is dead is found by begin().
             begun = null;
             if (part.part() == part.parts() - 1) {
                 put(

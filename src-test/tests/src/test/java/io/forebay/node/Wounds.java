@@ -643,9 +643,8 @@ final class Wounds {
                     .containsAll(offsets(diagnosis).keySet());
             offsets(plan).forEach((queueId, range) -> {
                 List<Long> lost = offsets(diagnosis).getOrDefault(queueId, List.of(0L, 0L));
-                // All that was lost of a queue may have been messages, if nothing behind says how far they had come;
-                // and
-                // one of it may be the note of what an earlier repair has given up.
+                // All that was lost of a queue may have been messages, if nothing behind says how far they had
+                // come; and one of it may be the note of what an earlier repair has given up.
                 assertThat(range.get(1))
                         .as("offsets of queue %d in quarantine, lost are %s, %s", queueId, lost, plan)
                         .isBetween(

@@ -423,9 +423,8 @@ final class Checkpointing {
         try {
             indexStamp.write(state.identity.logId(), finishedNumber, checkpoint.number);
         } catch (IOException e) {
-            // Whatever it says now, it does not vouch for an index that was not forced: at worst a start builds that
-            // anew. The next
-            // checkpoint tries again.
+            // Whatever it says now, it does not vouch for an index that was not forced: at worst a start builds
+            // that anew. The next checkpoint tries again.
             return;
         }
     }

@@ -500,9 +500,8 @@ final class Recovery {
         boolean isCovered = isIndexOfThis && index.droppedOnOpen().isEmpty() && isCoveredForPins();
         for (ManifestRecord.OwnerEntry listed : manifest.owners()) {
             if (listed.queueId() != 0 && listed.groupId() == 0 && listed.releasedBelow() < listed.nextOffset()) {
-                // Of a reserved queue all but the first may be released and gone, and an index that is built anew has
-                // no entry
-                // for it then.
+                // Of a reserved queue all but the first may be released and gone, and an index that is built anew
+                // has no entry for it then.
                 long to = Owner.isReserved(listed.queueId()) ? listed.releasedBelow() + 1 : listed.nextOffset();
                 isCovered &= index.covers(listed.queueId(), listed.releasedBelow(), to);
             }

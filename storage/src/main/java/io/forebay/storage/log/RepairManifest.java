@@ -363,9 +363,8 @@ final class RepairManifest {
                 continue;
             }
             if (isOfPlugins(owner)) {
-                // What its snapshots hold is not known here, and an older one is not continued by what is replayed.
-                // Without one its
-                // next number tells its owner that something was before.
+                // What its snapshots hold is not known here, and an older one is not continued by what is
+                // replayed. Without one its next number tells its owner that something was before.
                 notes.add(owner
                         + ": its state cannot be read; it is one of Akka Persistence: persistence ids that were made since"
                         + " sequence " + replaySequence + " are served, and the others refused"
