@@ -22,9 +22,9 @@ import java.util.stream.IntStream;
  * {@link #droppedOnOpen()} or {@link #covers} says that more is missing, it puts everything again.
  *
  * <p>Threads: {@link #put}, {@link #releaseBelow}, {@link #release} and {@link #reserve} belong to one writer; {@link #repoint}
- * and {@link #restore} may be called beside it; {@link #force} and {@link #prepareNext} may run beside it on one other thread each; {@link #lookup} is for any
- * thread, waits for nobody (but for an entry that is being changed at that instant) and allocates nothing. Who has learned
- * of an offset from the writer, by a volatile read or a message, finds its entry.
+ * and {@link #restore} may be called beside it; {@link #force} and {@link #prepareNext} may run beside it on one other
+ * thread each; {@link #lookup} is for any thread, waits for nobody (but for an entry that is being changed at that instant)
+ * and allocates nothing. Who has learned of an offset from the writer, by a volatile read or a message, finds its entry.
  *
  * <p>A force that fails is final for its pages, so the extents it covered are copied to other places of the files, entry
  * by entry and checked, and belong to the next force.
@@ -363,27 +363,29 @@ public final class QueueIndex implements AutoCloseable {
     }
 
     /**
-     * Sends an offset to the moved frame with a copy of its record, if it still is where it was. May be called beside the
-     * writer.
+     * Sends an offset to another place of its record, if its entry still names the one that is known to the caller: to the
+     * copy that cleaning has made, or away from where nothing is. May be called beside the writer.
      *
+     * @param isMoved whether the new place is in a moved frame
      * @return whether the entry held {@code expectedPosition} and was changed
      */
     public synchronized boolean repoint(
-            int queueId, long offset, long expectedPosition, long newPosition, int newOrdinal, int newRecordBytes)
+            int queueId,
+            long offset,
+            long expectedPosition,
+            long newPosition,
+            int newOrdinal,
+            int newRecordBytes,
+            boolean isMoved)
             throws IOException {
-        QueueExtents queue = queues.find(queueId);
-        Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
-        if (extent == null) {
-            return false;
+        Extent extent = readEntry(queueId, offset);
+        boolean isExpected =
+                extent != null && isSound(extent, offset) && LittleEndian.getLong(scratch, 0) == expectedPosition;
+        if (isExpected) {
+            int tagHash = LittleEndian.getInt(scratch, 12);
+            write(extent, offset, newPosition, newRecordBytes, tagHash, newOrdinal, isMoved);
         }
-        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
-        if (Extent.isAbsent(scratch)
-                || !extent.isValid(scratch, offset)
-                || LittleEndian.getLong(scratch, 0) != expectedPosition) {
-            return false;
-        }
-        write(extent, offset, newPosition, newRecordBytes, LittleEndian.getInt(scratch, 12), newOrdinal, true);
-        return true;
+        return isExpected;
     }
 
     /**
@@ -394,47 +396,26 @@ public final class QueueIndex implements AutoCloseable {
     public synchronized boolean restore(
             int queueId, long offset, long position, int ordinal, int recordBytes, int tagHash, boolean isMoved)
             throws IOException {
-        QueueExtents queue = queues.find(queueId);
-        Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
-        if (extent == null) {
-            return false;
-        }
-        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
-        if (Extent.isAbsent(scratch) || !extent.isValid(scratch, offset)) {
+        Extent extent = readEntry(queueId, offset);
+        if (extent != null && !isSound(extent, offset)) {
             write(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
         }
-        return true;
+        return extent != null;
     }
 
-    /**
-     * Puts another place in an entry that leads nowhere. May be called beside the writer.
-     *
-     * @param expectedPosition the place where nothing is
-     * @return whether the entry held that
-     */
-    public synchronized boolean replace(
-            int queueId,
-            long offset,
-            long expectedPosition,
-            long position,
-            int ordinal,
-            int recordBytes,
-            int tagHash,
-            boolean isMoved)
-            throws IOException {
+    /** Reads an entry into {@link #scratch}; null if there is no extent for it. */
+    private Extent readEntry(int queueId, long offset) throws IOException {
         QueueExtents queue = queues.find(queueId);
         Extent extent = queue == null || offset < 0 ? null : queue.find(offset / extentEntries);
-        if (extent == null) {
-            return false;
+        if (extent != null) {
+            extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
         }
-        extent.file.file.read(extent.entryAt((int) (offset % extentEntries)), scratch, 0, ENTRY_BYTES);
-        boolean isExpected = !Extent.isAbsent(scratch)
-                && extent.isValid(scratch, offset)
-                && LittleEndian.getLong(scratch, 0) == expectedPosition;
-        if (isExpected) {
-            write(extent, offset, position, recordBytes, tagHash, ordinal, isMoved);
-        }
-        return isExpected;
+        return extent;
+    }
+
+    /** Of the entry in {@link #scratch}. */
+    private boolean isSound(Extent extent, long offset) {
+        return !Extent.isAbsent(scratch) && extent.isValid(scratch, offset);
     }
 
     /**
@@ -642,9 +623,8 @@ public final class QueueIndex implements AutoCloseable {
             }
             freeCount = free.size();
             for (Extent extent : replacedBefore) {
-                // Not taken again before the next start: its pages may have failed a force. For that reason its end is
-                // not forced either, so a
-                // crash may bring it back: see fillGaps.
+                // Not taken again before the next start: its pages may have failed a force. So its end is not
+                // forced either, and a crash may bring it back: see fillGaps.
                 Extent.writeFree(extent.file, extent.slot, options);
             }
         }

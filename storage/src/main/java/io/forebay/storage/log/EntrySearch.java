@@ -5,15 +5,16 @@ import io.forebay.storage.index.QueueIndex;
 import java.io.IOException;
 
 /**
- * Finds in the log what the index does not know any more, because an entry of it is damaged or leads nowhere, and tells the index. Reads cold, and as
- * much as lies between the messages before and behind; what cleaning has moved may be anywhere in the segments that hold such. Confined
- * to one reader.
+ * Finds in the log what the index does not know any more, because an entry of it is damaged or leads nowhere, and tells the
+ * index. Reads cold, and as much as lies between the messages before and behind; what cleaning has moved may be anywhere in
+ * the segments that hold such. Confined to one reader.
  */
 final class EntrySearch {
     /** So many entries in a row may be damaged; beyond that the search goes on to the log's beginning or end. */
     private static final int NEIGHBOURS = 4096;
 
-    private static final long NONE = -1;
+    /** Where a record lies: its frame's position, its number and size in it. */
+    private record Place(long position, int ordinal, int recordBytes, int tagHash, boolean isMoved) {}
 
     private final StripeLog log;
     private final QueueMarks queue;
@@ -21,8 +22,6 @@ final class EntrySearch {
     private final SegmentStore segments;
     private final IndexEntry neighbour = new IndexEntry();
     private final RecordView view = new RecordView();
-    /** The place to which the entry leads, {@link #NONE} if it is damaged. */
-    private long wrongPosition = NONE;
 
     EntrySearch(StripeLog log, QueueMarks queue, QueueIndex index, SegmentStore segments) {
         this.log = log;
@@ -34,30 +33,59 @@ final class EntrySearch {
     /**
      * For an entry that is sound, and leads to a place of which no segment is left.
      *
+     * @param position that place
      * @return whether the message is stored elsewhere, and the index leads there now
      */
     boolean replace(long offset, long position) throws IOException {
-        wrongPosition = position;
-        return restore(offset);
+        Place place = find(offset);
+        return place != null
+                && index.repoint(
+                        queue.queueId(),
+                        offset,
+                        position,
+                        place.position,
+                        place.ordinal,
+                        place.recordBytes,
+                        place.isMoved);
     }
 
-    /** @return whether the message is stored, and the index has an entry for it again */
+    /**
+     * For an entry that is damaged.
+     *
+     * @return whether the message is stored, and the index has an entry for it again
+     */
     boolean restore(long offset) throws IOException {
+        Place place = find(offset);
+        return place != null
+                && index.restore(
+                        queue.queueId(),
+                        offset,
+                        place.position,
+                        place.ordinal,
+                        place.recordBytes,
+                        place.tagHash,
+                        place.isMoved);
+    }
+
+    /** @return null if no segment holds it */
+    private Place find(long offset) throws IOException {
         long from = positionBelow(offset);
         long to = positionAbove(offset);
         FrameWindow window = new FrameWindow();
         for (Segment segment : segments.live()) {
             boolean isBetween = segment.end() > from && segment.base() <= to;
-            if (isBetween && restore(offset, segment, from, to, window)) {
-                return true;
+            Place place = isBetween ? find(offset, segment, from, to, window) : null;
+            if (place != null) {
+                return place;
             }
         }
         for (Segment segment : segments.live()) {
-            if (segment.holdsMoved() && restore(offset, segment, 0, Long.MAX_VALUE, window)) {
-                return true;
+            Place place = segment.holdsMoved() ? find(offset, segment, 0, Long.MAX_VALUE, window) : null;
+            if (place != null) {
+                return place;
             }
         }
-        return false;
+        return null;
     }
 
     /** Of the nearest earlier message that lies where it was written: messages of a queue do so in order. */
@@ -79,9 +107,9 @@ final class EntrySearch {
         return Long.MAX_VALUE;
     }
 
-    private boolean restore(long offset, Segment segment, long from, long to, FrameWindow window) throws IOException {
+    private Place find(long offset, Segment segment, long from, long to, FrameWindow window) throws IOException {
         if (!segment.lease()) {
-            return false; // nothing in it is needed
+            return null; // nothing in it is needed
         }
         try {
             long end = Math.min(segment.end(), log.readableEnd());
@@ -89,39 +117,28 @@ final class EntrySearch {
             for (at = window.nextFrame(segment.file(), segment.base(), at, end);
                     at < end && at <= to;
                     at = window.nextFrame(segment.file(), segment.base(), at, end)) {
-                if (restore(offset, at, window)) {
-                    return true;
+                Place place = findInFrame(offset, at, window);
+                if (place != null) {
+                    return place;
                 }
                 at += FrameCodec.length(window.bytes(), window.at());
             }
-            return false;
+            return null;
         } finally {
             segment.release();
         }
     }
 
-    private boolean restore(long offset, long position, FrameWindow window) throws IOException {
+    private Place findInFrame(long offset, long position, FrameWindow window) {
         byte[] bytes = window.bytes();
         int recordAt = window.at() + FrameCodec.HEADER_BYTES;
         for (int ordinal = 0; ordinal < FrameCodec.recordCount(bytes, window.at()); ordinal++) {
             view.wrap(bytes, window.at(), recordAt, ordinal);
             if (view.queueId() == queue.queueId() && view.queueOffset() == offset) {
-                int length = view.lengthBytes();
-                return wrongPosition == NONE
-                        ? index.restore(
-                                queue.queueId(), offset, position, ordinal, length, view.tagHash(), view.isMoved())
-                        : index.replace(
-                                queue.queueId(),
-                                offset,
-                                wrongPosition,
-                                position,
-                                ordinal,
-                                length,
-                                view.tagHash(),
-                                view.isMoved());
+                return new Place(position, ordinal, view.lengthBytes(), view.tagHash(), view.isMoved());
             }
             recordAt += view.lengthBytes();
         }
-        return false;
+        return null;
     }
 }

@@ -373,7 +373,8 @@ final class Evacuator {
                         batch.oldPosition(record),
                         positions.get(each),
                         record,
-                        batch.recordBytes(record));
+                        batch.recordBytes(record),
+                        true);
             }
         }
         evacuation.source.setEvacuated();

@@ -222,8 +222,7 @@ public final class QueueReader {
                 isReadAgain = true; // what came wrong once may come right
             } else if (found == Found.QUARANTINED && triedPosition >= log.durablePosition()) {
                 // A force may have failed, and have cost it its page: then it is about to be written again elsewhere,
-                // as soon as the writer
-                // has heard of that. Else it is durable soon, and still bad.
+                // as soon as the writer has heard of that. Else it is durable soon, and still bad.
                 return Found.NOT_READABLE;
             } else {
                 return found;

@@ -92,8 +92,8 @@ class QueueIndexTest {
                 } else if (what < 85) {
                     Where now = queue.get(offset);
                     long expected = now != null && random.nextInt(3) != 0 ? now.position : 1L << 51;
-                    boolean moved =
-                            index.repoint(queueId, offset, expected, where.position, where.ordinal, where.recordBytes);
+                    boolean moved = index.repoint(
+                            queueId, offset, expected, where.position, where.ordinal, where.recordBytes, true);
                     assertThat(moved).isEqualTo(now != null && now.position == expected);
                     if (moved) {
                         queue.put(offset, new Where(where.position, where.ordinal, where.recordBytes, now.tagHash));
@@ -476,7 +476,7 @@ class QueueIndexTest {
                         .as("offset %s", offset)
                         .isEqualTo(isKept);
             }
-            assertThat(index.repoint(1, 320, 330, 5_000, 2, 112)).isTrue();
+            assertThat(index.repoint(1, 320, 330, 5_000, 2, 112, true)).isTrue();
             assertThat(whereOrNull(index, 1, 320)).isEqualTo(new Where(5_000, 2, 112, 0));
             index.releaseBelow(1, 790, 320);
             assertThat(whereOrNull(index, 1, 17)).isNull();
@@ -625,7 +625,7 @@ class QueueIndexTest {
                 index.put(1, offset, offset, 0, 96, 0);
                 published.set(offset);
                 long back = Math.max(floor.get(), offset - 20);
-                index.repoint(1, back, back, back + 1_000_003, 1, 96);
+                index.repoint(1, back, back, back + 1_000_003, 1, 96, true);
                 if (offset % 100 == 99) {
                     floor.set(offset - 90);
                     index.releaseBelow(1, offset - 90);

@@ -3,6 +3,9 @@ package io.forebay.storage.log;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.forebay.storage.index.IndexEntry;
+import io.forebay.storage.index.IndexOptions;
+import io.forebay.storage.index.QueueIndex;
 import io.forebay.testkit.faults.DiskCrashed;
 import io.forebay.testkit.faults.DiskObserver.Operation;
 import io.forebay.testkit.faults.MemoryDisk;
@@ -549,6 +552,79 @@ class EvacuationTest {
         evacuateAll(again, random);
         again.checkMessages();
         again.log.close(true);
+    }
+
+    // ---- an index of which a power cut has brought back an older part -----------------------------------------------
+
+    private QueueIndex openIndex() throws IOException {
+        StripeOptions options = LogDriver.OPTIONS;
+        return QueueIndex.open(
+                disk.child(StripeLog.INDEX_DIRECTORY),
+                options.stripeId(),
+                new IndexOptions(options.indexFileBytes(), options.indexExtentEntries()));
+    }
+
+    /** Where the messages of a queue are, by offset. */
+    private List<Long> positions(int queue, long count) throws IOException {
+        List<Long> positions = new ArrayList<>();
+        IndexEntry entry = new IndexEntry();
+        try (QueueIndex index = openIndex()) {
+            for (long offset = 0; offset < count; offset++) {
+                assertThat(index.lookup(queue, offset, entry)).isTrue();
+                positions.add(entry.position());
+            }
+        }
+        return positions;
+    }
+
+    /** @return how many entries it changed */
+    private int turnBack(int queue, List<Long> positions) throws IOException {
+        int turned = 0;
+        IndexEntry entry = new IndexEntry();
+        try (QueueIndex index = openIndex()) {
+            for (int offset = 0; offset < positions.size(); offset++) {
+                assertThat(index.lookup(queue, offset, entry)).isTrue();
+                long before = positions.get(offset);
+                if (entry.position() != before) {
+                    index.put(queue, offset, before, entry.ordinal(), entry.recordBytes(), entry.tagHash());
+                    turned++;
+                }
+            }
+        }
+        return turned;
+    }
+
+    @Test
+    void entriesThatLeadWhereNothingIsLeftAreLookedForInTheLog() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        long count = driver.log.nextOffset(1);
+        List<Long> before = positions(1, count);
+        evacuateAll(driver, random);
+        List<Long> moved = positions(1, count);
+        assertThat(turnBack(1, before)).isGreaterThan(10);
+        driver.checkMessages();
+        assertThat(positions(1, count)).as("found once for all").isEqualTo(moved);
+        driver.log.close(true);
+    }
+
+    /** That such an entry names another place is no proof that a copy is superseded. */
+    @Test
+    void aSegmentStaysWhileEntriesOfItsMessagesLeadWhereNothingIsLeft() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        List<Long> before = positions(1, driver.log.nextOffset(1));
+        evacuateAll(driver, random);
+        for (int step = 0; step < 600; step++) {
+            driver.append(random);
+        }
+        releaseAllButSlow(driver);
+        driver.checkpoint(random, false);
+        assertThat(turnBack(1, before)).isGreaterThan(10);
+        for (int round = 0; round < 40; round++) {
+            evacuate(driver, 90);
+            driver.checkpoint(random, false);
+        }
+        driver.checkMessages();
+        driver.log.close(true);
     }
 
     @Test
