@@ -445,11 +445,7 @@ final class Recovery {
         pin(record.queueId(), record.queueOffset(), entry.bodyQueueId(), entry.bodyOffset());
     }
 
-    /** The sound frames of one segment, whatever lies between them. */
-    private void scanAlone(Found found, ChainScanner.Visitor visitor) throws IOException {
-        scanAlone(found, Long.MAX_VALUE, visitor);
-    }
-
+    /** The sound frames of one segment, up to a position, whatever lies between them. */
     private void scanAlone(Found found, long stopPosition, ChainScanner.Visitor visitor) throws IOException {
         long end = Math.min(files.end(found), stopPosition);
         FrameWindow window = new FrameWindow();
@@ -514,8 +510,11 @@ final class Recovery {
         for (ManifestRecord.SegmentEntry listed : manifest.segments()) {
             Found found = files.at(listed.basePosition());
             if (found != null && found.isLinked()) {
+                // What lies behind is replayed, as far as the log reaches: a copy behind its end would stand in for
+                // what is there.
                 scanAlone(
                         found,
+                        manifest.replayPosition(),
                         (segment, bytes, at, place) ->
                                 eachRecord(bytes, at, (record, ordinal) -> indexMessage(record, ordinal, place)));
             }

@@ -627,6 +627,38 @@ class EvacuationTest {
         driver.log.close(true);
     }
 
+    /** A copy that a power cut has left behind a torn frame is no part of the log, the message is where it was. */
+    @Test
+    void anIndexBuiltAnewDoesNotLeadBehindTheEndOfTheLog() throws IOException {
+        LogDriver driver = pinned(disk, random, 1_000);
+        long durable = driver.model.lastSequence();
+        List<String> writes = new ArrayList<>();
+        disk.observe((operation, path, at, length) -> {
+            if (operation == Operation.WRITE) {
+                writes.add(path + " " + at);
+            }
+        });
+        driver.append(random);
+        String[] torn = writes.get(writes.size() - 1).split(" ");
+        try (Evacuation evacuation = driver.log.planEvacuation(60)) {
+            for (MovedBatch batch = evacuation.read(3_000); batch != null; batch = evacuation.read(3_000)) {
+                driver.appendMoved(batch);
+            }
+        }
+        assertThat(writes.get(writes.size() - 1)).as("a copy").startsWith(torn[0] + " ");
+        MemoryDisk cut = disk.killImage();
+        driver.log.close(false);
+        cut.flip(torn[0], Long.parseLong(torn[1]) + FrameCodec.HEADER_BYTES, 1);
+        for (String name : cut.child(StripeLog.INDEX_DIRECTORY).list()) {
+            cut.child(StripeLog.INDEX_DIRECTORY).delete(name);
+        }
+        LogDriver again = new LogDriver(cut, driver.model, driver.released(), durable);
+        assertThat(again.log.report().findings()).contains("the queue index is built anew");
+        assertThat(again.model.lastSequence()).isEqualTo(durable);
+        again.checkWalk();
+        again.log.close(true);
+    }
+
     @Test
     void aReaderThatIsBehindFollowsToTheNewPlace() throws IOException {
         LogDriver driver = pinned(disk, random, 600);
