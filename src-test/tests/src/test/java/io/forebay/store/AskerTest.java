@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
+import io.forebay.support.PatientTestKits;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -26,7 +27,7 @@ class AskerTest {
 
     @BeforeAll
     static void start() {
-        kit = ActorTestKit.create();
+        kit = PatientTestKits.create();
         executor = Executors.newSingleThreadExecutor(task -> new Thread(task, "the one"));
     }
 

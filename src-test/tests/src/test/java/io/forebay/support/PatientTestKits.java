@@ -9,8 +9,11 @@ import com.typesafe.config.ConfigFactory;
  * Akka's own give up after three seconds. How long they wait for nothing to come stays as it is.
  */
 public final class PatientTestKits {
-    private static final Config PATIENCE = ConfigFactory.parseString(
-            "akka.actor.testkit.typed { single-expect-default = 30 s, system-shutdown-default = 30 s }");
+    private static final Config PATIENCE = ConfigFactory.parseString("""
+        akka.actor.testkit.typed {
+          single-expect-default = 30 s, default-timeout = 30 s, system-shutdown-default = 30 s
+        }
+        """);
 
     private PatientTestKits() {}
 

@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import io.forebay.config.QueueSettings;
 import io.forebay.protocol.Refusal;
 import io.forebay.queue.GroupQueue;
+import io.forebay.support.PatientTestKits;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -22,7 +23,7 @@ class GroupQuestionsTest {
 
     @BeforeAll
     static void start() {
-        kit = ActorTestKit.create("group-questions", ConfigFactory.load());
+        kit = PatientTestKits.create("group-questions", ConfigFactory.load());
     }
 
     @AfterAll
