@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.forebay.testkit.sim.Proof;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -64,7 +66,15 @@ class ProofLineTest {
     private static String saidBySession(Runnable tests) {
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         PrintStream out = System.out;
-        System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
+        Thread own = Thread.currentThread();
+        OutputStream ownIsSaid = new OutputStream() {
+            @Override
+            public void write(int one) throws IOException {
+                // Whatever else lives in this process may print at any time.
+                (Thread.currentThread() == own ? said : out).write(one);
+            }
+        };
+        System.setOut(new PrintStream(ownIsSaid, true, StandardCharsets.UTF_8));
         try (LauncherSession session = LauncherFactory.openSession()) {
             assertThat(session.getLauncher()).isNotNull();
             tests.run();
