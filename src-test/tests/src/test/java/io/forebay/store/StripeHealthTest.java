@@ -216,9 +216,13 @@ class StripeHealthTest {
                 return null;
             });
             assertThat(fixture.stripe.health().isServing()).isFalse();
-            assertThat(fixture.stripe.health().unavailable())
-                    .hasValueSatisfying(
-                            unavailable -> assertThat(unavailable.reason()).isEqualTo(Reason.CLOSED));
+            // Said behind the event.
+            origin.awaitAssert(LONG, () -> {
+                assertThat(fixture.stripe.health().unavailable())
+                        .hasValueSatisfying(
+                                unavailable -> assertThat(unavailable.reason()).isEqualTo(Reason.CLOSED));
+                return null;
+            });
         }
     }
 

@@ -87,10 +87,14 @@ class DashboardTest {
                         .handle((outcome, failure) -> failure)
                         .join())
                 .isNotNull();
+        // A group says what it has done behind each turn, and the node is asked for its sessions: neither is there at once.
         Awaitility.await().atMost(WatchedNode.PATIENCE).untilAsserted(() -> {
             shown = node.metrics();
             assertThat(shown.value("forebay_group_oldest_age_seconds", "topic", "orders", "group", "billing"))
                     .isPositive();
+            assertThat(shown.value("forebay_group_returned", "topic", "orders", "group", "billing"))
+                    .isEqualTo(1);
+            assertThat(shown.value("forebay_node_sessions")).isEqualTo(1);
         });
     }
 

@@ -541,6 +541,8 @@ class StoppedQueuesTest {
                     .untilAsserted(
                             () -> assertThat(node.metrics().value("forebay_stripe_quarantined_messages", "stripe", "0"))
                                     .isEqualTo(1));
+            // Told behind the figure.
+            Awaitility.await().until(() -> events.of(LogEvent.MESSAGES_QUARANTINED), lines -> !lines.isEmpty());
             assertThat(events.of(LogEvent.MESSAGES_QUARANTINED)).hasSize(1);
             assertThat(events.of(LogEvent.MESSAGES_QUARANTINED).get(0))
                     .startsWith("ERROR ")
@@ -581,10 +583,14 @@ class StoppedQueuesTest {
             assertThat(refusedPop(node, "g").text()).contains("topic t queue 1 is not served for group g");
             end(node, "dispatcher-1-1");
             awaitFailed(node, "topic t queue 0 is not served for group g: its actor has failed");
-            assertThat(events.of(LogEvent.QUEUE_STOPPED))
-                    .hasSize(4)
-                    .allMatch(line -> line.startsWith("ERROR ") && line.contains(" reason=ACTOR_FAILED "));
-            assertThat(node.metrics().value("forebay_stripe_stopped_queues")).isEqualTo(3);
+            // Each is told behind its page, and those of a dispatcher one by one.
+            Awaitility.await().untilAsserted(() -> {
+                assertThat(events.of(LogEvent.QUEUE_STOPPED))
+                        .hasSize(4)
+                        .allMatch(line -> line.startsWith("ERROR ") && line.contains(" reason=ACTOR_FAILED "));
+                assertThat(node.metrics().value("forebay_stripe_stopped_queues"))
+                        .isEqualTo(3);
+            });
         }
         try (WatchedNode node = WatchedNode.serving(disk, NO_CHECKPOINTS)) {
             assertThat(node.ready().codes()).isEmpty();
