@@ -42,8 +42,9 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** A node of one topic and one group that keeps everything in memory and forgets no delivery; enough for a client's tests. */
 final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
+    private static final int FRAME_BYTES = 262_144;
     static final SessionLimits LIMITS = new SessionLimits(
-            262_144, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 16, 10_000,
+            FRAME_BYTES, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 16, 10_000,
             300, 1500);
 
     /**
@@ -57,7 +58,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         final AtomicLong acked = new AtomicLong();
         final AtomicInteger outMax = new AtomicInteger();
         final AtomicLong nextOffset = new AtomicLong();
-        /** Whether the transport loses what comes in chunks; until a session is opened. */
+        /** Whether the transport loses what comes in chunks; until a client begins anew. */
         volatile boolean isLosingChunks;
         /** Whether it stores what is sent and does not answer. */
         volatile boolean isMute;
@@ -126,12 +127,13 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     }
 
     private Behavior<NodeProtocol.Request> onOpen(NodeProtocol.OpenSession open) {
+        // As a node does: who asks twice because the first answer is late has one session.
         ActorRef<SessionCommand> before = sessions.get(open.sessionId());
-        if (before != null) {
-            getContext().stop(before);
-        }
-        ActorRef<SessionCommand> session = getContext()
-                .spawnAnonymous(Behaviors.<SessionCommand>setup(context -> new Session(context, open.client())));
+        ActorRef<SessionCommand> session = before != null
+                ? before
+                : getContext()
+                        .spawnAnonymous(Behaviors.<SessionCommand>setup(
+                                context -> new Session(context, open.sessionId(), open.client())));
         sessions.put(open.sessionId(), session);
         open.client().tell(new SessionEvent.Opened(session, open.sessionId(), name, LIMITS, before != null));
         return this;
@@ -159,18 +161,19 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     }
 
     private final class Session extends AbstractBehavior<SessionCommand> {
+        private final long sessionId;
         private final ActorRef<SessionEvent> client;
         private final boolean isRemote;
-        private final WireCutter<SessionEvent> cutter = WireCutter.ofEvents(262_144, LIMITS.chunkBytesInFlightMax());
+        private final WireCutter<SessionEvent> cutter = WireCutter.ofEvents(FRAME_BYTES, LIMITS.chunkBytesInFlightMax());
         private final WireJoiner<SessionCommand> joiner = new WireJoiner<>(SessionCommand.class, 16 << 20);
         private final ArrayDeque<SessionCommand.Pop> waiting = new ArrayDeque<>();
         private final Map<Integer, Subscription> subscriptions = new HashMap<>();
 
-        Session(ActorContext<SessionCommand> context, ActorRef<SessionEvent> client) {
+        Session(ActorContext<SessionCommand> context, long sessionId, ActorRef<SessionEvent> client) {
             super(context);
+            this.sessionId = sessionId;
             this.client = client;
             this.isRemote = WireFrames.isRemote(client);
-            store.isLosingChunks = false;
         }
 
         @Override
@@ -247,7 +250,11 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             } else if (command instanceof SessionCommand.Heartbeat heartbeat) {
                 client.tell(new SessionEvent.Heartbeat(heartbeat.number()));
             } else if (command instanceof SessionCommand.BeginAnew) {
-                return this; // each is new here
+                store.isLosingChunks = false;
+                cutter.reset(FRAME_BYTES, LIMITS.chunkBytesInFlightMax());
+                joiner.reset();
+                waiting.clear(); // the client repeats what was not answered
+                return this;
             } else if (command instanceof Chunk && store.isLosingChunks) {
                 return this;
             } else if (command instanceof Chunk chunk) {
@@ -261,11 +268,7 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
             } else if (command instanceof ChunkAck ack) {
                 cutter.acked(ack, client::tell);
             } else if (command instanceof SessionCommand.Close || command instanceof SessionCommand.Detach) {
-                sessions.forEach((id, session) -> {
-                    if (session.equals(getContext().getSelf())) {
-                        client.tell(new SessionEvent.SessionClosed(id, Refusal.of(Refusal.Code.CLOSED, "as asked")));
-                    }
-                });
+                client.tell(new SessionEvent.SessionClosed(sessionId, Refusal.of(Refusal.Code.CLOSED, "as asked")));
                 return Behaviors.stopped();
             } else {
                 SessionCommand.Request request = (SessionCommand.Request) command;

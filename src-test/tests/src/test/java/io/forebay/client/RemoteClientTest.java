@@ -74,7 +74,7 @@ class RemoteClientTest {
     }
 
     private static <T> T join(CompletionStage<T> stage) {
-        return stage.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
+        return stage.toCompletableFuture().orTimeout(60, TimeUnit.SECONDS).join();
     }
 
     @Test
@@ -117,7 +117,7 @@ class RemoteClientTest {
         CompletionStage<Receipt> large = client.send(
                 Message.builder("orders").id("large").body(new byte[3 << 20]).build());
         Awaitility.await()
-                .atMost(Duration.ofSeconds(15))
+                .atMost(Duration.ofSeconds(60))
                 .until(() -> notices.stream().anyMatch(ClientNotice.Lost.class::isInstance));
         join(large);
         assertThat(store.sent.stream().map(Message::id)).contains("large");
@@ -134,7 +134,7 @@ class RemoteClientTest {
         CompletionStage<Receipt> receipt =
                 client.send(Message.builder("orders").id("while-away").build());
         Awaitility.await()
-                .atMost(Duration.ofSeconds(20))
+                .atMost(Duration.ofSeconds(60))
                 .until(() -> notices.stream().anyMatch(ClientNotice.Lost.class::isInstance));
         startNode(port);
         join(receipt);
@@ -148,7 +148,7 @@ class RemoteClientTest {
     void aWrongSystemNameIsToldWithWhatWasTried() {
         String wrong = "akka://other@127.0.0.1:" + port();
         ForebayClient client = connect(wrong);
-        Awaitility.await().atMost(Duration.ofSeconds(10)).until(() -> !notices.isEmpty());
+        Awaitility.await().atMost(Duration.ofSeconds(60)).until(() -> !notices.isEmpty());
         assertThat(notices.peek()).isInstanceOf(ClientNotice.NoAnswer.class);
         assertThat(notices.peek().text())
                 .contains("no answer from " + wrong + "/system/forebay")
