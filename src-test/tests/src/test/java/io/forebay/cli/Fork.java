@@ -83,9 +83,10 @@ final class Fork implements AutoCloseable {
         }
     }
 
+    /** Kills it, and waits until it writes no more: its folder may be deleted next. */
     @Override
     public void close() {
-        process.destroyForcibly();
+        process.destroyForcibly().onExit().join();
     }
 
     /** A node that can be killed and started again on the same directory and port. */

@@ -177,7 +177,7 @@ public final class ForkedJvm {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            training.destroyForcibly();
+            training.destroyForcibly().onExit().join();
             delete(data);
         }
     }
