@@ -9,6 +9,7 @@ import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -217,16 +218,17 @@ class DlqCommandsTest {
         filters.put(List.of("--since", "1h"), all);
         filters.put(List.of("--until", "1h"), List.of());
         filters.put(List.of("--since", "2020-01-01T00:00:00+02:00", "--until", "1577840400000"), List.of());
-        String third = column(all, 7).stream().sorted().toList().get(KEY_COUNT + 1);
+        // As text a full second would come behind its fractions.
+        Instant third = times(all).stream().sorted().toList().get(KEY_COUNT + 1);
         filters.put(
-                List.of("--since", third),
+                List.of("--since", third.toString()),
                 all.stream()
-                        .filter(line -> column(List.of(line), 7).get(0).compareTo(third) >= 0)
+                        .filter(line -> !times(List.of(line)).get(0).isBefore(third))
                         .toList());
         filters.put(
-                List.of("--until", third),
+                List.of("--until", third.toString()),
                 all.stream()
-                        .filter(line -> column(List.of(line), 7).get(0).compareTo(third) < 0)
+                        .filter(line -> times(List.of(line)).get(0).isBefore(third))
                         .toList());
         filters.put(List.of("--reason", "nothing says so"), List.of());
         filters.forEach((options, expected) -> {
@@ -258,6 +260,10 @@ class DlqCommandsTest {
                 .containsExactlyInAnyOrder(
                         KEY_COUNT + " dead letters sent to apples", KEY_COUNT + " dead letters sent to pears");
         assertThat(ok("dlq", "redrive", "g-fruit").out()).isEqualTo("no dead letters\n");
+    }
+
+    private static List<Instant> times(List<String> lines) {
+        return column(lines, 7).stream().map(Instant::parse).toList();
     }
 
     private static List<String> linesWith(List<String> lines, int group, String value) {
@@ -418,9 +424,11 @@ class DlqCommandsTest {
     /** Faults: SIGTERM and kill -9 of the command, kill -9 of the node, each with pages under way. */
     @Test
     @Execution(ExecutionMode.CONCURRENT)
-    @Timeout(value = 3, unit = TimeUnit.MINUTES)
+    @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void redriveThatIsKilledGoesOnWithWhatIsLeft() throws Exception {
-        int count = 20 * KEY_COUNT;
+        // At their rate more than what goes while whoever kills stands still for some seconds.
+        int countOfEachKey = 34;
+        int count = countOfEachKey * KEY_COUNT;
         Path home = Files.createDirectory(folder.resolve("killed"));
         // The client notices the kill by its silence.
         String[] settings = {
@@ -432,7 +440,7 @@ class DlqCommandsTest {
             // In other queues than in their own topic: half of the letters go to the other stripe.
             ok("topic", "create", "saved", "--queues", "3");
             ok("group", "create", "g-saved", "--topic", "saved");
-            send("killed", 20);
+            send("killed", countOfEachKey);
             fail("killed", "g-killed", count, "no");
             List<String> letters = awaitLetters("g-killed", count);
             List<String> ids = column(letters, 10);
@@ -443,7 +451,7 @@ class DlqCommandsTest {
             try (Fork redrive = Fork.start(home, slowly)) {
                 awaitLines(redrive, 10);
                 redrive.process().toHandle().destroy();
-                assertThat(redrive.awaitExit(20)).as(redrive.err()).isEqualTo(143);
+                assertThat(redrive.awaitExit(60)).as(redrive.err()).isEqualTo(143);
                 stopped = Pattern.compile("forebay: stopped; before that (\\d+) dead letters sent to saved, and what is"
                                 + " under way may follow; the same command goes on with those left\n")
                         .matcher(redrive.err());
@@ -473,7 +481,7 @@ class DlqCommandsTest {
                 own.kill();
                 own.start();
                 List<String> told = out.lines().toList();
-                assertThat(redrive.awaitExit(30)).as(redrive.err()).isZero();
+                assertThat(redrive.awaitExit(60)).as(redrive.err()).isZero();
                 assertThat(told).as("as many as the limit says").hasSize(20 - 7);
                 assertThat(ok("dlq", "list", "g-killed").outLines()).hasSize(left - 20);
             }
@@ -488,7 +496,7 @@ class DlqCommandsTest {
                 for (String line = out.readLine(); line != null; line = out.readLine()) {
                     told.add(line);
                 }
-                assertThat(redrive.awaitExit(30)).as(redrive.err()).isZero();
+                assertThat(redrive.awaitExit(60)).as(redrive.err()).isZero();
                 assertThat(values(told, "id")).as("I2").doesNotHaveDuplicates();
             }
             assertThat(ok("dlq", "list", "g-killed").out()).isEmpty();
