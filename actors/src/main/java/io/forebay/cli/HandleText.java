@@ -11,6 +11,13 @@ import io.forebay.protocol.ReceiptHandle;
  */
 record HandleText(String group, ReceiptHandle handle) {
 
+    /** One handle in 64 begins like an option does. Such ones get a colon, behind no group, so that they are not taken for one. */
+    static String asArgument(String argument) {
+        return argument.startsWith("-") && ReceiptHandle.parse(argument) instanceof ReceiptHandle
+                ? ":" + argument
+                : argument;
+    }
+
     static String of(Delivery delivery) {
         return delivery.group() + ":" + delivery.handle().text();
     }
@@ -21,7 +28,7 @@ record HandleText(String group, ReceiptHandle handle) {
      */
     static HandleText parse(String text, String groupOption) {
         int colon = text.indexOf(':');
-        String group = groupOption != null ? groupOption : colon < 0 ? null : text.substring(0, colon);
+        String group = groupOption != null ? groupOption : colon <= 0 ? null : text.substring(0, colon);
         ParsedHandle parsed = ReceiptHandle.parse(text.substring(colon + 1));
         if (parsed instanceof IllegalHandle illegal) {
             throw Refusals.toException("", illegal.toRefusal());

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -45,7 +46,8 @@ public final class Main {
     /** Runs one command; returns when it has ended. */
     static int run(Shell shell, String... arguments) {
         try {
-            return commandLine(shell).execute(arguments);
+            return commandLine(shell)
+                    .execute(Stream.of(arguments).map(HandleText::asArgument).toArray(String[]::new));
         } catch (Error e) {
             // Picocli hands on exceptions only; without this the JVM would live on with threads of Akka.
             return failed(shell, e);

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,6 +20,13 @@ import picocli.CommandLine;
 /** What the command line does before, or without, a node: help, and one clear line for each bad input. */
 class CommandLineTest {
     private static final String HANDLE = new ReceiptHandle(1, 0, 2, 3, 4, 5, 6, 7).text();
+
+    /** Such a handle is no option. */
+    private static final String HANDLE_WITH_HYPHEN = LongStream.range(0, 100_000)
+            .mapToObj(nonce -> new ReceiptHandle(1, 0, 2, 3, 4, 5, 6, nonce).text())
+            .filter(text -> text.startsWith("-h"))
+            .findFirst()
+            .orElseThrow();
 
     /** A time, but none in milliseconds. */
     private static final String NEVER = "+999999999-12-31T23:59:59Z";
@@ -95,6 +103,9 @@ class CommandLineTest {
                 bad(2, "'abc' is not a receipt handle", "ack", "abc", "--group", "g"),
                 bad(2, "is not a receipt handle: its checksum is wrong", "nack", "g:" + "A".repeat(75)),
                 bad(2, "names no group; give --group", "extend", HANDLE),
+                bad(2, "names no group; give --group", "extend", HANDLE_WITH_HYPHEN),
+                bad(2, "names no group; give --group", "extend", HANDLE_WITH_HYPHEN, "--invisible", "1s"),
+                bad(5, "'no-such-directory'", "explain", HANDLE_WITH_HYPHEN, "--data", "no-such-directory"),
                 bad(2, "--delay is '-1s'", "nack", "g:" + HANDLE, "--delay", "-1s"),
                 bad(2, "--port is 70000; allowed is 0 to 65535", "node", "--data", "d", "--port", "70000"),
                 bad(2, "--data", "node"),
