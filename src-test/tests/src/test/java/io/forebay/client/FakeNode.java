@@ -164,7 +164,8 @@ final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
         private final long sessionId;
         private final ActorRef<SessionEvent> client;
         private final boolean isRemote;
-        private final WireCutter<SessionEvent> cutter = WireCutter.ofEvents(FRAME_BYTES, LIMITS.chunkBytesInFlightMax());
+        private final WireCutter<SessionEvent> cutter =
+                WireCutter.ofEvents(FRAME_BYTES, LIMITS.chunkBytesInFlightMax());
         private final WireJoiner<SessionCommand> joiner = new WireJoiner<>(SessionCommand.class, 16 << 20);
         private final ArrayDeque<SessionCommand.Pop> waiting = new ArrayDeque<>();
         private final Map<Integer, Subscription> subscriptions = new HashMap<>();
