@@ -20,4 +20,10 @@ public class JournalPerfTckTest extends JavaJournalPerfSpec {
     public int eventsCount() {
         return 1_000;
     }
+
+    /** Each event may be a force of a slow disk. */
+    @Override
+    public long awaitDurationMillis() {
+        return 60_000;
+    }
 }

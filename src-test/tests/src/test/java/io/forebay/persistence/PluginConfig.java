@@ -18,6 +18,8 @@ final class PluginConfig {
                         akka.persistence.state.plugin = "forebay.persistence.state-store"
                         akka.actor.allow-java-serialization = on
                         akka.actor.warn-about-java-serializer-usage = off
+                        # Akka's judges wait three seconds for each answer, the first of which has to open the log.
+                        akka.test.single-expect-default = 30 s
                         forebay.storage.segment-size = 16 MiB
                         forebay.queue.batch-bytes-max = 8 MiB
                         forebay.storage.low-space = 0 B

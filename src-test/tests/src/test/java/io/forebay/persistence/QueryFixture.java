@@ -25,7 +25,7 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /** An application that reads what it writes, with a handle on who writes. */
 final class QueryFixture implements AutoCloseable {
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     final ActorSystem system;
     final ForebayPersistence persistence;

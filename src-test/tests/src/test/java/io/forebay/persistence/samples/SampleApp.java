@@ -28,7 +28,7 @@ import java.util.random.RandomGenerator;
 
 /** One life of an application that names the plugins, on a disk that loses what was not forced. */
 final class SampleApp {
-    static final Duration PATIENCE = Duration.ofSeconds(20);
+    static final Duration PATIENCE = Duration.ofSeconds(60);
 
     /** What the application sets; storage is made small. */
     private static final Config CONFIG = ConfigFactory.parseString("""
