@@ -22,6 +22,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
@@ -60,6 +61,21 @@ class PushTest {
             progress =
                     progress.received(pushed.pushNumber(), pushed.deliveries().size());
             deliveries.addAll(pushed.deliveries());
+        }
+
+        /** Takes what has come, without waiting for anything. */
+        void takeWhatIsThere() {
+            for (SessionEvent event = thereOrNull(); event != null; event = thereOrNull()) {
+                take((SessionEvent.Pushed) event);
+            }
+        }
+
+        private SessionEvent thereOrNull() {
+            try {
+                return client.probe.receiveMessage(Duration.ZERO);
+            } catch (AssertionError nothing) {
+                return null; // a probe has no other way to say it
+            }
         }
 
         /** Takes until it has so many. */
@@ -333,8 +349,20 @@ class PushTest {
                 assertThat(producer.describe("g", "t").inFlight()).isEqualTo(bytesMax / bodyBytes);
                 assertThat(node.forebay.bytesHeldForClients()).isEqualTo(bytesMax);
             });
+            Awaitility.await("what there is room for").until(() -> {
+                subscribers.forEach(Subscriber::takeWhatIsThere);
+                return subscribers.stream().mapToInt(one -> one.deliveries.size()).sum() == bytesMax / bodyBytes;
+            });
             Subscriber last = subscribers.remove(subscribers.size() - 1);
-            subscribers.forEach(subscriber -> subscriber.client.vanish());
+            // Those who have nothing first: as soon as there is room they would be pushed something before they are gone.
+            Map<Boolean, List<Subscriber>> byHolding =
+                    subscribers.stream().collect(Collectors.partitioningBy(one -> !one.deliveries.isEmpty()));
+            byHolding.get(false).forEach(subscriber -> subscriber.client.vanish());
+            int left = byHolding.get(true).size() + 2;
+            Awaitility.await("the end of those who have nothing")
+                    .until(() ->
+                            node.forebay.countSessions().toCompletableFuture().join() == left);
+            byHolding.get(true).forEach(subscriber -> subscriber.client.vanish());
             // Whoever had to wait longer has what it wants as soon as there is room, without a word.
             last.takeUntil(2);
             List<Delivery> all = new ArrayList<>(last.deliveries);
