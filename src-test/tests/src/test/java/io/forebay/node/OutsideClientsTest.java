@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Test;
 class OutsideClientsTest {
     private static final int PROCESSES = 2;
     private static final int CLIENTS_PER_PROCESS = 500;
+    private static final Duration HEARTBEAT = Duration.ofSeconds(2);
     private static final String REMOTE = """
         akka.actor.provider = remote
         akka.remote.warn-about-direct-use = off
@@ -103,7 +104,8 @@ class OutsideClientsTest {
             ActorRef<NodeProtocol.Request> entry = ActorRefResolver.get(system).resolveActorRef(arguments[0]);
             int firstSessionId = Integer.parseInt(arguments[1]);
             for (int c = 0; c < CLIENTS_PER_PROCESS; c++) {
-                system.systemActorOf(client(entry, firstSessionId + c, popped), "client-" + c, Props.empty());
+                Behavior<SessionEvent> client = client(entry, firstSessionId + c, popped);
+                system.systemActorOf(client, "client-" + c, Props.empty());
             }
         }
     }
@@ -116,6 +118,14 @@ class OutsideClientsTest {
                     NodeProtocol.VERSION, sessionId, "crowd", 256 * 1024, context.getSelf()));
             return Behaviors.receive(SessionEvent.class)
                     .onMessage(SessionEvent.Opened.class, opened -> {
+                        // The others may be a while in coming: it must not be taken for gone meanwhile.
+                        context.getSystem()
+                                .scheduler()
+                                .scheduleAtFixedRate(
+                                        HEARTBEAT,
+                                        HEARTBEAT,
+                                        () -> opened.session().tell(new SessionCommand.Heartbeat(1)),
+                                        context.getExecutionContext());
                         opened.session()
                                 .tell(new SessionCommand.Send(
                                         1,

@@ -41,6 +41,8 @@ class PushToClientsTest {
         forebay { group.delivery = push, topic.default-queues = 5 }
         """;
     private static final String IMPATIENT = NODE + "forebay.session { heartbeat-interval = 300 ms, timeout = 2 s }";
+    /** Clients ask soon whether they are known, and nobody on a busy machine is taken for gone. */
+    private static final String PATIENT = NODE + "forebay.session { heartbeat-interval = 300 ms, timeout = 10 minutes }";
 
     private final List<ActorSystem<Void>> systems = new ArrayList<>();
     /** By message id: how often it was handled. */
@@ -134,7 +136,7 @@ class PushToClientsTest {
     @Test
     void subscriptionsLiveOnWhenTheNodeIsKilledAndStartedAgain() {
         MemoryDisk disk = new MemoryDisk();
-        NodeFixture node = NodeFixture.inMemory(disk, IMPATIENT.formatted(0));
+        NodeFixture node = NodeFixture.inMemory(disk, PATIENT.formatted(0));
         int port = port(node);
         ForebayClient consumer = client(port);
         ForebayClient producer = client(port);
@@ -145,7 +147,7 @@ class PushToClientsTest {
             receipts.add(producer.sendBatch(messages(sent, sent + 100)));
             if (sent == 1_000) {
                 Awaitility.await().until(() -> handled.size() > 500);
-                node = NodeFixture.inMemory(node.kill(), IMPATIENT.formatted(port));
+                node = NodeFixture.inMemory(node.kill(), PATIENT.formatted(port));
             }
         }
         try {
