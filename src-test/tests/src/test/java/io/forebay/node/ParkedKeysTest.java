@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /** An operator looks at parked keys and lets them go on. I3 order per key, I4 what is settled stays away. */
@@ -64,13 +65,8 @@ class ParkedKeysTest {
     }
 
     private static PoisonReply.ParkedPage awaitParked(NodeFixture.Client client, int count) {
-        for (int i = 0; i < 1000; i++) {
-            PoisonReply.ParkedPage page = parked(client, "", 100, "");
-            if (page.totalCount() == count) {
-                return page;
-            }
-        }
-        throw new AssertionError(count + " keys are not parked");
+        return Awaitility.await(count + " parked keys")
+                .until(() -> parked(client, "", 100, ""), page -> page.totalCount() == count);
     }
 
     private static int unpark(NodeFixture.Client client, String key, UnparkHow how) {
@@ -190,7 +186,7 @@ class ParkedKeysTest {
             assertThat(before.isPaused()).isFalse();
             unpark(client, "", UnparkHow.DEAD_LETTER);
             for (int left = 20; left > 0; ) {
-                List<Delivery> some = client.pop("t", "g", left, LONG, 5_000);
+                List<Delivery> some = client.pop("t", "g", left, LONG, NodeFixture.PATIENCE.toMillis());
                 assertThat(some).isNotEmpty();
                 client.ack("g", NodeFixture.handles(some));
                 left -= some.size();
