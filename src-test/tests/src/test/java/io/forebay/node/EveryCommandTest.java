@@ -131,10 +131,11 @@ class EveryCommandTest {
         NodeFixture.Client client = node.open();
         node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId, 1, client.probe.getRef()));
         node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId + 1, 2, client.probe.getRef()));
-        assertThat(client.probe.receiveMessage()).isEqualTo(new SessionEvent.SessionUnknown(client.sessionId + 1, 2));
+        assertThat(client.probe.receiveMessage(NodeFixture.PATIENCE))
+                .isEqualTo(new SessionEvent.SessionUnknown(client.sessionId + 1, 2));
         client.tell(new SessionCommand.Close());
         client.expect(SessionEvent.SessionClosed.class);
-        client.probe.awaitAssert(() -> {
+        client.probe.awaitAssert(NodeFixture.PATIENCE, () -> {
             node.forebay.entry().tell(new NodeProtocol.FindSession(client.sessionId, 3, client.probe.getRef()));
             return client.probe.expectMessage(
                     Duration.ofMillis(200), new SessionEvent.SessionUnknown(client.sessionId, 3));

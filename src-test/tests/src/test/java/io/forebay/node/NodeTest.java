@@ -20,6 +20,7 @@ import io.forebay.protocol.SessionEvent;
 import io.forebay.protocol.SettingsCommand;
 import io.forebay.protocol.SettingsDescribed;
 import io.forebay.protocol.SettingsScope;
+import io.forebay.testkit.faults.MemoryDisk;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -145,15 +146,19 @@ class NodeTest {
 
     @Test
     void anExtendedMessageStaysOut() {
-        NodeFixture.Client client = node.open();
-        client.send("extended", 1, "e");
-        Delivery first = client.popAll("extended", "g", 1, 300).get(0);
-        client.tell(new SessionCommand.ChangeInvisible(client.nextId(), "g", List.of(first.handle()), LONG, false, ""));
-        SessionEvent.ChangeReply reply = client.expect(SessionEvent.ChangeReply.class);
-        assertThat(((Changed) reply.results().get(0)).invisibleUntilMillis())
-                .isGreaterThan(first.invisibleUntilMillis());
-        assertThat(client.pop("extended", "g", 1, LONG, 600)).isEmpty();
-        assertThat(client.ack("g", List.of(first.handle()))).containsExactly(AckOutcome.ACKED);
+        NodeFixture.VirtualTime time = new NodeFixture.VirtualTime();
+        try (NodeFixture own = NodeFixture.inMemory(new MemoryDisk(), "", time)) {
+            NodeFixture.Client client = own.open();
+            client.send("extended", 1, "e");
+            Delivery first = client.popAll("extended", "g", 1, 300).get(0);
+            Changed changed = (Changed)
+                    client.extend("g", List.of(first.handle()), LONG).get(0);
+            assertThat(changed.invisibleUntilMillis()).isGreaterThan(first.invisibleUntilMillis());
+            own.pass(time, 600);
+            assertThat(client.describe("g", "extended").inFlight()).isEqualTo(1);
+            assertThat(client.pop("extended", "g", 1, LONG, 0)).isEmpty();
+            assertThat(client.ack("g", List.of(first.handle()))).containsExactly(AckOutcome.ACKED);
+        }
     }
 
     @Test
@@ -267,7 +272,8 @@ class NodeTest {
         client.expect(SessionEvent.SendReply.class);
         List<Delivery> all = new ArrayList<>();
         while (all.size() < 10) {
-            client.tell(new SessionCommand.Pop(client.nextId(), "bytes", "g", 10, 25_000, LONG, 1000));
+            client.tell(new SessionCommand.Pop(
+                    client.nextId(), "bytes", "g", 10, 25_000, LONG, NodeFixture.PATIENCE.toMillis()));
             List<Delivery> some = client.expect(SessionEvent.Popped.class).deliveries();
             assertThat(some).hasSizeBetween(1, 2);
             all.addAll(some);

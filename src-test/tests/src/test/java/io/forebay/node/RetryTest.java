@@ -128,7 +128,7 @@ class RetryTest {
             assertThat(texts(again)).as("I3: retry before what is behind").containsExactly("a1");
             client.ack("g", NodeFixture.handles(again));
             for (String expected : new String[] {"a2", "a3"}) {
-                List<Delivery> next = client.pop("t", "g", 10, LONG, 5_000);
+                List<Delivery> next = client.pop("t", "g", 10, LONG, NodeFixture.PATIENCE.toMillis());
                 assertThat(texts(next)).containsExactly(expected);
                 client.ack("g", NodeFixture.handles(next));
             }

@@ -121,7 +121,7 @@ class SettingsTest {
         topic("levels", Map.of("send-durability", "written"));
         assertThat(send("levels").level()).isEqualTo(Durability.WRITTEN);
         group("levels-g", Map.of("ack-durability", "flushed", "invisible-default", "7 s", "pop-durability", "flushed"));
-        Delivery delivery = client.pop("levels", "levels-g", 1, 0, 1000).get(0);
+        Delivery delivery = client.popAll("levels", "levels-g", 1, 0).get(0);
         assertThat(delivery.invisibleUntilMillis() - delivery.poppedMillis()).isEqualTo(7000);
         client.tell(new SessionCommand.Ack(client.nextId(), "levels-g", NodeFixture.handles(List.of(delivery)), null));
         assertThat(client.expect(SessionEvent.AckReply.class).level()).isEqualTo(Durability.FLUSHED);
