@@ -32,6 +32,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -53,6 +54,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("proof")
 class KillTest {
     private static final int[] KILL_PERCENT = {30, 70};
+    private static final int HELD_BACK_FROM_PERCENT = 90;
     private static final int UNCONFIRMED_MAX = 4000;
     private static final String TOPIC = "lines";
     private static final String GROUP = "readers";
@@ -91,6 +93,9 @@ class KillTest {
         final ConcurrentHashMap<String, AtomicInteger> received = new ConcurrentHashMap<>();
         final Set<String> receivedIds = ConcurrentHashMap.newKeySet();
         final AtomicInteger confirmed = new AtomicInteger();
+        /** Behind the last kill the last lines may be sent: until then there are some to come, however late it is. */
+        final CountDownLatch isKilled = new CountDownLatch(1);
+
         final AtomicReference<Throwable> failure = new AtomicReference<>();
 
         final Map<String, byte[]> bodies = new HashMap<>();
@@ -161,6 +166,7 @@ class KillTest {
                     startConsumer(client, run);
                 }
             }
+            run.isKilled.countDown();
             await(run, count);
             awaitConsumer(run);
             judge(run);
@@ -187,7 +193,11 @@ class KillTest {
 
     private static void produce(ForebayClient client, Run run, Durability level) {
         Semaphore room = new Semaphore(UNCONFIRMED_MAX);
+        int sent = 0;
         for (Line line : run.lines) {
+            if (sent++ == run.lines.size() * HELD_BACK_FROM_PERCENT / 100) {
+                join(run.isKilled);
+            }
             room.acquireUninterruptibly();
             run.unconfirmed.add(line.id);
             client.send(Message.builder(TOPIC).id(line.id).body(line.body).build(), level)
@@ -201,6 +211,14 @@ class KillTest {
                         run.unconfirmed.remove(line.id);
                         run.confirmed.incrementAndGet();
                     });
+        }
+    }
+
+    private static void join(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 
