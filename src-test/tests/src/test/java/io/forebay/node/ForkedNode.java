@@ -160,9 +160,16 @@ final class ForkedNode implements AutoCloseable {
         }
     }
 
+    /** Waits until it is gone: it must not make a file in a directory that is being deleted. */
     @Override
     public void close() {
-        process.destroyForcibly();
+        try {
+            if (!process.destroyForcibly().waitFor(30, TimeUnit.SECONDS)) {
+                throw new AssertionError("a killed process goes on");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** What runs in the process. It ends with whoever started it. */
