@@ -77,10 +77,10 @@ class DiskFullScenariosTest {
                 .allMatch(result -> result == AckOutcome.ACKED);
     }
 
-    /** Pops and acks all that is there. */
+    /** Pops and acks all that is there, which is something. */
     private static Set<String> drain(NodeFixture.Client client) {
         Set<String> ids = new HashSet<>();
-        for (List<Delivery> some = client.pop("t", "g", 32, LONG, 500);
+        for (List<Delivery> some = client.pop("t", "g", 32, LONG, NodeFixture.PATIENCE.toMillis());
                 !some.isEmpty();
                 some = client.pop("t", "g", 32, LONG, 0)) {
             some.forEach(delivery -> ids.add(delivery.message().id()));

@@ -67,10 +67,10 @@ class FailingDiskTest {
             assertThat(send(client, third, Durability.FLUSHED)).isInstanceOf(Receipt.class);
             Set<String> got = new HashSet<>();
             List<String> order = new ArrayList<>();
-            for (List<Delivery> some = client.pop("t", "g", 100, 60_000, 500);
-                    !some.isEmpty();
-                    some = client.pop("t", "g", 100, 60_000, 0)) {
-                for (Delivery delivery : some) {
+            Set<String> wanted = new HashSet<>(stored);
+            wanted.addAll(List.of(second.id(), third.id()));
+            while (!got.containsAll(wanted)) {
+                for (Delivery delivery : client.popAll("t", "g", 1, 60_000)) {
                     if (delivery.message().isKeyed()
                             && got.add(delivery.message().id())) {
                         order.add(delivery.message().id());
