@@ -256,8 +256,10 @@ class SnapshotStoreTest {
         assertThat(app.partsOf("one")).isEqualTo(3);
         CountDownLatch isForcing = new CountDownLatch(1);
         CountDownLatch mayGoOn = new CountDownLatch(1);
+        App first = app;
         disk.observe((operation, path, at, length) -> {
-            if (operation == Operation.FORCE) {
+            // A segment may be prepared, or what lies before may be forced.
+            if (operation == Operation.FORCE && first.partsOf("one") > 3) {
                 isForcing.countDown();
                 await(mayGoOn);
             }
