@@ -77,12 +77,12 @@ class StandstillTest {
         forebay.queue { body-max = 64 KiB, batch-bytes-max = 256 KiB }
         """;
     /** Twice what a member may be silent for. */
-    private static final Duration HELD = Duration.ofSeconds(6);
+    private static final Duration HELD = Duration.ofSeconds(12);
 
     private static final String MEMBER = """
         akka.actor.provider = cluster
         akka.remote.artery.canonical { hostname = 127.0.0.1, port = 0 }
-        akka.cluster.failure-detector { heartbeat-interval = 250 ms, acceptable-heartbeat-pause = 3 s }
+        akka.cluster.failure-detector { heartbeat-interval = 250 ms, acceptable-heartbeat-pause = 6 s }
         akka.cluster.downing-provider-class = "akka.cluster.sbr.SplitBrainResolverProvider"
         akka.cluster.jmx.multi-mbeans-in-same-jvm = on
         akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off
