@@ -67,7 +67,10 @@ class SharedListTest {
                     underWay.add(adding);
                 }
             }
-            SampleApp.get(underWay.get(random.nextInt(underWay.size())));
+            // Half of it for certain: how much of the rest is answered is the machine's matter.
+            for (CompletionStage<?> one : underWay.subList(0, underWay.size() / 2)) {
+                SampleApp.get(one);
+            }
             app = new SampleApp(life == 0 ? app.kill() : app.cutPower(random), "");
         }
         check(

@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -63,14 +64,18 @@ class StripeLogThreadsTest {
             }
             try {
                 write(random, progress, blocking, SeededRun.steps(5_000), readers);
+                // However few processors there are, they have had their turn.
+                Awaitility.await("a read")
+                        .until(() -> reads.get() > 0
+                                || readers.stream().anyMatch(CompletableFuture::isCompletedExceptionally));
                 // The readers go on.
                 log.close();
             } finally {
                 isOver.set(true);
                 reading.shutdown();
                 blocking.shutdown();
-                assertThat(reading.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
-                assertThat(blocking.awaitTermination(10, TimeUnit.SECONDS)).isTrue();
+                assertThat(reading.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
+                assertThat(blocking.awaitTermination(60, TimeUnit.SECONDS)).isTrue();
             }
             for (CompletableFuture<Void> reader : readers) {
                 reader.join();
