@@ -355,7 +355,7 @@ class PushTest {
                 return subscribers.stream().mapToInt(one -> one.deliveries.size()).sum() == bytesMax / bodyBytes;
             });
             Subscriber last = subscribers.remove(subscribers.size() - 1);
-            // Those who have nothing first: as soon as there is room they would be pushed something before they are gone.
+            // Those who have nothing first: as soon as there is room they would be pushed something.
             Map<Boolean, List<Subscriber>> byHolding =
                     subscribers.stream().collect(Collectors.partitioningBy(one -> !one.deliveries.isEmpty()));
             byHolding.get(false).forEach(subscriber -> subscriber.client.vanish());

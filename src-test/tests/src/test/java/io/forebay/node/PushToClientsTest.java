@@ -42,7 +42,8 @@ class PushToClientsTest {
         """;
     private static final String IMPATIENT = NODE + "forebay.session { heartbeat-interval = 300 ms, timeout = 2 s }";
     /** Clients ask soon whether they are known, and nobody on a busy machine is taken for gone. */
-    private static final String PATIENT = NODE + "forebay.session { heartbeat-interval = 300 ms, timeout = 10 minutes }";
+    private static final String PATIENT =
+            NODE + "forebay.session { heartbeat-interval = 300 ms, timeout = 10 minutes }";
 
     private final List<ActorSystem<Void>> systems = new ArrayList<>();
     /** By message id: how often it was handled. */
