@@ -80,7 +80,8 @@ class LogRepairCommandTest {
             run(0, "log", "repair", data, "--apply");
 
             node.start();
-            // Idle is only what is waited for in vain: a node that has just started may need a while for its first answer.
+            // Idle is only what is waited for in vain: a node that has just started may need a while for its first
+            // answer.
             String popped = pop(node, COUNT - lost, "20s") + pop(node, 1, "500ms");
             List<String> got = popped.lines().toList();
             Set<String> distinct = new HashSet<>(got);
@@ -103,8 +104,7 @@ class LogRepairCommandTest {
 
     private static String pop(Fork.Node node, long countMax, String idle) {
         String count = String.valueOf(countMax);
-        return run(
-                0, "pop", "t", "--group", "g", "--count", count, "--idle-exit", idle, "--connect", node.address());
+        return run(0, "pop", "t", "--group", "g", "--count", count, "--idle-exit", idle, "--connect", node.address());
     }
 
     /** As if the node had been killed in the middle of a write of the checkpoint file; and as if what it had written were damaged. */

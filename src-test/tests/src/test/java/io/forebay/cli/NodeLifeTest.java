@@ -116,10 +116,10 @@ class NodeLifeTest {
     private static void awaitAllAcked(Fork.Node node, String group) {
         Awaitility.await()
                 .atMost(Duration.ofMinutes(2))
-                .untilAsserted(() ->
-                        assertThat(CliRunner.run("group", "describe", group, "--json", "--connect", node.address())
+                .untilAsserted(() -> assertThat(
+                                CliRunner.run("group", "describe", group, "--json", "--connect", node.address())
                                         .out())
-                                .contains("\"depth\":0", "\"inFlight\":0"));
+                        .contains("\"depth\":0", "\"inFlight\":0"));
     }
 
     /** How often each line is in the first list more often than in the second. */

@@ -44,8 +44,22 @@ import java.util.concurrent.atomic.AtomicLong;
 final class FakeNode extends AbstractBehavior<NodeProtocol.Request> {
     private static final int FRAME_BYTES = 262_144;
     static final SessionLimits LIMITS = new SessionLimits(
-            FRAME_BYTES, 4 << 20, 1024, 4 << 20, 1024, 4 << 20, 1, 3_600_000, 20_000, 64, 16 << 20, 1 << 20, 16, 10_000,
-            300, 1500);
+            FRAME_BYTES,
+            4 << 20,
+            1024,
+            4 << 20,
+            1024,
+            4 << 20,
+            1,
+            3_600_000,
+            20_000,
+            64,
+            16 << 20,
+            1 << 20,
+            16,
+            10_000,
+            300,
+            1500);
 
     /**
      * What it holds, looked at by tests from outside while it works: a message is always in {@link #ready} or {@link #out} or counted as

@@ -70,6 +70,7 @@ class MountedDisksTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     /** Longer than a Pop of what is there takes on a machine that is busy with something else. */
     private static final Duration SILENCE = Duration.ofSeconds(10);
+
     private static final Map<String, String> SETTINGS = Map.ofEntries(
             Map.entry("forebay.storage.segment-size", "1 MiB"),
             Map.entry("forebay.storage.index-extent-entries", "256"),

@@ -151,8 +151,8 @@ class NodeTest {
             NodeFixture.Client client = own.open();
             client.send("extended", 1, "e");
             Delivery first = client.popAll("extended", "g", 1, 300).get(0);
-            Changed changed = (Changed)
-                    client.extend("g", List.of(first.handle()), LONG).get(0);
+            Changed changed =
+                    (Changed) client.extend("g", List.of(first.handle()), LONG).get(0);
             assertThat(changed.invisibleUntilMillis()).isGreaterThan(first.invisibleUntilMillis());
             own.pass(time, 600);
             assertThat(client.describe("g", "extended").inFlight()).isEqualTo(1);

@@ -352,7 +352,10 @@ class PushTest {
             });
             Awaitility.await("what there is room for").until(() -> {
                 subscribers.forEach(Subscriber::takeWhatIsThere);
-                return subscribers.stream().mapToInt(one -> one.deliveries.size()).sum() == bytesMax / bodyBytes;
+                return subscribers.stream()
+                                .mapToInt(one -> one.deliveries.size())
+                                .sum()
+                        == bytesMax / bodyBytes;
             });
             Subscriber last = subscribers.remove(subscribers.size() - 1);
             // Those who have nothing first: as soon as there is room they would be pushed something.

@@ -409,7 +409,8 @@ class RedriveTest {
             awaitLetters(client, "g", count);
             disk = node.kill();
         }
-        // Killed with pages on their way, none of them answered or some; letters are left even if all of these are moved.
+        // Killed with pages on their way, none of them answered or some; letters are left even if all of these are
+        // moved.
         for (int life = 0; life < 4; life++) {
             try (NodeFixture node = NodeFixture.inMemory(disk, settings)) {
                 NodeFixture.Client client = node.open();

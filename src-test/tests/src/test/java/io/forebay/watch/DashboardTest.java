@@ -87,7 +87,8 @@ class DashboardTest {
                         .handle((outcome, failure) -> failure)
                         .join())
                 .isNotNull();
-        // A group says what it has done behind each turn, and the node is asked for its sessions: neither is there at once.
+        // A group says what it has done behind each turn, and the node is asked for its sessions: neither is there at
+        // once.
         Awaitility.await().atMost(WatchedNode.PATIENCE).untilAsserted(() -> {
             shown = node.metrics();
             assertThat(shown.value("forebay_group_oldest_age_seconds", "topic", "orders", "group", "billing"))
