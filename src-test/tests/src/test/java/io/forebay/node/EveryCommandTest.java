@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.UnhandledMessage;
 import akka.actor.testkit.typed.javadsl.TestProbe;
-import akka.actor.typed.eventstream.EventStream;
+import akka.actor.typed.javadsl.Adapter;
 import io.forebay.protocol.Chunk;
 import io.forebay.protocol.ChunkAck;
 import io.forebay.protocol.DeadLetterFilter;
@@ -38,7 +38,10 @@ class EveryCommandTest {
     void start() {
         node = NodeFixture.inMemory();
         unhandled = TestProbe.create(UnhandledMessage.class, node.system);
-        node.system.eventStream().tell(new EventStream.Subscribe<>(UnhandledMessage.class, unhandled.getRef()));
+        // Not the typed one: it takes a subscription when it gets to it, maybe after what is to be seen.
+        Adapter.toClassic(node.system)
+                .eventStream()
+                .subscribe(Adapter.toClassic(unhandled.getRef()), UnhandledMessage.class);
     }
 
     @AfterEach

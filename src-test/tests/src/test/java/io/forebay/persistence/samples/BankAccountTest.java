@@ -6,6 +6,7 @@ import akka.actor.Dropped;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Signal;
+import akka.actor.typed.javadsl.Adapter;
 import akka.persistence.query.EventEnvelope;
 import akka.persistence.query.Offset;
 import akka.persistence.typed.DeleteEventsCompleted;
@@ -233,9 +234,8 @@ class BankAccountTest {
         ActorRef<Command> account = account("A", 2, Optional.of(capacity));
         assertThat(get(account)).isEqualTo(new Account(0, 0, 0));
         TestProbe<Dropped> dropped = TestProbe.create(app.system);
-        app.system
-                .eventStream()
-                .tell(new akka.actor.typed.eventstream.EventStream.Subscribe<>(Dropped.class, dropped.ref()));
+        // Not the typed one: it takes a subscription when it gets to it, maybe after what is to be seen.
+        Adapter.toClassic(app.system).eventStream().subscribe(Adapter.toClassic(dropped.ref()), Dropped.class);
         CountDownLatch mayForce = new CountDownLatch(1);
         app.disk.observe((operation, path, at, length) -> {
             if (operation == Operation.FORCE) {
