@@ -42,33 +42,33 @@ final class ContentCheck {
     private void checkDelivery(Delivered delivered) {
         Sent sent = evidence.sent.get(delivered.popped.messageId());
         if (sent == null) {
-            verdict.holds(false, Invariant.I2, "nobody sent what was delivered: " + delivered, delivered);
+            verdict.holds(false, Invariant.I2, () -> "nobody sent what was delivered: " + delivered, delivered);
             return;
         }
         verdict.holds(
                 delivered.popped.payloadCrc() == sent.sending.payloadCrc()
                         && delivered.popped.topic().equals(sent.sending.topic()),
                 Invariant.I2,
-                delivered + " is not what was sent: checksum " + delivered.popped.payloadCrc() + " instead of "
+                () -> delivered + " is not what was sent: checksum " + delivered.popped.payloadCrc() + " instead of "
                         + sent.sending.payloadCrc(),
                 delivered);
-        checkNotDamaged(delivered.place, delivered.at, delivered.toString(), delivered);
+        checkNotDamaged(delivered.place, delivered.at, delivered, delivered);
         if (sent.failedAt != Evidence.NEVER && !sent.failure.isOutcomeOpen()) {
             verdict.holds(
                     false,
                     Invariant.I2,
-                    delivered + " was refused with " + sent.failure + " when it was sent",
+                    () -> delivered + " was refused with " + sent.failure + " when it was sent",
                     delivered,
                     sent);
         }
     }
 
     /** What is damaged is passed over, sound as it may look. */
-    private void checkNotDamaged(Place place, int at, String what, Subject subject) {
+    private void checkNotDamaged(Place place, int at, Object what, Subject subject) {
         verdict.holds(
                 !evidence.isGone(place, at),
                 Invariant.I2,
-                what + " came out of a damaged place, behind a start that could know",
+                () -> what + " came out of a damaged place, behind a start that could know",
                 subject);
     }
 
@@ -77,9 +77,9 @@ final class ContentCheck {
         verdict.holds(
                 sent != null && sent.sending.payloadCrc() == found.letter().payloadCrc(),
                 Invariant.I2,
-                "a dead letter is not what was sent: " + found.letter(),
+                () -> "a dead letter is not what was sent: " + found.letter(),
                 found);
-        checkNotDamaged(Place.of(found.letter()), found.at(), found.letter().toString(), found);
+        checkNotDamaged(Place.of(found.letter()), found.at(), found.letter(), found);
     }
 
     private void checkReceipt(Sent sent, Map<Place, Sent> byPlace, Map<RecordId, Sent> byRecord) {
@@ -88,13 +88,13 @@ final class ContentCheck {
         verdict.holds(
                 stored.receipt().level().covers(stored.asked()),
                 Invariant.I1,
-                sent + " was asked to be " + stored.asked() + " and is answered with " + stored.receipt(),
+                () -> sent + " was asked to be " + stored.asked() + " and is answered with " + stored.receipt(),
                 sent);
         verdict.holds(
                 stored.receipt().payloadCrc() == sent.sending.payloadCrc()
                         && stored.receipt().topic().equals(sent.sending.topic()),
                 Invariant.I2,
-                "the receipt of " + sent + " is of something else: " + stored.receipt(),
+                () -> "the receipt of " + sent + " is of something else: " + stored.receipt(),
                 sent);
         RecordId record = new RecordId(
                 stored.receipt().node(),
@@ -115,7 +115,8 @@ final class ContentCheck {
         verdict.holds(
                 !first.isFlushed() && evidence.isCutBetween(first.storedAt, second.storedAt),
                 Invariant.I2,
-                "two messages have the same " + what + ": " + first + " and " + second + ", " + second.stored.receipt(),
+                () -> "two messages have the same " + what + ": " + first + " and " + second + ", "
+                        + second.stored.receipt(),
                 first,
                 second);
     }
@@ -134,7 +135,7 @@ final class ContentCheck {
         verdict.holds(
                 isNew || isRepeated && !rules.deduplicatedTopics().contains(sent.sending.topic()),
                 Invariant.I2,
-                sent + " is there more than once without cause: " + places,
+                () -> sent + " is there more than once without cause: " + places,
                 sent);
     }
 
@@ -157,7 +158,7 @@ final class ContentCheck {
                 verdict.holds(
                         evidence.isCutBetween(from, to) && !isFlushedThere,
                         Invariant.I2,
-                        "two messages were seen at " + sighting.place() + ": " + other + " and " + sent,
+                        () -> "two messages were seen at " + sighting.place() + ": " + other + " and " + sent,
                         other,
                         sent);
             }

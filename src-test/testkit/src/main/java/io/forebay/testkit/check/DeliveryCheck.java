@@ -20,7 +20,7 @@ final class DeliveryCheck {
 
     void check() {
         for (Delivered second : evidence.comeTwice) {
-            verdict.holds(false, Invariant.I5, "two consumers have the same handle: " + second, second);
+            verdict.holds(false, Invariant.I5, () -> "two consumers have the same handle: " + second, second);
         }
         for (Story story : evidence.stories.values()) {
             Rules.Group group = rules.group(story.group);
@@ -46,7 +46,7 @@ final class DeliveryCheck {
         verdict.holds(
                 isLater(before, next),
                 Invariant.I5,
-                "two deliveries have the same place in time, " + before + ", then " + next,
+                () -> "two deliveries have the same place in time, " + before + ", then " + next,
                 next);
         checkTime(before, next, isForgotten);
         checkAttempts(before, next, isForgotten);
@@ -83,23 +83,22 @@ final class DeliveryCheck {
                 verdict.holds(
                         next.popped.poppedMillis() >= before.dueMillis,
                         Invariant.I7,
-                        next + " went out " + (before.dueMillis - next.popped.poppedMillis())
+                        () -> next + " went out " + (before.dueMillis - next.popped.poppedMillis())
                                 + " ms before the delay of its nack was over",
                         next);
             }
             return;
         }
-        long untilMillis = before.untilMillis;
-        if (isCut) {
-            // The move of the deadline may be forgotten, the delivery is not.
-            untilMillis = Math.min(untilMillis, before.popped.invisibleUntilMillis());
-        } else if (before.extensionsOpen > 0) {
+        if (!isCut && before.extensionsOpen > 0) {
             return; // where its deadline is nobody knows
         }
+        // In a cut the move of the deadline may be forgotten, the delivery is not.
+        long untilMillis =
+                isCut ? Math.min(before.untilMillis, before.popped.invisibleUntilMillis()) : before.untilMillis;
         verdict.holds(
                 next.popped.poppedMillis() >= untilMillis,
                 Invariant.I5,
-                next + " went out " + (untilMillis - next.popped.poppedMillis()) + " ms before the deadline of "
+                () -> next + " went out " + (untilMillis - next.popped.poppedMillis()) + " ms before the deadline of "
                         + before,
                 next);
     }
@@ -121,7 +120,7 @@ final class DeliveryCheck {
                 verdict.holds(
                         delivered.ackingAt < later.at || mayForget(delivered, later.at, delivered.ackedAt),
                         Invariant.I5,
-                        "acked with a handle that was stale: " + delivered + ", after " + later,
+                        () -> "acked with a handle that was stale: " + delivered + ", after " + later,
                         later);
                 if (later.isAckedAnew()) {
                     verdict.holds(
@@ -130,7 +129,7 @@ final class DeliveryCheck {
                                     Math.min(delivered.ackedAt, later.ackedAt),
                                     Math.max(delivered.ackedAt, later.ackedAt)),
                             Invariant.I5,
-                            "acked with two handles: " + delivered + ", and " + later,
+                            () -> "acked with two handles: " + delivered + ", and " + later,
                             later);
                 }
             }
@@ -138,14 +137,14 @@ final class DeliveryCheck {
                 verdict.holds(
                         delivered.nackingAt < later.at || mayForget(delivered, later.at, delivered.nackedAt),
                         Invariant.I5,
-                        "nacked with a handle that was stale: " + delivered + ", after " + later,
+                        () -> "nacked with a handle that was stale: " + delivered + ", after " + later,
                         later);
             }
             if (delivered.extendedAt != Evidence.NEVER && delivered.extensionsOpen == 0) {
                 verdict.holds(
                         delivered.extendingAt < later.at || mayForget(delivered, later.at, delivered.extendedAt),
                         Invariant.I5,
-                        "extended with a handle that was stale: " + delivered + ", after " + later,
+                        () -> "extended with a handle that was stale: " + delivered + ", after " + later,
                         later);
             }
         }
@@ -187,7 +186,7 @@ final class DeliveryCheck {
         verdict.holds(
                 first.popped.attempt() == 1 || first.popped.attempt() > 1 && mayHide(first, sent.at, first.at),
                 Invariant.I6,
-                "its first attempt has another number: " + first,
+                () -> "its first attempt has another number: " + first,
                 first);
     }
 
@@ -198,7 +197,8 @@ final class DeliveryCheck {
                 || more == 0 && isUncounted
                 || more > 1 && mayHide(next, before.at, next.at)
                 || more < 1 && isForgotten;
-        verdict.holds(isRight, Invariant.I6, "attempts do not follow each other: " + before + ", then " + next, next);
+        verdict.holds(
+                isRight, Invariant.I6, () -> "attempts do not follow each other: " + before + ", then " + next, next);
     }
 
     private boolean mayHide(Delivered delivered, int from, int to) {
@@ -211,7 +211,7 @@ final class DeliveryCheck {
             verdict.holds(
                     delivered.popped.attempt() <= group.attemptsMax(),
                     Invariant.I6,
-                    delivered + " is beyond the limit of " + group.attemptsMax(),
+                    () -> delivered + " is beyond the limit of " + group.attemptsMax(),
                     delivered);
         }
     }
@@ -222,7 +222,7 @@ final class DeliveryCheck {
             verdict.holds(
                     found.letter().attempts() == group.attemptsMax() && group.attemptsMax() > 0,
                     Invariant.I6,
-                    "a dead letter with a limit of " + group.attemptsMax() + ": " + found.letter(),
+                    () -> "a dead letter with a limit of " + group.attemptsMax() + ": " + found.letter(),
                     found);
             checkLastAttempt(story, found);
             if (index > 0) {
@@ -232,7 +232,7 @@ final class DeliveryCheck {
                 verdict.holds(
                         delivered.at < found.at() || evidence.isCutBetween(found.at(), delivered.at),
                         Invariant.I6,
-                        delivered + " came though it was dead-lettered",
+                        () -> delivered + " came though it was dead-lettered",
                         delivered);
             }
         }
@@ -242,11 +242,13 @@ final class DeliveryCheck {
     private void checkLastAttempt(Story story, FoundLetter found) {
         Sent sent = evidence.sent.get(found.letter().messageId());
         int from = sent == null ? Evidence.NEVER : sent.at;
-        int attempts = 0;
         for (Delivered delivered : story.deliveries) {
-            attempts = Math.max(attempts, delivered.popped.attempt());
             from = Math.max(from, delivered.at);
         }
+        int attempts = story.deliveries.stream()
+                .mapToInt(delivered -> delivered.popped.attempt())
+                .max()
+                .orElse(0);
         boolean mayHide = from != Evidence.NEVER
                 && (evidence.mayHideDelivery(story.place.topic(), story.group, from, found.at())
                         || evidence.mayBeAtTheGone(from, found.at(), rules.goneAfterMillis()));
@@ -254,7 +256,7 @@ final class DeliveryCheck {
                 attempts == found.letter().attempts()
                         || attempts < found.letter().attempts() && mayHide,
                 Invariant.I6,
-                "a dead letter after " + attempts + " attempts: " + found.letter(),
+                () -> "a dead letter after " + attempts + " attempts: " + found.letter(),
                 found);
     }
 
@@ -265,7 +267,7 @@ final class DeliveryCheck {
         verdict.holds(
                 isSame || evidence.isCutBetween(first.at(), second.at()),
                 Invariant.I6,
-                "dead-lettered twice: " + first.letter() + " and " + second.letter(),
+                () -> "dead-lettered twice: " + first.letter() + " and " + second.letter(),
                 first);
     }
 }

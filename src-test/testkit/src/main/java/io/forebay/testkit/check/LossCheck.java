@@ -55,7 +55,7 @@ final class LossCheck {
         verdict.holds(
                 hasArrived || mayBeLost,
                 Invariant.I1,
-                sent + " never came to group " + drained.group() + " though it was answered with "
+                () -> sent + " never came to group " + drained.group() + " though it was answered with "
                         + sent.stored.receipt(),
                 sent);
     }
@@ -64,20 +64,18 @@ final class LossCheck {
     private void checkSettled(Story story, int at) {
         boolean isSettled = !story.letters.isEmpty();
         boolean mayBeLost = evidence.isCutBetween(story.lastAt(), at);
-        String last = "";
         for (Delivered delivered : story.deliveries) {
             isSettled |= mayBeSettled(delivered);
             Sent sent = evidence.sent.get(delivered.popped.messageId());
             mayBeLost &= sent == null
                     || !sent.isFlushed()
                     || !Place.of(sent.stored.receipt()).equals(story.place);
-            last = delivered.toString();
         }
         mayBeLost |= evidence.damagedAt(story.place) < at || evidence.isLetterDamaged(story.place);
         verdict.holds(
                 isSettled || mayBeLost,
                 Invariant.I1,
-                "nobody settled it, and it is not there any more: " + last,
+                () -> "nobody settled it, and it is not there any more: " + story.deliveries,
                 story);
     }
 
@@ -103,7 +101,7 @@ final class LossCheck {
                         || evidence.areNotesDamagedBetween(
                                 delivered.popped.group(), delivered.place, delivered.at, delivered.ackFailedAt),
                 Invariant.I1,
-                "the node refuses a handle of its own with " + delivered.ackFailure + ": " + delivered,
+                () -> "the node refuses a handle of its own with " + delivered.ackFailure + ": " + delivered,
                 delivered);
     }
 }

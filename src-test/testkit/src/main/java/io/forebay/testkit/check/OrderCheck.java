@@ -52,8 +52,8 @@ final class OrderCheck {
         verdict.holds(
                 first.queue() == second.queue() && first.offset() < second.offset(),
                 Invariant.I3,
-                "key '" + earlier.sending.key() + "' of " + earlier.sending.producer() + ": " + earlier + " at " + first
-                        + " was sent before " + later + " at " + second,
+                () -> "key '" + earlier.sending.key() + "' of " + earlier.sending.producer() + ": " + earlier + " at "
+                        + first + " was sent before " + later + " at " + second,
                 earlier,
                 later);
     }

@@ -23,7 +23,9 @@ final class ServiceCheck {
                 downAt = Evidence.NEVER;
             } else if (fact instanceof Fact.NotServing notServing) {
                 verdict.holds(
-                        !notServing.why().isBlank(), Invariant.I8, "the node does not serve and does not say why");
+                        !notServing.why().isBlank(),
+                        Invariant.I8,
+                        () -> "the node does not serve and does not say why");
                 if (downAt != Evidence.NEVER) {
                     checkTook(downAt, at, "says why it does not serve");
                 }
@@ -31,7 +33,7 @@ final class ServiceCheck {
             }
         }
         if (downAt != Evidence.NEVER) {
-            verdict.holds(false, Invariant.I8, "after the last fault the node neither serves nor says why not");
+            verdict.holds(false, Invariant.I8, () -> "after the last fault the node neither serves nor says why not");
         }
     }
 
@@ -40,6 +42,6 @@ final class ServiceCheck {
         verdict.holds(
                 tookMillis <= rules.serveWithinMillis(),
                 Invariant.I8,
-                "the node " + what + " after " + tookMillis + " ms, allowed are " + rules.serveWithinMillis());
+                () -> "the node " + what + " after " + tookMillis + " ms, allowed are " + rules.serveWithinMillis());
     }
 }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /** What a {@link Judge} found. It also says on how much each invariant was tried: of nothing everything holds. */
@@ -37,10 +38,10 @@ public final class Verdict {
     }
 
     /** Tried, and a breach unless it holds. */
-    void holds(boolean isSo, Invariant invariant, String text, Subject... subjects) {
+    void holds(boolean isSo, Invariant invariant, Supplier<String> text, Subject... subjects) {
         tried(invariant);
         if (!isSo) {
-            breach(invariant, text, subjects);
+            breach(invariant, text.get(), subjects);
         }
     }
 
