@@ -83,6 +83,9 @@ class FloodTest {
 
     private static final Duration SERVED_AFTER = Duration.ofSeconds(10);
     private static final Duration PATIENCE = Duration.ofSeconds(60);
+    /** As whoever is refused waits; else what it has stored piles up before it. */
+    private static final Duration RETRY_AFTER = Duration.ofMillis(100);
+
     private static final Duration HEARTBEAT = Duration.ofMillis(400);
     private static final long MINUTE = 60_000;
     private static final long HOUR = 60 * MINUTE;
@@ -592,18 +595,18 @@ class FloodTest {
     // ---- the flood --------------------------------------------------------------------------------------------------
 
     /** Works as long as it is refused something, but not longer than after a flood it may. */
-    private static void awaitService(WireClient client, AtomicInteger lastRound, long endedNanos)
-            throws InterruptedException {
-        String refused = "";
-        while (refused != null) {
-            refused = round(client, lastRound.incrementAndGet());
-            assertThat(System.nanoTime() - endedNanos)
-                    .as("I8: nanoseconds after the flood; refused is %s", refused)
-                    .isLessThan(SERVED_AFTER.toNanos());
-            if (refused != null) {
-                TimeUnit.MILLISECONDS.sleep(100); // as whoever is refused; else what it has stored piles up before it
-            }
-        }
+    private static void awaitService(WireClient client, AtomicInteger lastRound, long endedNanos) {
+        Awaitility.await("service")
+                .atMost(PATIENCE)
+                .pollInterval(RETRY_AFTER)
+                .pollInSameThread()
+                .until(() -> {
+                    String refused = round(client, lastRound.incrementAndGet());
+                    assertThat(System.nanoTime() - endedNanos)
+                            .as("I8: nanoseconds after the flood; refused is %s", refused)
+                            .isLessThan(SERVED_AFTER.toNanos());
+                    return refused == null;
+                });
     }
 
     @Test
