@@ -487,6 +487,16 @@ final class Evidence {
         return Math.min(damagedAt(place), passedOverAt.getOrDefault(place, Integer.MAX_VALUE));
     }
 
+    /** When everything in the queue of that place had come to the group; {@link #NEVER} if not. */
+    int drainedAt(String group, Place place) {
+        int last = NEVER;
+        for (int at : drained) {
+            Fact.Drained fact = (Fact.Drained) fact(at);
+            last = fact.group().equals(group) && fact.topic().equals(place.topic) ? at : last;
+        }
+        return last;
+    }
+
     /** Whether what is in that place cannot be there at that moment: it was damaged, and the node has started since. */
     boolean isGone(Place place, int at) {
         Integer since = damagedAt.get(place);

@@ -43,6 +43,7 @@ final class TurnCheck {
         final boolean isDeadLetter;
         final int lastSeenSpan;
         final boolean isReplaced;
+        final boolean isReplacementSeen;
         final int keptSpan;
         final int fromSpan;
 
@@ -62,17 +63,19 @@ final class TurnCheck {
                     .anyMatch(found -> found.letter().messageId().equals(sent.sending.messageId()));
             lastSeenSpan = spans.of(lastSeenAt);
             isReplaced = spans.of(lastSeen.get(story.place)) > lastSeenSpan;
+            isReplacementSeen = spans.of(evidence.drainedAt(story.group, story.place)) == spans.count() - 1;
             keptSpan = keptSpan(story.place, spans);
             fromSpan = Math.min(spans.of(firstSeenAt), keptSpan);
         }
 
         /**
          * Whether it was there for certain. What was taken and has not been replaced so far as is known was replaced by something that
-         * the next cut took in turn; if there was no next one it was not taken.
+         * the next cut took in turn; if there was no next one it was not taken. But as long as not everything has come, whoever has
+         * taken its place may not have been seen yet.
          */
         boolean isThereIn(int span) {
-            return span >= fromSpan
-                    && (span <= lastSeenSpan || keptSpan <= lastSeenSpan || !isReplaced && span == spans.count() - 1);
+            boolean isLeft = isReplacementSeen && !isReplaced && span == spans.count() - 1;
+            return span >= fromSpan && (span <= lastSeenSpan || keptSpan <= lastSeenSpan || isLeft);
         }
 
         /**

@@ -467,11 +467,17 @@ class JudgeTest {
             script.popped("k3", "k", "o", 1, 1, "c");
             script.cut();
         });
-        assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
+        // To one that nobody has seen yet.
+        Consumer<Script> unseen = script -> {
             script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
             script.cut().sentKeyed("k3", "x", 1);
             script.popped("k3", "k", "o", 1, 1, "c");
-        });
+        };
+        assertClean(unseen);
+        assertBroken(
+                Invariant.I3,
+                "came before the one at k/0/0",
+                unseen.andThen(script -> script.note(new Fact.Drained("k", "o"))));
         assertBroken(Invariant.I3, "came before the one at k/0/0", script -> {
             script.sentKeyed("k1", "x", 0).popped("k1", "k", "o", 0, 1, "c");
             script.kill().sentKeyed("k2", "y", 0).sentKeyed("k3", "x", 1);
